@@ -1,0 +1,57 @@
+# Every target sets up .venv first; when nothing has changed that takes milliseconds.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+# One BLAS thread: same bits everywhere, no busy second core beside the control cycle.
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+
+.PHONY: help setup demo test lint types rooms docs check-docs unit launch-test bench campaign lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+setup: ## make or update .venv from the lock file
+	@scripts/setup.sh
+
+demo: setup ## simulated Panda, misbehaving agent, supervisor: make demo ARGS="--headless --seconds 40 --json"
+	@$(BIN)/safety-supervisor demo $(ARGS)
+
+test: setup ## everything that CI runs
+	@$(MAKE) --no-print-directory lint types rooms check-docs launch-test unit
+
+lint: setup ## ruff, style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: setup ## mypy, strict on the core
+	$(BIN)/mypy
+
+rooms: setup ## import-linter, who may import whom
+	$(BIN)/lint-imports --no-logo
+
+docs: setup ## write the generated documents
+	$(BIN)/python scripts/docs.py
+
+check-docs: setup ## are the generated documents current?
+	$(BIN)/python scripts/docs.py --check
+
+launch-test: setup ## the launch files under ros2 launch, where launch is installed
+	@scripts/launch_test.sh
+
+unit: setup ## pytest: unit, property, ROS and simulation tests; make unit ARGS="-k intake"
+	$(BIN)/pytest $(ARGS)
+
+bench: setup ## measure: make bench ARGS="--json"
+	@$(BIN)/python -m bench $(ARGS)
+
+campaign: setup ## many seeded simulation runs: make campaign ARGS="--runs 100"
+	@$(BIN)/safety-supervisor sim campaign $(ARGS)
+
+lock: setup ## resolve the lock files again: make lock ARGS="--upgrade"
+	scripts/lock.sh $(ARGS)
+
+clean: ## remove .venv and everything that was built or cached
+	rm -rf .venv build install log *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

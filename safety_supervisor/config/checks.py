@@ -1,0 +1,218 @@
+"""What keys demand of each other and of the URDF. Each check sees only sections that are well-formed themselves."""
+
+from __future__ import annotations
+
+from safety_supervisor.config import schema
+from safety_supervisor.config.codes import ConfigurationCode as Code
+from safety_supervisor.config.problems import Problems
+from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
+from safety_supervisor.config.sections import Sections, twice
+from safety_supervisor.config.urdf import Urdf
+
+
+def check_all(sections: Sections, problems: Problems) -> None:
+    """Run every check that the well-formed sections allow."""
+    if sections.robot is not None:
+        check_robot(sections.robot, sections, problems)
+        if sections.urdf is not None:
+            _check_zone_frames(sections, sections.robot, sections.urdf, problems)
+    _check_sources(sections, problems)
+    _check_limits(sections, problems)
+    _check_zones(sections, problems)
+    _check_timing(sections, problems)
+    _check_output(sections, problems)
+    _check_people(sections, problems)
+
+
+def _check_sources(sections: Sections, problems: Problems) -> None:
+    claimed: dict[tuple[str, int], str] = {}
+    for name, source in sections.sources.items():
+        path = f"sources.{name}"
+        for group in dict.fromkeys(source.groups):
+            if sections.robot is not None and group not in sections.robot.groups:
+                problems.add(f"{path}.groups", Code.GROUP, f"there is no group {group}")
+            other = claimed.setdefault((group, source.priority), name)
+            if other != name:
+                problems.add(
+                    f"{path}.priority", Code.PRIORITY, f"is {source.priority}, as of {other} for group {group}"
+                )
+        for what, values in (("groups", source.groups), ("commands", source.commands)):
+            for value in twice(values):
+                problems.add(f"{path}.{what}", Code.VALUE, f"{value} stands twice")
+        ratio = source.rate_limit_hz * source.period
+        if not 1.5 <= ratio <= 10.0:
+            low, high = 1.5 / source.period, 10.0 / source.period
+            problems.add(
+                f"{path}.rate_limit_hz", Code.TIMING,
+                f"is {source.rate_limit_hz:g}; for a period of {source.period:g} s allowed: {low:g} to {high:g}",
+            )  # fmt: skip
+        _check_liveliness(path, source, problems)
+        if sections.robot is not None:
+            commanded = [joint for group in source.groups for joint in sections.robot.groups.get(group, [])]
+            # CDR: header with a frame_id of up to 160 bytes, per joint a padded name and one value.
+            needed = 200 + sum(len(joint) + 16 for joint in commanded)
+            if source.max_message_bytes < needed:
+                problems.add(
+                    f"{path}.max_message_bytes", Code.VALUE,
+                    f"is {source.max_message_bytes}; a set-point of its {len(commanded)} joints needs {needed}",
+                )  # fmt: skip
+
+
+def _check_liveliness(path: str, source: schema.SourceKeys, problems: Problems) -> None:
+    given = [source.liveliness_lease is not None, source.liveliness is not None]
+    if all(given):
+        problems.add(f"{path}.liveliness", Code.ACCEPT, "stands beside a lease", "Keep one of the two.")
+    if "trajectory" in source.commands and not any(given):
+        problems.add(
+            f"{path}.liveliness_lease", Code.ACCEPT, "is missing for a source of trajectories",
+            'Add the lease, or write liveliness: "none, I accept".',
+        )  # fmt: skip
+    if "trajectory" not in source.commands and any(given):
+        problems.add(
+            f"{path}.liveliness_lease", Code.VALUE, "is for trajectories, which this source may not send", "Remove it."
+        )
+
+
+def _check_limits(sections: Sections, problems: Problems) -> None:
+    if sections.envelope is None:
+        return
+    for name, joint in sections.envelope.joints.items():
+        path = f"envelope.joints.{name}"
+        if joint.lower >= joint.upper:
+            problems.add(f"{path}.lower", Code.EMPTY, f"is {joint.lower:g}, not below `upper`, {joint.upper:g}")
+        model = sections.urdf.joints.get(name) if sections.urdf is not None else None
+        if model is None or model.kind not in COMMANDABLE:
+            continue
+        if joint.lower < model.lower:
+            problems.add(f"{path}.lower", Code.LOOSER, f"is {joint.lower:g}; the URDF allows {model.lower:g} or more")
+        if joint.upper > model.upper:
+            problems.add(f"{path}.upper", Code.LOOSER, f"is {joint.upper:g}; the URDF allows {model.upper:g} or less")
+        if joint.velocity > model.velocity:
+            problems.add(
+                f"{path}.velocity", Code.LOOSER, f"is {joint.velocity:g}; the URDF allows {model.velocity:g} or less"
+            )
+    fastest = sections.envelope.frame_speed
+    if fastest is not None:
+        for name in ("manual_frame_speed", "recovery_frame_speed"):
+            speed = getattr(sections.envelope, name)
+            if speed > fastest:
+                problems.add(f"envelope.{name}", Code.VALUE, f"is {speed:g}, above `frame_speed`, {fastest:g}")
+
+
+def _inside(zone: schema.ZoneKeys) -> tuple[list[float], list[float]]:
+    """Return the allowed box of a keep-in zone, or the forbidden one of a keep-out zone, margin included, [m]."""
+    sign = 1.0 if zone.kind == "keep_in" else -1.0
+    low = [value + sign * zone.margin for value in zone.minimum]
+    high = [value - sign * zone.margin for value in zone.maximum]
+    return low, high
+
+
+def _check_zones(sections: Sections, problems: Problems) -> None:
+    sound: dict[str, schema.ZoneKeys] = {}
+    for name, zone in sections.zones.items():
+        inverted = [axis for axis, a, b in zip("xyz", zone.minimum, zone.maximum, strict=True) if a >= b]
+        low, high = _inside(zone)
+        if inverted:
+            message = f"is not below `maximum` in {', '.join(inverted)}"
+            problems.add(f"zones.{name}.minimum", Code.EMPTY, message)
+        elif any(a >= b for a, b in zip(low, high, strict=True)):
+            problems.add(f"zones.{name}.margin", Code.EMPTY, f"is {zone.margin:g} and leaves nothing inside")
+        else:
+            sound[name] = zone
+    # Zones for all frames together must leave a place to be; an own list of frames is judged with them.
+    for name, zone in sound.items():
+        if zone.kind != "keep_in":
+            continue
+        low, high = _inside(zone)
+        for other_name, other in sound.items():
+            if other_name == name or (zone.frames and other.frames and not set(zone.frames) & set(other.frames)):
+                continue
+            other_low, other_high = _inside(other)
+            pairs = list(zip(low, high, other_low, other_high, strict=True))
+            if other.kind == "keep_out" and all(c <= a and b <= d for a, b, c, d in pairs):
+                problems.add(f"zones.{name}", Code.EMPTY, f"lies wholly inside the keep-out zone {other_name}")
+            elif other.kind == "keep_in" and name < other_name and any(max(a, c) >= min(b, d) for a, b, c, d in pairs):
+                problems.add(f"zones.{name}", Code.EMPTY, f"has nothing in common with the keep-in zone {other_name}")
+
+
+def _check_zone_frames(sections: Sections, robot: schema.RobotKeys, urdf: Urdf, problems: Problems) -> None:
+    commanded = frozenset(robot.joints)
+    for name, zone in sections.zones.items():
+        for frame in dict.fromkeys(zone.frames):
+            if frame not in urdf.links:
+                problems.add(f"zones.{name}.frames", Code.FRAME, f"the URDF has no link {frame}")
+            elif not urdf.moves(frame, commanded):
+                problems.add(f"zones.{name}.frames", Code.FRAME, f"{frame} does not move, so its zone checks nothing")
+
+
+def _check_timing(sections: Sections, problems: Problems) -> None:
+    timing = sections.timing
+    if timing is None:
+        return
+
+    def ordered(path: str, value: float, least: float, what: str) -> None:
+        if value < least:
+            problems.add(path, Code.TIMING, f"is {value:g} s; allowed: {least:g} s or more, {what}")
+
+    ordered("timing.overrun", timing.overrun, timing.period, "the control period")
+    ordered(
+        "timing.joint_state_timeout", timing.joint_state_timeout, timing.overrun + timing.period,
+        "an overrun and a period, or a late cycle looks like a stale state",
+    )  # fmt: skip
+    ordered("timing.estop_timeout", timing.estop_timeout, 2 * timing.period, "two control periods")
+    ordered("timing.standstill_window", timing.standstill_window, 4 * timing.period, "four control periods")
+    if sections.tracking is not None:
+        tracking = sections.tracking
+        if tracking.rest >= tracking.standstill:
+            problems.add("tracking.rest", Code.VALUE, f"is {tracking.rest:g}, not below `standstill`")
+        ordered("timing.stop_allowance", timing.stop_allowance, tracking.delay, "`tracking.delay`")
+    deadman = sections.output.deadman if sections.output is not None else None
+    if deadman is not None:
+        ordered(
+            "output.deadman.time", deadman.time, timing.overrun + timing.period,
+            "an overrun and a period, or a late cycle trips the deadman",
+        )  # fmt: skip
+
+
+def _check_output(sections: Sections, problems: Problems) -> None:
+    output = sections.output
+    if output is None:
+        return
+    if output.on_loss == "coast":
+        problems.add(
+            "output.on_loss", Code.NOT_ENFORCED, "is coast, which this version can not verify as a motion",
+            "Use a receiver that holds or brakes.",
+        )  # fmt: skip
+    if output.type in ("joint_velocity", "joint_state") and output.deadman is None:
+        problems.add(
+            "output.deadman", Code.ON_LOSS, f"is missing; a receiver of {output.type} keeps the last command for ever",
+            "Declare its watchdog's time and how it was tested, or use joint_trajectory_horizon.",
+        )  # fmt: skip
+    if output.type in ("joint_trajectory_horizon", "joint_position") and output.on_loss == "brake":
+        problems.add(
+            "output.on_loss", Code.ON_LOSS, f"is brake; a receiver of {output.type} holds its last position",
+            "Write hold.",
+        )  # fmt: skip
+    if output.type == "joint_velocity" and output.on_loss == "hold":
+        problems.add(
+            "output.on_loss", Code.ON_LOSS, "is hold; a receiver of velocities has no position to hold", "Write brake."
+        )
+
+
+def _check_people(sections: Sections, problems: Problems) -> None:
+    # A file whose output section is malformed claims no simulation.
+    simulated = sections.output is not None and sections.output.simulated
+    judged = sections.output is not None
+    if sections.operators is not None and sections.operators.unsigned_services and judged and not simulated:
+        problems.add(
+            "operators.unsigned_services", Code.SIMULATION_ONLY, "is true, but `output.simulated` is not",
+        )  # fmt: skip
+    estop = sections.estop
+    if estop is None:
+        return
+    if estop.driver == "simulated" and judged and not simulated:
+        problems.add("estop.driver", Code.SIMULATION_ONLY, "is simulated, but `output.simulated` is not")
+    if estop.driver == "none" and estop.none is None:
+        problems.add("estop.none", Code.ACCEPT, "is missing", 'Configure a device, or write none: "I accept".')
+    if estop.driver != "none" and estop.none is not None:
+        problems.add("estop.none", Code.ACCEPT, "stands beside a driver", "Remove it.")

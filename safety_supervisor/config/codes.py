@@ -1,0 +1,49 @@
+"""Codes of what can be wrong with a configuration, each with its cause and its cure in general.
+
+`docs/error_codes.md` is generated from this file, too.
+"""
+# ruff: noqa: E501  a table: one row, one line
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class ConfigurationCode(str, Enum):
+    """A stable code of a configuration problem, with the cause and the cure in general."""
+
+    cause: str
+    cure: str
+
+    def __new__(cls, code: str, cause: str, cure: str) -> ConfigurationCode:
+        """Keep cause and cure beside the code."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.cause = cause
+        member.cure = cure
+        return member
+
+    # fmt: off
+    FILE = "E_CONFIG_FILE", "The file is missing, unreadable or no regular file.", "Give the path of a readable YAML file."
+    SIZE = "E_CONFIG_SIZE", "The file is larger, deeper nested or has more entries than allowed; it was not parsed.", "Use a plain file of one robot."
+    YAML = "E_CONFIG_YAML", "The file is not one YAML mapping in UTF-8.", "Repair the line that is named."
+    ALIAS = "E_CONFIG_ALIAS", "Anchors, aliases, merge keys and tags are refused: they hide what a file says and can make it explode.", "Write the values out."
+    DUPLICATE_KEY = "E_CONFIG_DUPLICATE_KEY", "A key stands twice in a mapping; YAML would silently keep one.", "Keep one of them."
+    UNKNOWN_KEY = "E_CONFIG_UNKNOWN_KEY", "A key is not known.", "Remove it, or correct its spelling."
+    NOT_ENFORCED = "E_CONFIG_NOT_ENFORCED", "This version does not enforce what the key promises, so no file may claim it.", "Remove it, or use a version that enforces it."
+    MISSING = "E_CONFIG_MISSING", "A mandatory key is missing.", "Add it."
+    TYPE = "E_CONFIG_TYPE", "A value is of the wrong type.", "Write the type that is named; true and false for yes and no, plain decimal numbers."
+    VALUE = "E_CONFIG_VALUE", "A value is outside what is allowed.", "Choose an allowed value."
+    NAME = "E_CONFIG_NAME", "A name has characters that are not allowed.", "Use plain ASCII letters, digits and '_'."
+    URDF = "E_CONFIG_URDF", "The URDF is missing, too large, malformed or describes no tree of links.", "Repair the URDF or its path."
+    JOINT = "E_CONFIG_JOINT", "A joint is missing, unknown, named twice or of a kind that can not be commanded.", "Name every joint of `robot.joints` once, as the URDF spells it."
+    FRAME = "E_CONFIG_FRAME", "A frame is no link of the URDF, or does not move.", "Use a link name of the URDF."
+    GROUP = "E_CONFIG_GROUP", "A joint group is unknown, empty or overlaps another.", "Put every joint into exactly one group."
+    LOOSER = "E_CONFIG_LOOSER", "A limit is looser than the URDF's.", "Stay at or inside the limit of the URDF."
+    EMPTY = "E_CONFIG_EMPTY", "A range or region has nothing inside.", "Put the lower bound below the upper one, margin included."
+    PRIORITY = "E_CONFIG_PRIORITY", "Two sources of one joint group have the same priority.", "Give every source of a group a priority of its own."
+    TIMING = "E_CONFIG_TIMING", "Times contradict each other.", "Follow the relation that is named."
+    SIMULATION_ONLY = "E_CONFIG_SIMULATION_ONLY", "Something that only a simulation may use stands in a real robot's configuration.", "Remove it; `output.simulated: true` is for simulators only."
+    ON_LOSS = "E_CONFIG_ON_LOSS", "What happens without the supervisor is not declared, or can not be for this output.", "Declare `output.on_loss` and, where named, `output.deadman`."
+    ACCEPT = "E_CONFIG_ACCEPT", "A protection is left out without the words that accept it.", "Add the protection, or write the exact words."
+    # fmt: on

@@ -1,0 +1,171 @@
+"""Turn checked sections into the core's settings: indices for names, [ns] for [s], read-only arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from safety_supervisor.config import schema
+from safety_supervisor.config.robot_checks import mimicked
+from safety_supervisor.config.sections import Sections
+from safety_supervisor.config.urdf import Urdf
+from safety_supervisor.core import settings
+from safety_supervisor.core.units import Vector, nanoseconds
+
+_T = TypeVar("_T")
+
+
+def _there(section: _T | None) -> _T:
+    """Return a section that the checks have found well-formed."""
+    if section is None:
+        raise AssertionError("a configuration without problems has every section")
+    return section
+
+
+def _vector(values: Iterable[float]) -> Vector:
+    """Return a read-only array, shape (n,)."""
+    array = np.array(list(values), dtype=np.float64)
+    array.flags.writeable = False
+    return array
+
+
+def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> settings.Configuration:
+    """Return the configuration that checked sections describe.
+
+    Args:
+        sections: every section present and without problems.
+        urdf_text: the URDF's text.
+        sha256: hash of both files.
+        path: the configuration file.
+    """
+    robot = _there(sections.robot)
+    output, operators, estop = _there(sections.output), _there(sections.operators), _there(sections.estop)
+    evidence = _there(sections.evidence)
+    return settings.Configuration(
+        robot=_robot(robot, _there(sections.urdf), urdf_text),
+        sources=tuple(_source(name, keys) for name, keys in sections.sources.items()),
+        envelope=_envelope(robot.joints, _there(sections.envelope)),
+        zones=tuple(_zone(name, keys) for name, keys in sections.zones.items()),
+        timing=_timing(_there(sections.timing)),
+        tracking=_tracking(robot.joints, _there(sections.tracking)),
+        operators=settings.OperatorSettings(unsigned_services=operators.unsigned_services),
+        estop=settings.EstopSettings(driver=settings.EstopDriver(estop.driver)),
+        output=settings.OutputSettings(
+            type=settings.OutputType(output.type),
+            topic=output.topic,
+            simulated=output.simulated,
+            on_loss=settings.OnLoss(output.on_loss),
+            deadman=None if output.deadman is None else nanoseconds(output.deadman.time),
+            deadman_tested=None if output.deadman is None else output.deadman.tested,
+        ),
+        evidence=settings.EvidenceSettings(
+            log_directory=str(Path(evidence.log_directory).expanduser().absolute()),
+            record_events=evidence.record_events,
+        ),
+        sha256=sha256,
+        path=str(path),
+    )
+
+
+def _robot(keys: schema.RobotKeys, urdf: Urdf, text: str) -> settings.RobotSettings:
+    locked = dict(keys.locked_joints)
+    for joint in urdf.joints.values():
+        follows = mimicked(joint, keys.locked_joints)
+        if follows is not None:
+            locked.setdefault(joint.name, follows)
+    return settings.RobotSettings(
+        id=keys.id,
+        urdf=text,
+        urdf_sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        base_frame=keys.base_frame,
+        joints=tuple(keys.joints),
+        groups={
+            name: tuple(sorted(keys.joints.index(joint) for joint in joints)) for name, joints in keys.groups.items()
+        },
+        locked_joints=locked,
+        state_publishers=tuple(
+            settings.StatePublisher(publisher.node, tuple(publisher.joints)) for publisher in keys.joint_states
+        ),
+    )
+
+
+def _source(name: str, keys: schema.SourceKeys) -> settings.SourceSettings:
+    return settings.SourceSettings(
+        name=name,
+        kind=settings.SourceKind(keys.kind),
+        priority=keys.priority,
+        groups=tuple(keys.groups),
+        commands=frozenset(settings.CommandKind(kind) for kind in keys.commands),
+        period=nanoseconds(keys.period),
+        playout_periods=keys.playout_periods,
+        rate_limit_hz=keys.rate_limit_hz,
+        max_message_bytes=keys.max_message_bytes,
+        max_trajectory_bytes=keys.max_trajectory_bytes,
+        max_trajectory_points=keys.max_trajectory_points,
+        max_trajectory_duration=nanoseconds(keys.max_trajectory_duration),
+        stamp_tolerance=nanoseconds(keys.stamp_tolerance),
+        trajectory_start_window=nanoseconds(keys.trajectory_start_window),
+        idempotency_keys=keys.idempotency_keys,
+        idempotency_lifetime=nanoseconds(keys.idempotency_lifetime),
+        refusals=keys.refusals,
+        refusal_window=nanoseconds(keys.refusal_window),
+        liveliness_lease=None if keys.liveliness_lease is None else nanoseconds(keys.liveliness_lease),
+    )
+
+
+def _envelope(joints: list[str], keys: schema.EnvelopeKeys) -> settings.EnvelopeSettings:
+    limits = [keys.joints[name] for name in joints]
+    return settings.EnvelopeSettings(
+        joints=settings.JointLimits(
+            lower=_vector(joint.lower for joint in limits),
+            upper=_vector(joint.upper for joint in limits),
+            velocity=_vector(joint.velocity for joint in limits),
+            acceleration=_vector(joint.acceleration for joint in limits),
+            jerk=_vector(joint.jerk for joint in limits),
+        ),
+        frame_speed=keys.frame_speed,
+        manual_frame_speed=keys.manual_frame_speed,
+        recovery_frame_speed=keys.recovery_frame_speed,
+    )
+
+
+def _zone(name: str, keys: schema.ZoneKeys) -> settings.WorkspaceBox:
+    low, high = keys.minimum, keys.maximum
+    return settings.WorkspaceBox(
+        name=name,
+        kind=settings.BoxKind(keys.kind),
+        minimum=(low[0], low[1], low[2]),
+        maximum=(high[0], high[1], high[2]),
+        frames=tuple(keys.frames),
+        margin=keys.margin,
+    )
+
+
+def _timing(keys: schema.TimingKeys) -> settings.TimingSettings:
+    return settings.TimingSettings(
+        period=nanoseconds(keys.period),
+        overrun=nanoseconds(keys.overrun),
+        overruns_per_hour=keys.overruns_per_hour,
+        joint_state_timeout=nanoseconds(keys.joint_state_timeout),
+        idle=nanoseconds(keys.idle),
+        ready_timeout=nanoseconds(keys.ready_timeout),
+        manual_idle=nanoseconds(keys.manual_idle),
+        recovery_timeout=nanoseconds(keys.recovery_timeout),
+        hold_to_run_timeout=nanoseconds(keys.hold_to_run_timeout),
+        estop_timeout=nanoseconds(keys.estop_timeout),
+        stop_allowance=nanoseconds(keys.stop_allowance),
+        standstill_window=nanoseconds(keys.standstill_window),
+    )
+
+
+def _tracking(joints: list[str], keys: schema.TrackingKeys) -> settings.TrackingSettings:
+    return settings.TrackingSettings(
+        bound=_vector(keys.bound_of.get(name, keys.bound) for name in joints),
+        delay=nanoseconds(keys.delay),
+        standstill=keys.standstill,
+        rest=keys.rest,
+    )

@@ -1,0 +1,263 @@
+"""The configuration file's schema: every key with its type, unit, bounds and meaning.
+
+Strict: no conversion (text is no number), no unknown key, no NaN, no infinity. What one key allows by itself stands
+here; what keys demand of each other and of the URDF stands in `checks.py`. `docs/configuration.md` is generated from
+this file.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+ROS_NAME = r"^(/[A-Za-z_][A-Za-z0-9_]{0,63}){1,8}$"
+
+Name = Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]
+UrdfName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]{1,128}$")]
+RosName = Annotated[str, StringConstraints(pattern=ROS_NAME)]
+Coordinate = Annotated[float, Field(ge=-100.0, le=100.0)]
+Point = Annotated[list[Coordinate], Field(min_length=3, max_length=3)]
+MANDATORY: Any = ...
+
+
+def key(meaning: str, unit: str = "", default: Any = MANDATORY, **bounds: Any) -> Any:
+    """Describe a key: its meaning, its unit, its default (mandatory without one) and pydantic's bounds."""
+    return Field(default, description=meaning, json_schema_extra={"unit": unit}, **bounds)
+
+
+class Section(BaseModel):
+    """Base of every mapping of the file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class JointStatesKeys(Section):
+    """A node that may publish `joint_states`."""
+
+    node: RosName = key("fully qualified name of the only node that may publish these joints' states")
+    joints: list[UrdfName] = key("the joints that it speaks for", min_length=1, max_length=200)
+
+
+class RobotKeys(Section):
+    """The robot: its model, and the names and order of its joints."""
+
+    id: Name = key("name of this robot; stands in every record")
+    urdf: str = key(
+        "URDF: a path relative to this file, `package://PACKAGE/PATH` (a sourced ROS) or `example-robot-data://PATH`",
+        min_length=1,
+        max_length=1024,
+    )
+    base_frame: UrdfName = key("link in whose frame zones are given; it must not move")
+    joints: list[UrdfName] = key(
+        "every joint that is commanded, in the order of all vectors", min_length=1, max_length=100
+    )
+    groups: dict[Name, list[UrdfName]] = key(
+        "group name to joints; a joint belongs to exactly one group", min_length=1, max_length=20
+    )
+    locked_joints: dict[UrdfName, float] = key(
+        "moving joints of the URDF that nobody commands, with the position at which kinematics holds them; "
+        "a mimic joint follows the joint that it mimics and may be left out",
+        "rad or m",
+        {},
+    )
+    joint_states: list[JointStatesKeys] = key(
+        "who measures: each commanded joint from exactly one node", min_length=1, max_length=20
+    )
+
+
+class SourceKeys(Section):
+    """One way in for commands, with exactly one publisher."""
+
+    kind: Literal["agent", "person"] = key("who speaks: an agent moves in AUTO only, a person in MANUAL too")
+    priority: int = key("higher wins a joint group; no two sources of a group share one", ge=0, le=1000)
+    groups: list[Name] = key("joint groups that it may move", min_length=1, max_length=20)
+    commands: list[Literal["position", "velocity", "trajectory"]] = key("what it may send", min_length=1, max_length=3)
+    period: float = key("declared time between two streamed set-points", "s", ge=0.001, le=0.2)
+    playout_periods: int = key(
+        "play-out delay: 1 for a steady clock, 2 where messages jitter", "periods", 2, ge=1, le=2
+    )
+    rate_limit_hz: float = key(
+        "messages above this rate are refused undecoded; 1.5 to 10 times the declared rate", "1/s", ge=1.0, le=10_000.0
+    )
+    max_message_bytes: int = key("a longer set-point message is refused undecoded", "bytes", 4096, ge=128, le=65_536)
+    max_trajectory_bytes: int = key(
+        "a longer trajectory message is refused undecoded", "bytes", 262_144, ge=1024, le=4_194_304
+    )
+    max_trajectory_points: int = key("points of a trajectory", "", 1000, ge=2, le=10_000)
+    max_trajectory_duration: float = key("duration of a trajectory", "s", 60.0, gt=0.0, le=600.0)
+    stamp_tolerance: float = key("how far a non-zero stamp may lie from the receipt time", "s", 0.1, gt=0.0, le=1.0)
+    trajectory_start_window: float = key(
+        "how far in the future a trajectory may be scheduled to start", "s", 2.0, ge=0.0, le=60.0
+    )
+    idempotency_keys: int = key(
+        "idempotency keys that are remembered; a new key beyond that is refused", "", 1000, ge=1, le=100_000
+    )
+    idempotency_lifetime: float = key("how long a key is remembered", "s", 600.0, ge=1.0, le=86_400.0)
+    refusals: int = key(
+        "more refused commands than this within the window stop the robot and quarantine the source",
+        "",
+        50,
+        ge=1,
+        le=10_000,
+    )
+    refusal_window: float = key("the window", "s", 5.0, gt=0.0, le=600.0)
+    liveliness_lease: float | None = key(
+        "lease that the trajectory publisher must offer; its loss ends the playing trajectory in the kept stop; "
+        "mandatory for a source of trajectories",
+        "s",
+        None,
+        ge=0.02,
+        le=2.0,
+    )
+    liveliness: Literal["none, I accept"] | None = key(
+        "these words instead of a lease: a trajectory then plays on after its agent has died", "", None
+    )
+
+
+class JointKeys(Section):
+    """Limits of one joint; they hold on the output and, measured, on the robot."""
+
+    lower: float = key("lowest position", "rad or m", ge=-1000.0, le=1000.0)
+    upper: float = key("highest position", "rad or m", ge=-1000.0, le=1000.0)
+    velocity: float = key("greatest speed", "rad/s or m/s", gt=0.0, le=100.0)
+    acceleration: float = key("greatest acceleration, also of a stop", "rad/s^2 or m/s^2", gt=0.0, le=10_000.0)
+    jerk: float = key("greatest change of acceleration, also of a stop", "rad/s^3 or m/s^3", gt=0.0, le=1_000_000.0)
+
+
+class EnvelopeKeys(Section):
+    """Limits of joints and link frames, never looser than the URDF's."""
+
+    joints: dict[UrdfName, JointKeys] = key("one entry for every joint of `robot.joints`", min_length=1, max_length=100)
+    frame_speed: float | None = key(
+        "greatest speed of every link frame; null: only the joints' limits hold", "m/s", gt=0.0, le=20.0
+    )
+    manual_frame_speed: float = key("the same in MANUAL (SR-021)", "m/s", 0.25, gt=0.0, le=0.25)
+    recovery_frame_speed: float = key("the same in RECOVERY", "m/s", 0.1, gt=0.0, le=0.25)
+
+
+class ZoneKeys(Section):
+    """An axis-aligned box in the base frame for link-frame origins."""
+
+    kind: Literal["keep_in", "keep_out"] = key("which side of the box is allowed")
+    minimum: Point = key("corner with the smallest x, y, z", "m")
+    maximum: Point = key("corner with the greatest x, y, z", "m")
+    margin: float = key("distance to keep from the faces, stop included", "m", ge=0.0, le=10.0)
+    frames: list[UrdfName] = key("links that it is for; empty: every link that moves", "", [], max_length=200)
+
+
+class TimingKeys(Section):
+    """Periods and deadlines."""
+
+    period: float = key("control period; 0.004 and more where SCHED_FIFO is not permitted", "s", ge=0.001, le=0.02)
+    overrun: float = key(
+        "a cycle later than this is a stop; the reaction time of the verified stop covers it", "s", ge=0.001, le=0.05
+    )
+    overruns_per_hour: int = key("this many overruns within an hour are a FAULT", "", 3, ge=1, le=3)
+    joint_state_timeout: float = key("a joint whose state is older stops the robot", "s", ge=0.005, le=0.5)
+    idle: float = key("AUTO/HOLDING goes to LOCKED after this", "s", 60.0, ge=1.0, le=3600.0)
+    ready_timeout: float = key("READY goes to LOCKED after this", "s", 60.0, ge=1.0, le=60.0)
+    manual_idle: float = key("MANUAL without motion goes to LOCKED after this", "s", 60.0, ge=1.0, le=60.0)
+    recovery_timeout: float = key("RECOVERY ends after this", "s", 60.0, ge=1.0, le=60.0)
+    hold_to_run_timeout: float = key("silence of the hold-to-run button that stops", "s", 0.25, ge=0.1, le=0.25)
+    estop_timeout: float = key("silence of the e-stop that counts as pressed", "s", 0.1, ge=0.01, le=0.1)
+    stop_allowance: float = key(
+        "the robot must be measured at standstill this long after the planned end of a stop", "s", ge=0.02, le=2.0
+    )
+    standstill_window: float = key(
+        "measured joints must rest this long to count as standing still", "s", ge=0.02, le=2.0
+    )
+
+
+class TrackingKeys(Section):
+    """How far the robot may be from what it was told; measured at commissioning."""
+
+    bound: float = key(
+        "tracking error of every joint beyond which the kept stop no longer describes the robot",
+        "rad or m",
+        gt=0.0,
+        le=1.0,
+    )
+    bound_of: dict[UrdfName, float] = key("joints with a bound of their own", "rad or m", {})
+    delay: float = key("longest time from a set-point to its measurement", "s", ge=0.0, le=0.5)
+    standstill: float = key("movement that ends a monitored standstill (SR-008)", "rad or m", 0.05, gt=0.0, le=0.05)
+    rest: float = key(
+        "movement within `timing.standstill_window` that still counts as rest", "rad or m", gt=0.0, le=0.05
+    )
+
+
+class OperatorsKeys(Section):
+    """How people act on the supervisor."""
+
+    unsigned_services: bool = key("`~/reset`, `~/start`, `~/recover` as plain services: in simulation only", "", False)
+
+
+class EstopKeys(Section):
+    """The e-stop."""
+
+    driver: Literal["none", "simulated"] = key(
+        "`simulated`: topic `~/simulated_estop`, in simulation only; `none`: no device"
+    )
+    none: Literal["I accept"] | None = key("these words are mandatory with `driver: none`", "", None)
+
+
+class DeadmanKeys(Section):
+    """The receiver's own watchdog."""
+
+    time: float = key("silence after which the receiver acts by `output.on_loss`", "s", gt=0.0, le=1.0)
+    tested: str = key("how and when that was tested on this robot, in words", min_length=10, max_length=500)
+
+
+class OutputKeys(Section):
+    """The only way to the motors, and what happens without the supervisor."""
+
+    type: Literal["joint_trajectory_horizon", "joint_position", "joint_velocity", "joint_state"] = key(
+        "how set-points leave; the horizon carries the whole kept stop with every step"
+    )
+    topic: RosName = key("topic of the controller or driver; nothing else may publish there")
+    simulated: bool = key("true only when no motor hangs on this output", "", False)
+    on_loss: Literal["brake", "hold", "coast"] = key(
+        "what the robot does when the supervisor is gone; declared by the integrator"
+    )
+    deadman: DeadmanKeys | None = key(
+        "mandatory for `joint_velocity` and `joint_state`; null: the receiver has none", "", None
+    )
+
+
+class EvidenceKeys(Section):
+    """What is kept, and where."""
+
+    log_directory: str = key(
+        "directory of logs and latches; `~` is the home directory",
+        "",
+        "~/.local/state/safety_supervisor",
+        min_length=1,
+        max_length=1024,
+    )
+    record_events: bool = key("record every event that enters the core, for `log replay`", "", True)
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "robot": RobotKeys,
+    "envelope": EnvelopeKeys,
+    "timing": TimingKeys,
+    "tracking": TrackingKeys,
+    "operators": OperatorsKeys,
+    "estop": EstopKeys,
+    "output": OutputKeys,
+    "evidence": EvidenceKeys,
+}
+"""Sections with fixed keys."""
+
+NAMED_SECTIONS: dict[str, tuple[type[Section], int]] = {"sources": (SourceKeys, 1), "zones": (ZoneKeys, 0)}
+"""Sections of named entries, with the least number of entries."""
+
+NOT_ENFORCED = frozenset(
+    {
+        "geometry", "separation", "balance", "limiting", "policy", "panel",
+        "robot.tool", "robot.payload", "envelope.reduced", "envelope.tool", "output.power_off",
+    }
+)  # fmt: skip
+"""Keys of INTERFACES.md that a later version enforces; until then no file may claim them."""

@@ -1,0 +1,32 @@
+"""The part of a file that is well-formed, for checks across its sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from safety_supervisor.config import schema
+from safety_supervisor.config.urdf import Urdf
+
+
+@dataclass
+class Sections:
+    """The well-formed part of a file; None or absent where something was wrong."""
+
+    robot: schema.RobotKeys | None = None
+    sources: dict[str, schema.SourceKeys] = field(default_factory=dict)
+    envelope: schema.EnvelopeKeys | None = None
+    zones: dict[str, schema.ZoneKeys] = field(default_factory=dict)
+    timing: schema.TimingKeys | None = None
+    tracking: schema.TrackingKeys | None = None
+    operators: schema.OperatorsKeys | None = None
+    estop: schema.EstopKeys | None = None
+    output: schema.OutputKeys | None = None
+    evidence: schema.EvidenceKeys | None = None
+    urdf: Urdf | None = None
+
+
+def twice(names: Iterable[str]) -> list[str]:
+    """Return, sorted, the names that stand more than once."""
+    listed = list(names)
+    return sorted({name for name in listed if listed.count(name) > 1})

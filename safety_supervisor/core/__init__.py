@@ -1,0 +1,1 @@
+"""What is safe: pure, deterministic, without ROS, clock, thread or I/O."""

@@ -1,0 +1,125 @@
+"""Workspace boxes along a step and its stop.
+
+A frame origin moves at most `reach . |dq|` when the joints move by dq (`RobotModel.reach`, a proven bound), so a pose
+with clearance c proves every pose nearer than c in that metric. One remembered pose therefore answers most cycles
+without any kinematics; near a boundary the stop is walked through in steps that the clearance itself allows.
+
+Requirements: SR-026, SR-027.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.stopping import StraightStop
+from safety_supervisor.core.units import Matrix, Vector
+from safety_supervisor.core.zones import Clearance, Workspace
+
+RESERVE: Final = 5e-4
+"""Clearance that is never used up, [m]: covers rounding and gives the walk a step to take at the boundary."""
+
+STOP_SAMPLES: Final = 48
+"""Poses of a stop between which its travel is summed."""
+
+QUERY_LIMIT: Final = 24
+"""Clearance computations that one decision may use."""
+
+
+class WorkspaceCheck:
+    """Proves that a step and its stop stay inside the workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Start without a remembered pose."""
+        self._workspace = workspace
+        self._reach = workspace.model.reach
+        self._anchor: Vector | None = None
+        self._room = 0.0
+
+    def forget(self) -> None:
+        """Drop the remembered pose."""
+        self._anchor = None
+
+    def check(self, before: Vector, q: Vector, stop: StraightStop, recovery: bool = False) -> Violation | None:
+        """Check the pose q, reached from `before`, and the stop from it.
+
+        Args:
+            before: last commanded positions, shape (n,), [rad].
+            q: next commanded positions, shape (n,), [rad].
+            stop: planned from q.
+            recovery: outside the workspace a pose is allowed when it is not farther outside than `before`.
+        """
+        if self._workspace.empty:
+            return None
+        way = float(self._reach @ stop.travel)
+        if self._anchor is not None and self._reach @ np.abs(q - self._anchor) + way < self._room - RESERVE:
+            return None
+        here = self._workspace.clearance(q)
+        if here.distance < RESERVE:
+            return self._check_outside(before, here, stop, recovery)
+        self._anchor, self._room = q, here.distance
+        if way < here.distance - RESERVE:
+            return None
+        return self._walk(stop, here)
+
+    @staticmethod
+    def _poses(stop: StraightStop) -> Matrix:
+        step = stop.duration / STOP_SAMPLES
+        return stop.positions(tuple(step * (i + 1) for i in range(STOP_SAMPLES)))
+
+    def _walk(self, stop: StraightStop, here: Clearance) -> Violation | None:
+        """Walk through the stop, each clearance proving the way until it is used up."""
+        poses = np.concatenate((stop.positions((0.0,)), self._poses(stop)))
+        steps = np.abs(np.diff(poses, axis=0)) @ self._reach
+        index, room = 0, here.distance
+        for _ in range(QUERY_LIMIT):
+            reached = index + int(np.searchsorted(np.cumsum(steps[index:]), room - RESERVE, side="right"))
+            if reached >= len(steps):
+                return None
+            if reached == index:
+                break
+            index = reached
+            here = self._workspace.clearance(poses[index])
+            room = here.distance
+        else:
+            return Violation(Code.QUERY_LIMIT, "workspace", float(QUERY_LIMIT), float(QUERY_LIMIT), here.frame, here.box)
+        return Violation(Code.WORKSPACE, f"zones.{here.box}", room, RESERVE, here.frame, "during the stop")
+
+    def _check_outside(self, before: Vector, here: Clearance, stop: StraightStop, recovery: bool) -> Violation | None:
+        """Allow in RECOVERY what does not worsen the clearance, at the pose and at the stop's end."""
+        if recovery:
+            least = min(RESERVE, self._workspace.clearance(before).distance)
+            if here.distance >= least and self._workspace.clearance(stop.end).distance >= least:
+                return None
+        return Violation(Code.WORKSPACE, f"zones.{here.box}", here.distance, RESERVE, here.frame)
+
+    def check_path(self, poses: Matrix, room: float, budget: int) -> tuple[int, float, Violation | None]:
+        """Walk along consecutive poses of a path, as far as `budget` clearance computations reach.
+
+        Args:
+            poses: consecutive set-points, the first already proven with clearance `room`, shape (m, n), [rad].
+            room: clearance at the first pose, [m]; negative when not known.
+            budget: clearance computations allowed.
+
+        Returns:
+            Index of the last pose proven, the clearance there, and the violation when there is one.
+        """
+        if self._workspace.empty:
+            return len(poses) - 1, np.inf, None
+        steps = np.abs(np.diff(poses, axis=0)) @ self._reach
+        index = 0
+        for _ in range(budget):
+            here = self._workspace.clearance(poses[index])
+            room = here.distance
+            if room < RESERVE:
+                return index, room, Violation(Code.WORKSPACE, f"zones.{here.box}", room, RESERVE, here.frame)
+            reached = index + int(np.searchsorted(np.cumsum(steps[index:]), room - RESERVE, side="right"))
+            if reached >= len(steps):
+                return len(poses) - 1, room, None
+            if reached == index:
+                detail = "the clearance is smaller than one control period's travel"
+                return index, room, Violation(Code.WORKSPACE, f"zones.{here.box}", room, steps[index], here.frame, detail)
+            index = reached
+        return index, room, None

@@ -1,0 +1,241 @@
+"""What becomes of a command: intake, standing, priority, and the motion's own verdict.
+
+One owner a joint group at a time, by priority. A refused command of the source that moves the robot lets its groups run
+the kept stop; the next good command resumes (SR-054).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from safety_supervisor.core.envelope import HISTORY
+from safety_supervisor.core.errors import CODE_OF, Code, Violation
+from safety_supervisor.core.intake import Intake
+from safety_supervisor.core.intake_results import Cancel, Refused, Repeat, SetPoint, TrajectoryPoints
+from safety_supervisor.core.motion import Motion
+from safety_supervisor.core.safety_state import SafetyState
+from safety_supervisor.core.sessions import Session, other_kind
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.trajectory_job import TrajectoryJob
+from safety_supervisor.core.types import CommandUnreadable, StreamCommand, TrajectoryCommand, Verdict
+from safety_supervisor.core.units import Matrix, seconds
+from safety_supervisor.core.verifier import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The verdict on one command.
+
+    Attributes:
+        source: who asked.
+        command: correlation id.
+        verdict: of INTERFACES.
+        violation: why not; None for PASS.
+        code: of a PASS that needs one, such as a cancellation.
+        began: whether motion begins with it.
+        count: commands that it stands for.
+        repeated: whether it is an earlier ruling, given again to the same idempotency key.
+    """
+
+    source: str
+    command: str
+    verdict: Verdict
+    violation: Violation | None = None
+    code: str = ""
+    began: bool = False
+    count: int = 1
+    repeated: bool = False
+
+
+class Commands:
+    """Rules on the commands of all sources."""
+
+    def __init__(self, configuration: Configuration, motion: Motion, verifier: Verifier, state: SafetyState) -> None:
+        """Start with no session known."""
+        self._configuration = configuration
+        self._motion = motion
+        self._verifier = verifier
+        self._state = state
+        self._intake = Intake(configuration)
+        self._period = configuration.timing.period
+        self.sessions = {source.name: Session(source) for source in configuration.sources}
+        self._jobs: dict[str, tuple[TrajectoryJob, bool]] = {}
+
+    # --- commands
+
+    def stream(self, event: StreamCommand, last_tick: int) -> Ruling | None:
+        """Rule on a streamed set-point. Returns None for a repeated PASS."""
+        taken = self._intake.stream(event)
+        if not isinstance(taken, SetPoint):
+            return self._unusual(taken)
+        session = self.sessions[taken.source]
+        violation = self._standing(session) or self._priority(session, taken.groups)
+        if violation is None:
+            settings = session.settings
+            since = seconds(min(self._period, max(0, event.at - last_tick)))
+            outcome = self._motion.offer(
+                taken, seconds(settings.period), settings.playout_periods, self._motion.play_time + since
+            )
+            if not isinstance(outcome, Violation):
+                self._intake.remember(taken.source, taken.command, "PASS", "")
+                return Ruling(taken.source, taken.command, "PASS", began=True) if outcome else None
+            violation = outcome
+        return self._refuse(taken.source, taken.command, violation)
+
+    def trajectory(self, event: TrajectoryCommand) -> Ruling | None:
+        """Rule on a trajectory, or begin its verification; the ruling then comes from `advance`."""
+        taken = self._intake.trajectory(event)
+        if isinstance(taken, Cancel):
+            return self._cancel(taken)
+        if not isinstance(taken, TrajectoryPoints):
+            return self._unusual(taken)
+        session = self.sessions[taken.source]
+        violation = self._standing(session) or self._priority(session, taken.groups)
+        if violation is None and not session.live:
+            violation = Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness")
+        if violation is None and taken.source in self._jobs:
+            violation = Violation(Code.BUSY, "source.verifying")
+        if violation is None:
+            violation = self._begin_job(taken)
+        return None if violation is None else self._refuse(taken.source, taken.command, violation)
+
+    def unreadable(self, event: CommandUnreadable) -> Ruling:
+        """Rule on what was refused before it was decoded."""
+        code = CODE_OF.get(event.code, Code.UNDECODABLE)
+        violation = Violation(code, "source.bytes", event.value, event.limit, detail=event.detail)
+        ruling = self._refuse(event.source, "", violation)
+        return Ruling(ruling.source, "", ruling.verdict, violation, count=event.count)
+
+    # --- trajectories under verification
+
+    def advance(self) -> tuple[Ruling, ...]:
+        """Do one slice of each verification under way, and begin what is done."""
+        rulings = []
+        for source in tuple(self._jobs):
+            job, floating = self._jobs[source]
+            violation = job.advance()
+            if violation is None and not floating and self._motion.tick > job.start_tick:
+                violation = Violation(Code.STATE_CHANGED, "trajectory.start", detail="verified too late for its start")
+            if violation is None and job.done:
+                violation = self._begin(job, floating)
+                if violation is None:
+                    del self._jobs[source]
+                    self._intake.remember(source, job.points.command, "PASS", "")
+                    rulings.append(Ruling(source, job.points.command, "PASS", began=True))
+                    continue
+            if violation is not None:
+                del self._jobs[source]
+                rulings.append(self._refuse(source, job.points.command, violation))
+        return tuple(rulings)
+
+    @property
+    def verifying(self) -> bool:
+        """Whether a trajectory is being verified."""
+        return bool(self._jobs)
+
+    def _begin_job(self, points: TrajectoryPoints) -> Violation | None:
+        motion = self._motion
+        for group in points.groups:
+            lane = motion.lanes[group]
+            if lane.stream is not None:
+                if lane.source == points.source:
+                    return Violation(Code.MOTION_ACTIVE, "source.motion", detail="its stream is still active")
+                motion.stop_lanes((group,))
+        floating = motion.at_rest and points.start_in == 0
+        tick = motion.tick
+        if not floating:
+            tick += max(
+                TrajectoryJob.slices_for(int(points.times[-1]), self._period), -(-points.start_in // self._period)
+            )
+        predicted: list[Matrix] = []
+        for back in range(HISTORY, -1, -1):
+            state = motion.predict(points.groups, tick - back) if tick - back > motion.tick else None
+            if state is None:
+                if not floating and tick - back > motion.tick:
+                    return Violation(Code.MOTION_ACTIVE, "source.motion", detail="the state at the start is not known")
+                state = motion.state
+            predicted.append(state)
+        begin = predicted[-1]
+        history = np.stack([state[0] for state in predicted])
+        job = TrajectoryJob(points, begin, history, tick, self._configuration, self._verifier)
+        self._jobs[points.source] = (job, floating)
+        return None
+
+    def _begin(self, job: TrajectoryJob, floating: bool) -> Violation | None:
+        """Hand a verified trajectory to the motion, if the robot is where the verification began from."""
+        points = job.points
+        session = self.sessions[points.source]
+        violation = self._standing(session) or self._priority(session, points.groups)
+        if violation is None and not session.live:
+            violation = Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness")
+        if violation is not None:
+            return violation
+        tick = self._motion.tick if floating else job.start_tick
+        now = self._motion.state if floating else self._motion.predict(points.groups, tick)
+        if now is None or not np.array_equal(now[:, points.indices], job.begin[:, points.indices]):
+            return Violation(Code.STATE_CHANGED, "trajectory.start")
+        parts = job.parts({group: self._motion.lanes[group].indices for group in points.groups})
+        self._motion.begin_trajectory(parts, tick, points.source, points.command)
+        return None
+
+    # --- standing
+
+    def purge(self) -> tuple[Ruling, ...]:
+        """Discard everything that waits (SR-013): one ruling for each trajectory under verification."""
+        rulings = tuple(
+            Ruling(source, job.points.command, "REJECT", Violation(Code.PURGED, "stop"))
+            for source, (job, _) in self._jobs.items()
+        )
+        for ruling in rulings:
+            self._intake.remember(ruling.source, ruling.command, "REJECT", Code.PURGED.value)
+        self._jobs.clear()
+        return rulings
+
+    def forgive(self) -> None:
+        """A person has reset: lift quarantines."""
+        for session in self.sessions.values():
+            session.forgive()
+
+    def lose(self, source: str) -> bool:
+        """A trajectory's publisher was lost: let its groups run the kept stop. Returns whether it moved anything."""
+        self._jobs.pop(source, None)
+        lost = tuple(name for name, lane in self._motion.lanes.items() if lane.source == source and lane.stream is None)
+        self._motion.stop_lanes(lost)
+        return bool(lost)
+
+    def _standing(self, session: Session) -> Violation | None:
+        kind = session.settings.kind
+        return session.may_not_command(self._state.permits(kind), self._state.permits(other_kind(kind)))
+
+    def _priority(self, session: Session, groups: tuple[str, ...]) -> Violation | None:
+        """One source a group: a higher priority takes it, an equal or lower one waits."""
+        for group in groups:
+            owner = self._motion.owner(group)
+            if owner and owner != session.settings.name:
+                held = self.sessions[owner].settings.priority
+                if session.settings.priority <= held:
+                    return Violation(
+                        Code.PRIORITY, "source.priority", float(session.settings.priority), float(held), detail=owner
+                    )
+        return None
+
+    def _cancel(self, cancel: Cancel) -> Ruling:
+        lanes = tuple(n for n, lane in self._motion.lanes.items() if lane.source == cancel.source and not lane.stream)
+        self._jobs.pop(cancel.source, None)
+        self._motion.stop_lanes(lanes)
+        return Ruling(cancel.source, cancel.command, "PASS", code=Code.CANCELLED.value)
+
+    def _unusual(self, taken: Refused | Repeat) -> Ruling:
+        if isinstance(taken, Repeat):
+            return Ruling(taken.source, taken.command, taken.earlier.verdict, code=taken.earlier.code, repeated=True)
+        return self._refuse(taken.source, taken.command, taken.violation)
+
+    def _refuse(self, source: str, command: str, violation: Violation) -> Ruling:
+        """Refuse a command; where its source moves the robot, the kept stop runs."""
+        if source in self.sessions:
+            if command:
+                self._intake.remember(source, command, "REJECT", violation.code.value)
+            self._motion.stop_lanes(tuple(n for n, lane in self._motion.lanes.items() if lane.source == source))
+        return Ruling(source, command, "REJECT", violation)

@@ -1,0 +1,77 @@
+"""Decisions as effects; equal refusals that say nothing new are folded with their count."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from safety_supervisor.core.commands import Ruling
+from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.motion import Note
+from safety_supervisor.core.types import Decision, Verdict
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+
+_FOLDED: Final = frozenset({Code.NOT_MOVING_STATE, Code.QUARANTINED, Code.RATE, Code.SOURCE_ENDPOINTS, Code.SOURCE_KIND})
+"""Refusals that a stream earns again and again while nothing changes."""
+
+_FOLD_FOR: Final[Nanoseconds] = NS_PER_S
+
+
+class DecisionLog:
+    """Makes decisions, and folds what repeats."""
+
+    def __init__(self) -> None:
+        """Start with nothing said."""
+        self._said: dict[tuple[str, Code], tuple[Nanoseconds, int]] = {}
+
+    def ruled(self, ruling: Ruling, now: Nanoseconds) -> list[Decision]:
+        """Report a ruling on a command; a folded one gives nothing."""
+        violation, count = ruling.violation, ruling.count
+        if violation is None:
+            detail = "the earlier result of this key" if ruling.repeated else ""
+            return [_decision(now, ruling.source, ruling.command, ruling.verdict, ruling.code, detail=detail)]
+        if violation.code in _FOLDED:
+            key = (ruling.source, violation.code)
+            said, unsaid = self._said.get(key, (-_FOLD_FOR, 0))
+            count += unsaid
+            if now - said < _FOLD_FOR:
+                self._said[key] = (said, count)
+                return []
+            self._said[key] = (now, 0)
+        return [_of_violation(now, ruling.source, ruling.command, ruling.verdict, violation, count)]
+
+    def noted(self, note: Note, now: Nanoseconds) -> Decision:
+        """Report what happened to motion under way."""
+        if note.violation is not None:
+            return _of_violation(now, note.source, note.command, "STOP", note.violation, 1)
+        verdict: Verdict = "PASS" if note.code is Code.ENDED else "STOP"
+        return _decision(now, note.source, note.command, verdict, note.code.value, "motion", note.code.cause)
+
+    def stopped(self, now: Nanoseconds, source: str, command: str, code: Code, detail: str = "") -> Decision:
+        """Report motion that a cause stopped."""
+        return _decision(now, source, command, "STOP", code.value, "cause", detail or code.cause)
+
+
+def _decision(
+    now: Nanoseconds, source: str, command: str, verdict: Verdict, code: str, rule: str = "", detail: str = ""
+) -> Decision:
+    return Decision(now, source, command, verdict, code, rule, "", 0.0, 0.0, 0.0, detail)
+
+
+def _of_violation(
+    now: Nanoseconds, source: str, command: str, verdict: Verdict, violation: Violation, count: int
+) -> Decision:
+    margin = violation.limit - abs(violation.value)
+    return Decision(
+        now,
+        source,
+        command,
+        verdict,
+        violation.code.value,
+        violation.rule,
+        violation.joint,
+        violation.value,
+        violation.limit,
+        margin,
+        violation.detail or violation.code.cause,
+        count,
+    )

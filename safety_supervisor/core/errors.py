@@ -1,0 +1,147 @@
+"""Stable error codes, each with its cause and its cure, and the violation that carries one.
+
+A violation is data, never an exception: bad input is refused with a code, the value seen and the limit allowed.
+`docs/error_codes.md` is generated from this file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class Code(str, Enum):
+    """A stable code. The value is the code itself; `cause` and `cure` are for people."""
+
+    cause: str
+    cure: str
+
+    def __new__(cls, code: str, cause: str, cure: str) -> Code:
+        """Keep cause and cure beside the code."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.cause = cause
+        member.cure = cure
+        return member
+
+    # fmt: off
+    # --- a command is not well-formed
+    NOT_FINITE = "E_NOT_FINITE", "A command holds NaN, infinity or a number beyond any physical range.", "Check the source's arithmetic; nothing was forwarded."
+    EMPTY = "E_EMPTY", "A command names joints but carries no values, or the other way round.", "Fill `position` or `velocity` with one value per name."
+    RAGGED = "E_RAGGED", "Arrays of a command differ in length.", "Send one value per joint name in every array that is used."
+    UNKNOWN_JOINT = "E_UNKNOWN_JOINT", "A command names a joint that the source's groups do not have.", "Use the joint names of the configuration; compare character by character."
+    DUPLICATE_JOINT = "E_DUPLICATE_JOINT", "A command names a joint twice.", "Name every joint once."
+    MISSING_JOINT = "E_MISSING_JOINT", "A command leaves out a joint of the group that it commands.", "Command all joints of a group together."
+    JOINT_NAME = "E_JOINT_NAME", "A joint name is not plain ASCII letters, digits, '_', '-', '/' or '.'.", "Remove look-alike, zero-width, bidirectional or control characters."
+    MIXED_COMMAND = "E_MIXED_COMMAND", "A streamed set-point carries positions and velocities together.", "Send one of the two."
+    COMMAND_KIND = "E_COMMAND_KIND", "The source is not configured for this kind of command.", "Add the kind to `sources.NAME.commands`, or send the kind that is configured."
+    EFFORT_COMMAND = "E_EFFORT_COMMAND", "A command carries effort.", "Efforts are never forwarded; leave `effort` empty."
+    TIME_ORDER = "E_TIME_ORDER", "`time_from_start` is negative or does not increase.", "Send strictly increasing times."
+    STAMP = "E_STAMP", "The stamp lies too far from the time of receipt.", "Synchronise the clocks, or send stamp 0 for now."
+    OUT_OF_ORDER = "E_OUT_OF_ORDER", "The stamp is not newer than the last accepted one: repeated, reordered or replayed.", "Send every set-point once, in order."
+    TOO_LARGE = "E_TOO_LARGE", "The message is longer than the source may send.", "Send fewer points, or raise the limit in the configuration."
+    TOO_MANY_POINTS = "E_TOO_MANY_POINTS", "The trajectory has more points than allowed.", "Send fewer points."
+    TOO_LONG = "E_TOO_LONG", "The trajectory lasts longer than allowed.", "Send it in parts."
+    UNDECODABLE = "E_UNDECODABLE", "The bytes are not a message of the topic's type.", "Check the publisher's type support."
+    RATE = "E_RATE", "The source sends more messages per second than allowed.", "Send at the declared period."
+    BUSY = "E_BUSY", "An earlier trajectory of the source is still being decoded or verified.", "Wait for its decision."
+    KEY_CONFLICT = "E_KEY_CONFLICT", "An idempotency key came again with another body.", "Use a new key for a new command."
+    KEYS_FULL = "E_KEYS_FULL", "The source has used more idempotency keys than are remembered.", "Wait until old keys age out."
+    FRAME_ID = "E_FRAME_ID", "`header.frame_id` is neither empty nor `cid:ID[;key:KEY]` in plain ASCII.", "Use the form, or leave it empty."
+
+    # --- a command is not allowed now
+    UNKNOWN_SOURCE = "E_UNKNOWN_SOURCE", "No source of that name is configured.", "Add it to `sources`."
+    NOT_MOVING_STATE = "E_NOT_MOVING_STATE", "The supervisor's state permits no motion.", "Follow `next_step` of the status."
+    SOURCE_KIND = "E_SOURCE_KIND", "The present mode permits only sources of another kind.", "In MANUAL a person moves the robot, in AUTO an agent or a person."
+    PRIORITY = "E_PRIORITY", "A source of higher or equal priority moves this joint group.", "Wait until it has ended."
+    SOURCE_NOT_ALIVE = "E_SOURCE_NOT_ALIVE", "The trajectory's publisher is not known to be alive.", "Offer the liveliness lease that the configuration names."
+    SOURCE_ENDPOINTS = "E_SOURCE_ENDPOINTS", "The source's inputs have more than one publisher.", "Stop the second publisher, then reset."
+    QUARANTINED = "E_QUARANTINED", "The source was quarantined after too many refused commands.", "Find the reason; a reset lifts it."
+    MOTION_ACTIVE = "E_MOTION_ACTIVE", "Another kind of motion of the same source is under way.", "Cancel the trajectory with an empty one, or let the stream end, first."
+    START_STATE = "E_START_STATE", "The trajectory's first point is for time 0 and is not the present commanded pose.", "Start from the commanded pose, or give the first point a time."
+    END_VELOCITY = "E_END_VELOCITY", "The trajectory ends with a velocity.", "End at rest."
+    STATE_CHANGED = "E_STATE_CHANGED", "The robot's state changed while the trajectory was being verified.", "Send it again."
+    PURGED = "E_PURGED", "A stop discarded the command.", "Send a new one after the reset and the start."
+
+    # --- a motion breaks a limit
+    POSITION_LIMIT = "E_POSITION_LIMIT", "A joint would pass its position limit, or could no longer stop before it.", "Stay inside the limit by the stopping distance."
+    VELOCITY_LIMIT = "E_VELOCITY_LIMIT", "A joint would move faster than allowed.", "Move slower; degrees sent as radians end here too."
+    ACCELERATION_LIMIT = "E_ACCELERATION_LIMIT", "A joint would accelerate more than allowed.", "Plan with the configured acceleration limits, start from the present pose."
+    JERK_LIMIT = "E_JERK_LIMIT", "A joint's acceleration would change faster than allowed.", "Smooth the set-points."
+    WORKSPACE = "E_WORKSPACE", "A link frame would leave the workspace, stop included.", "Stay inside the workspace by the stopping distance."
+    FRAME_SPEED = "E_FRAME_SPEED", "A link frame would move faster than allowed.", "Move slower."
+    NO_STOP = "E_NO_STOP", "No stop from the commanded state could be verified.", "Move slower near limits."
+    QUERY_LIMIT = "E_QUERY_LIMIT", "Verification would need more checks than one decision may use.", "Move slower near boundaries."
+    LATE = "E_LATE", "The next set-point did not arrive in time.", "Send at the declared period; the kept stop runs, the next good command resumes."
+    ENDED = "E_ENDED", "The motion ended.", "Nothing to do."
+    SOURCE_DIED = "E_SOURCE_DIED", "The publisher of a playing trajectory was lost.", "Restart the agent."
+    CANCELLED = "E_CANCELLED", "The source cancelled its trajectory.", "Nothing to do."
+
+    # --- causes of stops
+    ESTOP = "E_ESTOP", "The e-stop is pressed.", "Release it, then cycle it STOP and RUN, then reset."
+    ESTOP_SILENT = "E_ESTOP_SILENT", "The e-stop device is silent or its value is unknown.", "Check the device and its line."
+    INTERNAL = "E_INTERNAL", "The supervisor's own code failed.", "Keep the log, restart, and report it; a maintainer clears the latch."
+    NOT_FINITE_RESULT = "E_NOT_FINITE_RESULT", "A computation gave a result that is not finite.", "Keep the log and report it; a maintainer clears the latch."
+    KEPT_STOP_MISSING = "E_KEPT_STOP_MISSING", "There was no verified stop.", "Keep the log and report it; a maintainer clears the latch."
+    SECOND_SUPERVISOR = "E_SECOND_SUPERVISOR", "Another supervisor serves this robot.", "Stop one of the two."
+    STANDSTILL_LEFT = "E_STANDSTILL_LEFT", "The robot moved while it was stopped.", "Check brakes and drives; a maintainer clears the latch."
+    SELF_TEST = "E_SELF_TEST", "A self-test failed.", "Read the detail; a maintainer clears the latch."
+    RAMP_MISSED = "E_RAMP_MISSED", "The robot was not at standstill when its stop should have ended.", "Check payload, brakes and drives; a maintainer clears the latch."
+    TRACKING = "E_TRACKING", "The robot is farther from its set-point than the tracking bound.", "Check drives and payload; a maintainer clears the latch."
+    OUTPUT_PUBLISHER = "E_OUTPUT_PUBLISHER", "Another publisher sends on the motor topic.", "Remove it; a maintainer clears the latch."
+    CONFIGURATION_CHANGED = "E_CONFIGURATION_CHANGED", "Configuration, URDF or robot_description changed while running.", "Restore it or restart with the new one; a maintainer clears the latch."
+    LOG = "E_LOG", "The record of motion can not be kept.", "Free the disk or repair the log directory, then reset."
+    MEASURED_POSITION = "E_MEASURED_POSITION", "A measured joint is outside its position limit.", "Bring it back with RECOVERY."
+    MEASURED_WORKSPACE = "E_MEASURED_WORKSPACE", "A measured link frame is outside the workspace.", "Bring it back with RECOVERY."
+    MEASURED_VELOCITY = "E_MEASURED_VELOCITY", "A measured joint moves faster than allowed.", "Check drives and payload."
+    STATE_NOT_FINITE = "E_STATE_NOT_FINITE", "A measured joint state holds NaN or infinity.", "Repair the driver that publishes joint_states."
+    STATE_STALE = "E_STATE_STALE", "A joint's measured state is too old or was never received.", "Check the driver that publishes joint_states."
+    STATE_PUBLISHER = "E_STATE_PUBLISHER", "joint_states has a publisher that is not allowed, or two for a joint.", "Remove it, or add it to `robot.joint_states`."
+    OVERRUN = "E_OVERRUN", "A control cycle was later than allowed.", "Free the machine, permit SCHED_FIFO, or raise the control period."
+    OVERRUNS = "E_OVERRUNS", "Too many control cycles were late within an hour.", "Free the machine or raise the control period; a maintainer clears the latch."
+    ENABLING_SWITCH = "E_ENABLING_SWITCH", "The enabling switch is not held in its middle.", "Release it fully, then hold its middle."
+    HOLD_TO_RUN = "E_HOLD_TO_RUN", "The hold-to-run button was released or its signal was lost.", "Press and hold it again."
+    MODE_CHANGE = "E_MODE_CHANGE", "The mode was changed.", "Reset and start in the new mode."
+    ENDPOINT_REPLACED = "E_ENDPOINT_REPLACED", "A source's publisher was replaced or doubled.", "Make sure that one publisher is left, then reset."
+    STOP_REQUEST = "E_STOP_REQUEST", "Somebody asked for a stop.", "Clear the reason, then reset."
+    REFUSALS = "E_REFUSALS", "A source had too many commands refused.", "Find out why; a reset lifts the quarantine."
+    INCOMPATIBLE_QOS = "E_INCOMPATIBLE_QOS", "An endpoint's quality of service does not fit.", "Use the profile that `docs/` names for the topic."
+    READY_TIMEOUT = "E_READY_TIMEOUT", "Nobody started within the time allowed after the reset.", "Reset again."
+    IDLE = "E_IDLE", "Nothing moved for the idle time.", "Reset and start again."
+    RECOVERY_ENDED = "E_RECOVERY_ENDED", "Recovery ended.", "Reset when no cause is left."
+    RESTARTED = "E_RESTARTED", "The supervisor started.", "Reset, then start."
+
+    # --- an act is refused
+    ACT_STATE = "E_ACT_STATE", "The act is not possible in the present state.", "Follow `next_step` of the status."
+    ACT_CAUSE = "E_ACT_CAUSE", "A cause is still active; the message names it.", "Clear the cause first."
+    ACT_EPOCH = "E_ACT_EPOCH", "The situation changed since the person looked.", "Look again and repeat the act."
+    ACT_STANDSTILL = "E_ACT_STANDSTILL", "The robot is not at standstill.", "Wait until it rests."
+    ACT_MODE = "E_ACT_MODE", "The mode is unknown, not selected by the key, or needs an enabling switch of high integrity.", "Select the mode at the key."
+    ACT_INPUT = "E_ACT_INPUT", "A required input was never received; the message names it.", "Start the driver or the device."
+    # fmt: on
+
+
+CODE_OF: Final[dict[str, Code]] = {code.value: code for code in Code}
+"""Codes by their text."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule that was broken, with the numbers.
+
+    Attributes:
+        code: stable code.
+        rule: name of the rule, such as `joint.velocity`.
+        joint: joint or frame that broke it; empty when none.
+        value: what was seen, SI units.
+        limit: what was allowed, SI units.
+        detail: one sentence for people, plain text.
+    """
+
+    code: Code
+    rule: str
+    value: float = 0.0
+    limit: float = 0.0
+    joint: str = ""
+    detail: str = ""

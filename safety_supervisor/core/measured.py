@@ -1,0 +1,177 @@
+"""The measured robot: joint states merged, their age, and the checks that are on measurements alone.
+
+Measurements are judged, never fed back as commands. Requirements: SR-008, SR-028, SR-029; REDTEAM 31, 43, 45.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.types import JointStates
+from safety_supervisor.core.units import Nanoseconds, Vector
+from safety_supervisor.core.zones import Workspace
+
+_NAME_SETS: Final = 32
+"""Different sets of names that may publish joint states; more are a fault of the publishers, not a cache to grow."""
+
+_VELOCITY_SHARE: Final = 1.25
+"""Measured velocities may pass the limit by this factor: tracking transients and noise are no overspeed."""
+
+_POSITION_NOISE: Final = 2e-3
+"""Measured positions may pass the limit by this, [rad]: noise and servo error at the limit are no breach."""
+
+_REST_SAMPLES: Final = 12
+"""Measurements spread over the standstill window."""
+
+
+class MeasuredState:
+    """Newest measurement of each commanded joint, and what it says."""
+
+    def __init__(self, configuration: Configuration, workspace: Workspace) -> None:
+        """Start with nothing received."""
+        joints = configuration.robot.joints
+        self._joints = joints
+        self._index = {name: i for i, name in enumerate(joints)}
+        self._timing = configuration.timing
+        self._tracking = configuration.tracking
+        self._limits = configuration.envelope.joints
+        self._workspace = workspace
+        self._known: dict[tuple[str, ...], tuple[NDArray[np.intp], NDArray[np.intp]] | None] = {}
+        self._stamps: dict[tuple[str, ...], int] = {}
+        self.positions: Vector = np.zeros(len(joints))
+        self.velocities: Vector = np.zeros(len(joints))
+        self._received: list[int] = [0] * len(joints)
+        self._commanded: deque[Vector] = deque(maxlen=2 + int(self._tracking.delay // self._timing.period))
+        self._rested: deque[tuple[int, Vector]] = deque()
+        self._held_at: Vector | None = None
+        self.tracking_error = 0.0
+        """Largest tracking error relative to its bound; 1 is the bound."""
+
+    # --- what arrives
+
+    def update(self, event: JointStates) -> tuple[Code, ...]:
+        """Merge a message.
+
+        Returns:
+            What is wrong with the message itself, or with the positions that it tells.
+        """
+        mapping = self._mapping(event.names)
+        if mapping is None:
+            return (Code.STATE_NOT_FINITE,)
+        columns, targets = mapping
+        if len(targets) == 0:
+            return ()
+        if len(event.positions) != len(event.names) or len(event.velocities) not in (0, len(event.names)):
+            return (Code.STATE_NOT_FINITE,)
+        if event.stamp != 0:
+            # A frozen driver repeats its last message: an old stamp is no news, and age decides.
+            if event.stamp <= self._stamps.get(event.names, 0):
+                return ()
+            self._stamps[event.names] = event.stamp
+        positions = np.array(event.positions)[columns]
+        velocities = np.array(event.velocities)[columns] if event.velocities else np.zeros(len(targets))
+        if not (np.isfinite(positions).all() and np.isfinite(velocities).all()):
+            return (Code.STATE_NOT_FINITE,)
+        self.positions[targets] = positions
+        self.velocities[targets] = velocities
+        for i in targets.tolist():
+            self._received[i] = event.at
+        self._remember(event.at)
+        return ()
+
+    def _mapping(self, names: tuple[str, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+        """Map a message's names to our joints; joints that nobody commands are not ours. None: a name twice."""
+        if names in self._known:
+            return self._known[names]
+        if len(set(names)) != len(names) or len(self._known) >= _NAME_SETS:
+            return None
+        pairs = [(i, self._index[name]) for i, name in enumerate(names) if name in self._index]
+        columns = np.array([i for i, _ in pairs], dtype=np.intp)
+        targets = np.array([j for _, j in pairs], dtype=np.intp)
+        self._known[names] = (columns, targets)
+        return columns, targets
+
+    def _remember(self, at: Nanoseconds) -> None:
+        """Keep a few measurements over the standstill window."""
+        spacing = self._timing.standstill_window // _REST_SAMPLES
+        if self._rested and at - self._rested[-1][0] < spacing:
+            return
+        self._rested.append((at, self.positions.copy()))
+        # One measurement older than the window stays, so that the window is always covered.
+        while len(self._rested) > 2 and self._rested[1][0] <= at - self._timing.standstill_window:
+            self._rested.popleft()
+
+    def commanded(self, positions: Vector) -> None:
+        """Note a set-point that was sent, shape (n,), [rad]."""
+        self._commanded.append(positions)
+
+    def restart_tracking(self, positions: Vector) -> None:
+        """Judge tracking from this pose on, shape (n,), [rad]."""
+        self._commanded.clear()
+        self._commanded.append(positions)
+
+    # --- what it says
+
+    def missing(self) -> str:
+        """Name a joint that was never measured; empty when all were."""
+        return next((name for name, at in zip(self._joints, self._received, strict=True) if at == 0), "")
+
+    def stale(self, now: Nanoseconds) -> str:
+        """Name a joint whose measurement is too old; empty when none is."""
+        oldest = min(self._received)
+        if now - oldest <= self._timing.joint_state_timeout and oldest > 0:
+            return ""
+        return self._joints[self._received.index(oldest)]
+
+    def limit_codes(self) -> tuple[Code, ...]:
+        """Return which measured limits are passed: position, velocity, workspace (SR-028)."""
+        codes = []
+        q, v = self.positions, self.velocities
+        if not ((q >= self._limits.lower - _POSITION_NOISE) & (q <= self._limits.upper + _POSITION_NOISE)).all():
+            codes.append(Code.MEASURED_POSITION)
+        if not (np.abs(v) <= self._limits.velocity * _VELOCITY_SHARE).all():
+            codes.append(Code.MEASURED_VELOCITY)
+        return tuple(codes)
+
+    def workspace_code(self) -> Code | None:
+        """Return whether a measured link frame is outside the workspace; margins absorb noise."""
+        if self._workspace.empty or self._workspace.clearance(self.positions).distance >= 0.0:
+            return None
+        return Code.MEASURED_WORKSPACE
+
+    def follows(self) -> bool:
+        """Whether every joint is within its bound of what was commanded during the tracking delay (SR-028)."""
+        if not self._commanded:
+            return True
+        rows = np.stack(self._commanded)
+        excess = np.maximum(self.positions - rows.max(axis=0), rows.min(axis=0) - self.positions)
+        self.tracking_error = max(0.0, float((excess / self._tracking.bound).max()))
+        return self.tracking_error <= 1.0
+
+    def rests(self, now: Nanoseconds) -> bool:
+        """Whether no joint moved more than `tracking.rest` during the standstill window."""
+        window = self._timing.standstill_window
+        if not self._rested or now - self._rested[0][0] < window or now - self._rested[-1][0] > window:
+            return False
+        rows = np.stack([positions for _, positions in self._rested] + [self.positions])
+        return bool((rows.max(axis=0) - rows.min(axis=0) <= self._tracking.rest).all())
+
+    def hold_here(self) -> None:
+        """Monitor standstill from the present measured pose."""
+        self._held_at = self.positions.copy()
+
+    def release_hold(self) -> None:
+        """End the monitoring of standstill."""
+        self._held_at = None
+
+    def left_standstill(self) -> bool:
+        """Whether a monitored standstill was left (SR-008)."""
+        if self._held_at is None:
+            return False
+        return not bool((np.abs(self.positions - self._held_at) <= self._tracking.standstill).all())

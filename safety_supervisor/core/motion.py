@@ -1,0 +1,317 @@
+"""The motion of all joints: steps that were verified, and the kept stop for every moment in which none is.
+
+`Motion.advance` gives the set-point of the next cycle. It asks each lane for its step, verifies all of them together
+with one stop, and where that fails lets the offending lanes run the stop that was kept from the cycle before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from safety_supervisor.core.envelope import HISTORY, JointEnvelope
+from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.intake_results import SetPoint
+from safety_supervisor.core.lane import Lane, Progress, at_rest
+from safety_supervisor.core.segments import Segment, Stream
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.stopping import Stop, StraightStop
+from safety_supervisor.core.trajectory import PlannedTrajectory, limits_of
+from safety_supervisor.core.types import HorizonPoint
+from safety_supervisor.core.units import Matrix, Vector, seconds
+from safety_supervisor.core.verifier import Rules, Verified, Verifier
+
+_GLIDE_SHARE = 0.1  # share of the joint limits that the way back to the measured pose may use
+_GLIDE_LEAST = 0.5  # [s]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that happened to a source's motion.
+
+    Attributes:
+        source: whose motion.
+        command: correlation id.
+        code: what happened.
+        violation: the rule that was broken, None when the motion just ended.
+    """
+
+    source: str
+    command: str
+    code: Code
+    violation: Violation | None = None
+
+
+class Motion:
+    """All joints of one robot."""
+
+    def __init__(self, configuration: Configuration, verifier: Verifier) -> None:
+        """Start at rest at zero; `place` puts it where the robot is."""
+        self._configuration = configuration
+        self._verifier = verifier
+        self._dt = seconds(configuration.timing.period)
+        self._limits = configuration.envelope.joints
+        n = len(configuration.robot.joints)
+        groups = configuration.robot.groups or {"all": tuple(range(n))}
+        self.lanes = {name: Lane(name, np.array(ids, dtype=np.intp), self._dt) for name, ids in groups.items()}
+        self._group_limits = {name: limits_of(self._limits, lane.indices) for name, lane in self.lanes.items()}
+        self._group_envelopes = {
+            name: JointEnvelope(self._group_limits[name], self._names(lane), self._dt) for name, lane in self.lanes.items()
+        }
+        self.tick = 0
+        self.place(np.zeros(n))
+
+    def _names(self, lane: Lane) -> tuple[str, ...]:
+        return tuple(self._configuration.robot.joints[i] for i in lane.indices.tolist())
+
+    # --- where it is
+
+    def place(self, positions: Vector) -> None:
+        """Be at rest at a pose, shape (n,), [rad], without having come from anywhere."""
+        self.state: Matrix = at_rest(positions)
+        self.history: Matrix = np.repeat(positions[None, :], HISTORY, axis=0)
+        self.kept: Stop = StraightStop(self.state, self._limits)
+        self.kept_tick = self.tick
+        for lane in self.lanes.values():
+            lane.rest_at(positions[lane.indices])
+        self._verifier.workspace_check.forget()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the commanded state is at rest and nothing waits to begin."""
+        return not np.any(self.state[1:]) and not any(lane.moving or lane.stop is not None for lane in self.lanes.values())
+
+    @property
+    def play_time(self) -> float:
+        """Play-out time of the last set-point, [s]."""
+        return self.tick * self._dt
+
+    def owner(self, group: str) -> str:
+        """Return the source that moves a group, empty for none."""
+        lane = self.lanes[group]
+        return lane.source if lane.moving else ""
+
+    # --- what begins
+
+    def offer(self, set_point: SetPoint, source_period: float, playout_periods: int, received: float) -> Violation | bool:
+        """Take a streamed set-point, or say why not; whole or not at all.
+
+        Args:
+            set_point: well-formed, for whole groups.
+            source_period: declared period, [s].
+            playout_periods: 1 or 2.
+            received: receipt in play-out time, [s].
+
+        Returns:
+            A violation, or whether a new stream began with it.
+        """
+        planned: list[tuple[Lane, Stream, Segment, Vector, Matrix | None]] = []
+        began = False
+        for group in set_point.groups:
+            lane = self.lanes[group]
+            values = (
+                set_point.values
+                if len(set_point.groups) == 1
+                else set_point.values[np.searchsorted(set_point.indices, lane.indices)]
+            )
+            stream, begin = lane.stream, None
+            if stream is None or lane.source != set_point.source or stream.kind is not set_point.kind:
+                if lane.moving and lane.source == set_point.source:
+                    return Violation(Code.MOTION_ACTIVE, "source.motion", detail="another motion of the source is active")
+                stream = Stream(set_point.kind, source_period, playout_periods)
+                begin = self._stop_state(lane, stream.start_time(received))
+                began = True
+            segment = stream.plan(received, values, begin)
+            if segment is None:
+                return Violation(Code.RATE, "source.rate", detail="more set-points wait than the play-out delay explains")
+            violation = self._check_end(group, segment.end_state)
+            if violation is not None:
+                return violation
+            planned.append((lane, stream, segment, values, begin))
+        for lane, stream, segment, values, begin in planned:
+            if begin is not None:
+                if lane.moving:  # preempted by a higher priority: its own stop runs until the new stream begins
+                    lane.follow_stop(self.kept, self.kept_tick)
+                lane.begin_stream(stream, set_point.source, set_point.command)
+            lane.command = set_point.command
+            stream.take(segment, values, received, begin)
+        return began
+
+    def _stop_state(self, lane: Lane, t: float) -> Matrix:
+        """State of a lane at a play-out time if nothing new came: at rest, or on the stop that it runs or would run."""
+        if lane.moving:
+            elapsed = t - self.kept_tick * self._dt
+            return self.kept.state(elapsed)[:, lane.indices]
+        state = lane.state_at(t)
+        assert state is not None
+        return state
+
+    def _check_end(self, group: str, state: Matrix) -> Violation | None:
+        """Check that a group could stop from a state inside its position limits."""
+        limits, envelope = self._group_limits[group], self._group_envelopes[group]
+        stop = StraightStop(state, limits)
+        return (
+            envelope.check_state(state[1], state[2])
+            or envelope.check_positions(stop.extremes(), limits.lower, limits.upper)
+            or envelope.check_state(stop.top_velocity, state[2])
+        )
+
+    def begin_trajectory(self, parts: dict[str, PlannedTrajectory], tick: int, source: str, command: str) -> None:
+        """Play an accepted trajectory, one part a group, from cycle `tick` on."""
+        for group, trajectory in parts.items():
+            self.lanes[group].begin_trajectory(trajectory, tick, source, command)
+
+    def predict(self, groups: tuple[str, ...], tick: int) -> Matrix | None:
+        """Return the state of all joints at a future cycle, shape (3, n); None where a stream makes it unknown."""
+        result = self.state.copy()
+        for name, lane in self.lanes.items():
+            state = lane.state_at(tick * self._dt)
+            if state is None:
+                if name in groups:
+                    return None
+                continue
+            result[:, lane.indices] = state
+        return result
+
+    def glide_to(self, positions: Vector) -> bool:
+        """Move slowly to a measured pose, shape (n,), [rad], after a stop (SR-015). Returns whether there is any way."""
+        way = np.abs(positions - self.state[0])
+        if not way.max() > 1e-9:
+            return False
+        # Quintic from rest to rest: peaks 1.875 d/T, 5.774 d/T^2, 60 d/T^3.
+        duration = max(
+            _GLIDE_LEAST,
+            float((1.875 * way / (_GLIDE_SHARE * self._limits.velocity)).max()),
+            float(np.sqrt(5.774 * way / (_GLIDE_SHARE * self._limits.acceleration)).max()),
+            float(np.cbrt(60.0 * way / (_GLIDE_SHARE * self._limits.jerk)).max()),
+        )
+        for lane in self.lanes.values():
+            here = self.state[:, lane.indices]
+            there = at_rest(positions[lane.indices])
+            path = PlannedTrajectory(here, np.array([duration]), there[:1], there[1:2], there[2:])
+            lane.begin_trajectory(path, self.tick, "", "")
+        return True
+
+    # --- what ends
+
+    def stop_lanes(self, groups: tuple[str, ...]) -> None:
+        """Let groups run the kept stop and forget their queued motion."""
+        for group in groups:
+            if self.lanes[group].moving:
+                self.lanes[group].follow_stop(self.kept, self.kept_tick)
+
+    def stop_all(self) -> tuple[Note, ...]:
+        """Let everything run the kept stop and forget all queued motion (SR-013)."""
+        notes = tuple(Note(lane.source, lane.command, Code.PURGED) for lane in self.lanes.values() if lane.source)
+        self.stop_lanes(tuple(self.lanes))
+        return notes
+
+    # --- every cycle
+
+    def advance(self, rules: Rules) -> tuple[Note, ...]:
+        """Go on by one control period; `state`, `kept` and `kept_tick` are then this cycle's.
+
+        Never fails: what can not be verified becomes the kept stop.
+        """
+        self.tick += 1
+        notes: list[Note] = []
+        progress: dict[str, Progress] = {}
+        state = at_rest(self.state[0])
+        for name, lane in self.lanes.items():
+            part, came = lane.step(self.tick)
+            if came is Progress.LATE:
+                notes.append(Note(lane.source, lane.command, Code.LATE))
+                lane.follow_stop(self.kept, self.kept_tick)
+                part, came = lane.step(self.tick)
+            elif came is Progress.ENDED:
+                notes.append(Note(lane.source, lane.command, Code.ENDED))
+            state[:, lane.indices] = part
+            progress[name] = came
+        while True:
+            moving = [name for name, came in progress.items() if came in (Progress.MOVING, Progress.ENDED)]
+            if not moving:
+                break
+            outcome = self._verify(state, rules, moving)
+            if isinstance(outcome, Verified):
+                self.kept, self.kept_tick = outcome.stop, self.tick
+                break
+            for name in self._offenders(outcome, moving):
+                lane = self.lanes[name]
+                notes.append(Note(lane.source, lane.command, outcome.code, outcome))
+                lane.follow_stop(self.kept, self.kept_tick)
+                state[:, lane.indices], progress[name] = lane.step(self.tick)
+        if not any(came in (Progress.MOVING, Progress.ENDED) for came in progress.values()):
+            state = self._follow_kept(progress, state, rules)
+        for name, came in progress.items():
+            if came is Progress.ENDED:
+                lane = self.lanes[name]
+                lane.rest_at(state[0, lane.indices])
+        self.history = np.concatenate((self.history[1:], state[:1]))
+        self.state = state
+        return tuple(note for note in notes if note.source)
+
+    def _verify(self, state: Matrix, rules: Rules, moving: list[str]) -> Verified | Violation:
+        """Verify with the stop along the path where there is one, else with the straight stop."""
+        lane = self.lanes[moving[0]]
+        if len(lane.indices) == state.shape[1] and lane.trajectory is not None and not rules.recovery:
+            tau = (self.tick - lane.trajectory_tick) * self._dt
+            path_stop = lane.trajectory.stop_from(tau)
+            if path_stop is not None:
+                outcome = self._verifier.verify(self.history, state, rules, path_stop)
+                if isinstance(outcome, Verified):
+                    return outcome
+        return self._verifier.verify(self.history, state, rules)
+
+    def _offenders(self, violation: Violation, moving: list[str]) -> list[str]:
+        """Name the moving groups that a violation stops: the joint's own, else all of them."""
+        if violation.joint in self._configuration.robot.joints:
+            joint = self._configuration.robot.joints.index(violation.joint)
+            owners = [name for name in moving if joint in self.lanes[name].indices]
+            if owners:
+                return owners
+        return list(moving)
+
+    def _follow_kept(self, progress: dict[str, Progress], state: Matrix, rules: Rules) -> Matrix:
+        """Nothing moves of its own: rest, or run the one kept stop of all joints."""
+        stopping = [name for name, came in progress.items() if came is Progress.STOPPING]
+        if not stopping:
+            if np.any(self.state[1:]) or self.kept.duration > 0.0:
+                self.kept, self.kept_tick = StraightStop(at_rest(state[0]), self._limits), self.tick
+            return state
+        if all(self.lanes[name].stop is self.kept for name in stopping):
+            return state
+        # A lane still runs an older stop beside the kept one: together they are a new motion.
+        outcome = self._verifier.verify(self.history, state, rules)
+        if isinstance(outcome, Verified):
+            self.kept, self.kept_tick = outcome.stop, self.tick
+            return state
+        for lane in self.lanes.values():
+            lane.follow_stop(self.kept, self.kept_tick)
+        elapsed = (self.tick - self.kept_tick) * self._dt
+        return self.kept.state(elapsed)
+
+    def follow_kept_blindly(self) -> None:
+        """Go on by one control period along the kept stop, without asking anything else: after a failure of our own."""
+        self.tick += 1
+        self.state = self.kept.state((self.tick - self.kept_tick) * self._dt)
+        self.history = np.concatenate((self.history[1:], self.state[:1]))
+
+    # --- what the output needs
+
+    def horizon(self) -> tuple[HorizonPoint, ...]:
+        """Points of the kept stop that lie after the present set-point; empty at rest."""
+        elapsed = (self.tick - self.kept_tick) * self._configuration.timing.period
+        if elapsed == 0 and self.kept.duration == 0.0:
+            return ()
+        return tuple(
+            HorizonPoint(point.time - elapsed, point.positions, point.velocities, point.accelerations)
+            for point in self.kept.horizon()
+            if point.time > elapsed
+        )
+
+    def distance_to_limit(self) -> float:
+        """Return the smallest distance of a commanded joint to its position limit, [rad]."""
+        q = self.state[0]
+        return float(np.minimum(q - self._limits.lower, self._limits.upper - q).min())
+

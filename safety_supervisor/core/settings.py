@@ -1,0 +1,268 @@
+"""What the core needs to know of a robot: the validated configuration, frozen.
+
+`safety_supervisor.config.load_config` builds it from one YAML file and reports every error at once; nothing in
+here validates again. Arrays are read-only, in the configuration's joint order, SI units, time in [ns].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from safety_supervisor.core.units import Nanoseconds, Vector
+
+
+class SourceKind(str, Enum):
+    """Who speaks through a source."""
+
+    AGENT = "agent"
+    PERSON = "person"
+
+
+class CommandKind(str, Enum):
+    """What a source may send."""
+
+    POSITION = "position"
+    VELOCITY = "velocity"
+    TRAJECTORY = "trajectory"
+
+
+class OutputType(str, Enum):
+    """How set-points leave the supervisor."""
+
+    JOINT_TRAJECTORY_HORIZON = "joint_trajectory_horizon"
+    JOINT_POSITION = "joint_position"
+    JOINT_VELOCITY = "joint_velocity"
+    JOINT_STATE = "joint_state"
+
+
+class OnLoss(str, Enum):
+    """What the robot does when the supervisor is gone and its deadman has run out."""
+
+    BRAKE = "brake"
+    HOLD = "hold"
+    COAST = "coast"
+
+
+@dataclass(frozen=True)
+class StatePublisher:
+    """A node that is allowed to publish `joint_states`, and the joints that it speaks for."""
+
+    node: str
+    joints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RobotSettings:
+    """The robot: its model and the names and order of its joints."""
+
+    id: str
+    urdf: str
+    """Text of the URDF."""
+    urdf_sha256: str
+    base_frame: str
+    joints: tuple[str, ...]
+    """All joints that are commanded, in the order of every vector of the core."""
+    groups: dict[str, tuple[int, ...]]
+    """Group name to indices into `joints`."""
+    locked_joints: dict[str, float]
+    """Joints of the URDF that nobody commands, with the position at which kinematics holds them, [rad] or [m]."""
+    state_publishers: tuple[StatePublisher, ...]
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """One way in for commands, with exactly one publisher."""
+
+    name: str
+    kind: SourceKind
+    priority: int
+    """Higher wins a joint group."""
+    groups: tuple[str, ...]
+    commands: frozenset[CommandKind]
+    period: Nanoseconds
+    """Declared time between two streamed set-points."""
+    playout_periods: int
+    """1 or 2 periods of play-out delay."""
+    rate_limit_hz: float
+    """Messages per second above which messages are refused before they are decoded."""
+    max_message_bytes: int
+    max_trajectory_bytes: int
+    max_trajectory_points: int
+    max_trajectory_duration: Nanoseconds
+    stamp_tolerance: Nanoseconds
+    """How far a non-zero stamp may lie from the receipt time."""
+    trajectory_start_window: Nanoseconds
+    """How far in the future a trajectory may be scheduled to start."""
+    idempotency_keys: int
+    """How many keys are remembered; a new key beyond that is refused until old ones age out."""
+    idempotency_lifetime: Nanoseconds
+    refusals: int
+    """More refused commands than this within `refusal_window` stop the robot and quarantine the source."""
+    refusal_window: Nanoseconds
+    liveliness_lease: Nanoseconds | None
+    """Lease that the trajectory publisher must offer; None only when the configuration accepts it in words."""
+
+
+@dataclass(frozen=True)
+class JointLimits:
+    """The joint envelope. All arrays shape (n,)."""
+
+    lower: Vector
+    """[rad] or [m]"""
+    upper: Vector
+    """[rad] or [m]"""
+    velocity: Vector
+    """[rad/s]"""
+    acceleration: Vector
+    """[rad/s^2]"""
+    jerk: Vector
+    """[rad/s^3]"""
+
+
+@dataclass(frozen=True)
+class EnvelopeSettings:
+    """Joint and Cartesian limits."""
+
+    joints: JointLimits
+    frame_speed: float | None
+    """Greatest speed of every link frame, [m/s]; None: not limited beyond the joint limits."""
+    manual_frame_speed: float
+    """The same in MANUAL, at most 0.25 m/s."""
+    recovery_frame_speed: float
+    """The same in RECOVERY, at most 0.25 m/s."""
+
+
+class BoxKind(str, Enum):
+    """Which side of a workspace box is allowed."""
+
+    KEEP_IN = "keep_in"
+    KEEP_OUT = "keep_out"
+
+
+@dataclass(frozen=True)
+class WorkspaceBox:
+    """An axis-aligned box in the base frame that link-frame origins must stay in, or out of."""
+
+    name: str
+    kind: BoxKind
+    minimum: tuple[float, float, float]
+    """[m]"""
+    maximum: tuple[float, float, float]
+    """[m]"""
+    frames: tuple[str, ...]
+    """Link frames that it is for; empty: all link frames that move."""
+    margin: float
+    """Distance to keep from its faces, [m]."""
+
+
+@dataclass(frozen=True)
+class TimingSettings:
+    """Periods and deadlines, all [ns]."""
+
+    period: Nanoseconds
+    """Control period."""
+    overrun: Nanoseconds
+    """A cycle later than this is a stop; the reaction time of the verified stop covers it."""
+    overruns_per_hour: int
+    """This many overruns within an hour are a FAULT."""
+    joint_state_timeout: Nanoseconds
+    idle: Nanoseconds
+    """AUTO/HOLDING goes to LOCKED after this."""
+    ready_timeout: Nanoseconds
+    manual_idle: Nanoseconds
+    recovery_timeout: Nanoseconds
+    hold_to_run_timeout: Nanoseconds
+    estop_timeout: Nanoseconds
+    stop_allowance: Nanoseconds
+    """Time after the planned end of a stop within which the robot must be measured at standstill."""
+    standstill_window: Nanoseconds
+    """How long the measured joints must rest to count as standing still."""
+
+
+@dataclass(frozen=True)
+class TrackingSettings:
+    """How far the robot may be from what it was told. Arrays shape (n,)."""
+
+    bound: Vector
+    """Tracking error that still counts as following, [rad]."""
+    delay: Nanoseconds
+    """Longest time from a set-point to its measurement."""
+    standstill: float
+    """Movement that ends a monitored standstill, [rad] (SR-008: 0.05)."""
+    rest: float
+    """Movement within `standstill_window` that still counts as rest, [rad]."""
+
+
+@dataclass(frozen=True)
+class OperatorSettings:
+    """How people act on the supervisor."""
+
+    unsigned_services: bool
+
+
+class EstopDriver(str, Enum):
+    """Where the e-stop comes from."""
+
+    NONE = "none"
+    SIMULATED = "simulated"
+
+
+@dataclass(frozen=True)
+class EstopSettings:
+    """The e-stop."""
+
+    driver: EstopDriver
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """The only way to the motors."""
+
+    type: OutputType
+    topic: str
+    simulated: bool
+    on_loss: OnLoss
+    deadman: Nanoseconds | None
+    """After this much silence the receiver acts by `on_loss`; None: it has no deadman."""
+    deadman_tested: str | None
+    """How the deadman was tested, in the integrator's words."""
+
+
+@dataclass(frozen=True)
+class EvidenceSettings:
+    """What is kept, and where."""
+
+    log_directory: str
+    record_events: bool
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One robot's whole configuration."""
+
+    robot: RobotSettings
+    sources: tuple[SourceSettings, ...]
+    envelope: EnvelopeSettings
+    zones: tuple[WorkspaceBox, ...]
+    timing: TimingSettings
+    tracking: TrackingSettings
+    operators: OperatorSettings
+    estop: EstopSettings
+    output: OutputSettings
+    evidence: EvidenceSettings
+    sha256: str
+    """Hash of the configuration file's bytes and the URDF's; stands in every record."""
+    path: str
+    """File that it was read from."""
+
+    def source(self, name: str) -> SourceSettings:
+        """Return the source of that name.
+
+        Raises:
+            KeyError: when there is none.
+        """
+        for source in self.sources:
+            if source.name == name:
+                return source
+        raise KeyError(name)

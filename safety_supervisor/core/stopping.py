@@ -1,0 +1,259 @@
+"""The stop from a state: time, path, samples.
+
+Two kinds of stop, both jerk-limited and in closed form:
+
+- `StraightStop`: from any (q, v, a). First the acceleration fades to zero, each joint by the same share of time
+  (at most a few milliseconds); then the robot brakes along the straight joint-space line of its velocity, all
+  joints by one common profile.
+- `PathStop`: along a known path (a trajectory), by letting the path's own time run slower until it stands.
+
+The common profile is sigma(t), the share of the speed that is left: an S-curve from 1 to 0 with |sigma'| <= peak and
+|sigma''| <= peak / ramp. Its integral s(t) is the path time that is still used up; s(end) is half the duration.
+
+Requirements: SR-025, SR-026. The profile is the double-S of Biagiotti and Melchiorri, Trajectory Planning for
+Automatic Machines and Robots, 3.4, with zero cruise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety_supervisor.core.settings import JointLimits
+from safety_supervisor.core.types import HorizonPoint
+from safety_supervisor.core.units import Matrix, Vector, nanoseconds
+
+_TINY: Final = 1e-12
+_PATH_HORIZON_STEP: Final = 0.02  # [s] between horizon points of a path stop; quintic between them errs below 1e-7 rad
+
+
+@dataclass(frozen=True, slots=True)
+class BrakeProfile:
+    """sigma(t): the share of speed left, from 1 to 0.
+
+    Attributes:
+        ramp: time over which the deceleration builds up and fades, [s].
+        peak: greatest |sigma'|, [1/s].
+        duration: time until sigma is 0, [s].
+    """
+
+    ramp: float
+    peak: float
+    duration: float
+
+    @classmethod
+    def within(cls, slowness: float, smoothness: float) -> BrakeProfile:
+        """Return the quickest profile with |sigma'| <= 1 / slowness and |sigma''| <= 1 / smoothness.
+
+        Args:
+            slowness: largest speed over deceleration of any joint, [s].
+            smoothness: largest speed over jerk of any joint, [s^2].
+        """
+        if slowness < _TINY and smoothness < _TINY * _TINY:
+            return cls(0.0, 0.0, 0.0)
+        if smoothness <= slowness * slowness:
+            ramp = smoothness / slowness
+            return cls(ramp, 1.0 / slowness, slowness + ramp)
+        ramp = math.sqrt(smoothness)
+        return cls(ramp, ramp / smoothness, 2.0 * ramp)
+
+    def at(self, t: float) -> tuple[float, float, float]:
+        """Return (s, sigma, sigma') at time t: path time used, share of speed left, its rate."""
+        if t >= self.duration:
+            return 0.5 * self.duration, 0.0, 0.0
+        if t <= 0.0:
+            return t, 1.0, 0.0
+        ramp, peak = self.ramp, self.peak
+        if t < ramp:
+            slope = peak / ramp
+            return t - slope * t**3 / 6.0, 1.0 - slope * t * t / 2.0, -slope * t
+        left = self.duration - t
+        if left < ramp:
+            slope = peak / ramp
+            return 0.5 * self.duration - slope * left**3 / 6.0, slope * left * left / 2.0, -slope * left
+        u = t - ramp
+        level = 1.0 - peak * ramp / 2.0
+        return ramp - peak * ramp * ramp / 6.0 + level * u - peak * u * u / 2.0, level - peak * u, -peak
+
+
+class Stop(Protocol):
+    """A stop that was planned from one state; time 0 is that state."""
+
+    @property
+    def duration(self) -> float:
+        """Time to standstill, [s]."""
+
+    @property
+    def end(self) -> Vector:
+        """Position of rest, shape (n,), [rad]."""
+
+    def state(self, t: float) -> Matrix:
+        """Position, velocity, acceleration t seconds into the stop, shape (3, n)."""
+
+    def positions(self, times: tuple[float, ...]) -> Matrix:
+        """Positions at several times, shape (len(times), n)."""
+
+    def horizon(self) -> tuple[HorizonPoint, ...]:
+        """Points from which a spline controller rebuilds the stop; the last is at rest."""
+
+
+class StraightStop:
+    """The stop from any state: fade the acceleration, then brake along the line of the velocity."""
+
+    __slots__ = ("_origin", "_profile", "end", "fade", "top_velocity", "travel", "turning")
+
+    def __init__(self, state: Matrix, limits: JointLimits) -> None:
+        """Plan the stop.
+
+        With a(t) = a0 (1 - t / fade) for fade = max |a0| / jerk, the velocity left is v1 = v0 + a0 fade / 2; then
+        v(t) = v1 sigma(t).
+
+        Args:
+            state: position, velocity, acceleration, shape (3, n).
+            limits: deceleration and jerk are the envelope's own.
+        """
+        self._origin = state
+        velocity, acceleration = state[1], state[2]
+        fade = float((np.abs(acceleration) / limits.jerk).max())
+        self.fade = fade if fade > _TINY else 0.0
+        rest = velocity + acceleration * (0.5 * self.fade)
+        speed = np.abs(rest)
+        self._profile = BrakeProfile.within(
+            float((speed / limits.acceleration).max()), float((speed / limits.jerk).max())
+        )
+        self.top_velocity: Vector = rest
+        """Velocity at the end of the fade, the largest or the smallest of the stop, shape (n,)."""
+        half = 0.5 * self._profile.duration
+        fade = self.fade
+        self.end: Vector = state[0] + (fade + half) * velocity + (fade * fade / 3.0 + 0.5 * fade * half) * acceleration
+        self.turning = self.fade > 0.0 and bool((velocity * rest < 0.0).any())
+        """Whether a joint turns round inside the fade, so that its extreme is not at an end."""
+        self.travel: Vector = np.abs(self.end - state[0])
+        """Upper bound of each joint's way from the origin, shape (n,), [rad]."""
+        if self.turning:
+            self.travel = fade * np.maximum(np.abs(velocity), speed) + half * speed
+
+    @property
+    def duration(self) -> float:
+        """Time to standstill, [s]."""
+        return self.fade + self._profile.duration
+
+    def _weights(self, t: float) -> tuple[float, float]:
+        """Return (alpha, beta) with q(t) = q0 + alpha v0 + beta a0."""
+        fade = self.fade
+        if t < fade:
+            return t, t * t / 2.0 - t**3 / (6.0 * fade)
+        s = self._profile.at(t - fade)[0]
+        return fade + s, fade * fade / 3.0 + 0.5 * fade * s
+
+    def positions(self, times: tuple[float, ...]) -> Matrix:
+        """Positions at several times, shape (len(times), n)."""
+        return np.array([(1.0, *self._weights(t)) for t in times]) @ self._origin
+
+    def state(self, t: float) -> Matrix:
+        """Position, velocity, acceleration t seconds into the stop, shape (3, n)."""
+        fade = self.fade
+        alpha, beta = self._weights(t)
+        if t < fade:
+            rows = [[1.0, alpha, beta], [0.0, 1.0, t - t * t / (2.0 * fade)], [0.0, 0.0, 1.0 - t / fade]]
+        else:
+            _, sigma, rate = self._profile.at(t - fade)
+            rows = [[1.0, alpha, beta], [0.0, sigma, 0.5 * fade * sigma], [0.0, rate, 0.5 * fade * rate]]
+        return np.array(rows) @ self._origin
+
+    def extremes(self) -> Matrix:
+        """Positions between which every joint stays all the way, shape (m, n)."""
+        if not self.turning:
+            return np.stack([self._origin[0], self.end])
+        return np.stack([self._origin[0] - self.travel, self._origin[0] + self.travel])
+
+    def horizon(self) -> tuple[HorizonPoint, ...]:
+        """Points at the profile's knots: between them the motion is a cubic, which a quintic spline reproduces."""
+        p, fade = self._profile, self.fade
+        knots = [fade, fade + p.ramp, fade + p.duration - p.ramp, fade + p.duration]
+        times = []
+        for knot in knots:
+            if knot > (times[-1] if times else 0.0) + 1e-6:
+                times.append(knot)
+        return horizon_points(self, tuple(times))
+
+
+def straight_stop_reach(states: NDArray[np.float64], limits: JointLimits) -> tuple[Matrix, Matrix, Matrix]:
+    """Compute where straight stops from many states lead, with the formulas of `StraightStop`.
+
+    Args:
+        states: position, velocity, acceleration, shape (m, 3, k).
+        limits: of the k joints.
+
+    Returns:
+        Least and greatest position of each stop and its top velocity, each shape (m, k).
+    """
+    q, v, a = states[:, 0], states[:, 1], states[:, 2]
+    fade = (np.abs(a) / limits.jerk).max(axis=1, keepdims=True)
+    rest = v + 0.5 * fade * a
+    speed = np.abs(rest)
+    slowness = (speed / limits.acceleration).max(axis=1, keepdims=True)
+    smoothness = (speed / limits.jerk).max(axis=1, keepdims=True)
+    ramp = np.where(smoothness <= slowness**2, smoothness / np.maximum(slowness, _TINY), np.sqrt(smoothness))
+    half = 0.5 * np.where(smoothness <= slowness**2, slowness + ramp, 2.0 * ramp)
+    end = q + (fade + half) * v + (fade * fade / 3.0 + 0.5 * fade * half) * a
+    turning = (v * rest < 0.0) * fade * np.maximum(np.abs(v), speed)
+    return np.minimum(q, end) - turning, np.maximum(q, end) + turning, rest
+
+
+class Path(Protocol):
+    """A motion as a function of its own time."""
+
+    def state(self, tau: float) -> Matrix:
+        """Position, velocity, acceleration at path time tau, shape (3, n)."""
+
+
+class PathStop:
+    """The stop that stays on a path: the path's time slows down to standstill."""
+
+    __slots__ = ("_path", "_profile", "_start", "end")
+
+    def __init__(self, path: Path, start: float, profile: BrakeProfile) -> None:
+        """Plan the stop from path time `start`, [s]; the profile was chosen for this path's derivatives."""
+        self._path = path
+        self._start = start
+        self._profile = profile
+        self.end: Vector = path.state(start + 0.5 * profile.duration)[0]
+
+    @property
+    def duration(self) -> float:
+        """Time to standstill, [s]."""
+        return self._profile.duration
+
+    def state(self, t: float) -> Matrix:
+        """Position, velocity, acceleration t seconds into the stop, shape (3, n).
+
+        q' = q_tau sigma, q'' = q_tautau sigma^2 + q_tau sigma'.
+        """
+        s, sigma, rate = self._profile.at(t)
+        q, dq, ddq = self._path.state(self._start + s)
+        return np.stack([q, dq * sigma, ddq * (sigma * sigma) + dq * rate])
+
+    def positions(self, times: tuple[float, ...]) -> Matrix:
+        """Positions at several times, shape (len(times), n)."""
+        return np.stack([self._path.state(self._start + self._profile.at(t)[0])[0] for t in times])
+
+    def horizon(self) -> tuple[HorizonPoint, ...]:
+        """Points every 20 ms and at rest."""
+        count = max(1, math.ceil(self.duration / _PATH_HORIZON_STEP))
+        return horizon_points(self, tuple(self.duration * (i + 1) / count for i in range(count)))
+
+
+def horizon_points(stop: Stop, times: tuple[float, ...]) -> tuple[HorizonPoint, ...]:
+    """Sample a stop at the given times; the last is exactly at rest."""
+    points = []
+    for i, t in enumerate(times):
+        q, v, a = stop.state(t).tolist()
+        if i == len(times) - 1:
+            q, v, a = stop.end.tolist(), [0.0] * len(v), [0.0] * len(a)
+        points.append(HorizonPoint(nanoseconds(t), tuple(q), tuple(v), tuple(a)))
+    return tuple(points)

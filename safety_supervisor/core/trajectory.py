@@ -1,0 +1,198 @@
+"""Trajectories: splines between points, sampled at the control cycles, with a stop that stays on the path.
+
+Interpolation is that of ros2_control's joint_trajectory_controller: linear between positions, cubic with velocities,
+quintic with accelerations; before the first point from the present commanded state. Because play-out time advances
+exactly one control period per cycle, every set-point of the run is known when the trajectory is accepted.
+"""
+
+from __future__ import annotations
+
+import copy
+from math import comb
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety_supervisor.core.segments import derivative_rows
+from safety_supervisor.core.settings import JointLimits
+from safety_supervisor.core.stopping import BrakeProfile, PathStop
+from safety_supervisor.core.units import Matrix, Vector
+
+LONGEST_PATH_STOP: Final = 1.0
+"""A path stop that would last longer than this, [s], gives way to the straight stop."""
+
+_CUBIC: Final = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [-3, -2, 3, -1], [2, 1, -2, 1]], dtype=float)
+_QUINTIC: Final = np.array(
+    [
+        [1, 0, 0, 0, 0, 0],
+        [0, 1, 0, 0, 0, 0],
+        [0, 0, 0.5, 0, 0, 0],
+        [-10, -6, -1.5, 10, -4, 0.5],
+        [15, 8, 1.5, -15, 7, -1],
+        [-6, -3, -0.5, 6, -3, 0.5],
+    ],
+    dtype=float,
+)
+
+
+def _bernstein(degree: int) -> Matrix:
+    """Return the matrix from power coefficients to Bernstein coefficients on [0, 1]."""
+    result = np.zeros((degree + 1, degree + 1))
+    for row in range(degree + 1):
+        for power in range(row + 1):
+            result[row, power] = comb(row, power) / comb(degree, power)
+    return result
+
+
+_BERNSTEIN: Final = {degree: _bernstein(degree) for degree in (2, 3, 4)}
+
+
+class PlannedTrajectory:
+    """A spline over the commanded joints, from time 0 to its last point; rests at the last point afterwards."""
+
+    def __init__(
+        self,
+        begin: Matrix,
+        times: Vector,
+        positions: Matrix,
+        velocities: Matrix | None,
+        accelerations: Matrix | None,
+    ) -> None:
+        """Build the spline.
+
+        Args:
+            begin: commanded state at time 0, shape (3, k).
+            times: of the points, all > 0 and increasing, shape (m,), [s].
+            positions: shape (m, k), [rad].
+            velocities: shape (m, k), [rad/s], or None.
+            accelerations: shape (m, k), [rad/s^2], or None; only with velocities.
+        """
+        self._knots: Vector = np.concatenate(([0.0], times))
+        q = np.concatenate((begin[:1], positions))
+        spans = np.diff(self._knots)[:, None]
+        self._coefficients = np.zeros((len(times), 6, q.shape[1]))
+        c = self._coefficients
+        if velocities is None:
+            c[:, 0], c[:, 1] = q[:-1], q[1:] - q[:-1]
+        elif accelerations is None:
+            v = np.concatenate((begin[1:2], velocities))
+            rows = np.stack([q[:-1], v[:-1] * spans, q[1:], v[1:] * spans], axis=1)
+            c[:, :4] = np.einsum("ab,mbk->mak", _CUBIC, rows)
+        else:
+            v = np.concatenate((begin[1:2], velocities))
+            a = np.concatenate((begin[2:3], accelerations))
+            rows = np.stack(
+                [q[:-1], v[:-1] * spans, a[:-1] * spans**2, q[1:], v[1:] * spans, a[1:] * spans**2], axis=1
+            )
+            c[:] = np.einsum("ab,mbk->mak", _QUINTIC, rows)
+        self.duration = float(times[-1])
+        self._rest: Matrix = np.stack([positions[-1], np.zeros_like(positions[-1]), np.zeros_like(positions[-1])])
+        self._profile: BrakeProfile | None = None
+
+    def of(self, columns: NDArray[np.intp]) -> PlannedTrajectory:
+        """Return the same motion of some of its joints."""
+        part = copy.copy(self)
+        part._coefficients = self._coefficients[:, :, columns]
+        part._rest = self._rest[:, columns]
+        return part
+
+    def state(self, tau: float) -> Matrix:
+        """Position, velocity, acceleration at time tau, shape (3, k)."""
+        if tau >= self.duration:
+            return self._rest
+        index = max(0, int(np.searchsorted(self._knots, tau, side="right")) - 1)
+        start = float(self._knots[index])
+        span = float(self._knots[index + 1]) - start
+        result: Matrix = derivative_rows((tau - start) / span, span) @ self._coefficients[index]
+        return result
+
+    def positions_at(self, taus: Vector) -> Matrix:
+        """Positions at many times, shape (len(taus), k)."""
+        return self.states_at(taus)[:, 0]
+
+    def states_at(self, taus: Vector) -> NDArray[np.float64]:
+        """Position, velocity, acceleration at many times, shape (len(taus), 3, k)."""
+        index = np.clip(np.searchsorted(self._knots, taus, side="right") - 1, 0, len(self._knots) - 2)
+        start = self._knots[index]
+        span = self._knots[index + 1] - start
+        u = np.clip((taus - start) / span, 0.0, 1.0)
+        powers = np.arange(6.0)
+        rows = np.stack(
+            [
+                u[:, None] ** powers,
+                powers * u[:, None] ** np.maximum(powers - 1.0, 0.0) / span[:, None],
+                powers * (powers - 1.0) * u[:, None] ** np.maximum(powers - 2.0, 0.0) / span[:, None] ** 2,
+            ],
+            axis=1,
+        )
+        result: NDArray[np.float64] = np.einsum("mop,mpk->mok", rows, self._coefficients[index])
+        result[taus >= self.duration] = self._rest
+        return result
+
+    def choose_path_stop(self, limits: JointLimits, dt: float) -> None:
+        """Find one braking profile that keeps the limits from every instant of the path, if there is one.
+
+        With the path's largest |q'|, |q''|, |q'''| (Bernstein bounds, so true bounds), and jumps at the knots spread
+        over one control period, a time-scaled motion keeps the limits when
+
+            |q''| + |q'| peak <= acceleration,   |q'''| + 3 |q''| peak + |q'| peak / ramp <= jerk.
+
+        Args:
+            limits: of the commanded joints.
+            dt: control period, [s].
+        """
+        first, second, third = self._derivative_bounds(dt)
+        moving = first > 1e-9
+        if not moving.any():
+            return
+        spare_acceleration = (limits.acceleration - second)[moving]
+        if (spare_acceleration <= 0.0).any():
+            return
+        slowness = float((first[moving] / spare_acceleration).max())
+        for _ in range(6):
+            spare_jerk = (limits.jerk - third - 3.0 * second / slowness)[moving]
+            if (spare_jerk > 0.0).all():
+                profile = BrakeProfile.within(slowness, float((first[moving] / spare_jerk).max()))
+                self._profile = profile if profile.duration <= LONGEST_PATH_STOP else None
+                return
+            slowness *= 1.5
+
+    def stop_from(self, tau: float) -> PathStop | None:
+        """Return the stop that stays on the path, or None where only the straight stop exists."""
+        if self._profile is None or tau >= self.duration:
+            return None
+        return PathStop(self, tau, self._profile)
+
+    def _derivative_bounds(self, dt: float) -> tuple[Vector, Vector, Vector]:
+        """Bound the absolute first, second and third derivative over the whole path, each shape (k,)."""
+        spans = np.diff(self._knots)[:, None, None]
+        powers = np.arange(6, dtype=float)
+        bounds: list[Vector] = []
+        ends: list[tuple[Matrix, Matrix]] = []
+        c = self._coefficients
+        for order, degree in ((1, 4), (2, 3), (3, 2)):
+            c = c[:, 1:] * powers[1 : c.shape[1]][None, :, None]
+            scaled = np.einsum("ab,mbk->mak", _BERNSTEIN[degree], c) / spans**order
+            bounds.append(np.abs(scaled).max(axis=(0, 1)))
+            ends.append((scaled[:, 0], scaled[:, -1]))
+        # The rest after the last point is the last knot's other side; near knots add up inside one difference window.
+        crowd = 1 + int(3.0 * dt / float(np.diff(self._knots).min()))
+        jumps = []
+        for before, after in ((ends[0][1], ends[0][0]), (ends[1][1], ends[1][0])):
+            following = np.concatenate((after[1:], np.zeros((1, after.shape[1]))))
+            jumps.append(np.abs(following - before).max(axis=0) * crowd)
+        return bounds[0], bounds[1] + jumps[0] / dt, bounds[2] + jumps[1] / dt + 4.0 * jumps[0] / dt**2
+
+
+def limits_of(limits: JointLimits, indices: NDArray[np.intp]) -> JointLimits:
+    """Return the limits of some joints."""
+    return JointLimits(
+        limits.lower[indices],
+        limits.upper[indices],
+        limits.velocity[indices],
+        limits.acceleration[indices],
+        limits.jerk[indices],
+    )
+
+

@@ -1,0 +1,197 @@
+"""Verification of a whole trajectory, in slices of bounded work, before any of it is played.
+
+Every set-point of the run is known beforehand (play-out time advances exactly one control period per cycle), so the
+very set-points that would be sent are checked: envelope, position limits, workspace along the path, and the stop from
+each of them. A slice is a number of operations, never a time, so that replay takes the same slices.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum, auto
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety_supervisor.core.envelope import HISTORY, JointEnvelope
+from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.intake_results import TrajectoryPoints
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.stopping import straight_stop_reach
+from safety_supervisor.core.trajectory import PlannedTrajectory, limits_of
+from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
+from safety_supervisor.core.verifier import Verifier
+
+SAMPLES_PER_SLICE: Final = 200
+QUERIES_PER_SLICE: Final = 8
+START_TOLERANCE: Final = 0.01
+"""A first point for time 0 may differ from the commanded pose by this, [rad] (MoveIt's allowed_start_tolerance)."""
+REST_TOLERANCE: Final = 1e-3
+"""Velocity at the last point that still counts as rest, [rad/s]."""
+
+
+class _Stage(Enum):
+    ENVELOPE = auto()
+    STOPS = auto()
+    WORKSPACE = auto()
+    DONE = auto()
+
+
+class TrajectoryJob:
+    """One trajectory on its way to acceptance."""
+
+    def __init__(
+        self,
+        points: TrajectoryPoints,
+        begin: Matrix,
+        history: Matrix,
+        start_tick: int,
+        configuration: Configuration,
+        verifier: Verifier,
+    ) -> None:
+        """Prepare the verification.
+
+        Args:
+            points: well-formed.
+            begin: predicted state of all joints at `start_tick`, shape (3, n).
+            history: predicted set-points of all joints at the HISTORY cycles before and at `start_tick`,
+                shape (HISTORY + 1, n).
+            start_tick: cycle at which the trajectory's time 0 lies.
+            configuration: of the robot.
+            verifier: for the workspace.
+        """
+        self.points = points
+        self.start_tick = start_tick
+        self.begin = begin
+        self.trajectory: PlannedTrajectory | None = None
+        self._verifier = verifier
+        self._dt = configuration.timing.period / NS_PER_S
+        self._limits = limits_of(configuration.envelope.joints, points.indices)
+        self._names = tuple(configuration.robot.joints[i] for i in points.indices.tolist())
+        self._envelope = JointEnvelope(self._limits, self._names, self._dt)
+        self._history = history
+        self._stage = _Stage.ENVELOPE
+        self._next = 0
+        self._room = -1.0
+        self._count = math.ceil(float(points.times[-1]) / NS_PER_S / self._dt) + HISTORY + 1
+        self._rows: Matrix = np.empty((0, 0))
+
+    @staticmethod
+    def slices_for(duration: int, period: int) -> int:
+        """Return the cycles after which the verification of a trajectory of `duration` [ns] is done at the latest."""
+        samples = duration // period + HISTORY + 2
+        return 4 + 4 * (1 + int(samples // SAMPLES_PER_SLICE))
+
+    @property
+    def done(self) -> bool:
+        """Whether all of it was verified."""
+        return self._stage is _Stage.DONE
+
+    def advance(self) -> Violation | None:
+        """Do one slice. Returns the first violation."""
+        if self.trajectory is None:
+            return self._build()
+        if self._stage is _Stage.ENVELOPE:
+            return self._check_envelope()
+        if self._stage is _Stage.STOPS:
+            return self._check_stops()
+        if self._stage is _Stage.WORKSPACE:
+            return self._check_workspace()
+        return None
+
+    def parts(self, groups: dict[str, NDArray[np.intp]]) -> dict[str, PlannedTrajectory]:
+        """Return the verified trajectory of each group; `groups` maps names to joint indices."""
+        whole = self.trajectory
+        assert whole is not None
+        if len(groups) == 1:
+            return dict.fromkeys(groups, whole)
+        return {name: whole.of(np.searchsorted(self.points.indices, indices)) for name, indices in groups.items()}
+
+    def _build(self) -> Violation | None:
+        points, begin = self.points, self.begin[:, self.points.indices]
+        times: Vector = points.times / NS_PER_S
+        positions, velocities, accelerations = points.positions, points.velocities, points.accelerations
+        violation = self._envelope.check_positions(positions, self._limits.lower, self._limits.upper)
+        if violation is not None:
+            return violation
+        if points.times[0] == 0:
+            gap = np.abs(positions[0] - begin[0])
+            if not (gap <= START_TOLERANCE).all() or len(times) == 1:
+                joint = int(gap.argmax())
+                return Violation(
+                    Code.START_STATE, "trajectory.start", float(gap[joint]), START_TOLERANCE, self._names[joint]
+                )
+            times, positions = times[1:], positions[1:]
+            velocities = None if velocities is None else velocities[1:]
+            accelerations = None if accelerations is None else accelerations[1:]
+        if velocities is not None and not (np.abs(velocities[-1]) <= REST_TOLERANCE).all():
+            joint = int(np.abs(velocities[-1]).argmax())
+            return Violation(
+                Code.END_VELOCITY, "trajectory.end", float(velocities[-1, joint]), REST_TOLERANCE, self._names[joint]
+            )
+        self.trajectory = PlannedTrajectory(begin, times, positions, velocities, accelerations)
+        self.trajectory.choose_path_stop(self._limits, self._dt)
+        return None
+
+    def _check_envelope(self) -> Violation | None:
+        """Sample a slice of set-points and check their differences; the HISTORY rows before are context."""
+        assert self.trajectory is not None
+        if self._next == 0:
+            self._rows = self._history[1:, self.points.indices]
+            self._next = 1  # set-point 0 is the state that it begins from
+        last = min(self._count, self._next + SAMPLES_PER_SLICE)
+        fresh = self.trajectory.positions_at(np.arange(self._next, last) * self._dt)
+        self._rows = np.concatenate((self._rows, fresh))
+        violation = self._envelope.check_rows(self._rows[self._next - 1 :])
+        if violation is None:
+            violation = self._envelope.check_positions(fresh, self._limits.lower, self._limits.upper)
+        if violation is not None:
+            return self._at(violation, self._next)
+        self._next = last
+        if last == self._count:
+            self._rows = self._rows[HISTORY - 1 :]
+            self._stage, self._next = _Stage.STOPS, 0
+        return None
+
+    def _check_stops(self) -> Violation | None:
+        """Check that the robot could stop inside the position limits from every set-point.
+
+        Where the stop stays on the path, the path's own positions are enough.
+        """
+        assert self.trajectory is not None
+        if self.trajectory.stop_from(0.0) is not None:
+            self._stage, self._next = _Stage.WORKSPACE, 0
+            return None
+        last = min(self._count, self._next + SAMPLES_PER_SLICE)
+        states = self.trajectory.states_at(np.arange(self._next, last) * self._dt)
+        least, greatest, top = straight_stop_reach(states, self._limits)
+        for rows in (least, greatest):
+            violation = self._envelope.check_positions(rows, self._limits.lower, self._limits.upper)
+            if violation is not None:
+                return self._at(violation, self._next)
+        violation = self._envelope.check_state(np.abs(top).max(axis=0), np.abs(states[:, 2]).max(axis=0))
+        if violation is not None:
+            return self._at(violation, self._next)
+        self._next = last
+        if last == self._count:
+            self._stage, self._next = _Stage.WORKSPACE, 0
+        return None
+
+    def _check_workspace(self) -> Violation | None:
+        """Walk along the path of all joints, those of other groups resting where they are predicted to be."""
+        whole = np.repeat(self.begin[:1], len(self._rows) - self._next, axis=0)
+        whole[:, self.points.indices] = self._rows[self._next :]
+        reached, self._room, violation = self._verifier.workspace_check.check_path(whole, self._room, QUERIES_PER_SLICE)
+        if violation is not None:
+            return self._at(violation, self._next + reached)
+        self._next += reached
+        if self._next >= len(self._rows) - 1:
+            self._stage = _Stage.DONE
+        return None
+
+    def _at(self, violation: Violation, index: int) -> Violation:
+        """Say at what time of the trajectory."""
+        when = f"near {index * self._dt:.3f} s of the trajectory"
+        detail = f"{violation.detail}, {when}" if violation.detail else when
+        return Violation(violation.code, violation.rule, violation.value, violation.limit, violation.joint, detail)

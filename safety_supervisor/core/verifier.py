@@ -1,0 +1,116 @@
+"""The verifier: one step and the stop after it, or the reason why not.
+
+A step is verified when the joint envelope holds over the set-points before it, the step itself and the first samples of
+its stop; when step and stop stay inside the position limits and the workspace; and when no link frame is too fast.
+The stop that was verified is the stop that is kept: it is handed out with the verdict. Requirement: SR-026.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from safety_supervisor.core.checks.workspace import WorkspaceCheck
+from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
+from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.stopping import Stop, StraightStop
+from safety_supervisor.core.units import Matrix, Nanoseconds, seconds
+from safety_supervisor.core.zones import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the state of the supervisor adds to the envelope.
+
+    Attributes:
+        frame_speed: greatest speed of any link frame, [m/s]; None for no such limit.
+        recovery: a limit that is passed already may be approached from outside, never passed further.
+    """
+
+    frame_speed: float | None = None
+    recovery: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A step that may be sent, with the stop that was verified after it.
+
+    Attributes:
+        state: position, velocity, acceleration of the step, shape (3, n).
+        stop: planned from that state.
+    """
+
+    state: Matrix
+    stop: Stop
+
+
+class Verifier:
+    """Verifies steps of all commanded joints together."""
+
+    def __init__(self, configuration: Configuration, workspace: Workspace) -> None:
+        """Prepare for one robot."""
+        self._period: Nanoseconds = configuration.timing.period
+        dt = seconds(self._period)
+        self._limits = configuration.envelope.joints
+        self.envelope = JointEnvelope(self._limits, configuration.robot.joints, dt)
+        self.workspace = workspace
+        self.workspace_check = WorkspaceCheck(workspace)
+        self._reach = workspace.model.reach
+        self._sample_times = tuple(dt * (i + 1) for i in range(STOP_SAMPLES))
+        self._window = np.zeros((HISTORY + 1 + STOP_SAMPLES, len(configuration.robot.joints)))
+        self._dt = dt
+
+    def verify(self, history: Matrix, state: Matrix, rules: Rules, path_stop: Stop | None = None) -> Verified | Violation:
+        """Verify one step.
+
+        Args:
+            history: the last HISTORY set-points, oldest first, shape (3, n), [rad].
+            state: the step: position, velocity, acceleration, shape (3, n).
+            rules: of the present state of the supervisor.
+            path_stop: a stop along the motion's own path whose later course was proven when the path was accepted.
+
+        Returns:
+            The step with its stop, or the first rule that is broken.
+        """
+        stop: Stop = StraightStop(state, self._limits) if path_stop is None else path_stop
+        violation = self._check_envelope(history, state, stop)
+        if violation is None:
+            violation = self._check_positions(history[-1], state, stop, rules)
+        if violation is None:
+            violation = self._check_frames(history[-1], state, stop, rules)
+        if violation is None:
+            return Verified(state, stop)
+        if not (np.isfinite(state).all() and np.isfinite(stop.end).all()):
+            return Violation(Code.NOT_FINITE_RESULT, "finite", detail="a step or its stop is not finite")
+        return violation
+
+    def _check_envelope(self, history: Matrix, state: Matrix, stop: Stop) -> Violation | None:
+        window = self._window
+        window[:HISTORY] = history
+        window[HISTORY] = state[0]
+        window[HISTORY + 1 :] = stop.positions(self._sample_times)
+        violation = self.envelope.check_window(window)
+        if violation is None and isinstance(stop, StraightStop):
+            violation = self.envelope.check_state(stop.top_velocity, state[2])
+        return violation
+
+    def _check_positions(self, before: Matrix, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
+        lower, upper = self._limits.lower, self._limits.upper
+        if rules.recovery:
+            lower, upper = np.minimum(lower, before), np.maximum(upper, before)
+        # A path stop lies on a path whose positions were all checked when it was accepted.
+        rows = stop.extremes() if isinstance(stop, StraightStop) else state[:1]
+        return self.envelope.check_positions(rows, lower, upper)
+
+    def _check_frames(self, before: Matrix, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
+        if rules.frame_speed is not None:
+            moved = np.abs(state[0] - before)
+            if not self._reach @ moved <= rules.frame_speed * self._dt:
+                speed, frame = self.workspace.fastest_frame(before, state[0], self._period)
+                if not speed <= rules.frame_speed:
+                    return Violation(Code.FRAME_SPEED, "frame.speed", speed, rules.frame_speed, frame)
+        if isinstance(stop, StraightStop):
+            return self.workspace_check.check(before, state[0], stop, rules.recovery)
+        return None

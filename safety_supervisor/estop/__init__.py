@@ -1,0 +1,1 @@
+"""The e-stop device: frames and link monitor (sans-I/O), serial drivers."""

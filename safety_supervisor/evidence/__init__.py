@@ -1,0 +1,1 @@
+"""Recorded events, their replay, and later the log store and metrics."""

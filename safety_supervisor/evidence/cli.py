@@ -1,0 +1,250 @@
+"""Commands `log replay`, `log show`, `latch show` and `latch clear`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from safety_supervisor.core.types import Decision, Effect, Event, Status
+from safety_supervisor.core.units import NS_PER_S
+from safety_supervisor.evidence.event_log import EventLog, Gap, LogError
+from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
+from safety_supervisor.evidence.latch_store import LatchStore
+
+app = typer.Typer(no_args_is_help=True, help="Show and replay recorded events.")
+latch_app = typer.Typer(no_args_is_help=True, help="Show and clear the latches that survive a restart.")
+
+COLUMNS = ("t [s]", "what", "code", "source", "rule", "joint", "value", "limit", "n", "detail")
+_LONGEST_CELL = 120
+_LONGEST_TEXT = 4000
+_WIDE = 400  # no terminal: one line a row
+_PROGRESS_BYTES = 5_000_000
+
+LogFile = Annotated[Path, typer.Argument(metavar="FILE", help="Any segment of the boot's log.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+LogDirectory = Annotated[Path, typer.Option("--log-directory", help="Where latches and logs stand.")]
+Robot = Annotated[str, typer.Option("--robot", help="`robot.id` of the configuration.")]
+
+
+def plain(text: str, longest: int = _LONGEST_CELL) -> Text:
+    """Escape what came from outside: no control, bidirectional or look-alike character reaches the terminal."""
+    escaped = text.encode("unicode_escape").decode("ascii")
+    return Text(escaped if len(escaped) <= longest else escaped[: longest - 3] + "...")
+
+
+def _fail(status: int, message: str) -> typer.Exit:
+    Console(stderr=True).print(plain(message, _LONGEST_TEXT), soft_wrap=True)
+    return typer.Exit(status)
+
+
+def _open(file: Path) -> EventLog:
+    try:
+        return EventLog(file)
+    except (LogError, OSError) as error:
+        raise _fail(2, str(error)) from None
+
+
+def _row(since: int, effect: Decision | Status) -> dict[str, Any]:
+    """Return a decision or a change of state as a row of `COLUMNS`."""
+    t = round((effect.at - since) / NS_PER_S, 6)
+    if isinstance(effect, Status):
+        return dict(
+            zip(
+                COLUMNS,
+                (t, effect.state, effect.cause, effect.source, "", "", "", "", 1, effect.next_step),
+                strict=True,
+            )
+        )
+    value, limit = f"{effect.value:.6g}", f"{effect.limit:.6g}"
+    cells = (t, effect.verdict, effect.code, effect.source, effect.rule, effect.joint, value, limit)
+    return dict(zip(COLUMNS, (*cells, effect.count, effect.detail), strict=True))
+
+
+def _is_news(effect: Effect, state: str) -> bool:
+    return isinstance(effect, Decision) or (isinstance(effect, Status) and effect.state != state)
+
+
+class _Rows:
+    """Picks decisions and changes of state out of a stream of effects."""
+
+    def __init__(self) -> None:
+        self.since: int | None = None
+        self.state = ""
+
+    def take(self, event: Event, effects: tuple[Effect, ...] | list[Effect]) -> Iterator[dict[str, Any]]:
+        if self.since is None:
+            self.since = event.at
+        for effect in effects:
+            if isinstance(effect, Decision | Status) and _is_news(effect, self.state):
+                yield _row(self.since, effect)
+            if isinstance(effect, Status):
+                self.state = effect.state
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for name in COLUMNS:
+        table.add_column(name, overflow="fold")  # a cut-off code would be another code
+    for row in rows:
+        table.add_row(*(plain(f"{cell:.3f}" if isinstance(cell, float) else str(cell)) for cell in row.values()))
+    return table
+
+
+@app.command()
+def show(
+    file: LogFile,
+    code: Annotated[str, typer.Option(help="Only this code.")] = "",
+    source: Annotated[str, typer.Option(help="Only this source.")] = "",
+    begin: Annotated[float, typer.Option("--from", help="From this time after the first event, s.")] = 0.0,
+    end: Annotated[float, typer.Option("--to", help="To this time, s.")] = float("inf"),
+    as_json: Json = False,
+) -> None:
+    """List decisions and changes of state as they were recorded."""
+    log = _open(file)
+    rows: list[dict[str, Any]] = []
+    picked = _Rows()
+    last = 0.0
+    for item in log:
+        if isinstance(item, Gap):
+            cells: tuple[Any, ...] = (last, "GAP", *[""] * 6, item.events, "events lost")
+            found: list[dict[str, Any]] = [dict(zip(COLUMNS, cells, strict=True))]
+        else:
+            found = list(picked.take(item.event, item.effects))
+        for row in found:
+            last = float(row["t [s]"])
+            wanted = begin <= last <= end and code in ("", row["code"]) and source in ("", row["source"])
+            if wanted and as_json:
+                print(json.dumps(row))
+            elif wanted:
+                rows.append(row)
+    if not as_json:
+        header = log.header
+        print(f"robot {header.robot_id}, boot {header.boot_id}, started {header.started_at}, {len(log.segments)} files")
+        Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(rows))
+    _say_tail(log.tail.state, log.tail.path, log.tail.offset)
+    if log.tail.state == "corrupt":
+        raise typer.Exit(1)
+
+
+def _say_tail(state: str, path: str, offset: int) -> None:
+    if state == "torn":
+        typer.echo(
+            f"{path} ends in an unfinished record at byte {offset}: normal after a kill or power loss.", err=True
+        )
+    elif state == "corrupt":
+        typer.echo(f"{path} is corrupt at byte {offset}: nothing behind it was read.", err=True)
+
+
+@app.command()
+def replay(
+    file: LogFile,
+    as_json: Json = False,
+    until: Annotated[float | None, typer.Option(help="Stop this long after the first event, s.")] = None,
+    show_decisions: Annotated[bool, typer.Option("--show-decisions", help="List decisions and states.")] = False,
+) -> None:
+    """Run the recorded events again and compare every effect, bit for bit. Exit 1 when one differs."""
+    from safety_supervisor import Supervisor
+    from safety_supervisor.config import ConfigurationError
+    from safety_supervisor.evidence import replay as replays
+
+    log = _open(file)
+    try:
+        supervisor = Supervisor(replays.recorded_configuration(log.header))
+    except (LogError, ConfigurationError) as error:
+        raise _fail(2, str(error)) from None
+    rows: list[dict[str, Any]] = []
+    picked = _Rows()
+    console = Console(stderr=True)
+    with Progress(console=console, disable=log.size < _PROGRESS_BYTES or not console.is_terminal) as bar:
+        task = bar.add_task("replay", total=log.size)
+
+        def seen(index: int, event: Event, effects: tuple[Effect, ...]) -> None:
+            if index % 1000 == 0:
+                bar.update(task, completed=log.position)
+            if show_decisions:
+                rows.extend(picked.take(event, effects))
+
+        nanoseconds = None if until is None else round(until * NS_PER_S)
+        report = replays.replay(log, supervisor, nanoseconds, seen)
+    if as_json:
+        data = asdict(report) | {"same": report.same, "rows": rows}
+        print(msgspec.json.encode(data, enc_hook=repr).decode())
+    else:
+        if show_decisions:
+            Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(rows))
+        _print_report(report)
+    _say_tail(report.tail, report.tail_path, report.tail_offset)
+    raise typer.Exit(0 if report.same else 1)
+
+
+def _print_report(report: Any) -> None:
+    for name, (then, now) in report.different_software.items():
+        print(f"warning: {name} was {then}, is {now}: bit-identical replay is promised for the same only")
+    verdicts = ", ".join(f"{name} {count}" for name, count in sorted(report.verdicts.items())) or "none"
+    print(f"robot {report.robot_id}, boot {report.boot_id}: {report.events} events, {report.set_points} set-points")
+    print(f"verdicts: {verdicts}; last state {report.final_state or 'unknown'}")
+    if report.gap is not None:
+        print(
+            f"NOT COMPLETE: {report.gap.events} events are missing after event {report.events - 1}; replay ends there"
+        )
+    if report.divergence is not None:
+        found = report.divergence
+        kind = "a set-point differs" if found.only_actuate else "effects differ"
+        print(f"DIFFERENT at event {found.index}, steady time {found.at} ns: {kind}")
+        print(f"  event:    {plain(repr(found.event), _LONGEST_TEXT)}")
+        print(
+            f"  recorded: {[plain(repr(effect), _LONGEST_TEXT).plain for effect in found.recorded]} and the digest of all"
+        )
+        print(f"  replayed: {[plain(repr(effect), _LONGEST_TEXT).plain for effect in found.replayed]}")
+    if report.same:
+        print("SAME: every effect came out again, bit for bit")
+
+
+@latch_app.command("show")
+def latch_show(log_directory: LogDirectory, robot: Robot, as_json: Json = False) -> None:
+    """Show what is latched. Exit 1 when something is."""
+    found = LatchStore(log_directory, robot).load()
+    if as_json:
+        print(json.dumps(asdict(found)))
+    else:
+        print(f"emergency stop: {'latched' if found.emergency_stop else 'not latched'}")
+        print(f"fault: {plain(found.fault).plain or 'none'}{f' ({plain(found.detail)})' if found.detail else ''}")
+    raise typer.Exit(1 if found.fault or found.emergency_stop else 0)
+
+
+@latch_app.command("clear")
+def latch_clear(
+    log_directory: LogDirectory,
+    robot: Robot,
+    by: Annotated[str, typer.Option(help="Who clears it.")],
+    reason: Annotated[str, typer.Option(help="Why it may be cleared.")],
+) -> None:
+    """Clear the fault latch while no supervisor runs. An emergency stop is released by its device alone."""
+    if not by.strip() or not reason.strip():
+        raise _fail(2, "--by and --reason must say something")
+    if not log_directory.is_dir():
+        raise _fail(2, f"{log_directory} is no directory")
+    lock = RobotLock(log_directory, robot)
+    try:
+        lock.acquire_directory()
+        before = LatchStore(log_directory, robot).clear(by, reason)
+    except LockHeldError as error:
+        raise _fail(1, f"{error}: stop the supervisor first") from None
+    except OSError as error:
+        raise _fail(1, f"not cleared: {error}") from None
+    finally:
+        lock.release()
+    print(f"cleared: {plain(before.fault).plain or 'nothing was latched'}")
+    if before.emergency_stop:
+        print("The emergency stop stays latched: cycle its device, STOP then RUN, after the start.")

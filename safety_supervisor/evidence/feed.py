@@ -1,0 +1,348 @@
+"""The control process's side of the recorder: about ten microseconds a cycle, and it never blocks.
+
+    feed = EventFeed(log_directory, describe_boot(configuration, boot_id, nonce), keep=(lock.fileno(),))
+    effects = supervisor.handle(event)
+    feed.record(event, effects)        # appends to memory
+    ...                                # the motors are served
+    feed.flush()                       # one non-blocking write
+    log_ok = feed.healthy(now)         # into the next Tick
+
+Requirement: SR-043.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import select
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from fcntl import fcntl
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.types import Effect, Event, Latches
+from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.evidence.event_log import LogHeader
+from safety_supervisor.evidence.latch_store import LatchStore
+from safety_supervisor.evidence.recorder import ACK, FRAME, HANDLED, HEADER, LOST
+
+DISTRIBUTIONS = ("safety_supervisor", "numpy", "pin", "msgspec")
+_BLANK = bytes(FRAME.size)
+_F_SETPIPE_SZ = 1031
+_PIPE_BYTES = 1 << 20
+_WRITE_BYTES = 1 << 16
+"""Longest single write, so that catching up after a pause stays short."""
+
+
+@dataclass(frozen=True)
+class FeedLimits:
+    """Bounds of the record of events.
+
+    Attributes:
+        durable_within: data older than this that is not on disk makes the feed unhealthy, [ns].
+        backlog_bytes: kept in this process while the pipe is full; what exceeds it is lost and counted.
+        retain_bytes: kept in the recorder while the disk fails; what exceeds it is lost and counted.
+        segment_bytes: size at which the next file is begun.
+    """
+
+    durable_within: Nanoseconds = 500_000_000
+    backlog_bytes: int = 4 << 20
+    retain_bytes: int = 8 << 20
+    segment_bytes: int = 256 << 20
+
+
+class EventFeed:
+    """The way to a recorder process that this starts and that ends by itself when this process ends.
+
+    The constructor waits until the header is on disk (at boot, where time does not matter); when that fails the feed
+    exists and is unhealthy, and becomes healthy when the disk does.
+
+    Args:
+        log_directory: where log and latches stand; created with mode 0700.
+        header: see `describe_boot`.
+        limits: bounds.
+        record_events: False keeps latches only.
+        keep: descriptors that the recorder holds until it ends: the directory lock.
+        start_s: how long to wait for the recorder, [s].
+    """
+
+    def __init__(
+        self,
+        log_directory: str | Path,
+        header: LogHeader,
+        limits: FeedLimits | None = None,
+        record_events: bool = True,
+        keep: Sequence[int] = (),
+        start_s: float = 10.0,
+    ) -> None:
+        """Start the recorder and hand it the header."""
+        self.limits = limits or FeedLimits()
+        self.failure = ""
+        """Why the feed is not healthy, for people; empty when it is."""
+        self._record_events = record_events
+        self._store = LatchStore(log_directory, header.robot_id)
+        self._encoder = msgspec.msgpack.Encoder()
+        self._encode_into = self._encoder.encode_into
+        self._buffer = bytearray()
+        self._queued = 0  # bytes of the stream ever queued; compared with what the recorder has made durable
+        self._lost_events = 0
+        self._gap = ""  # why events were lost; told by `healthy` at least once
+        self._latches_sent = 0
+        self._unsent_latches = b""
+        self._ack = (0, 0, 0, 0)
+        self._ack_rest = b""
+        self._dead = False
+        self._complete: bool | None = None
+        self._mark = (0, 0)  # bytes and latches queued at `_mark_at`
+        self._mark_at = 0
+        self._process = self._start(Path(log_directory), header, keep)
+        if record_events:
+            self._append(HEADER, self._encoder.encode(header))
+        self._wait_for_header(start_s)
+
+    def _start(self, directory: Path, header: LogHeader, keep: Sequence[int]) -> subprocess.Popen[bytes]:
+        events_in, self._events = os.pipe()
+        latches_in, self._latches = os.pipe()
+        self._acks, acks_out = os.pipe()
+        for descriptor in (self._events, self._latches, self._acks):
+            os.set_blocking(descriptor, False)
+        with contextlib.suppress(OSError):  # the default of 64 KiB is 30 cycles; the backlog does the rest
+            fcntl(self._events, _F_SETPIPE_SZ, _PIPE_BYTES)
+        package = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH", ""))))
+        command = [sys.executable, "-m", "safety_supervisor.evidence.recorder"]
+        command += ["--directory", str(directory.absolute()), "--robot", header.robot_id]
+        command += ["--events", str(events_in), "--latches", str(latches_in), "--acks", str(acks_out)]
+        command += ["--segment-bytes", str(self.limits.segment_bytes), "--retain", str(self.limits.retain_bytes)]
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": path},
+                cwd="/",  # holds no directory busy
+                pass_fds=(events_in, latches_in, acks_out, *keep),
+                start_new_session=True,  # Ctrl-C at the terminal must not end it before the last record
+            )
+        finally:
+            for descriptor in (events_in, latches_in, acks_out):
+                os.close(descriptor)
+
+    def _wait_for_header(self, start_s: float) -> None:
+        ends = time.monotonic() + start_s
+        while not self._dead and not self._ack[2] and time.monotonic() < ends:
+            self.flush()
+            if select.select([self._acks], [], [], 0.02)[0]:
+                self._read_acks()
+                if self._ack[0] >= self._queued:
+                    break
+        self._mark = (self._queued, 0)
+        self._mark_at = time.monotonic_ns()
+        self.healthy(self._mark_at)
+
+    @property
+    def process_id(self) -> int:
+        """Process of the recorder."""
+        return self._process.pid
+
+    @property
+    def pending(self) -> int:
+        """Bytes of the record that were not on disk at the last `healthy`, those of this process included."""
+        return self._queued - self._ack[0]
+
+    def record(self, event: Event, effects: Sequence[Effect]) -> None:
+        """Queue one handled event with its effects. Never raises, never blocks."""
+        if self._dead or not self._record_events:
+            return
+        buffer = self._buffer
+        start = len(buffer)
+        if self._lost_events or start > self.limits.backlog_bytes:
+            self._lose()
+            return
+        try:
+            buffer += _BLANK
+            self._encode_into((event, effects), buffer, -1)
+        except Exception as error:
+            del buffer[start:]
+            self._lose(f"an event can not be encoded: {error}")
+            return
+        size = len(buffer) - start
+        FRAME.pack_into(buffer, start, HANDLED, size - FRAME.size)
+        self._queued += size
+
+    def _lose(self, reason: str = "the recorder does not keep up: events were lost") -> None:
+        self._lost_events += 1
+        self._gap = reason
+
+    def _append(self, kind: int, block: bytes) -> None:
+        self._buffer += FRAME.pack(kind, len(block)) + block
+        self._queued += FRAME.size + len(block)
+
+    def flush(self) -> None:
+        """Hand queued records to the recorder as far as the pipe takes them. Once a cycle, after the motors."""
+        if self._unsent_latches:
+            self._send_latches()
+        buffer = self._buffer
+        if not buffer and not self._lost_events:
+            return
+        try:
+            if len(buffer) <= _WRITE_BYTES:
+                written = os.write(self._events, buffer)
+            else:
+                with memoryview(buffer) as view:
+                    written = os.write(self._events, view[:_WRITE_BYTES])
+        except BlockingIOError:
+            return
+        except OSError:
+            self._dead = True
+            return
+        del buffer[:written]
+        if self._lost_events and not buffer:
+            # Only now, behind all that was kept: the gap stands where the events are missing.
+            self._append(LOST, self._encoder.encode(self._lost_events))
+            self._lost_events = 0
+
+    def save_latches(self, latches: Latches) -> None:
+        """Hand latches to the recorder, which stores them also when this process is killed right afterwards.
+
+        Called after the stop was sent. Never raises, never blocks.
+        """
+        line = json.dumps({"emergency_stop": latches.emergency_stop, "fault": latches.fault}).encode() + b"\n"
+        self._latches_sent += 1
+        self._unsent_latches += line
+        self._send_latches()
+
+    def _send_latches(self) -> None:
+        try:
+            written = os.write(self._latches, self._unsent_latches)
+            self._unsent_latches = self._unsent_latches[written:]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._dead = True
+            # Without a recorder a thread writes: better late than only in memory, and still not in the way.
+            newest = json.loads(self._unsent_latches.splitlines()[-1])
+            self._unsent_latches = b""
+            threading.Thread(target=_write_latches, args=(self._store, newest), name="latches", daemon=True).start()
+
+    def _read_acks(self) -> None:
+        try:
+            data = os.read(self._acks, 4096)
+        except BlockingIOError:
+            return
+        if not data:
+            self._dead = True
+            return
+        data = self._ack_rest + data
+        whole = len(data) // ACK.size * ACK.size
+        self._ack_rest = data[whole:]
+        if whole:
+            self._ack = ACK.unpack_from(data, whole - ACK.size)
+
+    def healthy(self, now: Nanoseconds) -> bool:
+        """Return whether the record of motion is being kept: into `Tick.log_ok`.
+
+        Args:
+            now: steady clock, [ns].
+        """
+        self._read_acks()
+        durable, latches, log_error, latch_error = self._ack
+        if durable >= self._mark[0] and latches >= self._mark[1]:
+            self._mark = (self._queued, self._latches_sent)
+            self._mark_at = now
+        if self._dead:
+            self.failure = "the recorder has ended"
+        elif log_error or latch_error:
+            self.failure = f"the log can not be written: {os.strerror(log_error or latch_error)}"
+        elif self._gap:
+            self.failure = self._gap
+            if not self._lost_events:
+                self._gap = ""
+        elif now - self._mark_at > self.limits.durable_within:
+            self.failure = f"the log is not on disk after {self.limits.durable_within / 1e6:.0f} ms"
+        else:
+            self.failure = ""
+        return not self.failure
+
+    def close(self, wait_s: float = 2.0) -> bool:
+        """Hand over the rest and wait for the recorder; return whether everything is on disk.
+
+        After `wait_s` it is left alone: it ends by itself when its disk answers or is given up. A second call only
+        tells the same again.
+        """
+        if self._complete is not None:
+            return self._complete
+        ends = time.monotonic() + wait_s
+        while (self._buffer or self._lost_events) and not self._dead and time.monotonic() < ends:
+            self.flush()
+            select.select([], [self._events], [], 0.01)
+        complete = not self._buffer and not self._dead
+        for descriptor in (self._events, self._latches):
+            os.close(descriptor)
+        try:
+            complete &= self._process.wait(max(0.0, ends - time.monotonic())) == 0
+        except subprocess.TimeoutExpired:
+            complete = False
+        os.close(self._acks)
+        self._dead = True
+        self._complete = complete
+        return complete
+
+
+def _write_latches(store: LatchStore, newest: dict[str, object]) -> None:
+    try:
+        store.write(bool(newest["emergency_stop"]), str(newest["fault"]))
+    except OSError as error:
+        print(f"latches can not be written: {error}", file=sys.stderr)
+
+
+def describe_boot(configuration: Configuration, boot_id: str, nonce: str) -> LogHeader:
+    """Build the header of a boot's log.
+
+    Raises:
+        OSError: when the configuration file can not be read any more.
+    """
+    return LogHeader(
+        robot_id=configuration.robot.id,
+        boot_id=boot_id,
+        nonce=nonce,
+        configuration=Path(configuration.path).read_bytes(),
+        urdf=zlib.compress(configuration.robot.urdf.encode()),
+        configuration_sha256=configuration.sha256,
+        versions=software_versions(),
+        started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def software_versions() -> dict[str, str]:
+    """Return what bit-identical replay depends on: versions of software and the CPU's name."""
+    versions = {"python": platform.python_version(), "cpu": cpu_model()}
+    for name in DISTRIBUTIONS:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def cpu_model() -> str:
+    """Return the CPU's name as Linux gives it, or the architecture."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.machine()

@@ -1,0 +1,150 @@
+"""Carries out the core's effects: motors first, then heartbeat, latches and replies; status and decisions can wait."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import UInt64
+
+from safety_supervisor.core.settings import Configuration, EstopDriver
+from safety_supervisor.core.types import Actuate, Decision, Effect, Latches, RelayDemand, Reply, Status
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+from safety_supervisor.evidence.feed import EventFeed
+from safety_supervisor.ros.cdr import write_counter
+from safety_supervisor.ros.messages import StatusWriter, decision_message
+from safety_supervisor.ros.outputs import Output, offer_profile
+from safety_supervisor.ros.quality import Endpoints
+
+STATUS_PERIOD = NS_PER_S // 10
+DIAGNOSTICS_PERIOD = NS_PER_S
+WAITING_DECISIONS = 200
+HEARTBEAT = "~/heartbeat"
+
+Facts = Callable[[], Iterable[tuple[str, str]]]
+
+
+class Enactor:
+    """Everything that leaves the node on topics.
+
+    Args:
+        node: that publishes.
+        configuration: of the robot.
+        endpoints: makes publishers that tell of incompatible subscriptions.
+        output: makes the motor message.
+        feed: keeps latches.
+        reply: gives the answer to a request.
+        facts: what the status shows besides the core's status.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        configuration: Configuration,
+        endpoints: Endpoints,
+        output: Output,
+        feed: EventFeed,
+        reply: Callable[[Reply], None],
+        facts: Facts,
+    ) -> None:
+        """Make all publishers."""
+        self._output = output
+        self._feed = feed
+        self._reply = reply
+        self._facts = facts
+        self._log = node.get_logger()
+        reliable = ReliabilityPolicy.RELIABLE
+        latched = QoSProfile(depth=1, reliability=reliable, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        beat = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        topic = configuration.output.topic
+        self._motors = endpoints.advertise(
+            output.message_type, topic, offer_profile(configuration.timing.period), required=True
+        )
+        self._heartbeat = endpoints.advertise(UInt64, HEARTBEAT, beat)
+        self._status = endpoints.advertise(DiagnosticArray, "~/status", latched)
+        self._decisions = endpoints.advertise(
+            DiagnosticArray, "~/decisions", QoSProfile(depth=100, reliability=reliable)
+        )
+        self._diagnostics = endpoints.advertise(
+            DiagnosticArray, "/diagnostics", QoSProfile(depth=10, reliability=reliable)
+        )
+        estop = configuration.estop.driver
+        constants = {
+            "robot": configuration.robot.id,
+            "urdf_sha256": configuration.robot.urdf_sha256,
+            "output_type": configuration.output.type.value,
+            "simulated": "yes" if configuration.output.simulated else "no",
+            "estop_driver": estop.value,
+        }
+        name = node.get_fully_qualified_name()
+        self._writer = StatusWriter(name, configuration.robot.id, constants, estop is not EstopDriver.NONE)
+        self._beats = 0
+        self._newest: Status | None = None
+        self._unshown = False
+        self._status_due = 0
+        self._diagnostics_due = 0
+        self._waiting: deque[Decision] = deque()
+        self.moving = False
+        """Whether the last set-point moves."""
+        self.relay_stop = False
+        self.dropped_decisions = 0
+
+    def drive(self, effects: Iterable[Effect]) -> Nanoseconds:
+        """Send the motor message of a tick's effects; return when it was sent, steady clock, [ns]."""
+        for effect in effects:
+            if isinstance(effect, Actuate):
+                self._motors.publish(self._output.encode(effect))
+                self.moving = effect.moving
+                break
+        return time.monotonic_ns()
+
+    def beat(self) -> None:
+        """Tell that a control cycle was good."""
+        self._beats += 1
+        self._heartbeat.publish(write_counter(self._beats))
+
+    def carry_out(self, effects: Iterable[Effect]) -> None:
+        """Do what has to be done at once, and put aside what can wait."""
+        for effect in effects:
+            if isinstance(effect, Decision):
+                self._waiting.append(effect)
+                if len(self._waiting) > WAITING_DECISIONS:
+                    self._waiting.popleft()
+                    self.dropped_decisions += 1
+            elif isinstance(effect, Status):
+                self._keep_status(effect)
+            elif isinstance(effect, Reply):
+                self._reply(effect)
+            elif isinstance(effect, Latches):
+                self._feed.save_latches(effect)
+            elif isinstance(effect, RelayDemand):
+                self.relay_stop = effect.stop
+
+    def _keep_status(self, status: Status) -> None:
+        before = self._newest
+        self._newest = status
+        if before is None or (before.state, before.cause, before.epoch) != (status.state, status.cause, status.epoch):
+            self._unshown = True
+
+    def slice(self, now: Nanoseconds) -> bool:
+        """Publish one thing that waited: a changed status, a decision, the periodic status; whether there was one."""
+        status = self._newest
+        if status is not None and (self._unshown or now >= self._status_due):
+            if self._unshown:
+                self._log.info(f"{status.state} {status.cause}".strip())
+            self._unshown = False
+            self._status_due = now + STATUS_PERIOD
+            message = self._writer.write(status, time.time_ns(), self._facts())
+            self._status.publish(message)
+            if now >= self._diagnostics_due:
+                self._diagnostics_due = now + DIAGNOSTICS_PERIOD
+                self._diagnostics.publish(message)
+            return True
+        if self._waiting:
+            self._decisions.publish(decision_message(self._waiting.popleft(), time.time_ns()))
+            return True
+        return False

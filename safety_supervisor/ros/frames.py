@@ -1,0 +1,65 @@
+"""Frames between the control process and its decoder: a length, then MessagePack. Both ends share this file."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Sequence
+
+import msgspec
+
+from safety_supervisor.core.types import CommandUnreadable, TrajectoryCommand
+
+LENGTH = struct.Struct("<I")
+
+
+class DecodeRequest(msgspec.Struct, frozen=True, array_like=True):
+    """Bytes of a trajectory to decode."""
+
+    number: int
+    source: str
+    clock: int
+    """ROS clock at receipt, [ns]."""
+    max_points: int
+    data: bytes
+
+
+class DecodeReply(msgspec.Struct, frozen=True, array_like=True):
+    """The event that it became; its `at` is 0 until it enters the core. None: the decoder is ready."""
+
+    number: int
+    event: TrajectoryCommand | CommandUnreadable | None
+
+
+class FrameBuffer:
+    """Cuts a stream of bytes into frames."""
+
+    def __init__(self) -> None:
+        """Nothing received yet."""
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Add received bytes."""
+        self._data += data
+
+    def next(self) -> bytes | None:
+        """Return the next whole frame, None when there is none yet."""
+        if len(self._data) < LENGTH.size:
+            return None
+        (length,) = LENGTH.unpack_from(self._data)
+        end = LENGTH.size + length
+        if len(self._data) < end:
+            return None
+        frame = bytes(self._data[LENGTH.size : end])
+        del self._data[:end]
+        return frame
+
+
+def encode_frame(payload: bytes) -> bytes:
+    """Put the length before a payload."""
+    return LENGTH.pack(len(payload)) + payload
+
+
+def hash_content(parts: Sequence[object]) -> str:
+    """Hash a message's content apart from its header, as REDTEAM 13 and 14 compare bodies."""
+    return hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()

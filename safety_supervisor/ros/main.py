@@ -1,0 +1,92 @@
+"""Start, run and end the node: `ros2 run safety_supervisor supervisor` and `safety-supervisor run`.
+
+The large imports come behind the signal handlers, so that Ctrl-C ends cleanly from the first moment on.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from types import FrameType
+
+GOOD, UNUSABLE = 0, 2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """A signal asked for the end while nothing moves yet, so that nothing needs to be stopped."""
+
+
+class Ending:
+    """Takes the signals: at once while the node is being built, behind the stop while it runs."""
+
+    def __init__(self) -> None:
+        """Install the handlers."""
+        self.wanted = ""
+        """Name of the signal that asked for the end."""
+        self.may_interrupt = True
+        for number in _SIGNALS:
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.wanted = self.wanted or signal.Signals(number).name
+        if self.may_interrupt:
+            raise Interrupted
+
+
+def main(arguments: Sequence[str] | None = None, parameters: Mapping[str, str | bool] | None = None) -> int:
+    """Run the node until a signal or a shutdown.
+
+    Args:
+        arguments: command line with ROS arguments; `sys.argv` when None.
+        parameters: ROS parameters that the calling program sets.
+
+    Returns:
+        Exit status: 0 ended by a signal or a shutdown, 2 the configuration or the installation is not usable.
+    """
+    ending = Ending()
+    try:
+        return _run(ending, arguments, parameters)
+    except Interrupted:
+        return GOOD
+
+
+def _run(ending: Ending, arguments: Sequence[str] | None, parameters: Mapping[str, str | bool] | None) -> int:
+    try:
+        import rclpy
+        from rclpy.signals import SignalHandlerOptions
+
+        from safety_supervisor.ros.node import SUCCESS, SupervisorNode, make_executor
+    except ImportError as error:
+        print(f"supervisor: {error}: install the extra `ros`, or source a ROS 2", file=sys.stderr)
+        return UNUSABLE
+    try:
+        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
+        node = SupervisorNode(parameters)
+    except Exception as error:
+        print(f"supervisor: {error}", file=sys.stderr)
+        return UNUSABLE
+    status = GOOD
+    try:
+        executor = make_executor()
+        executor.add_node(node)
+        node.serve(executor)
+        if node.autostart:
+            good = node.trigger_configure() == SUCCESS
+            ending.may_interrupt = False
+            if not good or (not ending.wanted and node.trigger_activate() != SUCCESS):
+                status = UNUSABLE
+        ending.may_interrupt = False
+        while status == GOOD and not ending.wanted and not node.ended:
+            node.step()
+    finally:
+        ending.may_interrupt = False
+        node.end_boot(ending.wanted or "end")
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

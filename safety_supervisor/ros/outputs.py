@@ -1,0 +1,147 @@
+"""Set-points on their way to the motors: one class an output type.
+
+An output turns an `Actuate` into the bytes of one message. Further ones come from entry points of the group
+`safety_supervisor.outputs`, each a callable that takes the configuration and returns an `Output`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, Final, Protocol
+
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
+
+from safety_supervisor.core.settings import Configuration, OutputType
+from safety_supervisor.core.types import Actuate, HorizonPoint
+from safety_supervisor.core.units import NS_PER_S
+from safety_supervisor.ros.cdr import ArrayWriter, JointStateWriter, TrajectoryWriter
+
+ENTRY_POINTS: Final = "safety_supervisor.outputs"
+DEADLINE_CYCLES: Final = 5
+"""Messages come every cycle; a receiver may ask to be told when this many are missing."""
+LEASE_CYCLES: Final = 25
+
+
+class Output(Protocol):
+    """Turns set-points into messages."""
+
+    message_type: type[Any]
+
+    def encode(self, actuate: Actuate) -> bytes:
+        """Return the serialised message of one control cycle."""
+
+
+class JointTrajectoryHorizon:
+    """Next set-point after one control period, and behind it the whole kept stop (SR-039).
+
+    The controller replaces its trajectory with each message; when no further one comes, it runs into the stop.
+    """
+
+    message_type = JointTrajectory
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Prepare the message."""
+        self._period = configuration.timing.period
+        self._writer = TrajectoryWriter(configuration.robot.joints)
+
+    def encode(self, actuate: Actuate) -> bytes:
+        """Return a JointTrajectory with stamp 0: it starts at receipt."""
+        period = self._period
+        now = HorizonPoint(0, actuate.positions, actuate.velocities, actuate.accelerations)
+        points = [(period, now)]
+        points += [(period + point.time, point) for point in actuate.horizon if point.time > 0]
+        return self._writer.write(points)
+
+
+class JointPosition:
+    """Positions for a forward_command_controller."""
+
+    message_type = Float64MultiArray
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Prepare the message."""
+        self._writer = ArrayWriter(len(configuration.robot.joints))
+
+    def encode(self, actuate: Actuate) -> bytes:
+        """Return the positions."""
+        return self._writer.write(actuate.positions)
+
+
+class JointVelocity:
+    """Velocities for a forward_command_controller, which holds the last one for ever: zeros at rest are sent too."""
+
+    message_type = Float64MultiArray
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Prepare the message."""
+        self._writer = ArrayWriter(len(configuration.robot.joints))
+
+    def encode(self, actuate: Actuate) -> bytes:
+        """Return the velocities."""
+        return self._writer.write(actuate.velocities)
+
+
+class JointStateCommand:
+    """Positions and velocities by name, for simulators and vendor bridges."""
+
+    message_type = JointState
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Prepare the message."""
+        self._writer = JointStateWriter(configuration.robot.joints)
+
+    def encode(self, actuate: Actuate) -> bytes:
+        """Return the message, stamped with the ROS clock."""
+        return self._writer.write(time.time_ns(), actuate.positions, actuate.velocities)
+
+
+BUILT_IN: Final[dict[str, Callable[[Configuration], Output]]] = {
+    OutputType.JOINT_TRAJECTORY_HORIZON.value: JointTrajectoryHorizon,
+    OutputType.JOINT_POSITION.value: JointPosition,
+    OutputType.JOINT_VELOCITY.value: JointVelocity,
+    OutputType.JOINT_STATE.value: JointStateCommand,
+}
+
+
+def find_output(configuration: Configuration) -> Output:
+    """Build the configured output.
+
+    Raises:
+        LookupError: when neither this package nor an entry point offers the type.
+    """
+    name = configuration.output.type.value
+    factory = BUILT_IN.get(name)
+    if factory is None:
+        for point in entry_points(group=ENTRY_POINTS):
+            if point.name == name:
+                factory = point.load()
+                break
+        else:
+            raise LookupError(f"output.type {name}: no entry point of the group {ENTRY_POINTS} has that name")
+    return factory(configuration)
+
+
+def offer_profile(period: int) -> QoSProfile:
+    """Return the quality of service of the motor topic.
+
+    Reliable, depth 1. Deadline and liveliness are offered, so that a receiver may ask to be told of our death; the
+    liveliness is asserted by each message and by nothing else: a process that hangs is not alive.
+
+    Args:
+        period: control period, [ns].
+    """
+    return QoSProfile(
+        depth=1,
+        history=HistoryPolicy.KEEP_LAST,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.VOLATILE,
+        deadline=Duration(nanoseconds=max(DEADLINE_CYCLES * period, NS_PER_S // 50)),
+        liveliness=LivelinessPolicy.MANUAL_BY_TOPIC,
+        liveliness_lease_duration=Duration(nanoseconds=max(LEASE_CYCLES * period, NS_PER_S // 20)),
+    )

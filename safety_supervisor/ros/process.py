@@ -1,0 +1,96 @@
+"""What the operating system gives the control process: real-time priority, locked memory, a quiet collector.
+
+Measured on two cores: without SCHED_FIFO a cycle wakes up to 7 ms late under load, with it 0.1 ms; a full garbage
+collection of a warm heap takes 50 to 180 ms.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import threading
+
+CONTROL_PRIORITY = 50
+MIDDLEWARE_PRIORITY = 40
+"""Below the control thread, so that no flood of messages starves it; above everything ordinary."""
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+_PR_SET_TIMERSLACK, _PR_SET_PDEATHSIG = 29, 1
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+class RealTime:
+    """Takes what the operating system permits while a cycle runs; whatever it refuses is said, never fatal.
+
+    Processes and threads that are started later are ordinary ones (SCHED_RESET_ON_FORK).
+    """
+
+    def __init__(self) -> None:
+        """Nothing is taken yet."""
+        self._fifo_refused = "not taken"
+        self._lock_refused = "not taken"
+
+    @property
+    def text(self) -> str:
+        """One line for log and status."""
+        fifo = f"no SCHED_FIFO ({self._fifo_refused})" if self._fifo_refused else f"SCHED_FIFO {CONTROL_PRIORITY}"
+        locked = f"memory not locked ({self._lock_refused})" if self._lock_refused else "memory locked"
+        return f"{fifo}, {locked}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it was permitted."""
+        return not self._fifo_refused and not self._lock_refused
+
+    def take(self) -> None:
+        """Quiet the collector, lock memory, raise the control thread and below it those of the middleware."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        libc = _libc()
+        libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)  # ordinary threads else sleep up to 50 us too long
+        # ONFAULT: pages stay once they were used, instead of reserving every thread's whole stack.
+        locked = libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0
+        reason = os.strerror(ctypes.get_errno())
+        self._lock_refused = "" if locked else f"{reason}; allow memlock in /etc/security/limits.d"
+        try:
+            _raise_thread(0, CONTROL_PRIORITY)
+            self._fifo_refused = ""
+        except OSError as error:
+            self._fifo_refused = f"{error.strerror}; allow rtprio {CONTROL_PRIORITY} in /etc/security/limits.d"
+            return
+        for entry in _other_threads():
+            try:
+                _raise_thread(entry, MIDDLEWARE_PRIORITY)
+            except OSError:
+                continue  # it ended meanwhile
+
+    def give_back(self) -> None:
+        """Become an ordinary process again."""
+        if not self._fifo_refused:
+            for entry in (0, *_other_threads()):
+                try:
+                    os.sched_setscheduler(entry, os.SCHED_OTHER, os.sched_param(0))
+                except OSError:
+                    continue
+        _libc().munlockall()
+        gc.unfreeze()
+        gc.enable()
+        self._fifo_refused = self._lock_refused = "not taken"
+
+
+def _raise_thread(thread: int, priority: int) -> None:
+    os.sched_setscheduler(thread, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+
+
+def _other_threads() -> list[int]:
+    control = threading.get_native_id()
+    return [int(entry) for entry in os.listdir("/proc/self/task") if int(entry) != control]
+
+
+def die_with_parent(signal_number: int) -> None:
+    """Have the kernel send this process a signal when its parent ends, by SIGKILL too."""
+    _libc().prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)

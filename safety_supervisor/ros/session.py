@@ -1,0 +1,290 @@
+"""One boot of the supervisor: everything that `configure` builds, and the way of every event through the core."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import msgspec
+from rclpy.lifecycle import LifecycleNode
+from std_srvs.srv import Trigger
+
+from safety_supervisor.config import load_config
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.supervisor import Supervisor
+from safety_supervisor.core.types import AdapterFault, Boot, Event, OperatorAct, StopRequested, Tick
+from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.evidence.feed import EventFeed, describe_boot
+from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
+from safety_supervisor.evidence.latch_store import LatchStore
+from safety_supervisor.ros.decoding import Decoder
+from safety_supervisor.ros.enact import HEARTBEAT, Enactor
+from safety_supervisor.ros.files import FileWatch
+from safety_supervisor.ros.graph import GraphWatch, list_publishers
+from safety_supervisor.ros.inputs import Inputs
+from safety_supervisor.ros.outputs import find_output
+from safety_supervisor.ros.quality import Endpoints
+from safety_supervisor.ros.services import Answer, HeldServices
+from safety_supervisor.ros.statistics import CycleStatistics
+from safety_supervisor.ros.warmup import warm_up
+
+DISCOVERY = 0.5
+"""How long another supervisor is given to be discovered, [s]."""
+DECODER_START = 20.0
+"""[s]"""
+FAILURES = 20
+"""Exceptions of adapters that are logged with their text; the rest is counted."""
+
+
+class StartError(Exception):
+    """The supervisor can not be configured; the text says why and what to do about it."""
+
+
+def read_configuration(config_file: str, log_directory: str) -> Configuration:
+    """Load the configuration; `log_directory` replaces `evidence.log_directory` unless it is empty.
+
+    Raises:
+        ConfigurationError: with every problem.
+        StartError: no file is named.
+    """
+    if not config_file:
+        raise StartError("parameter `config_file` is empty: name the configuration file")
+    configuration = load_config(config_file)
+    if not log_directory:
+        return configuration
+    directory = os.path.abspath(os.path.expanduser(log_directory))
+    return replace(configuration, evidence=replace(configuration.evidence, log_directory=directory))
+
+
+class Session:
+    """The adapters around one core.
+
+    Args:
+        node: the lifecycle node.
+        configuration: of the robot.
+        services: that are polled.
+        real_time: says what the operating system permitted.
+
+    Raises:
+        StartError: something that is needed is not there, or another supervisor serves the robot.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, configuration: Configuration, services: HeldServices, real_time: Callable[[], str]
+    ) -> None:
+        """Build everything, in the order in which it may fail; what was built is torn down when a later part fails."""
+        self.configuration = configuration
+        self.statistics = CycleStatistics()
+        self.running = False
+        self._node = node
+        self._services = services
+        self._real_time = real_time
+        self._log_ok = True
+        self._failures = 0
+        self._undo: list[Callable[[], object]] = []
+        try:
+            self._build(configuration)
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self, configuration: Configuration) -> None:
+        node, began = self._node, time.monotonic()
+        try:
+            output = find_output(configuration)
+        except LookupError as error:
+            raise StartError(str(error)) from error
+        self._take_lock(configuration)
+        self._decoder = Decoder()
+        self._undo.append(self._decoder.close)
+        boot_id, nonce = uuid.uuid4().hex, secrets.token_hex(16)
+        self._start_feed(configuration, boot_id, nonce)
+        warm_up(configuration, output)
+        self.supervisor = Supervisor(configuration)
+        self._await_decoder()
+        self._refuse_second(began)
+        endpoints = Endpoints(node, self)
+        self._undo.append(endpoints.close)
+        self.enactor = Enactor(node, configuration, endpoints, output, self._feed, self._services.reply, self._facts)
+        self.inputs = Inputs(endpoints, configuration, self, self._decoder)
+        self._offer_services()
+        self._graph = GraphWatch(node, self, endpoints, configuration.output.topic, node.resolve_topic_name(HEARTBEAT))
+        self._files = FileWatch(configuration, self)
+        found = self._latches
+        self._boot = Boot(time.monotonic_ns(), boot_id, nonce, found.emergency_stop, found.fault)
+
+    def _take_lock(self, configuration: Configuration) -> None:
+        directory, robot = configuration.evidence.log_directory, configuration.robot.id
+        lock = RobotLock(directory, robot)
+        try:
+            lock.acquire()
+        except LockHeldError as error:
+            raise StartError(f"{Code.SECOND_SUPERVISOR.value}: {error}") from error
+        except OSError as error:
+            raise StartError(f"{Code.LOG.value}: {directory} can not be used: {error.strerror}") from error
+        self._undo.append(lock.release)
+        self._lock = lock
+        self._latches = LatchStore(directory, robot).open()
+        if self._latches.detail:
+            self._node.get_logger().error(f"latches: {self._latches.detail}")
+
+    def _start_feed(self, configuration: Configuration, boot_id: str, nonce: str) -> None:
+        self._feed = EventFeed(
+            configuration.evidence.log_directory,
+            describe_boot(configuration, boot_id, nonce),
+            record_events=configuration.evidence.record_events,
+            keep=(self._lock.fileno(),),
+        )
+        self._undo.append(self._feed.close)
+
+    def _await_decoder(self) -> None:
+        ends = time.monotonic() + DECODER_START
+        while not self._decoder.ready:
+            if time.monotonic() > ends or self._decoder.pid is None:
+                raise StartError("the decoder process does not start: see its message above")
+            self._decoder.poll(time.monotonic_ns(), may_restart=False)
+            time.sleep(0.01)
+
+    def _refuse_second(self, began: float) -> None:
+        """Refuse to serve a robot that another supervisor of this name serves (REDTEAM 48)."""
+        time.sleep(max(0.0, began + DISCOVERY - time.monotonic()))
+        topic = self._node.resolve_topic_name(HEARTBEAT)
+        others = list_publishers(self._node, topic)
+        if others:
+            code = Code.SECOND_SUPERVISOR
+            raise StartError(f"{code.value}: {topic} is published by {', '.join(others)}. {code.cure}")
+
+    def _offer_services(self) -> None:
+        offered: list[tuple[str, Callable[[Any, Answer], None]]] = [("~/stop", self._serve_stop)]
+        if self.configuration.operators.unsigned_services:
+            acts = (("reset", ""), ("start", "auto"), ("recover", ""))
+            offered += [(f"~/{act}", self._serve_act(act, target)) for act, target in acts]
+        for name, handler in offered:
+            service = self._node.create_service(Trigger, name, _never)
+            self._services.hold(service, handler)
+            self._undo.append(partial(self._destroy, service))
+
+    def _destroy(self, service: Any) -> None:
+        self._services.forget(service)
+        self._node.destroy_service(service)
+
+    def _serve_stop(self, request: object, answer: Answer) -> None:
+        now = time.monotonic_ns()
+        self.enter(StopRequested(now, "service", "~/stop", self._services.owe(answer, now)))
+
+    def _serve_act(self, act: Any, target: str) -> Callable[[object, Answer], None]:
+        def serve(request: object, answer: Answer) -> None:
+            now = time.monotonic_ns()
+            self.enter(OperatorAct(now, act, "unsigned service", target, -1, self._services.owe(answer, now)))
+
+        return serve
+
+    # --- while active
+
+    def begin(self) -> None:
+        """Boot the core, and tell it of the graph as it is now."""
+        self.running = True
+        self.enter(msgspec.structs.replace(self._boot, at=time.monotonic_ns()))
+        self._graph.look_at_all(time.monotonic_ns())
+
+    def enter(self, event: Event) -> None:
+        """Let the core handle an event, carry out its effects, then record both."""
+        if not self.running:
+            return
+        effects = self.supervisor.handle(event)
+        self.enactor.carry_out(effects)
+        self._feed.record(event, effects)
+
+    def fail(self, where: str, error: Exception) -> None:
+        """Turn an adapter's exception into a fault: the stop goes on, the loop goes on."""
+        self._failures += 1
+        detail = f"{where}: {type(error).__name__}: {error}"[:300]
+        if self._failures <= FAILURES:
+            self._node.get_logger().error(detail)
+        self.enter(AdapterFault(time.monotonic_ns(), Code.INTERNAL.value, detail))
+
+    def request_stop(self, reason: str) -> None:
+        """Ask for the kept stop before the end or a deactivation."""
+        self.enter(StopRequested(time.monotonic_ns(), "node", reason))
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the last stop was played to rest."""
+        return not self.enactor.moving and self.supervisor.state != "STOPPING"
+
+    @property
+    def may_transition(self) -> bool:
+        """Whether a transition from outside may begin (REDTEAM 46)."""
+        return self.supervisor.state in ("INIT", "LOCKED")
+
+    def tick(self, at: Nanoseconds, scheduled: Nanoseconds) -> Nanoseconds:
+        """Serve the motors; return when their message was sent."""
+        event = Tick(at, scheduled, self.inputs.sample_estop(), self._log_ok)
+        try:
+            effects = self.supervisor.handle(event)
+            sent = self.enactor.drive(effects)
+            if at - scheduled <= self.configuration.timing.overrun:
+                self.enactor.beat()
+            self.enactor.carry_out(effects)
+            self._feed.record(event, effects)
+        except Exception as error:  # publishing failed; the next tick tries again, in FAULT
+            sent = time.monotonic_ns()
+            self.fail("tick", error)
+        return sent
+
+    def after_tick(self, now: Nanoseconds) -> None:
+        """Hand over records, fetch decoded trajectories, report what was held back."""
+        try:
+            self._feed.flush()
+            self._log_ok = self._feed.healthy(now)
+            self.inputs.report_excess(now)
+            for event in self._decoder.poll(now, may_restart=not self.enactor.moving):
+                self.enter(event)
+        except Exception as error:
+            self.fail("after tick", error)
+
+    def before_tick(self) -> None:
+        """Take service requests."""
+        try:
+            self._services.poll()
+        except Exception as error:
+            self.fail("services", error)
+
+    def spare(self, now: Nanoseconds) -> None:
+        """Do one slice of what can wait."""
+        try:
+            self._services.expire(now)
+            if not (self._graph.slice(now) or self.enactor.slice(now)):
+                self._files.slice(now)
+        except Exception as error:
+            self.fail("spare time", error)
+
+    def _facts(self) -> Iterable[tuple[str, str]]:
+        yield from self.statistics.summarise()
+        yield "scheduler", self._real_time()
+        yield "log", self._feed.failure or "kept"
+        yield "decoder_restarts", str(self._decoder.restarts)
+        yield "decisions_dropped", str(self.enactor.dropped_decisions)
+        yield "relay_demand", "stop" if self.enactor.relay_stop else "run"
+        yield "adapter_failures", str(self._failures)
+
+    def close(self) -> None:
+        """Tear everything down, the last built first."""
+        self.running = False
+        while self._undo:
+            undo = self._undo.pop()
+            try:
+                undo()
+            except Exception as error:
+                self._node.get_logger().error(f"while closing: {type(error).__name__}: {error}")
+
+
+def _never(request: object, response: object) -> object:
+    raise AssertionError("this service is polled, never called back")

@@ -1,0 +1,119 @@
+"""A rehearsal before arming: the whole path of a command, on a core of its own that moves nothing.
+
+The first pass through code is slow: imports, caches, memory that was never touched. Everything that the cycle will do
+is done here some hundred times with invented joint states, and all of it is thrown away.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import msgspec
+
+from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
+from safety_supervisor.core.supervisor import Supervisor
+from safety_supervisor.core.types import (
+    Actuate,
+    Boot,
+    Decision,
+    EstopInput,
+    Event,
+    JointStateEndpoints,
+    JointStates,
+    OperatorAct,
+    OutputEndpoints,
+    RobotDescription,
+    SourceEndpoints,
+    SourceLiveliness,
+    Status,
+    StopRequested,
+    StreamCommand,
+    Tick,
+)
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds, seconds
+from safety_supervisor.ros.messages import StatusWriter, decision_message
+from safety_supervisor.ros.outputs import Output
+
+CYCLES = 600
+_AMPLITUDE = 0.01
+_FREQUENCY_HZ = 0.3
+
+
+class Rehearsal:
+    """Invents the events of a short, harmless motion."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Begin at an arbitrary time."""
+        self.now: Nanoseconds = NS_PER_S
+        self._configuration = configuration
+        limits = configuration.envelope.joints
+        self._middle = [float(value) for value in (limits.lower + limits.upper) / 2]
+        self._sent_at: dict[str, Nanoseconds] = {}
+
+    def begin(self) -> Iterator[Event]:
+        """Yield what a boot begins with."""
+        configuration = self._configuration
+        yield Boot(self.now, "warm-up", "warm-up", False, "")
+        yield RobotDescription(self.now, configuration.robot.urdf_sha256)
+        yield OutputEndpoints(self.now, ())
+        yield JointStateEndpoints(self.now, tuple(entry.node for entry in configuration.robot.state_publishers))
+        for source in configuration.sources:
+            yield SourceEndpoints(self.now, source.name, 1)
+            yield SourceLiveliness(self.now, source.name, True)
+
+    def cycle(self, number: int) -> Iterator[Event]:
+        """Yield the events of one control period: measurement, a person's acts, set-points, the tick."""
+        self.now += self._configuration.timing.period
+        yield self._measure()
+        request = f"{number}"
+        if number % (CYCLES // 3) == CYCLES // 6:
+            yield OperatorAct(self.now, "reset", "warm-up", "", -1, request)
+        elif number % (CYCLES // 3) == CYCLES // 6 + 2:
+            yield OperatorAct(self.now, "start", "warm-up", "auto", -1, request)
+        elif number % (CYCLES // 3) == CYCLES // 3 - 1:
+            yield StopRequested(self.now, "warm-up", "warm-up", request)
+        for source in self._configuration.sources[:1]:
+            if self.now - self._sent_at.get(source.name, 0) >= source.period:
+                self._sent_at[source.name] = self.now
+                yield from self._command(source)
+        yield Tick(self.now, self.now, EstopInput("run", received_at=self.now))
+
+    def _wave(self) -> float:
+        return _AMPLITUDE * (1.0 - math.cos(2.0 * math.pi * _FREQUENCY_HZ * seconds(self.now)))
+
+    def _measure(self) -> JointStates:
+        wave = self._wave()
+        positions = tuple(value + wave for value in self._middle)
+        joints = self._configuration.robot.joints
+        return JointStates(self.now, joints, positions, (0.0,) * len(positions), 0, 0)
+
+    def _command(self, source: SourceSettings) -> Iterator[Event]:
+        robot = self._configuration.robot
+        indices = [index for group in source.groups for index in robot.groups[group]]
+        names = tuple(robot.joints[index] for index in indices)
+        wave = self._wave()
+        positions = tuple(self._middle[index] + wave for index in indices)
+        if CommandKind.POSITION in source.commands:
+            yield StreamCommand(self.now, source.name, names, positions, (), 0, 0, 0, "", "")
+        elif CommandKind.VELOCITY in source.commands:
+            yield StreamCommand(self.now, source.name, names, (), (0.0,) * len(names), 0, 0, 0, "", "")
+
+
+def warm_up(configuration: Configuration, output: Output) -> None:
+    """Run the rehearsal through a core of its own, and encode all that comes of it."""
+    supervisor = Supervisor(configuration)
+    rehearsal = Rehearsal(configuration)
+    writer = StatusWriter("warm-up", configuration.robot.id, {}, True)
+    encoder = msgspec.msgpack.Encoder()
+    for number in range(-1, CYCLES):
+        for event in rehearsal.begin() if number < 0 else rehearsal.cycle(number):
+            effects = supervisor.handle(event)
+            encoder.encode((event, effects))
+            for effect in effects:
+                if isinstance(effect, Actuate):
+                    output.encode(effect)
+                elif isinstance(effect, Decision):
+                    decision_message(effect, 0)
+                elif isinstance(effect, Status):
+                    writer.write(effect, 0, ())

@@ -1,0 +1,85 @@
+"""Package data of safety_supervisor: an ament_python package with two import packages."""
+
+from glob import glob
+
+from setuptools import find_packages, setup
+
+PACKAGE = "safety_supervisor"
+ROS = "5.3.6"  # message packages of ROS 2 Jazzy; 5.5.1 would be Kilted
+TEST = ["hypothesis>=6.100", "pytest>=7.4", "pytest-timeout>=2.1"]
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    description="A safety supervisor between an untrusted agent and a robot's motors",
+    maintainer="safety_supervisor maintainers",
+    maintainer_email="maintainers@safety-supervisor.dev",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    packages=[
+        *find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
+        *find_packages("sim", include=["safety_supervisor_sim", "safety_supervisor_sim.*"]),
+    ],
+    package_dir={"safety_supervisor_sim": "sim/safety_supervisor_sim"},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/launch", sorted(glob("launch/*.launch.py"))),
+        (f"share/{PACKAGE}/config", sorted(glob("config/*.yaml"))),
+        (f"share/{PACKAGE}/scenarios", sorted(glob("sim/scenarios/*.yaml"))),
+        (f"share/{PACKAGE}/cells", sorted(glob("sim/cells/*.yaml"))),
+    ],
+    package_data={PACKAGE: ["py.typed"]},
+    zip_safe=False,
+    install_requires=[
+        "numpy>=1.24",
+        "pin>=3.0",
+        "pydantic>=2.7",
+        "pyyaml>=6.0",
+        "msgspec>=0.18",
+        "transitions>=0.9.2",
+        "typer>=0.12",
+        "rich>=13",
+    ],
+    extras_require={
+        "ros": [
+            "ros-rclpy[fastrtps]==7.1.6",
+            "ros-rmw-fastrtps-cpp==8.4.3",
+            "ros-lifecycle-msgs==2.0.3",
+            "ros-rcl-interfaces==2.0.3",
+            f"ros-diagnostic-msgs=={ROS}",
+            f"ros-geometry-msgs=={ROS}",
+            f"ros-nav-msgs=={ROS}",
+            f"ros-sensor-msgs=={ROS}",
+            f"ros-std-msgs=={ROS}",
+            f"ros-std-srvs=={ROS}",
+            f"ros-trajectory-msgs=={ROS}",
+            f"ros-visualization-msgs=={ROS}",
+        ],
+        "sim": ["pybullet==3.2.7", "example-robot-data==6.0.0"],
+        "panel": [],
+        "evidence": [],
+        "test": TEST,  # by this name colcon sees that pytest runs the tests
+        "dev": [
+            *TEST,
+            "colcon-common-extensions>=0.3",
+            "import-linter>=2.0",
+            "mypy>=1.10",
+            "ruff>=0.6",
+            "types-PyYAML",
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            "supervisor = safety_supervisor.ros.main:main",
+            "safety-supervisor = safety_supervisor.cli:main",
+            "sim_cell = safety_supervisor_sim.cell.main:main",
+            "sim_agent = safety_supervisor_sim.agent.main:main",
+        ],
+        # Sub-commands found at run time, so that the shipped package never imports the simulation.
+        "safety_supervisor.commands": [
+            "demo = safety_supervisor_sim.demo.cli:demo",
+            "sim = safety_supervisor_sim.demo.cli:sim_app",
+        ],
+    },
+)

@@ -1,0 +1,1 @@
+"""The simulated cell, agent and oracle; never imported by safety_supervisor."""

@@ -1,0 +1,307 @@
+"""How each kind of act is played: what is ordered from the agent's mouth, and what people and devices do meanwhile.
+
+A player returns what the judge needs to know beside what was heard: the set-points that were sent, start and goal.
+No player decides whether an act went well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from safety_supervisor_sim import scenario as script
+from safety_supervisor_sim.agent.child import Child
+from safety_supervisor_sim.agent.commands import NANO, shuffled
+from safety_supervisor_sim.agent.marks import AFTER
+from safety_supervisor_sim.agent.motions import Array, Cruise, Motion, PointToPoint, set_points, shortest_duration
+from safety_supervisor_sim.agent.stage import Stage
+
+LEAD: Final = 0.05
+"""Time between an order and the first message that it makes, [s]."""
+SHARE: Final = 0.5
+"""A motion without a duration uses this share of the limits."""
+AFTERWARDS: Final = 0.2
+"""How long an agent goes on streaming after it was stopped, [s]."""
+DISCOVERY: Final = 0.5
+"""Time for publishers and subscriptions to find each other, [s]."""
+PRESSED: Final = 0.3
+POINTS: Final = 20
+INTRUSIONS: Final = 10
+"""Messages that a process sends where it must not."""
+HUGE_POINTS: Final = 2000
+
+
+@dataclass
+class Cast:
+    """Who plays.
+
+    Attributes:
+        mouth: the agent's process, the only publisher of its source.
+        rogues: by topic role, `stream` and `motor`: they appear where they must not.
+        button: the e-stop device.
+    """
+
+    mouth: Child
+    rogues: dict[str, Child]
+    button: Child
+
+    def everyone(self) -> list[Child]:
+        """All processes; the button last, because its silence is a stop."""
+        return [self.mouth, *self.rogues.values(), self.button]
+
+
+class Players:
+    """Plays the acts of one scenario on one stage."""
+
+    def __init__(self, stage: Stage, cast: Cast, poses: dict[str, list[float]]) -> None:
+        self._stage = stage
+        self._cast = cast
+        self._poses = {name: np.array(pose) for name, pose in poses.items()}
+        self._robot = stage.configuration.robot
+        self._players: dict[type, Callable[[Any], dict[str, Any]]] = {
+            script.Stream: self._stream,
+            script.TrajectoryAct: self._trajectory,
+            script.Defective: self._defective,
+            script.DefectiveInMotion: self._defective_in_motion,
+            script.Replay: self._replay,
+            script.Drive: self._drive,
+            script.Silence: self._silence,
+            script.StopInMotion: self._stop_in_motion,
+            script.Flood: self._flood,
+            script.AgentDies: self._agent_dies,
+            script.PressEstop: self._press_estop,
+            script.ReleaseEstop: self._release_estop,
+            script.SecondPublisher: self._second_publisher,
+            script.MotorTopic: self._motor_topic,
+            script.Technician: self._technician,
+        }
+
+    def rehearse(self, acts: list[script.Act]) -> None:
+        """Build beforehand what takes long: a huge trajectory. Where it starts does not matter, it has to be refused."""
+        for act in acts:
+            if isinstance(act, script.TrajectoryAct) and act.points > HUGE_POINTS:
+                goal = self._poses[act.goal]
+                self._prepare(act.name, PointToPoint(np.zeros_like(goal), goal, 10.0), act.points, "none")
+
+    def _prepare(self, name: str, motion: PointToPoint, points: int, defect: str) -> None:
+        self._cast.mouth.order(
+            do="prepare",
+            name=name,
+            start=motion.start.tolist(),
+            goal=motion.goal.tolist(),
+            seconds=motion.duration,
+            points=points,
+            defect=defect,
+        )
+
+    def play(self, act: script.Act) -> dict[str, Any]:
+        """Play one act; return facts about it for the judge."""
+        return self._players[type(act)](act)
+
+    # -- motions ------------------------------------------------------------------------------
+
+    def _to_goal(self, act: Any) -> PointToPoint:
+        start, goal = self._stage.commanded(), self._poses[act.goal]
+        limits = self._stage.configuration.envelope.joints
+        shortest = shortest_duration(
+            goal - start, SHARE * limits.velocity, SHARE * limits.acceleration, SHARE * limits.jerk
+        )
+        return PointToPoint(start, goal, act.seconds or max(shortest, 0.2))
+
+    def _period(self, source: str) -> float:
+        return self._stage.configuration.source(source).period / NANO
+
+    def _begin_stream(self, source: str, motion: Motion, **fault: Any) -> tuple[Array, int]:
+        """Order a stream without waiting for its end; return its rows and the time of the first, [ns]."""
+        period = self._period(source)
+        rows = set_points(motion, period)
+        start_ns = time.monotonic_ns() + round(LEAD * NANO)
+        self._cast.mouth.send(do="stream", rows=rows.tolist(), period=period, start_ns=start_ns, **fault)
+        return rows, start_ns
+
+    @staticmethod
+    def _sleep_until(time_ns: int) -> None:
+        time.sleep(max(0.0, (time_ns - time.monotonic_ns()) / NANO))
+
+    def _fault_mark(self, act: script.Act) -> None:
+        self._stage.mark(act.name + AFTER)
+
+    def _facts(self, motion: Motion, goal: Array | None = None) -> dict[str, Any]:
+        facts: dict[str, Any] = {"start": motion.at(0.0).position.tolist()}
+        if goal is not None:
+            facts["goal"] = goal.tolist()
+        return facts
+
+    # -- good ---------------------------------------------------------------------------------
+
+    def _stream(self, act: script.Stream) -> dict[str, Any]:
+        motion = self._to_goal(act)
+        order = shuffled(self._robot.joints) if act.order == "shuffled" else None
+        self._stage.capture()
+        rows, _ = self._begin_stream(act.source, motion, order=order)
+        said = self._cast.mouth.answer()
+        self._stage.wait_for_rest(2.0)
+        return {
+            **self._facts(motion, motion.goal),
+            "set_points": rows.tolist(),
+            "period": self._period(act.source),
+            "late": said["late"],
+            "output": self._stage.captured(),
+        }
+
+    def _trajectory(self, act: script.TrajectoryAct) -> dict[str, Any]:
+        motion = self._to_goal(act)
+        if act.points <= HUGE_POINTS:
+            self._prepare(act.name, motion, act.points, act.defect)
+        self._stage.capture()
+        self._cast.mouth.order(do="trajectory", name=act.name)
+        if act.call == "stop":
+            self._fault_mark(act)
+            self._stage.call("stop")
+        facts = self._facts(motion, motion.goal)
+        if act.expect.unchanged:
+            self._stage.wait_for_state(["AUTO/MOVING"], 2.0)
+            self._sleep_until(time.monotonic_ns() + round(motion.duration * NANO))
+            self._stage.wait_for_rest(2.0)
+            period = motion.duration / act.points
+            facts |= {"set_points": set_points(motion, period).tolist(), "period": period}
+            facts["output"] = self._stage.captured()
+        return facts
+
+    # -- malformed ----------------------------------------------------------------------------
+
+    def _defective(self, act: script.Defective) -> dict[str, Any]:
+        pose, period = self._stage.commanded(), self._period(act.source)
+        self._cast.mouth.order(do="send", pose=pose.tolist(), defect=act.defect, count=act.count, period=period)
+        return {"start": pose.tolist()}
+
+    def _defective_in_motion(self, act: script.DefectiveInMotion) -> dict[str, Any]:
+        motion = self._to_goal(act)
+        half = round(0.5 * motion.duration / self._period(act.source))
+        _, start_ns = self._begin_stream(act.source, motion, fault_at=half, defect=act.defect)
+        self._sleep_until(start_ns + round(0.5 * motion.duration * NANO))
+        self._fault_mark(act)
+        self._cast.mouth.answer()
+        return self._facts(motion, motion.goal)
+
+    def _replay(self, act: script.Replay) -> dict[str, Any]:
+        start = self._stage.commanded()
+        self._cast.mouth.order(do="replay", count=act.count, period=self._period(act.source))
+        return {"start": start.tolist()}
+
+    def _drive(self, act: script.Drive) -> dict[str, Any]:
+        velocity = np.array([act.velocity.get(joint, 0.0) for joint in self._robot.joints])
+        motion = Cruise(self._stage.commanded(), velocity, act.ramp, act.seconds)
+        self._begin_stream(act.source, motion)
+        self._stage.wait(self._refused, act.seconds + 1.0)
+        time.sleep(AFTERWARDS)
+        self._cast.mouth.send(do="halt")
+        self._cast.mouth.answer()
+        return self._facts(motion)
+
+    def _refused(self) -> bool:
+        return any(decision.get("verdict") == "REJECT" for decision in self._stage.observed.decisions)
+
+    # -- in mid-motion ------------------------------------------------------------------------
+
+    def _interrupt(self, act: Any, interruption: Callable[[], object]) -> dict[str, Any]:
+        """Stream, do something half-way, stream on for a while."""
+        motion = self._to_goal(act)
+        _, start_ns = self._begin_stream(act.source, motion)
+        self._sleep_until(start_ns + round(0.5 * motion.duration * NANO))
+        self._fault_mark(act)
+        interruption()
+        time.sleep(AFTERWARDS)
+        self._cast.mouth.send(do="halt")
+        self._cast.mouth.answer()
+        return self._facts(motion, motion.goal)
+
+    def _stop_in_motion(self, act: script.StopInMotion) -> dict[str, Any]:
+        return self._interrupt(act, lambda: self._stage.call("stop"))
+
+    def _press_estop(self, act: script.PressEstop) -> dict[str, Any]:
+        return self._interrupt(act, lambda: self._cast.button.order(state="stop"))
+
+    def _release_estop(self, act: script.ReleaseEstop) -> dict[str, Any]:
+        motion = self._to_goal(act)
+        self._begin_stream(act.source, motion)
+        self._cast.button.order(state="run")
+        time.sleep(LEAD + PRESSED)
+        self._cast.mouth.send(do="halt")
+        self._cast.mouth.answer()
+        return self._facts(motion, motion.goal)
+
+    def _silence(self, act: script.Silence) -> dict[str, Any]:
+        motion = self._to_goal(act)
+        half = round(0.5 * motion.duration / self._period(act.source))
+        _, start_ns = self._begin_stream(act.source, motion, fault_at=half)
+        self._sleep_until(start_ns + round(0.5 * motion.duration * NANO))
+        self._fault_mark(act)
+        self._cast.mouth.answer()
+        held = self._stage.wait_for_state(["AUTO/HOLDING"], act.silent)
+        self._stage.wait_for_rest(1.0)
+        time.sleep(act.silent)
+        # Without a person: the next good command resumes, from where the stop has left the robot.
+        onward = self._to_goal(act)
+        self._stage.mark(act.name)
+        self._begin_stream(act.source, onward)
+        self._cast.mouth.answer()
+        return {**self._facts(motion, motion.goal), "held": held}
+
+    def _flood(self, act: script.Flood) -> dict[str, Any]:
+        pose = self._stage.commanded()
+        start_ns = time.monotonic_ns() + round(LEAD * NANO)
+        self._cast.mouth.send(
+            do="flood", pose=pose.tolist(), rate_hz=act.rate_hz, seconds=act.seconds, start_ns=start_ns
+        )
+        self._sleep_until(start_ns + round(0.5 * act.seconds * NANO))
+        if act.stop:
+            self._fault_mark(act)
+            self._stage.call("stop")
+        said = self._cast.mouth.answer()
+        return {"start": pose.tolist(), "flood": said["count"]}
+
+    # -- processes ----------------------------------------------------------------------------
+
+    def _agent_dies(self, act: script.AgentDies) -> dict[str, Any]:
+        motion = self._to_goal(act)
+        self._prepare(act.name, motion, POINTS, "none")
+        self._cast.mouth.order(do="trajectory", name=act.name)
+        self._stage.wait_for_state(["AUTO/MOVING"], 2.0)
+        time.sleep(0.4 * motion.duration)
+        self._fault_mark(act)
+        self._cast.mouth.kill()
+        return self._facts(motion, motion.goal)
+
+    def _second_publisher(self, act: script.SecondPublisher) -> dict[str, Any]:
+        pose = self._stage.commanded().tolist()
+        period = self._period(act.source)
+        start_ns = time.monotonic_ns() + round(DISCOVERY * NANO)
+        words = {"do": "stream", "rows": [pose] * INTRUSIONS, "period": period, "start_ns": start_ns}
+        return self._rogue(act, "stream", pose, words)
+
+    def _motor_topic(self, act: script.MotorTopic) -> dict[str, Any]:
+        # To hold the pose that the robot holds already: harmless, and still nobody's right.
+        pose = self._stage.commanded().tolist()
+        return self._rogue(act, "motor", pose, {"do": "intrude", "pose": pose, "count": INTRUSIONS, "period": 0.02})
+
+    def _rogue(self, act: script.Act, role: str, pose: list[float], words: dict[str, Any]) -> dict[str, Any]:
+        rogue = self._cast.rogues[role]
+        rogue.order(do="open")
+        self._fault_mark(act)
+        rogue.order(**words)
+        self._stage.wait_for_state(act.expect.state, 3.0)
+        rogue.close()
+        return {"start": pose}
+
+    # -- people -------------------------------------------------------------------------------
+
+    def _technician(self, act: script.Technician) -> dict[str, Any]:
+        pose = self._stage.commanded()
+        for call in act.calls:
+            self._stage.call(call)
+        return {"start": pose.tolist()}

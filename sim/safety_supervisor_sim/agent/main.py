@@ -1,0 +1,232 @@
+"""Entry point of `sim_agent`: plays one scenario against a running supervisor and cell.
+
+    sim_agent --ros-args -p scenario_file:=FILE -p config_file:=FILE [-p results_file:=FILE] [-p seconds:=40.0]
+
+Progress goes to the standard output, one JSON object a line; what was sent and heard goes to the results file, for
+the judge. Exit status: 0 all acts were played, 1 the supervisor or the cell was not there, 2 wrong parameters. It does
+not say that the acts went well: the oracle's report and `demo/judge.py` do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from safety_supervisor import load_config
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor_sim.agent.acts import Cast, Players
+from safety_supervisor_sim.agent.child import Child
+from safety_supervisor_sim.agent.stage import Stage, StageError
+from safety_supervisor_sim.scenario import Act, MotorTopic, Scenario, load_scenario
+
+START_TIMEOUT: Final = 30.0
+SETTLE_TIMEOUT: Final = 2.0
+HEARD_TIMEOUT: Final = 0.5
+CYCLED: Final = 0.3
+"""How long the e-stop stays pressed when its device has to be cycled at start-up, [s]."""
+LEFT: Final = 0.1
+"""Time for the drives to come to rest and for the last decisions to arrive, [s]."""
+
+
+def say(line: dict[str, Any]) -> None:
+    """Tell the parent about progress; nobody needs to listen."""
+    try:
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass
+
+
+def check(scenario: Scenario, configuration: Configuration) -> list[str]:
+    """Return what of the scenario does not fit the supervisor's configuration."""
+    problems = []
+    if scenario.robot != configuration.robot.id:
+        problems.append(f"the scenario is for robot {scenario.robot}, not {configuration.robot.id}")
+    size = len(configuration.robot.joints)
+    problems += [f"pose {name} has {len(pose)} values, not {size}" for name, pose in scenario.poses.items() if len(pose) != size]
+    known = {source.name for source in configuration.sources}
+    used = {source for act in scenario.acts if (source := getattr(act, "source", None)) is not None}
+    problems += [f"no source {source} is configured" for source in sorted(used - known)]
+    if len(used) > 1:
+        problems.append(f"a scenario speaks through one source, this one through {', '.join(sorted(used))}")
+    return problems
+
+
+def hire(scenario: Scenario, configuration: Configuration, supervisor: str) -> Cast:
+    """Start the processes that the scenario needs; only the button and the mouth can be seen on the graph."""
+    source = next((act.source for act in scenario.acts if getattr(act, "source", None)), configuration.sources[0].name)
+    lease = configuration.source(source).liveliness_lease
+    names = list(configuration.robot.joints)
+    topics = {
+        "stream": f"{supervisor}/sources/{source}/joint_command",
+        "trajectory": f"{supervisor}/sources/{source}/joint_trajectory",
+        "lease": None if lease is None else lease / 1e9,
+    }
+    module = "safety_supervisor_sim.agent.speaker"
+    dies = any(act.act == "agent_dies" for act in scenario.acts)
+    rogues = {}
+    if any(act.act == "second_publisher" for act in scenario.acts):
+        rogues["stream"] = Child(module, {"node": "rogue_source", "names": names, "stream": topics["stream"]})
+    if any(isinstance(act, MotorTopic) for act in scenario.acts):
+        motor = {"motor": configuration.output.topic, "type": configuration.output.type.value}
+        rogues["motor"] = Child(module, {"node": "rogue_motor", "names": names, **motor})
+    return Cast(
+        mouth=Child(module, {"node": "agent", "names": names, **topics}, shared_memory=not dies),
+        rogues=rogues,
+        button=Child("safety_supervisor_sim.agent.button", {"topic": f"{supervisor}/simulated_estop"}),
+    )
+
+
+def take_places(stage: Stage, cast: Cast) -> None:
+    """Wait until the supervisor is LOCKED: everything was received, nothing moves.
+
+    Raises:
+        StageError: when it is not in time.
+    """
+    cast.button.order(state="run")
+    cast.mouth.order(do="open")
+    stage.wait_for_services(START_TIMEOUT)
+    due = time.monotonic() + START_TIMEOUT
+    while not stage.wait_for_state(["LOCKED"], 0.5):
+        state = stage.status.get("state", "nothing heard")
+        if time.monotonic() > due:
+            raise StageError(f"the supervisor is not LOCKED within {START_TIMEOUT:.0f} s: {state}, {stage.status}")
+        if state == "EMERGENCY_STOP":
+            # It booted before the button's first word, or with its latch set: the device is to be cycled.
+            cast.button.order(state="stop")
+            time.sleep(CYCLED)
+            cast.button.order(state="run")
+    if not stage.wait(stage.has_output, SETTLE_TIMEOUT):
+        raise StageError(f"nothing on {stage.configuration.output.topic}")
+
+
+def play(stage: Stage, players: Players, acts: list[Act]) -> list[dict[str, Any]]:
+    """Play act after act; return what was sent and heard."""
+    results = []
+    for number, act in enumerate(acts):
+        say({"act": act.name, "number": number, "of": len(acts)})
+        stage.begin(act.name)
+        began = time.monotonic_ns()
+        facts = players.play(act)
+        expect = act.expect
+        if expect.state:
+            stage.wait_for_state(expect.state, SETTLE_TIMEOUT)
+        if expect.codes:
+            stage.wait(lambda: stage.heard(expect.codes), HEARD_TIMEOUT)
+        stage.wait_for_rest(SETTLE_TIMEOUT, still=0.05)
+        time.sleep(LEFT)
+        seen = stage.observed
+        result = {
+            "name": act.name,
+            "began_ns": began,
+            "ended_ns": time.monotonic_ns(),
+            "state": stage.status.get("state", ""),
+            "states": list(seen.states),
+            "causes": list(seen.causes),
+            "decisions": list(seen.decisions),
+            "replies": list(seen.replies),
+            "facts": facts,
+        }
+        results.append(result)
+        say({"played": act.name, "state": result["state"], "seconds": (result["ended_ns"] - began) * 1e-9})
+    stage.mark("end")
+    return results
+
+
+def _spin(executor: SingleThreadedExecutor, closed: threading.Event) -> None:
+    while not closed.is_set():
+        try:
+            executor.spin_once(timeout_sec=0.1)
+        except ExternalShutdownException:
+            return
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main(args: list[str] | None = None) -> int:
+    """Play the scenario; see the module for the exit status."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    node = Node("agent_stage", start_parameter_services=False)
+    read: dict[str, Any] = {
+        name: node.declare_parameter(name, default).value
+        for name, default in {
+            "scenario_file": "",
+            "config_file": "",
+            "results_file": "",
+            "seconds": 0.0,
+            "supervisor": "/supervisor",
+            "cell": "/sim_cell",
+        }.items()
+    }
+    try:
+        return _run(node, read)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _run(node: Node, read: dict[str, Any]) -> int:
+    try:
+        scenario = load_scenario(Path(read["scenario_file"]))
+        configuration = load_config(read["config_file"])
+        problems = check(scenario, configuration)
+    except (ValueError, OSError) as error:
+        problems = [str(error)]
+    if problems:
+        print(*problems, sep="\n", file=sys.stderr)
+        return 2
+    if read["seconds"]:
+        scenario, _ = scenario.within(read["seconds"])
+    acts = scenario.expanded()
+    cast = hire(scenario, configuration, read["supervisor"])
+    stage = Stage(node, configuration, read["supervisor"], read["cell"], say)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    closed = threading.Event()
+    spinner = threading.Thread(target=_spin, args=(executor, closed))
+    spinner.start()
+    try:
+        players = Players(stage, cast, scenario.poses)
+        take_places(stage, cast)
+        players.rehearse(acts)
+        results = play(stage, players, acts)
+        if read["results_file"]:
+            _write(Path(read["results_file"]), {"scenario": scenario.name, "acts": results})
+        return 0
+    except (StageError, RuntimeError) as error:
+        say({"failed": str(error)})
+        print(f"agent: {error}", file=sys.stderr)
+        return 1
+    finally:
+        for child in cast.everyone():
+            child.close()
+        closed.set()
+        spinner.join()
+        executor.shutdown()
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(value), encoding="utf-8")
+    os.replace(part, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

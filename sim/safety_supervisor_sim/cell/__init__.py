@@ -1,0 +1,1 @@
+"""The simulated robot and doubles of the real controllers, as a node."""

@@ -1,0 +1,197 @@
+"""What the core gets, and how problems are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from safety_supervisor.config import ConfigurationError, disk_sha256, load_config, urdf_path
+from safety_supervisor.core.settings import CommandKind, OnLoss, OutputType, SourceKind
+
+if TYPE_CHECKING:
+    from test.config.conftest import PandaFile
+
+
+def test_panda_is_the_robot_of_the_data_sheet_in_the_core_s_units(panda: PandaFile) -> None:
+    loaded = load_config(panda.original)
+    assert loaded.robot.joints == tuple(f"panda_joint{i}" for i in range(1, 8))
+    assert loaded.robot.groups == {"arm": (0, 1, 2, 3, 4, 5, 6)}
+    assert loaded.timing.period == 4_000_000
+    assert loaded.timing.hold_to_run_timeout == 250_000_000
+    assert loaded.source("planner").kind is SourceKind.AGENT
+    assert loaded.source("planner").commands == {CommandKind.POSITION, CommandKind.TRAJECTORY}
+    assert loaded.source("planner").period == 10_000_000
+    assert loaded.source("joystick").liveliness_lease is None
+    assert loaded.output.type is OutputType.JOINT_TRAJECTORY_HORIZON
+    assert loaded.output.on_loss is OnLoss.HOLD
+    limits = loaded.envelope.joints
+    # Franka's data sheet: nothing here may be looser.
+    assert (limits.velocity < [2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61]).all()
+    assert (limits.acceleration < [15, 7.5, 10, 12.5, 15, 20, 20]).all()
+    assert (limits.jerk < [7500, 3750, 5000, 6250, 7500, 10000, 10000]).all()
+    np.testing.assert_allclose(limits.lower[3], -3.0718 + 0.05)
+    np.testing.assert_allclose(limits.upper[3], -0.0698 - 0.05)
+
+
+def test_arrays_can_not_be_written(panda: PandaFile) -> None:
+    loaded = panda.load()
+    with pytest.raises(ValueError, match="read-only"):
+        loaded.envelope.joints.velocity[0] = 99.0
+    with pytest.raises(ValueError, match="read-only"):
+        loaded.tracking.bound[0] = 99.0
+
+
+def test_a_mimic_joint_follows_the_joint_that_is_locked(panda: PandaFile) -> None:
+    locked = panda.put("robot.locked_joints", {"panda_finger_joint1": 0.03}).load().robot
+    assert locked.locked_joints == {"panda_finger_joint1": 0.03, "panda_finger_joint2": 0.03}
+
+
+def test_limits_follow_the_order_of_the_joints_not_of_the_file(panda: PandaFile) -> None:
+    reversed_joints = dict(reversed(panda.keys["envelope"]["joints"].items()))
+    changed = panda.put("envelope.joints", reversed_joints).load()
+    np.testing.assert_array_equal(changed.envelope.joints.upper, load_config(panda.original).envelope.joints.upper)
+
+
+def test_a_tracking_bound_of_its_own(panda: PandaFile) -> None:
+    changed = panda.put("tracking.bound_of", {"panda_joint2": 0.05}).load()
+    assert changed.tracking.bound.tolist() == [0.15, 0.05, 0.15, 0.15, 0.15, 0.15, 0.15]
+
+
+@pytest.mark.parametrize(
+    ("kind", "on_loss"),
+    [
+        ("joint_trajectory_horizon", "hold"),
+        ("joint_position", "hold"),
+        ("joint_velocity", "brake"),
+        ("joint_state", "brake"),
+    ],
+)
+@pytest.mark.requirement("SR-048")
+def test_every_output_type_declares_what_happens_on_loss(panda: PandaFile, kind: str, on_loss: str) -> None:
+    output = {**panda.keys["output"], "type": kind, "on_loss": on_loss}
+    if on_loss == "brake":
+        output["deadman"] = {"time": 0.1, "tested": "publisher killed at full speed, ten times"}
+    loaded = panda.put("output", output).load().output
+    assert (loaded.type.value, loaded.on_loss.value) == (kind, on_loss)
+    assert loaded.deadman == (100_000_000 if on_loss == "brake" else None)
+
+
+@pytest.mark.requirement("SR-041")
+def test_the_hash_changes_with_a_byte_of_the_file_and_with_a_byte_of_the_urdf(panda: PandaFile) -> None:
+    urdf = panda.directory / "panda.urdf"
+    urdf.write_bytes(urdf_path(panda.original).read_bytes())
+    path = panda.put("robot.urdf", "panda.urdf").write()
+    before = load_config(path).sha256
+    assert disk_sha256(path, urdf_path(path)) == before
+    path.write_bytes(path.read_bytes() + b"# a comment\n")
+    after = load_config(path).sha256
+    assert after != before
+    assert disk_sha256(path, urdf) == after
+    urdf.write_bytes(urdf.read_bytes() + b"\n")
+    assert disk_sha256(path, urdf) not in (before, after)
+    assert load_config(path).sha256 == disk_sha256(path, urdf)
+    urdf.unlink()
+    assert disk_sha256(path, urdf) == ""
+
+
+SECTIONS = ["robot", "sources", "envelope", "zones", "timing", "tracking", "operators", "estop", "output", "evidence"]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_is_mandatory_and_a_mapping(panda: PandaFile, section: str) -> None:
+    assert (section, "E_CONFIG_MISSING") in panda.drop(section).refused()
+    for value in (None, [], 7, "text"):
+        assert (section, "E_CONFIG_TYPE") in panda.put(section, value).refused()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "geometry", "separation", "balance", "limiting", "policy", "panel",
+        "robot.tool", "robot.payload", "envelope.reduced", "output.power_off",
+    ],
+)  # fmt: skip
+def test_no_file_claims_what_this_version_does_not_do(panda: PandaFile, path: str) -> None:
+    assert panda.put(path, {}).refused() == {(path, "E_CONFIG_NOT_ENFORCED")}
+
+
+@pytest.mark.parametrize(
+    "path", ["robots", "timing.perod", "sources.planner.rate", "zones.cell.min", "envelope.joints.panda_joint1.accel"]
+)
+def test_an_unknown_key_is_an_error_at_every_depth(panda: PandaFile, path: str) -> None:
+    assert panda.put(path, 1.0).refused() == {(path, "E_CONFIG_UNKNOWN_KEY")}
+
+
+def test_a_misspelt_key_is_told_its_neighbour(panda: PandaFile) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        panda.put("envelope.joints.panda_joint1.acceleraton", 1.0).load()
+    assert [problem.cure for problem in caught.value.errors] == ["Did you mean `acceleration`?"]
+
+
+def test_all_errors_come_at_once_each_with_its_path_and_line(panda: PandaFile) -> None:
+    changes: list[tuple[str, Any, str]] = [
+        ("robot.base_frame", 7, "E_CONFIG_TYPE"),
+        ("sources.planner.period", "fast", "E_CONFIG_TYPE"),
+        ("sources.joystick.rate_limit_hz", 10.0, "E_CONFIG_TIMING"),
+        ("envelope.joints.panda_joint1.velocity", None, "E_CONFIG_TYPE"),
+        ("envelope.joints.panda_joint4.velocity", 50.0, "E_CONFIG_LOOSER"),
+        ("zones.cabinet.maximum", [0.0, 0.0, 0.0], ""),
+        ("timing.overrun", 0.002, "E_CONFIG_TIMING"),
+        ("tracking.rest", 0.2, "E_CONFIG_VALUE"),
+        ("output.on_loss", "coast", "E_CONFIG_NOT_ENFORCED"),
+        ("evidence.record_events", "maybe", "E_CONFIG_TYPE"),
+    ]
+    for path, value, _ in changes:
+        panda = panda.put(path, value)
+    path = panda.write()
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(path)
+    errors = caught.value.errors
+    expected = {(where, code) for where, _, code in changes if code} | {("zones.cabinet.minimum", "E_CONFIG_EMPTY")}
+    assert {(problem.path, problem.code.value) for problem in errors} == expected
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for problem in errors:
+        assert problem.path.split(".")[-1] in lines[problem.line - 1]
+        assert f"{problem.path}: {problem.message} [{problem.code.value}]" in str(caught.value)
+        assert problem.cure
+
+
+def test_what_a_file_says_reaches_the_terminal_escaped(panda: PandaFile) -> None:
+    evil = "\x1b]0;owned\x07\u202e" + "x" * 10_000
+    for path in ("robot.base_frame", "output.topic", f"timing.{evil}", evil):
+        with pytest.raises(ConfigurationError) as caught:
+            panda.put(path, evil).load()
+        text = str(caught.value).replace("\n", "")
+        assert text.isascii()
+        assert text.isprintable()
+        assert len(text) < 2000
+
+
+def paths(at: dict[str, Any], prefix: str = "") -> list[str]:
+    """Every dotted path of nested mappings."""
+    found = []
+    for name, below in at.items():
+        found.append(f"{prefix}{name}")
+        if isinstance(below, dict):
+            found += paths(below, f"{prefix}{name}.")
+    return found
+
+
+@pytest.mark.parametrize("value", [None, -1, 1e300, "x", [[]], {"a": {}}])
+def test_no_value_anywhere_makes_the_loader_raise_anything_else(panda: PandaFile, value: Any) -> None:
+    """Every key in turn gets a value that may not fit; the answer is a configuration or problems with lines."""
+    answers = {"loaded": 0, "refused": 0}
+    for path in paths(panda.keys):
+        changed = panda.put(path, value)
+        try:
+            changed.load()
+        except ConfigurationError as error:
+            answers["refused"] += 1
+            lineless = [problem for problem in error.errors if problem.line < 1]
+        else:
+            answers["loaded"] += 1
+            lineless = []
+        assert lineless == [], path
+    assert answers["refused"] > answers["loaded"]

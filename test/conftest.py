@@ -1,0 +1,53 @@
+"""Keep every run to itself, and close it with what was not run and why."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+# Nothing else on this machine or network may answer, and numpy keeps to one thread; set before anything is imported.
+os.environ.setdefault("ROS_DOMAIN_ID", str(15 + os.getpid() % 85))
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+HERE = Path(__file__).parent
+LAUNCH = importlib.util.find_spec("launch_testing") is not None
+
+# Launch tests import `launch`, which is part of a ROS 2 installation and of no package index.
+collect_ignore = [] if LAUNCH else ["launch"]
+
+
+def _not_run(reporter: pytest.TerminalReporter) -> dict[str, list[str]]:
+    """Reason to tests, in the order of the run."""
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for outcome in ("skipped", "xfailed"):
+        for report in reporter.stats.get(outcome, []):
+            longrepr = report.longrepr
+            reason = longrepr[2] if isinstance(longrepr, tuple) else getattr(report, "wasxfail", str(longrepr))
+            reasons[reason.removeprefix("Skipped: ")].append(report.nodeid)
+    for item in reporter.stats.get("deselected", []):
+        reasons["deselected on the command line"].append(item.nodeid)
+    if not LAUNCH:
+        for path in sorted((HERE / "launch").glob("test_*.py")):
+            reasons["the `launch` package is not installed: source a ROS 2, then `make launch-test`"].append(
+                f"test/launch/{path.name}"
+            )
+    return reasons
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the closing list."""
+    reasons = _not_run(terminalreporter)
+    terminalreporter.section("not run", sep="-")
+    if not reasons:
+        terminalreporter.write_line("Not run: nothing, every test ran.")
+        return
+    terminalreporter.write_line("Not run:")
+    for reason, tests in reasons.items():
+        shown = ", ".join(tests[:3]) + (f" and {len(tests) - 3} more" if len(tests) > 3 else "")
+        terminalreporter.write_line(f"  {reason}\n      {shown}")

@@ -1,0 +1,203 @@
+"""A supervisor with a robot around it, all in one thread: scripted time, a robot that follows, no ROS.
+
+The robot is ideal unless told otherwise: it is measured where it was commanded `lag` cycles ago.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety_supervisor.config import load_config
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.supervisor import Supervisor
+from safety_supervisor.core.types import (
+    Actuate,
+    Boot,
+    Decision,
+    Effect,
+    EstopInput,
+    Event,
+    JointStates,
+    OperatorAct,
+    Reply,
+    SourceEndpoints,
+    SourceLiveliness,
+    Status,
+    StreamCommand,
+    Tick,
+    TrajectoryCommand,
+)
+
+CONFIGURATION = Path(__file__).parents[2] / "config" / "panda.yaml"
+HOME = np.array([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785])
+MS = 1_000_000
+
+
+def panda(**changes: Any) -> Configuration:
+    """The shipped Panda configuration, with sections replaced."""
+    return replace(load_config(CONFIGURATION), **changes)
+
+
+class Rig:
+    """Runs a supervisor cycle by cycle and keeps everything that came out."""
+
+    def __init__(self, configuration: Configuration | None = None, start: NDArray[np.float64] = HOME) -> None:
+        self.configuration = configuration or panda()
+        self.supervisor = Supervisor(self.configuration)
+        self.period = self.configuration.timing.period
+        self.names = self.configuration.robot.joints
+        self.now = 1_000_000_000
+        self.robot = np.array(start, dtype=float)
+        self.lag = 2
+        self.follow = True
+        self.measure = True
+        self.estop = "run"
+        self.estop_extra: dict[str, Any] = {}
+        self.log_ok = True
+        self.late = 0
+        self.effects: list[Effect] = []
+        self.events: list[Event] = []
+        self.outputs: list[tuple[float, ...]] = []
+        self._pipeline: deque[NDArray[np.float64]] = deque()
+        self._sent = 0
+        self.send(Boot(self.now, "boot", "nonce", False, ""))
+
+    # --- events
+
+    def send(self, event: Event) -> tuple[Effect, ...]:
+        self.events.append(event)
+        effects = self.supervisor.handle(event)
+        self.effects.extend(effects)
+        for effect in effects:
+            if isinstance(effect, Actuate):
+                self.outputs.append(effect.positions)
+                if self.follow:
+                    self._pipeline.append(np.array(effect.positions))
+        return effects
+
+    def cycle(self, count: int = 1, each: Callable[[int], None] | None = None) -> None:
+        """Run cycles: measurement, whatever `each` sends, tick."""
+        for i in range(count):
+            self.now += self.period
+            if self.measure:
+                while len(self._pipeline) > self.lag:
+                    self.robot = self._pipeline.popleft()
+                self.send(
+                    JointStates(self.now - 100_000, self.names, tuple(self.robot.tolist()), (), self.now, self.now)
+                )
+            if each is not None:
+                each(i)
+            estop = EstopInput(self.estop, received_at=self.now - 50_000, **self.estop_extra)  # type: ignore[arg-type]
+            self.send(Tick(self.now + self.late, self.now, estop, self.log_ok))
+
+    def seconds(self, duration: float, each: Callable[[int], None] | None = None) -> None:
+        self.cycle(round(duration * 1e9 / self.period), each)
+
+    # --- people
+
+    def act(self, act: str, target: str = "", epoch: int = -1) -> Reply:
+        self._sent += 1
+        request = f"r{self._sent}"
+        effects = self.send(OperatorAct(self.now, act, "technician", target, epoch, request))  # type: ignore[arg-type]
+        return next(e for e in effects if isinstance(e, Reply) and e.request == request)
+
+    def lock(self) -> Rig:
+        self.seconds(0.4)
+        assert self.state == "LOCKED", self.status
+        return self
+
+    def ready(self) -> Rig:
+        self.lock()
+        assert self.act("reset").ok, self.effects[-3:]
+        return self
+
+    def auto(self) -> Rig:
+        """Through the two acts into AUTO, with the planner's publishers seen."""
+        self.ready()
+        for source in self.configuration.sources:
+            self.send(SourceEndpoints(self.now, source.name, 1))
+            self.send(SourceLiveliness(self.now, source.name, True))
+        self.cycle(2)
+        reply = self.act("start", "auto")
+        assert reply.ok, reply
+        return self
+
+    # --- agents
+
+    def stream(self, values: NDArray[np.float64] | list[float], source: str = "planner", **changes: Any) -> tuple[Effect, ...]:
+        """Send one streamed set-point now."""
+        velocity = changes.pop("velocity", False)
+        filled = tuple(float(v) for v in values)
+        event = StreamCommand(
+            at=self.now,
+            source=source,
+            names=changes.pop("names", self.names),
+            positions=() if velocity else filled,
+            velocities=filled if velocity else (),
+            efforts=0,
+            stamp=0,
+            clock=self.now,
+            frame_id="",
+            body="",
+        )
+        return self.send(_changed(event, changes))
+
+    def trajectory(
+        self,
+        times: list[float],
+        positions: NDArray[np.float64],
+        velocities: NDArray[np.float64] | None = None,
+        accelerations: NDArray[np.float64] | None = None,
+        source: str = "planner",
+        **changes: Any,
+    ) -> tuple[Effect, ...]:
+        """Send a trajectory now."""
+
+        def block(rows: NDArray[np.float64] | None) -> tuple[bytes, tuple[int, ...]]:
+            if rows is None:
+                return b"", (0,) * len(times)
+            return np.ascontiguousarray(rows, dtype=float).tobytes(), (rows.shape[1],) * len(times)
+
+        p, pc = block(positions)
+        v, vc = block(velocities)
+        a, ac = block(accelerations)
+        event = TrajectoryCommand(
+            self.now, source, self.names, tuple(round(t * 1e9) for t in times), p, pc, v, vc, a, ac, 0, 0, self.now, "", ""
+        )
+        return self.send(_changed(event, changes))
+
+    # --- what came out
+
+    @property
+    def state(self) -> str:
+        return self.supervisor.state
+
+    @property
+    def status(self) -> Status:
+        return next(e for e in reversed(self.effects) if isinstance(e, Status))
+
+    @property
+    def output(self) -> NDArray[np.float64]:
+        return np.array(self.outputs[-1])
+
+    def decisions(self, verdict: str | None = None) -> list[Decision]:
+        return [e for e in self.effects if isinstance(e, Decision) and verdict in (None, e.verdict)]
+
+    def codes(self) -> list[str]:
+        return [e.code for e in self.decisions()]
+
+    def clear(self) -> None:
+        self.effects.clear()
+
+
+def _changed(event: Any, changes: dict[str, Any]) -> Any:
+    import msgspec
+
+    return msgspec.structs.replace(event, **changes) if changes else event

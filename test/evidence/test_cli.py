@@ -1,0 +1,127 @@
+"""`log show`, `latch show` and `latch clear` as a person calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from evidence_records import actuate, decision, header, status, tick
+from typer.testing import CliRunner
+
+from safety_supervisor.core.types import Effect
+from safety_supervisor.evidence import event_log
+from safety_supervisor.evidence.cli import app, latch_app
+from safety_supervisor.evidence.instance_lock import RobotLock
+from safety_supervisor.evidence.latch_store import LatchStore, StoredLatches
+
+SECOND = 1_000_000_000
+encode = msgspec.msgpack.Encoder().encode
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    def entry(at: int, *effects: Effect) -> bytes:
+        return event_log.encode_entry(encode((tick(at), effects)))
+
+    path = tmp_path / "boot.events"
+    path.write_bytes(
+        event_log.encode_header(header())
+        + entry(5 * SECOND, actuate(1), status(5 * SECOND, "LOCKED", "E_RESTARTED"))
+        + entry(6 * SECOND, actuate(2), decision(6 * SECOND))
+        + entry(7 * SECOND, actuate(3), status(7 * SECOND, "LOCKED", "E_RESTARTED"))
+        + entry(8 * SECOND, actuate(4), decision(8 * SECOND, "E_STAMP", "pla\u202ener", "[red]x\x1b[2J"))
+        + entry(9 * SECOND, status(9 * SECOND, "PROTECTIVE_STOP", "E_LOG"))
+    )
+    return path
+
+
+def rows(*arguments: str) -> list[tuple[float, str, str]]:
+    result = CliRunner().invoke(app, ["show", *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    return [(row["t [s]"], row["what"], row["code"]) for row in found]
+
+
+def test_show_lists_decisions_and_changes_of_state(log: Path) -> None:
+    everything = [
+        (0.0, "LOCKED", "E_RESTARTED"),
+        (1.0, "REJECT", "E_NOT_FINITE"),
+        (3.0, "REJECT", "E_STAMP"),
+        (4.0, "PROTECTIVE_STOP", "E_LOG"),
+    ]
+    assert rows(str(log)) == everything
+    assert rows(str(log), "--code", "E_STAMP") == everything[2:3]
+    assert rows(str(log), "--source", "planner") == everything[1:2]
+    assert rows(str(log), "--from", "1", "--to", "3") == everything[1:3]
+
+
+@pytest.mark.redteam(5)
+def test_show_escapes_what_came_from_outside(log: Path) -> None:
+    result = CliRunner().invoke(app, ["show", str(log)])
+    assert result.exit_code == 0
+    assert "\x1b" not in result.stdout
+    assert "\u202e" not in result.stdout
+    assert r"[red]x\x1b[2J" in result.stdout.replace("\n", "")
+
+
+@pytest.mark.redteam(38)
+def test_show_says_torn_and_fails_on_corruption(log: Path) -> None:
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-3])
+    result = CliRunner().invoke(app, ["show", str(log)])
+    assert (result.exit_code, "unfinished record" in result.output) == (0, True)
+    log.write_bytes(whole.replace(b"E_NOT_FINITE", b"E_NOT_FINITF"))
+    result = CliRunner().invoke(app, ["show", str(log)])
+    assert (result.exit_code, "corrupt" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["show", "replay"])
+def test_what_is_no_log_is_wrong_use(command: str, tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("robot: {}")
+    for name in ("x", "missing"):
+        assert CliRunner().invoke(app, [command, str(tmp_path / name)]).exit_code == 2
+
+
+def latch(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(latch_app, list(arguments))
+    return result.exit_code, result.output
+
+
+@pytest.mark.requirement("SR-047")
+def test_a_fault_is_cleared_by_a_named_person_while_no_supervisor_runs(tmp_path: Path) -> None:
+    place = ["--log-directory", str(tmp_path), "--robot", "panda"]
+    store = LatchStore(tmp_path, "panda")
+    store.write(True, "E_TRACKING")
+    assert latch("show", *place, "--json")[0] == 1
+    who = ["--by", "ada", "--reason", "drive replaced"]
+    running = RobotLock(tmp_path, "panda", locks=tmp_path)
+    running.acquire(0.0)
+    status, output = latch("clear", *place, *who)
+    assert status == 1
+    assert "stop the supervisor first" in output.replace("\n", " ")
+    assert store.load() == StoredLatches(True, "E_TRACKING")
+    running.release()
+    for nobody in (["--by", " ", "--reason", "x"], ["--by", "ada", "--reason", ""], ["--by", "ada"]):
+        assert latch("clear", *place, *nobody)[0] == 2
+    assert store.load().fault == "E_TRACKING"
+    status, output = latch("clear", *place, *who)
+    assert status == 0
+    assert "cleared: E_TRACKING" in output
+    assert "emergency stop stays latched" in output
+    assert store.load() == StoredLatches(True, "")
+    assert "drive replaced" in (tmp_path / "panda.latches.history").read_text()
+
+
+def test_show_tells_free_latches_from_unknown_ones(tmp_path: Path) -> None:
+    place = ["--log-directory", str(tmp_path), "--robot", "panda"]
+    LatchStore(tmp_path, "panda").write(False, "")
+    assert latch("show", *place) == (0, "emergency stop: not latched\nfault: none\n")
+    (tmp_path / "panda.latches").write_bytes(b"{")
+    status, output = latch("show", *place)
+    assert status == 1
+    assert "E_SELF_TEST" in output
+    assert (
+        latch("clear", "--log-directory", str(tmp_path / "none"), "--robot", "x", "--by", "a", "--reason", "b")[0] == 2
+    )

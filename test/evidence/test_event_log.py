@@ -1,0 +1,125 @@
+"""The file format: what was written comes back, and damage is told from a torn tail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from evidence_records import actuate, decision, effects, header, tick
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safety_supervisor.evidence import event_log
+from safety_supervisor.evidence.event_log import Entry, EventLog, Gap, LogError
+
+encode = msgspec.msgpack.Encoder().encode
+
+
+def records(count: int) -> list[bytes]:
+    return [event_log.encode_entry(encode((tick(at), effects(at)))) for at in range(1, count + 1)]
+
+
+def write(directory: Path, parts: list[bytes], name: str = "a.events") -> Path:
+    path = directory / name
+    path.write_bytes(event_log.encode_header(header()) + b"".join(parts))
+    return path
+
+
+def read(path: Path) -> tuple[list[Entry | Gap], str]:
+    log = EventLog(path)
+    items = list(log)
+    return items, log.tail.state
+
+
+@pytest.mark.requirement("SR-044")
+def test_entries_come_back_with_the_digest_of_all_effects_and_all_effects_but_actuate(tmp_path: Path) -> None:
+    items, state = read(write(tmp_path, records(4)))
+    assert state == "complete"
+    assert [item.event for item in items if isinstance(item, Entry)] == [tick(at) for at in (1, 2, 3, 4)]
+    third = items[2]
+    assert isinstance(third, Entry)
+    assert third.effects == [decision(3)]
+    assert third.digest == event_log.digest_effects((actuate(3), decision(3)))
+
+
+def test_the_digest_depends_on_every_effect_and_their_order() -> None:
+    one, two = actuate(1), decision(1)
+    sets = [(), (one,), (two,), (one, two), (two, one), (msgspec.structs.replace(one, moving=False), two)]
+    digests = {event_log.digest_effects(of) for of in sets}
+    assert len(digests) == len(sets)
+    assert {len(digest) for digest in digests} == {16}
+    # A last bit of one joint is a difference.
+    nudged = msgspec.structs.replace(one, positions=(0.1 + 2**-56, *one.positions[1:]))
+    assert event_log.digest_effects((nudged,)) != event_log.digest_effects((one,))
+
+
+@pytest.mark.requirement("SR-043")
+def test_a_file_cut_anywhere_gives_the_whole_records_before_the_cut(tmp_path: Path) -> None:
+    parts = records(5)
+    head = len(event_log.encode_header(header()))
+    whole = write(tmp_path, parts).read_bytes()
+    ends = [head + sum(map(len, parts[:count])) for count in range(6)]
+    for cut in range(head, len(whole)):
+        path = tmp_path / "a.events"
+        path.write_bytes(whole[:cut])
+        items, state = read(path)
+        assert len(items) == sum(end <= cut for end in ends) - 1
+        assert state == ("complete" if cut in ends else "torn")
+
+
+@pytest.mark.redteam(38)
+def test_every_flipped_bit_of_a_record_in_the_middle_is_corruption(tmp_path: Path) -> None:
+    parts = records(4)
+    head = len(event_log.encode_header(header()))
+    whole = write(tmp_path, parts).read_bytes()
+    start = head + len(parts[0])
+    path = tmp_path / "a.events"
+    for bit in range(8 * len(parts[1])):
+        damaged = bytearray(whole)
+        damaged[start + bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        items, state = read(path)
+        assert (len(items), state) == (1, "corrupt"), bit
+
+
+def test_a_zero_filled_tail_is_torn(tmp_path: Path) -> None:
+    # What a power loss leaves when the size was written and the data was not.
+    items, state = read(write(tmp_path, [*records(2), bytes(700)]))
+    assert (len(items), state) == (2, "torn")
+
+
+@pytest.mark.parametrize("at", [0, 5, 14, 30])
+def test_a_damaged_header_is_no_log(tmp_path: Path, at: int) -> None:
+    path = write(tmp_path, records(1))
+    damaged = bytearray(path.read_bytes())
+    damaged[at] ^= 0x10
+    path.write_bytes(damaged)
+    with pytest.raises(LogError):
+        EventLog(path)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_behind_the_header_are_read_without_an_exception(tmp_path_factory: object, junk: bytes) -> None:
+    directory = tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    items, _ = read(write(directory, [*records(1), junk], "junk.events"))
+    assert items[0] == read(write(directory, records(1), "junk.events"))[0][0]
+
+
+def test_segments_are_read_in_order_and_up_to_where_the_next_one_begins(tmp_path: Path) -> None:
+    parts = records(6)
+    first = event_log.encode_header(header()) + parts[0] + parts[1]
+    # What stands behind the durable end was written again in the next segment.
+    (tmp_path / "b.events").write_bytes(first + parts[2][:50])
+    for number, content in ((1, parts[2:4]), (2, parts[4:6])):
+        previous = len(first) if number == 1 else (tmp_path / "a1.events").stat().st_size
+        segment = msgspec.structs.replace(header(), segment=number, previous_bytes=previous)
+        (tmp_path / f"a{number}.events").write_bytes(event_log.encode_header(segment) + b"".join(content))
+    (tmp_path / "other.events").write_bytes(event_log.encode_header(header("boot2")) + parts[5])
+    for any_of_them in ("b", "a1", "a2"):
+        items, state = read(tmp_path / f"{any_of_them}.events")
+        assert [item.event.at for item in items if isinstance(item, Entry)] == [1, 2, 3, 4, 5, 6]
+        assert state == "complete"
+    (tmp_path / "a1.events").unlink()
+    with pytest.raises(LogError, match=r"segments \[1\]"):
+        EventLog(tmp_path / "b.events")
