@@ -45,6 +45,7 @@ setup(
         "ros": [
             "ros-rclpy[fastrtps]==7.1.6",
             "ros-rmw-fastrtps-cpp==8.4.3",
+            "ros-builtin-interfaces==2.0.3",
             "ros-lifecycle-msgs==2.0.3",
             "ros-rcl-interfaces==2.0.3",
             f"ros-diagnostic-msgs=={ROS}",

@@ -36,6 +36,9 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "seconds", default_value="0.0", description="play so long at most; 0: the whole scenario"
             ),
+            DeclareLaunchArgument(
+                "log_directory", default_value="", description="logs and latches; empty: as configured"
+            ),
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error"),
             Node(
                 package=PACKAGE,
@@ -48,7 +51,11 @@ def generate_launch_description() -> LaunchDescription:
             ),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(share("launch", "supervisor.launch.py")),
-                launch_arguments={"config_file": config_file, "log_level": LaunchConfiguration("log_level")}.items(),
+                launch_arguments={
+                    "config_file": config_file,
+                    "log_directory": LaunchConfiguration("log_directory"),
+                    "log_level": LaunchConfiguration("log_level"),
+                }.items(),
             ),
             Node(
                 package=PACKAGE,
@@ -60,7 +67,7 @@ def generate_launch_description() -> LaunchDescription:
                         "seconds": LaunchConfiguration("seconds"),
                     }
                 ],
-                output="screen",
+                output={"stdout": "log", "stderr": "screen"},  # its progress is for programs
                 on_exit=Shutdown(reason="the agent is through"),
             ),
         ]

@@ -17,13 +17,22 @@ def generate_launch_description() -> LaunchDescription:
                 "config_file", description="configuration of the robot, YAML; has no default on purpose"
             ),
             DeclareLaunchArgument("namespace", default_value="", description="ROS namespace of the robot"),
+            DeclareLaunchArgument(
+                "log_directory", default_value="", description="logs and latches; empty: as configured"
+            ),
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error"),
             Node(
                 package="safety_supervisor",
                 executable="supervisor",
                 name="supervisor",
                 namespace=LaunchConfiguration("namespace"),
-                parameters=[{"config_file": LaunchConfiguration("config_file"), "autostart": True}],
+                parameters=[
+                    {
+                        "config_file": LaunchConfiguration("config_file"),
+                        "log_directory": LaunchConfiguration("log_directory"),
+                        "autostart": True,
+                    }
+                ],
                 ros_arguments=["--log-level", LaunchConfiguration("log_level")],
                 output="screen",
                 emulate_tty=True,

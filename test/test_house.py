@@ -76,7 +76,8 @@ def test_the_judge_of_purity_sees_each_kind_of_impurity(source: str, tmp_path: P
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_files_are_short_and_finished(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400, "400 lines ask for a split"
+    tests = path.is_relative_to(ROOT / "test")
+    assert len(text.splitlines()) <= (800 if tests else 400), "so many lines ask for a split"
     unfinished = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b|/(home|root|Users)/\w")
     assert [line for line in text.splitlines() if unfinished.search(line)] == []
 

@@ -44,9 +44,7 @@ def judge_reset(state: State, active: tuple[Code, ...], rests: bool) -> ActRefus
     return _in_state(state, State.LOCKED) or _no_cause(active) or _at_rest(rests)
 
 
-def judge_start(
-    state: State, active: tuple[Code, ...], rests: bool, mode: str, estop: EstopInput
-) -> ActRefusal | None:
+def judge_start(state: State, active: tuple[Code, ...], rests: bool, mode: str, estop: EstopInput) -> ActRefusal | None:
     """Start: in READY, by the mode that the key selects; MANUAL needs a released switch of high integrity (SR-020)."""
     refusal = _in_state(state, State.READY) or _no_cause(active) or _at_rest(rests)
     if refusal is not None:

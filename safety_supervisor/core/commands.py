@@ -62,6 +62,8 @@ class Commands:
         self._period = configuration.timing.period
         self.sessions = {source.name: Session(source) for source in configuration.sources}
         self._jobs: dict[str, tuple[TrajectoryJob, bool]] = {}
+        self.hands_off: Code | None = None
+        """What a person has to hold for motion and does not hold now: the enabling switch, the hold-to-run button."""
 
     # --- commands
 
@@ -207,7 +209,10 @@ class Commands:
 
     def _standing(self, session: Session) -> Violation | None:
         kind = session.settings.kind
-        return session.may_not_command(self._state.permits(kind), self._state.permits(other_kind(kind)))
+        violation = session.may_not_command(self._state.permits(kind), self._state.permits(other_kind(kind)))
+        if violation is None and self.hands_off is not None:
+            violation = Violation(self.hands_off, "person.holds")
+        return violation
 
     def _priority(self, session: Session, groups: tuple[str, ...]) -> Violation | None:
         """One source a group: a higher priority takes it, an equal or lower one waits."""

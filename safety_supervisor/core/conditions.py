@@ -16,7 +16,7 @@ class Conditions:
         self.version = 0
         """Counts changes."""
 
-    def set(self, code: Code, holds: bool) -> None:
+    def note(self, code: Code, holds: bool) -> None:
         """Note whether a cause holds."""
         if holds is (code in self._active):
             return

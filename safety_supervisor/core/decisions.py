@@ -10,7 +10,9 @@ from safety_supervisor.core.motion import Note
 from safety_supervisor.core.types import Decision, Verdict
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
-_FOLDED: Final = frozenset({Code.NOT_MOVING_STATE, Code.QUARANTINED, Code.RATE, Code.SOURCE_ENDPOINTS, Code.SOURCE_KIND})
+_FOLDED: Final = frozenset(
+    {Code.NOT_MOVING_STATE, Code.QUARANTINED, Code.RATE, Code.SOURCE_ENDPOINTS, Code.SOURCE_KIND}
+)
 """Refusals that a stream earns again and again while nothing changes."""
 
 _FOLD_FOR: Final[Nanoseconds] = NS_PER_S

@@ -23,7 +23,7 @@ HISTORY: Final = 3
 """Set-points before the new one that a check needs."""
 
 STOP_SAMPLES: Final = 3
-"""Set-points of the stop after the new one; later ones lie wholly inside the stop and keep the limits by construction."""
+"""Set-points of the stop after the new one; later ones lie wholly inside the stop, which keeps the limits itself."""
 
 _RELATIVE: Final = 1e-9
 _ORDERS: Final = (
@@ -65,6 +65,7 @@ class JointEnvelope:
         rounding = np.array([[16.0 * np.finfo(float).eps * largest / dt**order] for order in (1, 2, 3)])
         self.bounds: Matrix = bounds * (1.0 + _RELATIVE) + rounding
         """Limits with the tolerance for rounding, shape (3, n)."""
+        self._quick = list(zip(limits.lower.tolist(), limits.upper.tolist(), *self.bounds[:2].tolist(), strict=True))
         self._window_bounds = np.repeat(self.bounds, self._rows, axis=0)
 
     def check_window(self, window: Matrix) -> Violation | None:
@@ -100,6 +101,28 @@ class JointEnvelope:
         if (peaks <= self.bounds).all():
             return None
         return self._worst(peaks)
+
+    def passes_stop(self, state: Matrix, top_velocity: list[float], end: list[float]) -> bool:
+        """Whether a state and the ends of its stop keep position, velocity and acceleration limits: the quick answer.
+
+        Args:
+            state: position, velocity, acceleration, shape (3, n).
+            top_velocity: of the stop, n values, [rad/s].
+            end: positions at which the stop rests, n values, [rad].
+        """
+        for q, v, a, w, e, (lower, upper, fastest, hardest) in zip(
+            *state.tolist(), top_velocity, end, self._quick, strict=True
+        ):
+            # Written so that NaN fails.
+            if not (
+                lower <= q <= upper
+                and lower <= e <= upper
+                and -fastest <= v <= fastest
+                and -fastest <= w <= fastest
+                and -hardest <= a <= hardest
+            ):
+                return False
+        return True
 
     def check_state(self, velocity: Vector, acceleration: Vector) -> Violation | None:
         """Check the velocity and acceleration that a stop would start from, each shape (n,)."""

@@ -28,7 +28,9 @@ class Progress(Enum):
 
 def at_rest(positions: Vector) -> Matrix:
     """Return the state of rest at a position, shape (3, k)."""
-    return np.stack([positions, np.zeros_like(positions), np.zeros_like(positions)])
+    state = np.zeros((3, len(positions)))
+    state[0] = positions
+    return state
 
 
 class Lane:

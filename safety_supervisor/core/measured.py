@@ -149,7 +149,7 @@ class MeasuredState:
         """Whether every joint is within its bound of what was commanded during the tracking delay (SR-028)."""
         if not self._commanded:
             return True
-        rows = np.stack(self._commanded)
+        rows = np.array(self._commanded)
         excess = np.maximum(self.positions - rows.max(axis=0), rows.min(axis=0) - self.positions)
         self.tracking_error = max(0.0, float((excess / self._tracking.bound).max()))
         return self.tracking_error <= 1.0
@@ -161,6 +161,11 @@ class MeasuredState:
             return False
         rows = np.stack([positions for _, positions in self._rested] + [self.positions])
         return bool((rows.max(axis=0) - rows.min(axis=0) <= self._tracking.rest).all())
+
+    @property
+    def held(self) -> bool:
+        """Whether a standstill is monitored."""
+        return self._held_at is not None
 
     def hold_here(self) -> None:
         """Monitor standstill from the present measured pose."""

@@ -16,7 +16,7 @@ from safety_supervisor.core.intake_results import SetPoint
 from safety_supervisor.core.lane import Lane, Progress, at_rest
 from safety_supervisor.core.segments import Segment, Stream
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.stopping import Stop, StraightStop
+from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.trajectory import PlannedTrajectory, limits_of
 from safety_supervisor.core.types import HorizonPoint
 from safety_supervisor.core.units import Matrix, Vector, seconds
@@ -52,12 +52,15 @@ class Motion:
         self._verifier = verifier
         self._dt = seconds(configuration.timing.period)
         self._limits = configuration.envelope.joints
+        self._stop_limits = StopLimits(self._limits)
         n = len(configuration.robot.joints)
         groups = configuration.robot.groups or {"all": tuple(range(n))}
         self.lanes = {name: Lane(name, np.array(ids, dtype=np.intp), self._dt) for name, ids in groups.items()}
         self._group_limits = {name: limits_of(self._limits, lane.indices) for name, lane in self.lanes.items()}
+        self._group_stop_limits = {name: StopLimits(limits) for name, limits in self._group_limits.items()}
         self._group_envelopes = {
-            name: JointEnvelope(self._group_limits[name], self._names(lane), self._dt) for name, lane in self.lanes.items()
+            name: JointEnvelope(self._group_limits[name], self._names(lane), self._dt)
+            for name, lane in self.lanes.items()
         }
         self.tick = 0
         self.place(np.zeros(n))
@@ -71,8 +74,9 @@ class Motion:
         """Be at rest at a pose, shape (n,), [rad], without having come from anywhere."""
         self.state: Matrix = at_rest(positions)
         self.history: Matrix = np.repeat(positions[None, :], HISTORY, axis=0)
-        self.kept: Stop = StraightStop(self.state, self._limits)
+        self.kept: Stop = StraightStop(self.state, self._stop_limits)
         self.kept_tick = self.tick
+        self._still = True
         for lane in self.lanes.values():
             lane.rest_at(positions[lane.indices])
         self._verifier.workspace_check.forget()
@@ -80,12 +84,17 @@ class Motion:
     @property
     def at_rest(self) -> bool:
         """Whether the commanded state is at rest and nothing waits to begin."""
-        return not np.any(self.state[1:]) and not any(lane.moving or lane.stop is not None for lane in self.lanes.values())
+        return self._still and not any(lane.moving or lane.stop is not None for lane in self.lanes.values())
 
     @property
     def play_time(self) -> float:
         """Play-out time of the last set-point, [s]."""
         return self.tick * self._dt
+
+    @property
+    def mover(self) -> str:
+        """The source that moves the robot, empty for none."""
+        return next((lane.source for lane in self.lanes.values() if lane.source), "")
 
     def owner(self, group: str) -> str:
         """Return the source that moves a group, empty for none."""
@@ -94,7 +103,9 @@ class Motion:
 
     # --- what begins
 
-    def offer(self, set_point: SetPoint, source_period: float, playout_periods: int, received: float) -> Violation | bool:
+    def offer(
+        self, set_point: SetPoint, source_period: float, playout_periods: int, received: float
+    ) -> Violation | bool:
         """Take a streamed set-point, or say why not; whole or not at all.
 
         Args:
@@ -118,13 +129,13 @@ class Motion:
             stream, begin = lane.stream, None
             if stream is None or lane.source != set_point.source or stream.kind is not set_point.kind:
                 if lane.moving and lane.source == set_point.source:
-                    return Violation(Code.MOTION_ACTIVE, "source.motion", detail="another motion of the source is active")
+                    return Violation(Code.MOTION_ACTIVE, "source.motion", detail="its other motion is active")
                 stream = Stream(set_point.kind, source_period, playout_periods)
                 begin = self._stop_state(lane, stream.start_time(received))
                 began = True
             segment = stream.plan(received, values, begin)
             if segment is None:
-                return Violation(Code.RATE, "source.rate", detail="more set-points wait than the play-out delay explains")
+                return Violation(Code.RATE, "source.rate", detail="too many set-points wait")
             violation = self._check_end(group, segment.end_state)
             if violation is not None:
                 return violation
@@ -150,11 +161,13 @@ class Motion:
     def _check_end(self, group: str, state: Matrix) -> Violation | None:
         """Check that a group could stop from a state inside its position limits."""
         limits, envelope = self._group_limits[group], self._group_envelopes[group]
-        stop = StraightStop(state, limits)
+        stop = StraightStop(state, self._group_stop_limits[group])
+        if not stop.turning and envelope.passes_stop(state, stop.top_velocity, stop.end_list):
+            return None
         return (
             envelope.check_state(state[1], state[2])
             or envelope.check_positions(stop.extremes(), limits.lower, limits.upper)
-            or envelope.check_state(stop.top_velocity, state[2])
+            or envelope.check_state(np.array(stop.top_velocity), state[2])
         )
 
     def begin_trajectory(self, parts: dict[str, PlannedTrajectory], tick: int, source: str, command: str) -> None:
@@ -175,7 +188,7 @@ class Motion:
         return result
 
     def glide_to(self, positions: Vector) -> bool:
-        """Move slowly to a measured pose, shape (n,), [rad], after a stop (SR-015). Returns whether there is any way."""
+        """Move slowly to a measured pose, shape (n,), [rad], after a stop (SR-015); return whether there is any way."""
         way = np.abs(positions - self.state[0])
         if not way.max() > 1e-9:
             return False
@@ -249,6 +262,7 @@ class Motion:
                 lane.rest_at(state[0, lane.indices])
         self.history = np.concatenate((self.history[1:], state[:1]))
         self.state = state
+        self._still = not state[1:].any()
         return tuple(note for note in notes if note.source)
 
     def _verify(self, state: Matrix, rules: Rules, moving: list[str]) -> Verified | Violation:
@@ -276,8 +290,8 @@ class Motion:
         """Nothing moves of its own: rest, or run the one kept stop of all joints."""
         stopping = [name for name, came in progress.items() if came is Progress.STOPPING]
         if not stopping:
-            if np.any(self.state[1:]) or self.kept.duration > 0.0:
-                self.kept, self.kept_tick = StraightStop(at_rest(state[0]), self._limits), self.tick
+            if not self._still or self.kept.duration > 0.0:
+                self.kept, self.kept_tick = StraightStop(at_rest(state[0]), self._stop_limits), self.tick
             return state
         if all(self.lanes[name].stop is self.kept for name in stopping):
             return state
@@ -291,10 +305,13 @@ class Motion:
         elapsed = (self.tick - self.kept_tick) * self._dt
         return self.kept.state(elapsed)
 
-    def follow_kept_blindly(self) -> None:
-        """Go on by one control period along the kept stop, without asking anything else: after a failure of our own."""
-        self.tick += 1
+    def follow_kept_blindly(self, tick: int) -> None:
+        """Be at cycle `tick` of the kept stop and go on along it, whatever was half done: after a failure of our own."""
+        self.tick = tick
+        for lane in self.lanes.values():
+            lane.follow_stop(self.kept, self.kept_tick)
         self.state = self.kept.state((self.tick - self.kept_tick) * self._dt)
+        self._still = not self.state[1:].any()
         self.history = np.concatenate((self.history[1:], self.state[:1]))
 
     # --- what the output needs
@@ -314,4 +331,3 @@ class Motion:
         """Return the smallest distance of a commanded joint to its position limit, [rad]."""
         q = self.state[0]
         return float(np.minimum(q - self._limits.lower, self._limits.upper - q).min())
-

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -33,11 +34,10 @@ _HERMITE: Final = np.array(
 )
 
 # Rows: position, velocity * P, acceleration * P^2 at the newest of four positions, newest first.
-_FROM_POSITIONS: Final = np.array(
-    [[1.0, 0.0, 0.0, 0.0], [11.0 / 6.0, -3.0, 1.5, -1.0 / 3.0], [2.0, -5.0, 4.0, -1.0]]
-)
+_FROM_POSITIONS: Final = np.array([[1.0, 0.0, 0.0, 0.0], [11.0 / 6.0, -3.0, 1.5, -1.0 / 3.0], [2.0, -5.0, 4.0, -1.0]])
 
-_RATE_GAIN: Final = 0.05  # relative change of the segment length per period of mean earliness or lateness
+_RATE_GAIN: Final = 0.05  # relative change of the segment length per play-out delay of mean lateness beyond the slack
+_RATE_SLACK: Final = 0.1  # mean lateness, in play-out delays, that needs no change
 _RATE_LIMIT: Final = 0.01  # a source may be this much faster or slower than it declares
 _ERROR_SMOOTHING: Final = 0.02  # weight of one arrival in the mean, so that jitter does not reach the motion
 _QUEUE_PERIODS: Final = 4  # set-points that may wait beyond the play-out delay
@@ -55,6 +55,21 @@ def derivative_rows(u: float, duration: float) -> Matrix:
             (0.0, 0.0, 2.0 * i2, 6.0 * u * i2, 12.0 * u2 * i2, 20.0 * u3 * i2),
         )
     )
+
+
+@lru_cache(maxsize=64)
+def _blend(duration: float) -> Matrix:
+    """Return the matrix, shape (6, 6), from two states in SI units to coefficients in u = t / duration."""
+    scale = np.array([1.0, duration, duration * duration] * 2)
+    result: Matrix = _HERMITE * scale
+    return result
+
+
+@lru_cache(maxsize=64)
+def _estimate(duration: float) -> Matrix:
+    """Return the matrix, shape (3, 4), from four set-points, newest first, to the state at the newest."""
+    result: Matrix = _FROM_POSITIONS / np.array([[1.0], [duration], [duration * duration]])
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +90,7 @@ class Segment:
     @classmethod
     def between(cls, start: float, duration: float, first: Matrix, last: Matrix) -> Segment:
         """Join two states, each shape (3, n)."""
-        scale = np.array([[1.0], [duration], [duration * duration]])
-        return cls(start, duration, _HERMITE @ np.concatenate((first * scale, last * scale)), last)
+        return cls(start, duration, _blend(duration) @ np.concatenate((first, last)), last)
 
     def state(self, t: float) -> Matrix:
         """Position, velocity, acceleration at play-out time t, shape (3, n)."""
@@ -100,7 +114,7 @@ class Stream:
         self._segments: deque[Segment] = deque()
         self._last: Segment | None = None
         self._history: Matrix = np.empty((0, 0))
-        self._earliness = 0.0
+        self._lateness = 0.0
 
     @property
     def active(self) -> bool:
@@ -132,12 +146,9 @@ class Stream:
             ahead = start + self._period - received - self._delay
             if ahead > _QUEUE_PERIODS * self._period:
                 return None
-            rate = _RATE_GAIN * self._earliness / self._delay
-            period = self._period * (1.0 + min(_RATE_LIMIT, max(-_RATE_LIMIT, rate)))
+            period = self._period * (1.0 + self._rate())
         if self.kind is CommandKind.POSITION:
-            last = _FROM_POSITIONS @ np.concatenate((values[None, :], history))
-            last[1] /= period
-            last[2] /= period * period
+            last = _estimate(period) @ np.concatenate((values[None, :], history))
         else:
             # First order: a ramp in velocity must not overshoot in acceleration, and position is free here.
             acceleration = (values - history[0]) / period
@@ -149,11 +160,11 @@ class Stream:
         """Queue a planned segment."""
         if self._last is None and begin is not None:
             self._history = self._history_of(begin)
-            self._earliness = 0.0
+            self._lateness = 0.0
         else:
-            # Earlier than planned (a fast source) shortens the segments that follow, later lengthens them.
-            error = received + self._delay - segment.end
-            self._earliness += _ERROR_SMOOTHING * (error - self._earliness)
+            # Later than planned (a slow source) lengthens the segments that follow, earlier shortens them.
+            late = received + self._delay - segment.end
+            self._lateness += _ERROR_SMOOTHING * (late - self._lateness)
         self._history = np.concatenate((values[None, :], self._history[:2]))
         self._last = segment
         self._segments.append(segment)
@@ -175,6 +186,12 @@ class Stream:
     def end_state(self) -> Matrix | None:
         """State at the newest set-point, shape (3, k)."""
         return None if self._last is None else self._last.end_state
+
+    def _rate(self) -> float:
+        """Relative change of the next segment's length that follows a source whose clock differs from ours."""
+        lateness = self._lateness / self._delay
+        beyond = max(0.0, abs(lateness) - _RATE_SLACK)
+        return min(_RATE_LIMIT, _RATE_GAIN * beyond) * (1.0 if lateness > 0.0 else -1.0)
 
     def _history_of(self, begin: Matrix) -> Matrix:
         """Extrapolate the three set-points before a beginning backwards from its state, newest first."""

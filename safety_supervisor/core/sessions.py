@@ -55,7 +55,9 @@ class Session:
             return Violation(Code.QUARANTINED, "source.refusals")
         if not permitted:
             if kinds_differ:
-                return Violation(Code.SOURCE_KIND, "mode.source_kind", detail=f"not for {self.settings.kind.value}s now")
+                return Violation(
+                    Code.SOURCE_KIND, "mode.source_kind", detail=f"not for {self.settings.kind.value}s now"
+                )
             return Violation(Code.NOT_MOVING_STATE, "state")
         return None
 

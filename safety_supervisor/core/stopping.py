@@ -101,12 +101,26 @@ class Stop(Protocol):
         """Points from which a spline controller rebuilds the stop; the last is at rest."""
 
 
+class StopLimits:
+    """Limits of a stop in the form that planning uses: their inverses as lists."""
+
+    __slots__ = ("per_acceleration", "per_jerk")
+
+    def __init__(self, limits: JointLimits) -> None:
+        """Invert acceleration [s^2/rad] and jerk [s^3/rad]."""
+        self.per_acceleration: list[float] = (1.0 / limits.acceleration).tolist()
+        self.per_jerk: list[float] = (1.0 / limits.jerk).tolist()
+
+
 class StraightStop:
-    """The stop from any state: fade the acceleration, then brake along the line of the velocity."""
+    """The stop from any state: fade the acceleration, then brake along the line of the velocity.
 
-    __slots__ = ("_origin", "_profile", "end", "fade", "top_velocity", "travel", "turning")
+    Planning is plain Python on lists: for up to some thirty joints that is faster than numpy's calls on short arrays.
+    """
 
-    def __init__(self, state: Matrix, limits: JointLimits) -> None:
+    __slots__ = ("_origin", "_profile", "end_list", "fade", "top_velocity", "turning")
+
+    def __init__(self, state: Matrix, limits: StopLimits) -> None:
         """Plan the stop.
 
         With a(t) = a0 (1 - t / fade) for fade = max |a0| / jerk, the velocity left is v1 = v0 + a0 fade / 2; then
@@ -117,30 +131,43 @@ class StraightStop:
             limits: deceleration and jerk are the envelope's own.
         """
         self._origin = state
-        velocity, acceleration = state[1], state[2]
-        fade = float((np.abs(acceleration) / limits.jerk).max())
-        self.fade = fade if fade > _TINY else 0.0
-        rest = velocity + acceleration * (0.5 * self.fade)
-        speed = np.abs(rest)
+        position, velocity, acceleration = state.tolist()
+        fade = max([abs(a) * slow for a, slow in zip(acceleration, limits.per_jerk, strict=True)])
+        self.fade = fade = fade if fade > _TINY else 0.0
+        half_fade = 0.5 * fade
+        rest = [v + a * half_fade for v, a in zip(velocity, acceleration, strict=True)]
+        self.top_velocity: list[float] = rest
+        """Velocity at the end of the fade, the largest or the smallest of the stop, [rad/s]."""
         self._profile = BrakeProfile.within(
-            float((speed / limits.acceleration).max()), float((speed / limits.jerk).max())
+            max([abs(v) * slow for v, slow in zip(rest, limits.per_acceleration, strict=True)]),
+            max([abs(v) * slow for v, slow in zip(rest, limits.per_jerk, strict=True)]),
         )
-        self.top_velocity: Vector = rest
-        """Velocity at the end of the fade, the largest or the smallest of the stop, shape (n,)."""
-        half = 0.5 * self._profile.duration
-        fade = self.fade
-        self.end: Vector = state[0] + (fade + half) * velocity + (fade * fade / 3.0 + 0.5 * fade * half) * acceleration
-        self.turning = self.fade > 0.0 and bool((velocity * rest < 0.0).any())
+        alpha, beta = self._weights(self.duration)
+        self.end_list: list[float] = [
+            q + alpha * v + beta * a for q, v, a in zip(position, velocity, acceleration, strict=True)
+        ]
+        self.turning = fade > 0.0 and min([v * w for v, w in zip(velocity, rest, strict=True)]) < 0.0
         """Whether a joint turns round inside the fade, so that its extreme is not at an end."""
-        self.travel: Vector = np.abs(self.end - state[0])
-        """Upper bound of each joint's way from the origin, shape (n,), [rad]."""
-        if self.turning:
-            self.travel = fade * np.maximum(np.abs(velocity), speed) + half * speed
+
+    @property
+    def end(self) -> Vector:
+        """Position of rest, shape (n,), [rad]."""
+        return np.array(self.end_list)
 
     @property
     def duration(self) -> float:
         """Time to standstill, [s]."""
         return self.fade + self._profile.duration
+
+    @property
+    def travel(self) -> Vector:
+        """Upper bound of each joint's way from the origin, shape (n,), [rad]."""
+        if not self.turning:
+            way: Vector = np.abs(self.end - self._origin[0])
+            return way
+        rest = np.abs(np.array(self.top_velocity))
+        bound: Vector = self.fade * np.maximum(np.abs(self._origin[1]), rest) + 0.5 * self._profile.duration * rest
+        return bound
 
     def _weights(self, t: float) -> tuple[float, float]:
         """Return (alpha, beta) with q(t) = q0 + alpha v0 + beta a0."""
@@ -152,7 +179,8 @@ class StraightStop:
 
     def positions(self, times: tuple[float, ...]) -> Matrix:
         """Positions at several times, shape (len(times), n)."""
-        return np.array([(1.0, *self._weights(t)) for t in times]) @ self._origin
+        result: Matrix = np.array([(1.0, *self._weights(t)) for t in times]) @ self._origin
+        return result
 
     def state(self, t: float) -> Matrix:
         """Position, velocity, acceleration t seconds into the stop, shape (3, n)."""
@@ -163,7 +191,8 @@ class StraightStop:
         else:
             _, sigma, rate = self._profile.at(t - fade)
             rows = [[1.0, alpha, beta], [0.0, sigma, 0.5 * fade * sigma], [0.0, rate, 0.5 * fade * rate]]
-        return np.array(rows) @ self._origin
+        result: Matrix = np.array(rows) @ self._origin
+        return result
 
     def extremes(self) -> Matrix:
         """Positions between which every joint stays all the way, shape (m, n)."""
@@ -174,9 +203,8 @@ class StraightStop:
     def horizon(self) -> tuple[HorizonPoint, ...]:
         """Points at the profile's knots: between them the motion is a cubic, which a quintic spline reproduces."""
         p, fade = self._profile, self.fade
-        knots = [fade, fade + p.ramp, fade + p.duration - p.ramp, fade + p.duration]
-        times = []
-        for knot in knots:
+        times: list[float] = []
+        for knot in (fade, fade + p.ramp, fade + p.duration - p.ramp, fade + p.duration):
             if knot > (times[-1] if times else 0.0) + 1e-6:
                 times.append(knot)
         return horizon_points(self, tuple(times))

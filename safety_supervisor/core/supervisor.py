@@ -8,24 +8,24 @@ e-stop, causes of stops, then motion; the motors are served before anything is r
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-
-from safety_supervisor.core.acts import ActRefusal, judge_recover, judge_reset, judge_start
+from safety_supervisor.core.acts import ActRefusal
 from safety_supervisor.core.causes import CAUSE_OF, by_hardness
 from safety_supervisor.core.commands import Commands, Ruling
-from safety_supervisor.core.conditions import Conditions
 from safety_supervisor.core.decisions import DecisionLog
 from safety_supervisor.core.errors import CODE_OF, Code
 from safety_supervisor.core.estop_latch import EstopLatch
+from safety_supervisor.core.inputs import MONITORED, OUTSIDE, UNARMED, Inputs
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion import Motion, Note
-from safety_supervisor.core.next_step import next_step
+from safety_supervisor.core.people import People
+from safety_supervisor.core.reporting import Reporting
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.settings import Configuration, EstopDriver, OutputType
-from safety_supervisor.core.state_table import AUTO, State
+from safety_supervisor.core.state_table import State
+from safety_supervisor.core.stop_ramp import Ramp, StopRamp
 from safety_supervisor.core.types import (
     Actuate,
     AdapterFault,
@@ -33,39 +33,24 @@ from safety_supervisor.core.types import (
     CommandUnreadable,
     ConfigurationChanged,
     Effect,
-    EstopInput,
     Event,
     HoldToRun,
     IncompatibleEndpoint,
     JointStateEndpoints,
     JointStates,
-    Latches,
     OperatorAct,
     OutputEndpoints,
-    RelayDemand,
     Reply,
     RobotDescription,
     SourceEndpoints,
     SourceLiveliness,
-    Status,
     StopRequested,
     StreamCommand,
     Tick,
     TrajectoryCommand,
 )
-from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.core.verifier import Rules, Verifier
 from safety_supervisor.core.zones import Workspace
-
-_STATUS_PERIOD: Final = NS_PER_S // 10
-_HOUR: Final = 3600 * NS_PER_S
-_WORKSPACE_EVERY: Final = 10 * 1_000_000  # [ns] between checks of the measured pose against the workspace
-
-_MONITORED: Final = frozenset({State.LOCKED, State.PROTECTIVE_STOP, State.EMERGENCY_STOP})
-"""States in which a measured standstill is monitored from its first moment on."""
-
-_TRACKED: Final = frozenset({State.READY, State.MANUAL, State.RECOVERY, State.STOPPING, *AUTO})
-"""States in which the robot has to follow its set-points."""
 
 
 class Supervisor:
@@ -84,35 +69,25 @@ class Supervisor:
         workspace = Workspace(configuration.zones, RobotModel(configuration.robot))
         self._verifier = Verifier(configuration, workspace)
         self._state = SafetyState()
-        self._estop = EstopLatch(timing.estop_timeout, configuration.estop.driver is not EstopDriver.NONE)
-        self._measured = MeasuredState(configuration, workspace)
         self._motion = Motion(configuration, self._verifier)
         self._commands = Commands(configuration, self._motion, self._verifier, self._state)
-        self._conditions = Conditions(configuration)
+        estop = EstopLatch(timing.estop_timeout, configuration.estop.driver is not EstopDriver.NONE)
+        measured = MeasuredState(configuration, workspace)
+        self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
+        self._people = People(configuration, self._state, self._motion, self._inputs)
         self._decisions = DecisionLog()
         self._with_horizon = configuration.output.type is OutputType.JOINT_TRAJECTORY_HORIZON
-        self._nonce = ""
         self._estop_latched_on_disk = False
         self._fault_on_disk: Code | None = None
         self._placed = False
         self._cycle = 0
+        self._sent_tick = 0
+        self._changed_on_disk = False
         self._last_tick = 0
         self._last_moved = 0
-        self._stop_due = 0
-        self._overdue = False
-        self._held_until = 0
-        self._hold_counter = -1
-        self._held_once = False
-        self._enabled = False
-        self._switch_released = False
-        self._workspace_checked = 0
-        self._overruns: list[int] = []
-        self._estop_now: EstopInput = EstopInput("unknown")
         self._replies: list[Reply] = []
-        self._known_latches: tuple[bool, str] = (False, "")
-        self._known_demand: bool | None = None
-        self._known_status: tuple[object, ...] = ()
-        self._status_at = 0
+        self._ramp = StopRamp(configuration)
+        self._reporting = Reporting(configuration.sha256, self._state, estop, self._inputs.conditions)
         self._handlers: dict[type, Callable[[Any], list[Effect]]] = {
             Boot: self._boot,
             Tick: self._tick,
@@ -125,7 +100,7 @@ class Supervisor:
             OutputEndpoints: self._output_endpoints,
             JointStateEndpoints: self._joint_state_endpoints,
             RobotDescription: self._robot_description,
-            ConfigurationChanged: lambda event: self._stop({Code.CONFIGURATION_CHANGED}, event.at),
+            ConfigurationChanged: self._configuration_changed,
             IncompatibleEndpoint: self._incompatible,
             StopRequested: self._stop_requested,
             OperatorAct: self._operator_act,
@@ -150,7 +125,7 @@ class Supervisor:
         try:
             effects = self._handlers[type(event)](event)
             effects += self._changes(event.at)
-        except Exception as error:  # noqa: BLE001 - the one place where our own bugs end: DESIGN, "the way of the data"
+        except Exception as error:
             effects = self._fail(event, error)
         return tuple(effects)
 
@@ -159,8 +134,9 @@ class Supervisor:
     def _tick(self, event: Tick) -> list[Effect]:
         now = event.at
         effects: list[Effect] = []
-        effects += self._stop(self._causes_of_tick(event), now)
+        effects += self._stop(self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
+        self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
         if not self._placed:
             self._try_to_place(now)
         if self._state.state is State.INIT:
@@ -171,7 +147,7 @@ class Supervisor:
             if self._state.permits_motion:
                 rulings = self._commands.advance()
             notes = self._motion.advance(self._rules())
-            self._measured.commanded(self._motion.state[0])
+            self._inputs.measured.commanded(self._motion.state[0])
             effects.insert(0, self._actuate(now))
         for ruling in rulings:
             effects += self._ruled(ruling, now)
@@ -180,44 +156,6 @@ class Supervisor:
         effects += self._replies
         self._replies = []
         return effects
-
-    def _causes_of_tick(self, event: Tick) -> set[Code]:
-        """Collect what this moment itself says: e-stop, overrun, log, ages, switches."""
-        now, state = event.at, self._state.state
-        causes: set[Code] = set()
-        estop = self._estop.sample(event.estop, now)
-        if estop is not None and (state is not State.INIT or estop is Code.ESTOP):
-            causes.add(estop)
-        self._sample_switch(event.estop, causes)
-        if event.at - event.scheduled > self._timing.overrun and self._last_tick:
-            self._overruns = [at for at in self._overruns if now - at < _HOUR] + [now]
-            too_many = len(self._overruns) >= self._timing.overruns_per_hour
-            causes.add(Code.OVERRUNS if too_many else Code.OVERRUN)
-        self._conditions.set(Code.LOG, not event.log_ok)
-        self._conditions.set(Code.STATE_STALE, bool(self._measured.stale(now)))
-        if self._measured.left_standstill() and state in _MONITORED:
-            causes.add(Code.STANDSTILL_LEFT)
-        if state is State.RECOVERY and self._held_once and now > self._held_until:
-            causes.add(Code.HOLD_TO_RUN)
-        causes |= self._conditions.active()
-        if state is State.RECOVERY:
-            causes = {code for code in causes if not CAUSE_OF[code].permits_recovery or code is Code.STOP_REQUEST}
-        return causes
-
-    def _sample_switch(self, estop: EstopInput, causes: set[Code]) -> None:
-        """MANUAL moves only while the enabling switch is held in its middle, pressed after it was seen released."""
-        previous, self._estop_now = self._estop_now, estop
-        if self._state.state is not State.MANUAL:
-            self._enabled = self._switch_released = False
-            return
-        if estop.enabling_switch == "released":
-            self._switch_released = True
-        middle = estop.enabling_switch == "middle" and estop.integrity == "high"
-        if self._enabled and not middle:
-            causes.add(Code.ENABLING_SWITCH)
-        self._enabled = middle and (self._enabled or self._switch_released)
-        if previous.mode_key != estop.mode_key and "none" not in (previous.mode_key, estop.mode_key):
-            causes.add(Code.MODE_CHANGE)
 
     def _rules(self) -> Rules:
         envelope = self._configuration.envelope
@@ -231,53 +169,48 @@ class Supervisor:
         motion = self._motion
         q, v, a = motion.state.tolist()
         self._cycle += 1
+        self._sent_tick = motion.tick
         horizon = motion.horizon() if self._with_horizon else ()
         return Actuate(now, self._cycle, tuple(q), tuple(v), tuple(a), horizon, not motion.at_rest)
 
     def _course(self, now: int) -> list[Effect]:
         """Let states end that end by themselves: at standstill, by time, or because nothing moves any more."""
-        state, motion = self._state, self._motion
+        state, motion, timing = self._state, self._motion, self._timing
         if not motion.at_rest:
             self._last_moved = now
+        still_for = now - max(state.since, self._last_moved)
         match state.state:
             case State.STOPPING:
                 return self._course_of_stop(now)
             case State.PROTECTIVE_STOP:
                 state.standstill(now)
-            case State.READY:
-                if now - state.since > self._timing.ready_timeout:
-                    state.expire(now, Code.READY_TIMEOUT)
-            case State.AUTO_HOLDING:
-                if motion.at_rest and now - max(state.since, self._last_moved) > self._timing.idle:
-                    state.expire(now, Code.IDLE)
-            case State.MANUAL:
-                if now - max(state.since, self._last_moved) > self._timing.manual_idle:
-                    state.expire(now, Code.IDLE)
+            case State.READY if now - state.since > timing.ready_timeout:
+                state.expire(now, Code.READY_TIMEOUT)
+            case State.AUTO_MOVING if not motion.mover:
+                state.holding(now, Code.ENDED)
+            case State.AUTO_HOLDING if still_for > timing.idle:
+                state.expire(now, Code.IDLE)
+            case State.MANUAL if still_for > timing.manual_idle:
+                return self._stop({Code.IDLE}, now)
             case State.RECOVERY:
-                inside = not self._conditions.active() & {Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE}
-                if inside or now - state.since > self._timing.recovery_timeout:
-                    state.expire(now, Code.RECOVERY_ENDED)
-            case State.EMERGENCY_STOP:
-                if self._estop.release(now):
-                    state.estop_released(now)
+                inside = not self._inputs.conditions.active() & OUTSIDE
+                if inside or now - state.since > timing.recovery_timeout:
+                    return self._stop({Code.RECOVERY_ENDED}, now)
+            case State.EMERGENCY_STOP if self._inputs.estop.release(now):
+                state.estop_released(now)
             case _:
                 pass
         return []
 
     def _course_of_stop(self, now: int) -> list[Effect]:
-        """Monitor the stop ramp: standstill in time, else the next harder stop (SR-007).
-
-        While the joints are not measured nothing is known: the stop is not confirmed, and the relays are asked to open.
-        """
-        stale = bool(self._measured.stale(now))
-        if self._motion.at_rest and not stale and self._measured.rests(now):
-            self._overdue = False
-            self._state.standstill(now)
-            return []
-        if now > self._stop_due:
-            self._overdue = True
-            if not stale:
+        """End the stop at its standstill, or escalate it."""
+        match self._ramp.judge(self._motion, self._inputs.measured, now):
+            case Ramp.CONFIRMED:
+                self._state.standstill(now)
+            case Ramp.MISSED:
                 return self._stop({Code.RAMP_MISSED}, now)
+            case Ramp.RUNNING:
+                pass
         return []
 
     # --- stops --------------------------------------------------------------------------------------------------
@@ -302,11 +235,7 @@ class Supervisor:
         for ruling in self._commands.purge():
             effects += self._decisions.ruled(ruling, now)
         if self._state.state is State.STOPPING:
-            kept_until = self._motion.kept_tick * self._timing.period + round(self._motion.kept.duration * NS_PER_S)
-            left = max(0, kept_until - self._motion.tick * self._timing.period)
-            allowance = self._configuration.tracking.delay + self._timing.standstill_window + self._timing.stop_allowance
-            self._stop_due = now + left + allowance
-            self._overdue = False
+            self._ramp.begin(self._motion, now)
         return effects
 
     def _fail(self, event: Event, error: Exception) -> list[Effect]:
@@ -316,55 +245,41 @@ class Supervisor:
         effects: list[Effect] = []
         if isinstance(event, Tick) and self._placed:
             try:
-                self._motion.stop_all()
-                self._motion.follow_kept_blindly()
+                self._motion.follow_kept_blindly(self._sent_tick + 1)
                 effects.append(self._actuate(now))
-            except Exception:  # noqa: BLE001 - nothing is left but silence: the controller ends in the stop it was sent
-                pass
+            except Exception:
+                # Nothing is left but silence, and the controller ends in the stop that it was sent.
+                effects.clear()
         detail = f"{type(error).__name__} while handling {type(event).__name__}: {error}"
         effects.append(self._decisions.stopped(now, "supervisor", "", Code.INTERNAL, detail[:500]))
-        self._stop_due = self._stop_due or now + self._timing.stop_allowance
-        effects.append(Latches(now, self._estop.latched or self._estop_latched_on_disk, Code.INTERNAL.value))
-        self._known_latches = (self._estop.latched, Code.INTERNAL.value)
-        effects.append(RelayDemand(now, True))
-        self._known_demand = True
+        self._ramp.begin_unplanned(now)
+        effects += self._reporting.latches(now)
+        effects += self._reporting.relays(now, overdue=True)
         return effects
 
     # --- start --------------------------------------------------------------------------------------------------
 
     def _boot(self, event: Boot) -> list[Effect]:
-        self._nonce = event.nonce
+        self._reporting.boot(event.nonce, event.emergency_stop_latched, event.fault_latched)
         self._estop_latched_on_disk = event.emergency_stop_latched
-        self._estop.restore(event.emergency_stop_latched)
+        self._inputs.estop.restore(event.emergency_stop_latched)
         if event.fault_latched:
             self._fault_on_disk = CODE_OF.get(event.fault_latched, Code.INTERNAL)
-        self._known_latches = (event.emergency_stop_latched, event.fault_latched)
         return []
 
     def _try_to_place(self, now: int) -> None:
         """Take the measured pose as the commanded one, once, when every joint is measured and rests."""
-        if not self._measured.missing() and not self._measured.stale(now) and self._measured.rests(now):
-            self._motion.place(self._measured.positions.copy())
-            self._measured.restart_tracking(self._motion.state[0])
+        measured = self._inputs.measured
+        if not measured.missing() and not measured.stale(now) and measured.rests(now):
+            self._people.place()
             self._placed = True
 
     def _try_to_leave_init(self, event: Tick) -> None:
         """Leave INIT for a stopped state; a latch found on disk decides which (SR-016, SR-047)."""
-        ready = self._placed and not self._blocking_init(event.at)
+        ready = self._placed and not self._inputs.blocking_start(event.at)
         if ready or self._fault_on_disk is not None:
-            latched = self._estop_latched_on_disk or self._estop.latched
+            latched = self._estop_latched_on_disk or self._inputs.estop.latched
             self._state.initialised(event.at, latched, self._fault_on_disk)
-            self._measured.hold_here()
-
-    def _blocking_init(self, now: int) -> tuple[Code, ...]:
-        """What still keeps the supervisor in INIT."""
-        blocking = []
-        if self._measured.missing() or self._measured.stale(now) or not self._measured.rests(now):
-            blocking.append(Code.ACT_INPUT if self._measured.missing() else Code.ACT_STANDSTILL)
-        if self._estop.required and not self._estop.heard:
-            blocking.append(Code.ESTOP_SILENT)
-        blocking += sorted(self._conditions.active() & {Code.INCOMPATIBLE_QOS, Code.STATE_PUBLISHER, Code.LOG})
-        return tuple(blocking)
 
     # --- commands -----------------------------------------------------------------------------------------------
 
@@ -419,28 +334,11 @@ class Supervisor:
     # --- inputs -------------------------------------------------------------------------------------------------
 
     def _joint_states(self, event: JointStates) -> list[Effect]:
-        measured, state = self._measured, self._state.state
-        causes = set(measured.update(event))
-        if measured.missing():
-            return self._stop(causes, event.at)
-        limits = measured.limit_codes()
-        for code in (Code.MEASURED_POSITION, Code.MEASURED_VELOCITY):
-            self._conditions.set(code, code in limits)
-        if event.at - self._workspace_checked >= _WORKSPACE_EVERY:
-            self._workspace_checked = event.at
-            self._conditions.set(Code.MEASURED_WORKSPACE, measured.workspace_code() is not None)
-        if state in _TRACKED and self._placed and not measured.follows():
-            causes.add(Code.TRACKING)
-        return self._stop(causes, event.at)
+        return self._stop(self._inputs.joint_states(event, self._state.state, self._placed), event.at)
 
     def _source_endpoints(self, event: SourceEndpoints) -> list[Effect]:
-        session = self._commands.sessions.get(event.source)
-        if session is None:
-            return []
-        session.publishers = event.publishers
-        doubled = any(other.doubled for other in self._commands.sessions.values())
-        self._conditions.set(Code.ENDPOINT_REPLACED, doubled)
-        self._state.bump()
+        if self._inputs.source_endpoints(event):
+            self._state.bump()
         return []
 
     def _source_liveliness(self, event: SourceLiveliness) -> list[Effect]:
@@ -448,27 +346,36 @@ class Supervisor:
         if session is None:
             return []
         session.alive = event.alive
-        if event.alive or session.live or not self._commands.lose(event.source):
+        if session.live or not self._commands.lose(event.source):
             return []
-        effects: list[Effect] = [self._decisions.stopped(event.at, event.source, "", Code.SOURCE_DIED)]
-        self._hold_if_stopped(Code.SOURCE_DIED, event.at)
-        return effects
+        self._state.holding(event.at, Code.SOURCE_DIED)
+        return [self._decisions.stopped(event.at, event.source, "", Code.SOURCE_DIED)]
 
     def _output_endpoints(self, event: OutputEndpoints) -> list[Effect]:
-        self._conditions.set(Code.OUTPUT_PUBLISHER, bool(event.foreign))
+        self._inputs.output_endpoints(event)
         return []
 
     def _joint_state_endpoints(self, event: JointStateEndpoints) -> list[Effect]:
-        self._conditions.set(Code.STATE_PUBLISHER, self._conditions.wrong_state_publishers(event.nodes))
+        self._inputs.joint_state_endpoints(event)
         return []
 
     def _robot_description(self, event: RobotDescription) -> list[Effect]:
-        self._conditions.set(Code.CONFIGURATION_CHANGED, event.sha256 != self._configuration.robot.urdf_sha256)
+        self._inputs.robot_description(event)
         return []
+
+    def _configuration_changed(self, event: ConfigurationChanged) -> list[Effect]:
+        """A file on disk changed: FAULT while armed; while not armed it only prevents arming (SR-041)."""
+        self._changed_on_disk = True
+        effects: list[Effect] = [
+            self._decisions.stopped(event.at, "supervisor", "", Code.CONFIGURATION_CHANGED, event.detail[:500])
+        ]
+        if self._state.state not in UNARMED:
+            effects += self._stop({Code.CONFIGURATION_CHANGED}, event.at)
+        return effects
 
     def _incompatible(self, event: IncompatibleEndpoint) -> list[Effect]:
         if event.required:
-            self._conditions.set(Code.INCOMPATIBLE_QOS, True)
+            self._inputs.conditions.note(Code.INCOMPATIBLE_QOS, True)
         return []
 
     def _adapter_fault(self, event: AdapterFault) -> list[Effect]:
@@ -487,134 +394,52 @@ class Supervisor:
         return effects
 
     def _operator_act(self, event: OperatorAct) -> list[Effect]:
-        refusal = self._judge_act(event)
+        refusal = self._people.judge(event, self._placed)
+        if refusal is None and self._changed_on_disk and event.act in ("reset", "recover"):
+            refusal = ActRefusal(Code.ACT_CAUSE, Code.CONFIGURATION_CHANGED.cure)
         if refusal is not None:
             return [Reply(event.at, event.request, False, refusal.code.value, refusal.message)]
         effects: list[Effect] = []
         now = event.at
         match event.act:
             case "reset":
-                self._state.reset(now)
                 self._commands.forgive()
                 effects += [e for ruling in self._commands.purge() for e in self._decisions.ruled(ruling, now)]
-                self._resume_from_measured()
+                self._people.reset(now)
             case "start":
-                self._state.start("manual" if event.target == "manual" else "auto", now)
+                self._people.start(event.target, now)
                 self._last_moved = now
-                self._measured.release_hold()
             case "mode":
                 effects += self._stop({Code.MODE_CHANGE}, now)
             case "recover":
-                self._state.recover(now)
-                self._held_once = False
-                self._hold_counter = -1
-                self._measured.release_hold()
-                self._resume_from_measured()
+                self._people.recover(now)
             case "maintainer":
                 self._state.maintained(now)
                 self._fault_on_disk = None
                 self._placed = False
         return [*effects, Reply(now, event.request, True, "", event.act)]
 
-    def _judge_act(self, event: OperatorAct) -> ActRefusal | None:
-        """Say why an act is refused; None when it may be done."""
-        if event.epoch >= 0 and event.epoch != self._state.epoch:
-            return ActRefusal(Code.ACT_EPOCH, f"epoch is {self._state.epoch}, the request carries {event.epoch}")
-        state = self._state.state
-        rests = self._placed and self._motion.at_rest and self._measured.rests(event.at)
-        active = self._active(event.at)
-        match event.act:
-            case "reset":
-                return judge_reset(state, active, rests)
-            case "start":
-                return judge_start(state, active, self._motion.at_rest, event.target, self._estop_now)
-            case "recover":
-                return judge_recover(state, active, rests)
-            case "mode":
-                return None
-            case "maintainer":
-                return None if state is State.FAULT else ActRefusal(Code.ACT_STATE, f"state is {state.value}")
-
-    def _resume_from_measured(self) -> None:
-        """Let the set-point meet the robot (SR-015): slowly where the drives hold it, at once where they can not."""
-        measured = self._measured.positions.copy()
-        gap = np.abs(measured - self._motion.state[0])
-        if (gap > self._configuration.tracking.bound).any():
-            self._motion.place(measured)
-        elif (gap > self._configuration.tracking.rest).any():
-            self._motion.glide_to(measured)
-        self._measured.restart_tracking(self._motion.state[0])
-
     def _hold_to_run(self, event: HoldToRun) -> list[Effect]:
-        """Take the pressed button's counter; an old one is no sign of life."""
-        if event.counter > self._hold_counter:
-            self._hold_counter = event.counter
-            self._held_until = event.at + self._timing.hold_to_run_timeout
-            self._held_once = True
+        """Take the pressed button's counter."""
+        self._inputs.button.take(event.counter, event.at)
         return []
 
     # --- what is told -------------------------------------------------------------------------------------------
 
-    def _active(self, now: int) -> tuple[Code, ...]:
-        """Causes that hold now, the hardest first, after what keeps INIT."""
-        codes = self._conditions.active() | self._estop_codes(now)
-        ordered = tuple(rule.code for rule in by_hardness(codes))
-        return self._blocking_init(now) + ordered if self._state.state is State.INIT else ordered
-
-    def _estop_codes(self, now: int) -> set[Code]:
-        if not self._estop.required:
-            return set()
-        if self._estop_now.state == "stop":
-            return {Code.ESTOP}
-        fresh = 0 < self._estop_now.received_at <= now <= self._estop_now.received_at + self._timing.estop_timeout
-        return set() if self._estop_now.state == "run" and fresh else {Code.ESTOP_SILENT}
-
     def _changes(self, now: int) -> list[Effect]:
-        """Report latches, relay demand and status where they changed; the status at 10 Hz besides."""
-        state = self._state
-        stopping_for = state.target if state.state is State.STOPPING else state.state
-        if self._state.state is State.INIT:
-            latches = self._known_latches
-        else:
-            fault = (state.cause or Code.INTERNAL).value if stopping_for is State.FAULT else ""
-            latches = (self._estop.latched or stopping_for is State.EMERGENCY_STOP, fault)
-            if state.state is not State.FAULT:
-                self._estop_latched_on_disk = False
-        effects: list[Effect] = []
-        if latches != self._known_latches:
-            self._known_latches = latches
-            effects.append(Latches(now, *latches))
-        demand = stopping_for in (State.EMERGENCY_STOP, State.FAULT) or (state.category <= 1) or self._overdue
-        if demand != self._known_demand:
-            self._known_demand = demand
-            effects.append(RelayDemand(now, demand))
-        if state.state in _MONITORED and not self._conditions.has(Code.STATE_STALE):
-            if state.since == now:
-                self._measured.hold_here()
-        elif state.state not in _MONITORED:
-            self._measured.release_hold()
-        key = (state.state, state.cause, state.epoch, self._conditions.version)
-        if key != self._known_status or now - self._status_at >= _STATUS_PERIOD:
-            self._known_status, self._status_at = key, now
-            effects.append(self._status(now))
-        return effects
-
-    def _status(self, now: int) -> Status:
-        state = self._state
-        active = self._active(now)
-        mode = "manual" if state.state is State.MANUAL else "auto" if state.state in AUTO else "none"
-        return Status(
-            at=now,
-            state=state.state.value,
-            cause=state.cause.value if state.cause else "",
-            active_causes=tuple(code.value for code in active),
-            next_step=next_step(state.state, state.cause, active),
-            mode=mode,  # type: ignore[arg-type]
-            speed_scale=1.0,
-            epoch=state.epoch,
-            nonce=self._nonce,
-            configuration=self._configuration.sha256,
-            source=next((lane.source for lane in self._motion.lanes.values() if lane.source), ""),
-            distance_to_limit=self._motion.distance_to_limit() if self._placed else 0.0,
-            tracking_error=self._measured.tracking_error,
-        )
+        """Report latches, relays and status where they changed, and monitor every standstill from its beginning."""
+        state, measured = self._state, self._inputs.measured
+        if state.state not in MONITORED:
+            measured.release_hold()
+        elif not measured.held and not measured.missing() and not measured.stale(now):
+            measured.hold_here()
+        first = self._inputs.blocking_start(now) if state.state is State.INIT else ()
+        active = self._inputs.active(now)
+        if self._changed_on_disk:
+            active.add(Code.CONFIGURATION_CHANGED)
+        motion = self._motion if self._placed else None
+        return [
+            *self._reporting.latches(now),
+            *self._reporting.relays(now, self._ramp.overdue),
+            *self._reporting.status(now, active, first, motion, measured.tracking_error),
+        ]

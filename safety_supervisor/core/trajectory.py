@@ -82,9 +82,7 @@ class PlannedTrajectory:
         else:
             v = np.concatenate((begin[1:2], velocities))
             a = np.concatenate((begin[2:3], accelerations))
-            rows = np.stack(
-                [q[:-1], v[:-1] * spans, a[:-1] * spans**2, q[1:], v[1:] * spans, a[1:] * spans**2], axis=1
-            )
+            rows = np.stack([q[:-1], v[:-1] * spans, a[:-1] * spans**2, q[1:], v[1:] * spans, a[1:] * spans**2], axis=1)
             c[:] = np.einsum("ab,mbk->mak", _QUINTIC, rows)
         self.duration = float(times[-1])
         self._rest: Matrix = np.stack([positions[-1], np.zeros_like(positions[-1]), np.zeros_like(positions[-1])])
@@ -194,5 +192,3 @@ def limits_of(limits: JointLimits, indices: NDArray[np.intp]) -> JointLimits:
         limits.acceleration[indices],
         limits.jerk[indices],
     )
-
-

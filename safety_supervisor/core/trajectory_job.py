@@ -141,7 +141,7 @@ class TrajectoryJob:
             self._rows = self._history[1:, self.points.indices]
             self._next = 1  # set-point 0 is the state that it begins from
         last = min(self._count, self._next + SAMPLES_PER_SLICE)
-        fresh = self.trajectory.positions_at(np.arange(self._next, last) * self._dt)
+        fresh = self.trajectory.positions_at(self._times(last))
         self._rows = np.concatenate((self._rows, fresh))
         violation = self._envelope.check_rows(self._rows[self._next - 1 :])
         if violation is None:
@@ -164,7 +164,7 @@ class TrajectoryJob:
             self._stage, self._next = _Stage.WORKSPACE, 0
             return None
         last = min(self._count, self._next + SAMPLES_PER_SLICE)
-        states = self.trajectory.states_at(np.arange(self._next, last) * self._dt)
+        states = self.trajectory.states_at(self._times(last))
         least, greatest, top = straight_stop_reach(states, self._limits)
         for rows in (least, greatest):
             violation = self._envelope.check_positions(rows, self._limits.lower, self._limits.upper)
@@ -177,6 +177,10 @@ class TrajectoryJob:
         if last == self._count:
             self._stage, self._next = _Stage.WORKSPACE, 0
         return None
+
+    def _times(self, last: int) -> Vector:
+        """Times of the set-points from the next one up to before `last`, [s]."""
+        return np.arange(self._next, last, dtype=np.float64) * self._dt
 
     def _check_workspace(self) -> Violation | None:
         """Walk along the path of all joints, those of other groups resting where they are predicted to be."""

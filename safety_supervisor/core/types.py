@@ -7,7 +7,7 @@ recorded stream of events can be run again and its effects compared byte for byt
 
 from __future__ import annotations
 
-from typing import Literal, Union
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -211,25 +211,25 @@ class AdapterFault(Value, frozen=True, tag=True):
     detail: str
 
 
-Event = Union[
-    Boot,
-    Tick,
-    StreamCommand,
-    TrajectoryCommand,
-    CommandUnreadable,
-    JointStates,
-    SourceEndpoints,
-    SourceLiveliness,
-    OutputEndpoints,
-    JointStateEndpoints,
-    RobotDescription,
-    ConfigurationChanged,
-    IncompatibleEndpoint,
-    StopRequested,
-    OperatorAct,
-    HoldToRun,
-    AdapterFault,
-]
+Event: TypeAlias = (
+    Boot
+    | Tick
+    | StreamCommand
+    | TrajectoryCommand
+    | CommandUnreadable
+    | JointStates
+    | SourceEndpoints
+    | SourceLiveliness
+    | OutputEndpoints
+    | JointStateEndpoints
+    | RobotDescription
+    | ConfigurationChanged
+    | IncompatibleEndpoint
+    | StopRequested
+    | OperatorAct
+    | HoldToRun
+    | AdapterFault
+)
 
 # --- what goes out ---------------------------------------------------------------------------------------------
 
@@ -329,4 +329,4 @@ class Reply(Value, frozen=True, tag=True):
     message: str
 
 
-Effect = Union[Actuate, Decision, Status, Latches, RelayDemand, Reply]
+Effect: TypeAlias = Actuate | Decision | Status | Latches | RelayDemand | Reply

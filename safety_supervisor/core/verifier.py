@@ -15,8 +15,8 @@ from safety_supervisor.core.checks.workspace import WorkspaceCheck
 from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.stopping import Stop, StraightStop
-from safety_supervisor.core.units import Matrix, Nanoseconds, seconds
+from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
+from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 from safety_supervisor.core.zones import Workspace
 
 
@@ -54,6 +54,7 @@ class Verifier:
         self._period: Nanoseconds = configuration.timing.period
         dt = seconds(self._period)
         self._limits = configuration.envelope.joints
+        self._stop_limits = StopLimits(self._limits)
         self.envelope = JointEnvelope(self._limits, configuration.robot.joints, dt)
         self.workspace = workspace
         self.workspace_check = WorkspaceCheck(workspace)
@@ -62,7 +63,9 @@ class Verifier:
         self._window = np.zeros((HISTORY + 1 + STOP_SAMPLES, len(configuration.robot.joints)))
         self._dt = dt
 
-    def verify(self, history: Matrix, state: Matrix, rules: Rules, path_stop: Stop | None = None) -> Verified | Violation:
+    def verify(
+        self, history: Matrix, state: Matrix, rules: Rules, path_stop: Stop | None = None
+    ) -> Verified | Violation:
         """Verify one step.
 
         Args:
@@ -74,10 +77,10 @@ class Verifier:
         Returns:
             The step with its stop, or the first rule that is broken.
         """
-        stop: Stop = StraightStop(state, self._limits) if path_stop is None else path_stop
-        violation = self._check_envelope(history, state, stop)
-        if violation is None:
-            violation = self._check_positions(history[-1], state, stop, rules)
+        stop: Stop = StraightStop(state, self._stop_limits) if path_stop is None else path_stop
+        violation = self._check_window(history, state, stop)
+        if violation is None and not self._passes(state, stop):
+            violation = self._check_state(history[-1], state, stop, rules)
         if violation is None:
             violation = self._check_frames(history[-1], state, stop, rules)
         if violation is None:
@@ -86,25 +89,33 @@ class Verifier:
             return Violation(Code.NOT_FINITE_RESULT, "finite", detail="a step or its stop is not finite")
         return violation
 
-    def _check_envelope(self, history: Matrix, state: Matrix, stop: Stop) -> Violation | None:
+    def _check_window(self, history: Matrix, state: Matrix, stop: Stop) -> Violation | None:
         window = self._window
         window[:HISTORY] = history
         window[HISTORY] = state[0]
         window[HISTORY + 1 :] = stop.positions(self._sample_times)
-        violation = self.envelope.check_window(window)
-        if violation is None and isinstance(stop, StraightStop):
-            violation = self.envelope.check_state(stop.top_velocity, state[2])
-        return violation
+        return self.envelope.check_window(window)
 
-    def _check_positions(self, before: Matrix, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
+    def _passes(self, state: Matrix, stop: Stop) -> bool:
+        """Quick answer for what nearly always passes."""
+        return (
+            isinstance(stop, StraightStop)
+            and not stop.turning
+            and self.envelope.passes_stop(state, stop.top_velocity, stop.end_list)
+        )
+
+    def _check_state(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
         lower, upper = self._limits.lower, self._limits.upper
         if rules.recovery:
             lower, upper = np.minimum(lower, before), np.maximum(upper, before)
-        # A path stop lies on a path whose positions were all checked when it was accepted.
-        rows = stop.extremes() if isinstance(stop, StraightStop) else state[:1]
-        return self.envelope.check_positions(rows, lower, upper)
+        if not isinstance(stop, StraightStop):
+            # A path stop lies on a path whose positions were all checked when it was accepted.
+            return self.envelope.check_positions(state[:1], lower, upper)
+        return self.envelope.check_state(np.array(stop.top_velocity), state[2]) or self.envelope.check_positions(
+            stop.extremes(), lower, upper
+        )
 
-    def _check_frames(self, before: Matrix, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
+    def _check_frames(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
         if rules.frame_speed is not None:
             moved = np.abs(state[0] - before)
             if not self._reach @ moved <= rules.frame_speed * self._dt:

@@ -7,7 +7,7 @@ The clearance of a pose is 1-Lipschitz in the travel of the frames: between two 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ from safety_supervisor.core.settings import BoxKind, WorkspaceBox
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
 
-@dataclass(frozen=True)
-class Clearance:
+class Clearance(NamedTuple):
     """The smallest room left.
 
     Attributes:
@@ -71,8 +70,8 @@ class Workspace:
         pairs = [(box, frame) for box in boxes for frame in box.frames or model.frame_names]
         self._names = tuple((box.name, frame) for box, frame in pairs)
         self._frames = np.array([frame_index[frame] for _, frame in pairs], dtype=np.intp)
-        minimum = np.array([box.minimum for box, _ in pairs]).reshape(-1, 3)
-        maximum = np.array([box.maximum for box, _ in pairs]).reshape(-1, 3)
+        minimum = np.array([box.minimum for box, _ in pairs]).reshape(-1, 3).T
+        maximum = np.array([box.maximum for box, _ in pairs]).reshape(-1, 3).T
         self._centre = (minimum + maximum) / 2
         self._half = (maximum - minimum) / 2
         self._sign = np.array([-1.0 if box.kind is BoxKind.KEEP_IN else 1.0 for box, _ in pairs])
@@ -104,14 +103,26 @@ class Workspace:
         """
         if self.empty:
             return NO_LIMIT
-        excess = np.abs(positions[self._frames] - self._centre) - self._half
-        outside = np.maximum(excess, 0.0)
-        x, y, z = excess.T
-        deepest = np.minimum(np.maximum(np.maximum(x, y), z), 0.0)
-        signed = np.sqrt(np.einsum("ij,ij->i", outside, outside)) + deepest
-        room = self._sign * signed - self._margin
+        excess = positions.T.take(self._frames, axis=1)
+        excess -= self._centre
+        np.abs(excess, out=excess)
+        excess -= self._half
+        largest = np.maximum.reduce(excess, axis=0)
+        room = self._sign * largest
+        room -= self._margin
         pair = int(room.argmin())
-        distance = float(room[pair])
+        distance = room.item(pair)
+        # Outside a box max(d) is less than the distance. So when the least is a keep-in box that holds its frame with
+        # its margin, every keep-in box does and no keep-out box is nearer: it is the answer.
+        if not (distance >= 0.0 and self._sign[pair] < 0.0):
+            np.maximum(excess, 0.0, out=excess)
+            excess *= excess
+            room = np.sqrt(np.add.reduce(excess, axis=0))
+            room += np.minimum(largest, 0.0)
+            room *= self._sign
+            room -= self._margin
+            pair = int(room.argmin())
+            distance = room.item(pair)
         return Clearance(distance if math.isfinite(distance) else -math.inf, *self._names[pair])
 
     def frame_travel(self, dq_abs: Vector) -> float:

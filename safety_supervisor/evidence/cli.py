@@ -203,9 +203,7 @@ def _print_report(report: Any) -> None:
         kind = "a set-point differs" if found.only_actuate else "effects differ"
         print(f"DIFFERENT at event {found.index}, steady time {found.at} ns: {kind}")
         print(f"  event:    {plain(repr(found.event), _LONGEST_TEXT)}")
-        print(
-            f"  recorded: {[plain(repr(effect), _LONGEST_TEXT).plain for effect in found.recorded]} and the digest of all"
-        )
+        print(f"  recorded: {[plain(repr(effect), _LONGEST_TEXT).plain for effect in found.recorded]}, digest of all")
         print(f"  replayed: {[plain(repr(effect), _LONGEST_TEXT).plain for effect in found.replayed]}")
     if report.same:
         print("SAME: every effect came out again, bit for bit")

@@ -39,7 +39,6 @@ from safety_supervisor.evidence.latch_store import LatchStore
 from safety_supervisor.evidence.recorder import ACK, FRAME, HANDLED, HEADER, LOST
 
 DISTRIBUTIONS = ("safety_supervisor", "numpy", "pin", "msgspec")
-_BLANK = bytes(FRAME.size)
 _F_SETPIPE_SZ = 1031
 _PIPE_BYTES = 1 << 20
 _WRITE_BYTES = 1 << 16
@@ -94,8 +93,9 @@ class EventFeed:
         self._record_events = record_events
         self._store = LatchStore(log_directory, header.robot_id)
         self._encoder = msgspec.msgpack.Encoder()
-        self._encode_into = self._encoder.encode_into
-        self._buffer = bytearray()
+        self._encode = self._encoder.encode
+        self._parts: list[bytes] = []  # of this cycle
+        self._buffer = bytearray()  # what the pipe did not take
         self._queued = 0  # bytes of the stream ever queued; compared with what the recorder has made durable
         self._lost_events = 0
         self._gap = ""  # why events were lost; told by `healthy` at least once
@@ -166,49 +166,49 @@ class EventFeed:
         """Queue one handled event with its effects. Never raises, never blocks."""
         if self._dead or not self._record_events:
             return
-        buffer = self._buffer
-        start = len(buffer)
-        if self._lost_events or start > self.limits.backlog_bytes:
+        if self._lost_events or len(self._buffer) > self.limits.backlog_bytes:
             self._lose()
             return
         try:
-            buffer += _BLANK
-            self._encode_into((event, effects), buffer, -1)
+            block = self._encode((event, effects))
         except Exception as error:
-            del buffer[start:]
             self._lose(f"an event can not be encoded: {error}")
             return
-        size = len(buffer) - start
-        FRAME.pack_into(buffer, start, HANDLED, size - FRAME.size)
-        self._queued += size
+        size = len(block)
+        self._parts += (FRAME.pack(HANDLED, size), block)
+        self._queued += FRAME.size + size
 
     def _lose(self, reason: str = "the recorder does not keep up: events were lost") -> None:
         self._lost_events += 1
         self._gap = reason
 
     def _append(self, kind: int, block: bytes) -> None:
-        self._buffer += FRAME.pack(kind, len(block)) + block
+        self._parts += (FRAME.pack(kind, len(block)), block)
         self._queued += FRAME.size + len(block)
 
     def flush(self) -> None:
         """Hand queued records to the recorder as far as the pipe takes them. Once a cycle, after the motors."""
         if self._unsent_latches:
             self._send_latches()
+        data = b"".join(self._parts)
+        self._parts.clear()
         buffer = self._buffer
-        if not buffer and not self._lost_events:
-            return
         try:
-            if len(buffer) <= _WRITE_BYTES:
-                written = os.write(self._events, buffer)
-            else:
+            if buffer or len(data) > _WRITE_BYTES:
+                buffer += data
+                data = b""
                 with memoryview(buffer) as view:
                     written = os.write(self._events, view[:_WRITE_BYTES])
+                del buffer[:written]
+            elif data:
+                written = os.write(self._events, data)
+                buffer += data[written:]
         except BlockingIOError:
+            buffer += data
             return
         except OSError:
             self._dead = True
             return
-        del buffer[:written]
         if self._lost_events and not buffer:
             # Only now, behind all that was kept: the gap stands where the events are missing.
             self._append(LOST, self._encoder.encode(self._lost_events))
@@ -285,10 +285,10 @@ class EventFeed:
         if self._complete is not None:
             return self._complete
         ends = time.monotonic() + wait_s
-        while (self._buffer or self._lost_events) and not self._dead and time.monotonic() < ends:
+        while (self._parts or self._buffer or self._lost_events) and not self._dead and time.monotonic() < ends:
             self.flush()
             select.select([], [self._events], [], 0.01)
-        complete = not self._buffer and not self._dead
+        complete = not self._parts and not self._buffer and not self._dead
         for descriptor in (self._events, self._latches):
             os.close(descriptor)
         try:

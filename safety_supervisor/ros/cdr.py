@@ -103,7 +103,7 @@ class ArrayWriter:
 
 
 class JointStateWriter:
-    """Writes sensor_msgs/JointState with positions and velocities of fixed joints."""
+    """Writes sensor_msgs/JointState with positions of fixed joints."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """Prepare the part that never changes."""
@@ -111,14 +111,13 @@ class JointStateWriter:
         behind = _pad(_names(_string(HEADER + _STAMP.pack(0, 0), ""), names), 4)
         self._behind = behind[len(HEADER) + _STAMP.size :]
         gap = -(len(behind) + 4 - len(HEADER)) % 8
-        self._format = struct.Struct(f"<4siI{len(self._behind)}sI{gap}x{n}dI4x{n}dI")
+        self._format = struct.Struct(f"<4siI{len(self._behind)}sI{gap}x{n}dII")
         self._width = n
 
-    def write(self, stamp: int, positions: Sequence[float], velocities: Sequence[float]) -> bytes:
+    def write(self, stamp: int, positions: Sequence[float]) -> bytes:
         """Return the message; `stamp` in [ns] of the ROS clock."""
-        n = self._width
         seconds, rest = divmod(stamp, NS_PER_S)
-        return self._format.pack(HEADER, seconds, rest, self._behind, n, *positions, n, *velocities, 0)
+        return self._format.pack(HEADER, seconds, rest, self._behind, self._width, *positions, 0, 0)
 
 
 _COUNTER = struct.Struct("<4sQ")

@@ -88,7 +88,7 @@ class JointVelocity:
 
 
 class JointStateCommand:
-    """Positions and velocities by name, for simulators and vendor bridges."""
+    """Positions by name, for simulators and vendor bridges; positions or velocities, never both, as on the way in."""
 
     message_type = JointState
 
@@ -98,7 +98,7 @@ class JointStateCommand:
 
     def encode(self, actuate: Actuate) -> bytes:
         """Return the message, stamped with the ROS clock."""
-        return self._writer.write(time.time_ns(), actuate.positions, actuate.velocities)
+        return self._writer.write(time.time_ns(), actuate.positions)
 
 
 BUILT_IN: Final[dict[str, Callable[[Configuration], Output]]] = {

@@ -36,8 +36,9 @@ from safety_supervisor.ros.messages import StatusWriter, decision_message
 from safety_supervisor.ros.outputs import Output
 
 CYCLES = 600
+RESET_AT, STOP_AT = 200, 560
 _AMPLITUDE = 0.01
-_FREQUENCY_HZ = 0.3
+_FREQUENCY_HZ = 0.5
 
 
 class Rehearsal:
@@ -49,7 +50,8 @@ class Rehearsal:
         self._configuration = configuration
         limits = configuration.envelope.joints
         self._middle = [float(value) for value in (limits.lower + limits.upper) / 2]
-        self._sent_at: dict[str, Nanoseconds] = {}
+        self._due: Nanoseconds = 0
+        self._began: Nanoseconds = 0  # of the motion; 0 while none is wanted
 
     def begin(self) -> Iterator[Event]:
         """Yield what a boot begins with."""
@@ -67,32 +69,35 @@ class Rehearsal:
         self.now += self._configuration.timing.period
         yield self._measure()
         request = f"{number}"
-        if number % (CYCLES // 3) == CYCLES // 6:
+        if number == RESET_AT:
             yield OperatorAct(self.now, "reset", "warm-up", "", -1, request)
-        elif number % (CYCLES // 3) == CYCLES // 6 + 2:
+        elif number == RESET_AT + 2:
             yield OperatorAct(self.now, "start", "warm-up", "auto", -1, request)
-        elif number % (CYCLES // 3) == CYCLES // 3 - 1:
+            self._began = self._due = self.now
+        elif number == STOP_AT:
             yield StopRequested(self.now, "warm-up", "warm-up", request)
-        for source in self._configuration.sources[:1]:
-            if self.now - self._sent_at.get(source.name, 0) >= source.period:
-                self._sent_at[source.name] = self.now
-                yield from self._command(source)
+        source = self._configuration.sources[0]
+        if self._began and self.now >= self._due:
+            yield from self._command(source, self._wave(self._due))
+            self._due += source.period
         yield Tick(self.now, self.now, EstopInput("run", received_at=self.now))
 
-    def _wave(self) -> float:
-        return _AMPLITUDE * (1.0 - math.cos(2.0 * math.pi * _FREQUENCY_HZ * seconds(self.now)))
+    def _wave(self, at: Nanoseconds) -> float:
+        """Return how far the joints are from where they began, [rad]; it begins at rest."""
+        if not self._began:
+            return 0.0
+        return _AMPLITUDE * (1.0 - math.cos(2.0 * math.pi * _FREQUENCY_HZ * seconds(at - self._began)))
 
     def _measure(self) -> JointStates:
-        wave = self._wave()
+        wave = self._wave(self.now)
         positions = tuple(value + wave for value in self._middle)
         joints = self._configuration.robot.joints
         return JointStates(self.now, joints, positions, (0.0,) * len(positions), 0, 0)
 
-    def _command(self, source: SourceSettings) -> Iterator[Event]:
+    def _command(self, source: SourceSettings, wave: float) -> Iterator[Event]:
         robot = self._configuration.robot
         indices = [index for group in source.groups for index in robot.groups[group]]
         names = tuple(robot.joints[index] for index in indices)
-        wave = self._wave()
         positions = tuple(self._middle[index] + wave for index in indices)
         if CommandKind.POSITION in source.commands:
             yield StreamCommand(self.now, source.name, names, positions, (), 0, 0, 0, "", "")

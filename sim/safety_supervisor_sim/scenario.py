@@ -104,7 +104,6 @@ class _Act(_Section):
 
 
 class _Moving(_Act):
-    source: Identifier = "agent"
     goal: Identifier
     """Name of a pose."""
     seconds: Seconds | None = None
@@ -123,7 +122,6 @@ class TrajectoryAct(_Moving):
     """Send a smooth motion as one quintic trajectory, from a process of its own."""
 
     act: Literal["trajectory"]
-    source: Identifier = "planner"
     defect: Literal["none", "time_order", "nan"] = "none"
     points: int = Field(default=20, ge=2, le=200_000)
     call: Literal["none", "stop"] = "none"
@@ -134,7 +132,6 @@ class Defective(_Act):
     """Send broken set-points while the robot rests."""
 
     act: Literal["defective"]
-    source: Identifier = "agent"
     defect: Defect
     count: int = Field(default=1, ge=1, le=100)
 
@@ -150,7 +147,6 @@ class Replay(_Act):
     """Send the last good stream once more, stamps and all."""
 
     act: Literal["replay"]
-    source: Identifier = "agent"
     count: int = Field(default=5, ge=1, le=100)
 
 
@@ -158,7 +154,6 @@ class Drive(_Act):
     """Go straight on at a constant velocity, in steps of one period, whatever comes back."""
 
     act: Literal["drive"]
-    source: Identifier = "agent"
     velocity: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]{1,128}$")], Angle] = Field(min_length=1)
     """Joint to velocity, [rad/s]; all others rest."""
     ramp: Seconds = 0.5
@@ -182,7 +177,6 @@ class Flood(_Act):
     """Flood the source with repeated set-points; after half of the time call `~/stop`."""
 
     act: Literal["flood"]
-    source: Identifier = "agent"
     rate_hz: float = Field(default=5000.0, ge=100.0, le=20_000.0)
     seconds: Seconds = 0.6
     stop: bool = True
@@ -192,7 +186,6 @@ class AgentDies(_Moving):
     """SIGKILL the process whose trajectory plays. Nothing can be sent afterwards: the graph lists the dead for 20 s."""
 
     act: Literal["agent_dies"]
-    source: Identifier = "planner"
 
 
 class PressEstop(_Moving):
@@ -211,7 +204,6 @@ class SecondPublisher(_Act):
     """Another process begins to publish on the source's own topic."""
 
     act: Literal["second_publisher"]
-    source: Identifier = "agent"
 
 
 class MotorTopic(_Act):
@@ -253,6 +245,8 @@ class Scenario(_Section):
     name: Identifier
     robot: Identifier
     about: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    source: Identifier
+    """The one source that the agent speaks through."""
     poses: dict[Identifier, Pose] = Field(min_length=1, max_length=50)
     """Name to joint positions in the configuration's order, [rad]."""
     acts: list[Act] = Field(min_length=1, max_length=200)

@@ -131,7 +131,9 @@ class Rig:
 
     # --- agents
 
-    def stream(self, values: NDArray[np.float64] | list[float], source: str = "planner", **changes: Any) -> tuple[Effect, ...]:
+    def stream(
+        self, values: NDArray[np.float64] | list[float], source: str = "planner", **changes: Any
+    ) -> tuple[Effect, ...]:
         """Send one streamed set-point now."""
         velocity = changes.pop("velocity", False)
         filled = tuple(float(v) for v in values)
@@ -169,7 +171,21 @@ class Rig:
         v, vc = block(velocities)
         a, ac = block(accelerations)
         event = TrajectoryCommand(
-            self.now, source, self.names, tuple(round(t * 1e9) for t in times), p, pc, v, vc, a, ac, 0, 0, self.now, "", ""
+            self.now,
+            source,
+            self.names,
+            tuple(round(t * 1e9) for t in times),
+            p,
+            pc,
+            v,
+            vc,
+            a,
+            ac,
+            0,
+            0,
+            self.now,
+            "",
+            "",
         )
         return self.send(_changed(event, changes))
 

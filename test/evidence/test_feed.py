@@ -129,9 +129,11 @@ os.kill(os.getpid(), signal.SIGKILL)
     process.stdout.close()
     # The recorder is stopped with the latch in its pipe: the next boot is refused and never reads the old latches.
     lock = RobotLock(tmp_path, "panda", locks=tmp_path)
-    with pytest.raises(LockHeldError):
-        lock.acquire(0.05)
-    os.kill(recorder, signal.SIGCONT)
+    try:
+        with pytest.raises(LockHeldError):
+            lock.acquire(0.05)
+    finally:
+        os.kill(recorder, signal.SIGCONT)
     lock.acquire(30.0)
     found = LatchStore(tmp_path, "panda").open()
     lock.release()

@@ -84,15 +84,20 @@ class WorkspaceCheck:
             here = self._workspace.clearance(poses[index])
             room = here.distance
         else:
-            return Violation(Code.QUERY_LIMIT, "workspace", float(QUERY_LIMIT), float(QUERY_LIMIT), here.frame, here.box)
+            return Violation(
+                Code.QUERY_LIMIT, "workspace", float(QUERY_LIMIT), float(QUERY_LIMIT), here.frame, here.box
+            )
         return Violation(Code.WORKSPACE, f"zones.{here.box}", room, RESERVE, here.frame, "during the stop")
 
     def _check_outside(self, before: Vector, here: Clearance, stop: StraightStop, recovery: bool) -> Violation | None:
-        """Allow in RECOVERY what does not worsen the clearance, at the pose and at the stop's end."""
-        if recovery:
-            least = min(RESERVE, self._workspace.clearance(before).distance)
-            if here.distance >= least and self._workspace.clearance(stop.end).distance >= least:
-                return None
+        """Allow what does not worsen the clearance, at the pose and at the stop's end.
+
+        In RECOVERY, and for a robot that was placed within the reserve: it must be able to leave.
+        """
+        least = min(RESERVE, self._workspace.clearance(before).distance)
+        may_leave = recovery or least >= 0.0
+        if may_leave and here.distance >= least and self._workspace.clearance(stop.end).distance >= least:
+            return None
         return Violation(Code.WORKSPACE, f"zones.{here.box}", here.distance, RESERVE, here.frame)
 
     def check_path(self, poses: Matrix, room: float, budget: int) -> tuple[int, float, Violation | None]:
@@ -120,6 +125,10 @@ class WorkspaceCheck:
                 return len(poses) - 1, room, None
             if reached == index:
                 detail = "the clearance is smaller than one control period's travel"
-                return index, room, Violation(Code.WORKSPACE, f"zones.{here.box}", room, steps[index], here.frame, detail)
+                return (
+                    index,
+                    room,
+                    Violation(Code.WORKSPACE, f"zones.{here.box}", room, steps[index], here.frame, detail),
+                )
             index = reached
         return index, room, None

@@ -57,10 +57,11 @@ class Cast:
 class Players:
     """Plays the acts of one scenario on one stage."""
 
-    def __init__(self, stage: Stage, cast: Cast, poses: dict[str, list[float]]) -> None:
+    def __init__(self, stage: Stage, cast: Cast, scenario: script.Scenario) -> None:
         self._stage = stage
         self._cast = cast
-        self._poses = {name: np.array(pose) for name, pose in poses.items()}
+        self._poses = {name: np.array(pose) for name, pose in scenario.poses.items()}
+        self._period = stage.configuration.source(scenario.source).period / NANO
         self._robot = stage.configuration.robot
         self._players: dict[type, Callable[[Any], dict[str, Any]]] = {
             script.Stream: self._stream,
@@ -112,15 +113,11 @@ class Players:
         )
         return PointToPoint(start, goal, act.seconds or max(shortest, 0.2))
 
-    def _period(self, source: str) -> float:
-        return self._stage.configuration.source(source).period / NANO
-
-    def _begin_stream(self, source: str, motion: Motion, **fault: Any) -> tuple[Array, int]:
+    def _begin_stream(self, motion: Motion, **fault: Any) -> tuple[Array, int]:
         """Order a stream without waiting for its end; return its rows and the time of the first, [ns]."""
-        period = self._period(source)
-        rows = set_points(motion, period)
+        rows = set_points(motion, self._period)
         start_ns = time.monotonic_ns() + round(LEAD * NANO)
-        self._cast.mouth.send(do="stream", rows=rows.tolist(), period=period, start_ns=start_ns, **fault)
+        self._cast.mouth.send(do="stream", rows=rows.tolist(), period=self._period, start_ns=start_ns, **fault)
         return rows, start_ns
 
     @staticmethod
@@ -142,13 +139,13 @@ class Players:
         motion = self._to_goal(act)
         order = shuffled(self._robot.joints) if act.order == "shuffled" else None
         self._stage.capture()
-        rows, _ = self._begin_stream(act.source, motion, order=order)
+        rows, _ = self._begin_stream(motion, order=order)
         said = self._cast.mouth.answer()
         self._stage.wait_for_rest(2.0)
         return {
             **self._facts(motion, motion.goal),
             "set_points": rows.tolist(),
-            "period": self._period(act.source),
+            "period": self._period,
             "late": said["late"],
             "output": self._stage.captured(),
         }
@@ -175,14 +172,14 @@ class Players:
     # -- malformed ----------------------------------------------------------------------------
 
     def _defective(self, act: script.Defective) -> dict[str, Any]:
-        pose, period = self._stage.commanded(), self._period(act.source)
-        self._cast.mouth.order(do="send", pose=pose.tolist(), defect=act.defect, count=act.count, period=period)
+        pose = self._stage.commanded()
+        self._cast.mouth.order(do="send", pose=pose.tolist(), defect=act.defect, count=act.count, period=self._period)
         return {"start": pose.tolist()}
 
     def _defective_in_motion(self, act: script.DefectiveInMotion) -> dict[str, Any]:
         motion = self._to_goal(act)
-        half = round(0.5 * motion.duration / self._period(act.source))
-        _, start_ns = self._begin_stream(act.source, motion, fault_at=half, defect=act.defect)
+        half = round(0.5 * motion.duration / self._period)
+        _, start_ns = self._begin_stream(motion, fault_at=half, defect=act.defect)
         self._sleep_until(start_ns + round(0.5 * motion.duration * NANO))
         self._fault_mark(act)
         self._cast.mouth.answer()
@@ -190,13 +187,13 @@ class Players:
 
     def _replay(self, act: script.Replay) -> dict[str, Any]:
         start = self._stage.commanded()
-        self._cast.mouth.order(do="replay", count=act.count, period=self._period(act.source))
+        self._cast.mouth.order(do="replay", count=act.count, period=self._period)
         return {"start": start.tolist()}
 
     def _drive(self, act: script.Drive) -> dict[str, Any]:
         velocity = np.array([act.velocity.get(joint, 0.0) for joint in self._robot.joints])
         motion = Cruise(self._stage.commanded(), velocity, act.ramp, act.seconds)
-        self._begin_stream(act.source, motion)
+        self._begin_stream(motion)
         self._stage.wait(self._refused, act.seconds + 1.0)
         time.sleep(AFTERWARDS)
         self._cast.mouth.send(do="halt")
@@ -211,7 +208,7 @@ class Players:
     def _interrupt(self, act: Any, interruption: Callable[[], object]) -> dict[str, Any]:
         """Stream, do something half-way, stream on for a while."""
         motion = self._to_goal(act)
-        _, start_ns = self._begin_stream(act.source, motion)
+        _, start_ns = self._begin_stream(motion)
         self._sleep_until(start_ns + round(0.5 * motion.duration * NANO))
         self._fault_mark(act)
         interruption()
@@ -228,7 +225,7 @@ class Players:
 
     def _release_estop(self, act: script.ReleaseEstop) -> dict[str, Any]:
         motion = self._to_goal(act)
-        self._begin_stream(act.source, motion)
+        self._begin_stream(motion)
         self._cast.button.order(state="run")
         time.sleep(LEAD + PRESSED)
         self._cast.mouth.send(do="halt")
@@ -237,8 +234,8 @@ class Players:
 
     def _silence(self, act: script.Silence) -> dict[str, Any]:
         motion = self._to_goal(act)
-        half = round(0.5 * motion.duration / self._period(act.source))
-        _, start_ns = self._begin_stream(act.source, motion, fault_at=half)
+        half = round(0.5 * motion.duration / self._period)
+        _, start_ns = self._begin_stream(motion, fault_at=half)
         self._sleep_until(start_ns + round(0.5 * motion.duration * NANO))
         self._fault_mark(act)
         self._cast.mouth.answer()
@@ -248,7 +245,7 @@ class Players:
         # Without a person: the next good command resumes, from where the stop has left the robot.
         onward = self._to_goal(act)
         self._stage.mark(act.name)
-        self._begin_stream(act.source, onward)
+        self._begin_stream(onward)
         self._cast.mouth.answer()
         return {**self._facts(motion, motion.goal), "held": held}
 
@@ -279,9 +276,8 @@ class Players:
 
     def _second_publisher(self, act: script.SecondPublisher) -> dict[str, Any]:
         pose = self._stage.commanded().tolist()
-        period = self._period(act.source)
         start_ns = time.monotonic_ns() + round(DISCOVERY * NANO)
-        words = {"do": "stream", "rows": [pose] * INTRUSIONS, "period": period, "start_ns": start_ns}
+        words = {"do": "stream", "rows": [pose] * INTRUSIONS, "period": self._period, "start_ns": start_ns}
         return self._rogue(act, "stream", pose, words)
 
     def _motor_topic(self, act: script.MotorTopic) -> dict[str, Any]:

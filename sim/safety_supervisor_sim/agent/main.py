@@ -1,6 +1,7 @@
 """Entry point of `sim_agent`: plays one scenario against a running supervisor and cell.
 
     sim_agent --ros-args -p scenario_file:=FILE -p config_file:=FILE [-p results_file:=FILE] [-p seconds:=40.0]
+        [-p wait_at_end:=true]
 
 Progress goes to the standard output, one JSON object a line; what was sent and heard goes to the results file, for
 the judge. Exit status: 0 all acts were played, 1 the supervisor or the cell was not there, 2 wrong parameters. It does
@@ -57,22 +58,19 @@ def check(scenario: Scenario, configuration: Configuration) -> list[str]:
     size = len(configuration.robot.joints)
     problems += [f"pose {name} has {len(pose)} values, not {size}" for name, pose in scenario.poses.items() if len(pose) != size]
     known = {source.name for source in configuration.sources}
-    used = {source for act in scenario.acts if (source := getattr(act, "source", None)) is not None}
-    problems += [f"no source {source} is configured" for source in sorted(used - known)]
-    if len(used) > 1:
-        problems.append(f"a scenario speaks through one source, this one through {', '.join(sorted(used))}")
+    if scenario.source not in known:
+        problems.append(f"no source {scenario.source} is configured, only {', '.join(sorted(known))}")
     return problems
 
 
 def hire(scenario: Scenario, configuration: Configuration, supervisor: str) -> Cast:
     """Start the processes that the scenario needs; only the button and the mouth can be seen on the graph."""
-    source = next((act.source for act in scenario.acts if getattr(act, "source", None)), configuration.sources[0].name)
-    lease = configuration.source(source).liveliness_lease
+    source = configuration.source(scenario.source)
     names = list(configuration.robot.joints)
     topics = {
-        "stream": f"{supervisor}/sources/{source}/joint_command",
-        "trajectory": f"{supervisor}/sources/{source}/joint_trajectory",
-        "lease": None if lease is None else lease / 1e9,
+        "stream": f"{supervisor}/sources/{source.name}/joint_command",
+        "trajectory": f"{supervisor}/sources/{source.name}/joint_trajectory",
+        "lease": None if source.liveliness_lease is None else source.liveliness_lease / 1e9,
     }
     module = "safety_supervisor_sim.agent.speaker"
     dies = any(act.act == "agent_dies" for act in scenario.acts)
@@ -169,6 +167,7 @@ def main(args: list[str] | None = None) -> int:
             "config_file": "",
             "results_file": "",
             "seconds": 0.0,
+            "wait_at_end": False,
             "supervisor": "/supervisor",
             "cell": "/sim_cell",
         }.items()
@@ -203,12 +202,16 @@ def _run(node: Node, read: dict[str, Any]) -> int:
     spinner = threading.Thread(target=_spin, args=(executor, closed))
     spinner.start()
     try:
-        players = Players(stage, cast, scenario.poses)
+        players = Players(stage, cast, scenario)
         take_places(stage, cast)
         players.rehearse(acts)
         results = play(stage, players, acts)
         if read["results_file"]:
             _write(Path(read["results_file"]), {"scenario": scenario.name, "acts": results})
+        say({"done": True})
+        if read["wait_at_end"]:
+            # Were the e-stop button gone before the supervisor, the run would end with an e-stop that nobody pressed.
+            threading.Event().wait()
         return 0
     except (StageError, RuntimeError) as error:
         say({"failed": str(error)})

@@ -23,7 +23,6 @@ from safety_supervisor_sim.cell.node import CellNode
 
 BAD_CONFIGURATION = 2
 NICENESS = -10
-MOST_AT_ONCE = 20  # messages taken before a late step
 
 
 def make_executor() -> Any:
@@ -35,7 +34,7 @@ def make_executor() -> Any:
     return EventsExecutor()
 
 
-def make_cell_node(node: Node) -> CellNode:
+def make_cell_node(node: Node, motors: Node) -> CellNode:
     """Read the parameters and build the cell.
 
     Raises:
@@ -66,6 +65,7 @@ def make_cell_node(node: Node) -> CellNode:
         cell = cell.model_copy(update={"physics": physics})
     return CellNode(
         node,
+        motors,
         cell,
         read["controller"],
         seed=read["seed"],
@@ -101,7 +101,7 @@ class Stop:
 
 
 def run(cell_node: CellNode, executor: Any, stop: Stop) -> None:
-    """Step in real time until asked to stop; messages are taken between steps."""
+    """Step in real time until asked to stop; the node takes messages between steps."""
     cell, late = cell_node.cell, cell_node.late
     cell.skip(time.monotonic_ns() - cell.now_ns)
     # A collection of a warm heap takes longer than a step.
@@ -113,10 +113,9 @@ def run(cell_node: CellNode, executor: Any, stop: Stop) -> None:
             executor.spin_once(timeout_sec=wait * 1e-9)
             continue
         cell.skip(late.note(-wait))
-        # Behind: what heaped up meanwhile is taken first; the node applies it at its own time.
-        for _ in range(min(MOST_AT_ONCE, -wait // cell.period_ns)):
-            executor.spin_once(timeout_sec=0.0)
         cell_node.step()
+        if cell.now_ns <= time.monotonic_ns():
+            executor.spin_once(timeout_sec=0.0)  # behind: services are served all the same
 
 
 def main(args: list[str] | None = None) -> int:
@@ -124,9 +123,10 @@ def main(args: list[str] | None = None) -> int:
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = Stop()
     node = Node("sim_cell")
+    motors = Node("sim_cell_motors", start_parameter_services=False)
     try:
         try:
-            cell_node = make_cell_node(node)
+            cell_node = make_cell_node(node, motors)
         except (ValueError, OSError, yaml.YAMLError, pydantic.ValidationError) as error:
             node.get_logger().fatal(str(error))
             return BAD_CONFIGURATION
@@ -143,6 +143,7 @@ def main(args: list[str] | None = None) -> int:
             executor.shutdown()
         return 0
     finally:
+        motors.destroy_node()
         node.destroy_node()
         rclpy.try_shutdown()
 

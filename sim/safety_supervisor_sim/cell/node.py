@@ -40,6 +40,7 @@ COMMANDS = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE)
 STATES = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 MARGINS_HZ = 2.0
+MOST_AT_ONCE = 40  # messages of one topic taken before a step: a flood can not hold the physics
 NANO = 1_000_000_000
 
 
@@ -59,11 +60,17 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 class CellNode:
-    """Topics and services around one PandaCell; stepped by the owner of the loop."""
+    """Topics and services around one PandaCell; stepped by the owner of the loop.
+
+    Args:
+        node: for all but the motors' topic and marks; spun by an executor.
+        motors: for those two; polled between steps, so never add it to an executor.
+    """
 
     def __init__(
         self,
         node: Node,
+        motors: Node,
         cell_file: CellFile,
         controller: ControllerName,
         *,
@@ -107,16 +114,12 @@ class CellNode:
         }
         kind, callback = kinds[controller]
         self._waiting: deque[tuple[int, Callable[[Any], None], Any]] = deque()
-
-        def take_command(message: Any, info: dict[str, Any]) -> None:
-            self._put(callback, message, info)
-
-        def take_mark(message: Any, info: dict[str, Any]) -> None:
-            self._put(self._take_mark, message, info)
-
         raw = kind is JointTrajectory
-        node.create_subscription(kind, topic, take_command, COMMANDS, raw=raw)
-        node.create_subscription(String, "~/mark", take_mark, COMMANDS)
+        mark = node.resolve_topic_name("~/mark")
+        self._polled = [
+            (motors.create_subscription(kind, topic, callback, COMMANDS, raw=raw), callback),
+            (motors.create_subscription(String, mark, self._take_mark, COMMANDS), self._take_mark),
+        ]
         node.create_subscription(String, "~/measure_after", self._take_measure_after, COMMANDS)
         node.create_service(Trigger, "~/cut_power", self._cut_power)
         node.create_service(Trigger, "~/restore_power", self._restore_power)
@@ -126,6 +129,7 @@ class CellNode:
 
     def step(self) -> None:
         """One physics period, and what is due before and after it."""
+        self._poll()
         while self._waiting and self._waiting[0][0] <= self.cell.now_ns:
             _, callback, message = self._waiting.popleft()
             callback(message)
@@ -143,6 +147,21 @@ class CellNode:
             self.cell.ros_offset_ns = offset
 
     # -- what comes in ---------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        """Take what has come for the motors: no executor, 3 us when there is nothing.
+
+        Jazzy's EventsExecutor ends with a SystemError when a callback asks for message info.
+        """
+        for subscription, callback in self._polled:
+            with subscription.handle:
+                for _ in range(MOST_AT_ONCE):
+                    taken = subscription.handle.take_message(
+                        subscription.msg_type, subscription.raw
+                    )
+                    if taken is None:
+                        break
+                    self._put(callback, *taken)
 
     def _put(self, callback: Callable[[Any], None], message: Any, info: dict[str, Any]) -> None:
         """Keep a message until the cell's time has reached the time at which it was sent.

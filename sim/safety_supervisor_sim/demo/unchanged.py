@@ -24,7 +24,7 @@ TOLERANCE: Final = 1e-9
 """[rad]"""
 PERIOD_TOLERANCE: Final = 0.03
 """Relative; the play-out follows a source whose clock is up to 1 % off, and ROS stamps nothing."""
-SLOW: Final = 0.02
+SLOW: Final = 0.05
 """A joint below this speed tells no time, [rad/s]."""
 FOUND: Final = 1e-14
 """Closer than this nothing better is looked for, [rad]."""

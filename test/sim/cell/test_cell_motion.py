@@ -23,7 +23,12 @@ KINDS = ("joint_trajectory_controller", "forward_position", "forward_velocity", 
 
 @pytest.fixture(scope="module")
 def cell_file() -> CellFile:
-    return load_cell(CELL_PATH)
+    return at_rate(load_cell(CELL_PATH), 1000.0)
+
+
+def at_rate(cell_file: CellFile, rate_hz: float) -> CellFile:
+    physics = cell_file.physics.model_copy(update={"rate_hz": rate_hz})
+    return cell_file.model_copy(update={"physics": physics})
 
 
 def without_deadman(cell_file: CellFile) -> CellFile:
@@ -76,6 +81,21 @@ def test_half_a_radian_per_second_is_tracked(cell_file: CellFile, kind: str) -> 
         assert report["violations"] == []
         assert max(report["acts"][0]["peak_speed"]) == pytest.approx(0.5, abs=0.04)
         assert report["samples"] == 3200
+
+
+def test_the_shipped_rate_tracks_as_well(cell_file: CellFile) -> None:
+    home = np.array(cell_file.robot.home)
+    with PandaCell(at_rate(cell_file, 500.0), "forward_position") as cell:
+        worst = 0.0
+        for step in range(0, 1600, 4):
+            t = (step + 4) * 1e-3
+            want = home + one_joint(1, 0.25 * (1.0 - math.cos(2.0 * t)))
+            cell.send_array(want)
+            cell.step(2)
+            worst = max(worst, float(np.abs(cell.position - want).max()))
+        assert worst < 0.010
+        assert cell.report()["violations"] == []
+        assert cell.report()["samples"] == 800
 
 
 @pytest.mark.parametrize("kind", KINDS)

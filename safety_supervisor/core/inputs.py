@@ -1,0 +1,170 @@
+"""What the world says besides commands and people: measurements, publishers, descriptions, the log, the e-stop.
+
+Each handler notes what lasts as a condition and returns the causes that stop the robot at once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from safety_supervisor.core.conditions import Conditions
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.estop_latch import EstopLatch
+from safety_supervisor.core.measured import MeasuredState
+from safety_supervisor.core.sessions import Session
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.state_table import AUTO, State
+from safety_supervisor.core.switches import EnablingSwitch, HoldToRunButton
+from safety_supervisor.core.types import (
+    EstopInput,
+    JointStateEndpoints,
+    JointStates,
+    OutputEndpoints,
+    RobotDescription,
+    SourceEndpoints,
+    Tick,
+)
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+
+_HOUR: Final = 3600 * NS_PER_S
+_WORKSPACE_EVERY: Final = 10 * 1_000_000
+"""Time between checks of the measured pose against the workspace, [ns]."""
+
+_TRACKED: Final = frozenset({State.READY, State.MANUAL, State.RECOVERY, State.STOPPING, *AUTO})
+"""States in which the robot has to follow its set-points."""
+
+MONITORED: Final = frozenset({State.LOCKED, State.PROTECTIVE_STOP, State.EMERGENCY_STOP})
+"""States in which a measured standstill is monitored from its first moment on."""
+
+UNARMED: Final = frozenset({State.INIT, State.LOCKED})
+"""States in which a changed description only prevents arming."""
+
+OUTSIDE: Final = frozenset({Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE})
+"""Causes that RECOVERY is for."""
+
+
+class Inputs:
+    """Everything that is known of the world."""
+
+    def __init__(
+        self, configuration: Configuration, measured: MeasuredState, sessions: dict[str, Session], estop: EstopLatch
+    ) -> None:
+        """Start with nothing heard."""
+        self.measured = measured
+        self.estop = estop
+        self.conditions = Conditions(configuration)
+        self.switch = EnablingSwitch()
+        self.button = HoldToRunButton(configuration.timing.hold_to_run_timeout)
+        self.estop_word = EstopInput("unknown")
+        """The e-stop device's newest word."""
+        self._configuration = configuration
+        self._timing = configuration.timing
+        self._sessions = sessions
+        self._workspace_checked: Nanoseconds = 0
+        self._overruns: list[Nanoseconds] = []
+
+    # --- once a cycle
+
+    def sample(self, event: Tick, state: State, first: bool) -> set[Code]:
+        """Return the causes of this moment: e-stop, overrun, log, ages, switches, and every condition that holds."""
+        now = event.at
+        causes: set[Code] = set()
+        stop = self.estop.sample(event.estop, now)
+        if stop is not None and (state is not State.INIT or stop is Code.ESTOP):
+            causes.add(stop)
+        self.estop_word = event.estop
+        causes |= self.switch.sample(event.estop, state is State.MANUAL)
+        if now - event.scheduled > self._timing.overrun and not first:
+            causes.add(self._count_overrun(now))
+        self.conditions.note(Code.LOG, not event.log_ok)
+        self.conditions.note(Code.STATE_STALE, bool(self.measured.stale(now)))
+        if state in MONITORED and self.measured.left_standstill():
+            causes.add(Code.STANDSTILL_LEFT)
+        if state is State.RECOVERY and self.button.lost(now):
+            causes.add(Code.HOLD_TO_RUN)
+        causes |= self.conditions.active()
+        if state in UNARMED:
+            causes.discard(Code.CONFIGURATION_CHANGED)
+        if state is State.RECOVERY:
+            causes -= OUTSIDE
+        return causes
+
+    def hands_off(self, state: State, now: Nanoseconds) -> Code | None:
+        """What a person has to hold in this state and does not hold."""
+        if state is State.MANUAL and not self.switch.enables:
+            return Code.ENABLING_SWITCH
+        if state is State.RECOVERY and not self.button.held(now):
+            return Code.HOLD_TO_RUN
+        return None
+
+    def _count_overrun(self, now: Nanoseconds) -> Code:
+        """Count late cycles; several within an hour are a fault."""
+        self._overruns = [at for at in self._overruns if now - at < _HOUR] + [now]
+        too_many = len(self._overruns) >= self._timing.overruns_per_hour
+        return Code.OVERRUNS if too_many else Code.OVERRUN
+
+    # --- what is asked of it
+
+    def active(self, now: Nanoseconds) -> set[Code]:
+        """Return the causes that hold now, without touching the e-stop latch."""
+        return self.conditions.active() | self._estop_codes(now)
+
+    def _estop_codes(self, now: Nanoseconds) -> set[Code]:
+        if not self.estop.required:
+            return set()
+        word = self.estop_word
+        if word.state == "stop":
+            return {Code.ESTOP}
+        fresh = 0 < word.received_at <= now <= word.received_at + self._timing.estop_timeout
+        return set() if word.state == "run" and fresh else {Code.ESTOP_SILENT}
+
+    def blocking_start(self, now: Nanoseconds) -> tuple[Code, ...]:
+        """What still keeps the supervisor in INIT."""
+        blocking: list[Code] = []
+        if self.measured.missing():
+            blocking.append(Code.ACT_INPUT)
+        elif self.measured.stale(now) or not self.measured.rests(now):
+            blocking.append(Code.ACT_STANDSTILL)
+        if self.estop.required and not self.estop.heard:
+            blocking.append(Code.ESTOP_SILENT)
+        blocking += sorted(self.conditions.active() & {Code.INCOMPATIBLE_QOS, Code.STATE_PUBLISHER, Code.LOG})
+        return tuple(blocking)
+
+    # --- what arrives
+
+    def joint_states(self, event: JointStates, state: State, placed: bool) -> set[Code]:
+        """Take a measurement."""
+        measured = self.measured
+        causes = set(measured.update(event))
+        if measured.missing():
+            return causes
+        limits = measured.limit_codes()
+        for code in (Code.MEASURED_POSITION, Code.MEASURED_VELOCITY):
+            self.conditions.note(code, code in limits)
+        if event.at - self._workspace_checked >= _WORKSPACE_EVERY:
+            self._workspace_checked = event.at
+            self.conditions.note(Code.MEASURED_WORKSPACE, measured.workspace_code() is not None)
+        if state in _TRACKED and placed and not measured.follows():
+            causes.add(Code.TRACKING)
+        return causes
+
+    def source_endpoints(self, event: SourceEndpoints) -> bool:
+        """Take how many publishers a source has; return whether the source is known."""
+        session = self._sessions.get(event.source)
+        if session is None:
+            return False
+        session.publishers = event.publishers
+        self.conditions.note(Code.ENDPOINT_REPLACED, any(other.doubled for other in self._sessions.values()))
+        return True
+
+    def output_endpoints(self, event: OutputEndpoints) -> None:
+        """Take who else publishes to the motors."""
+        self.conditions.note(Code.OUTPUT_PUBLISHER, bool(event.foreign))
+
+    def joint_state_endpoints(self, event: JointStateEndpoints) -> None:
+        """Take who publishes joint states."""
+        self.conditions.note(Code.STATE_PUBLISHER, self.conditions.wrong_state_publishers(event.nodes))
+
+    def robot_description(self, event: RobotDescription) -> None:
+        """Compare the description with the configured one."""
+        self.conditions.note(Code.CONFIGURATION_CHANGED, event.sha256 != self._configuration.robot.urdf_sha256)

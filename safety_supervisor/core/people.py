@@ -1,0 +1,89 @@
+"""What people do: reset, start, mode, recovery, maintenance, and how the robot resumes after it.
+
+Acts are judged by `core.acts` and change state by `SafetyState`; an agent has no way in here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from safety_supervisor.core.acts import ActRefusal, judge_recover, judge_reset, judge_start
+from safety_supervisor.core.causes import by_hardness
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.inputs import Inputs
+from safety_supervisor.core.motion import Motion
+from safety_supervisor.core.safety_state import SafetyState
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.state_table import State
+from safety_supervisor.core.types import OperatorAct
+
+POSITION_NOISE = 2e-3
+"""A measured position this far outside its limit is noise or servo error at the limit, [rad]."""
+
+
+class People:
+    """Judges acts and carries out those that are allowed."""
+
+    def __init__(self, configuration: Configuration, state: SafetyState, motion: Motion, inputs: Inputs) -> None:
+        """Act on these parts."""
+        self._limits = configuration.envelope.joints
+        self._tracking = configuration.tracking
+        self._state = state
+        self._motion = motion
+        self._inputs = inputs
+
+    def judge(self, event: OperatorAct, placed: bool) -> ActRefusal | None:
+        """Say why an act is refused; None when it may be done."""
+        state = self._state.state
+        if event.epoch >= 0 and event.epoch != self._state.epoch:
+            return ActRefusal(Code.ACT_EPOCH, f"epoch is {self._state.epoch}, the request carries {event.epoch}")
+        still = placed and self._motion.at_rest
+        rests = still and self._inputs.measured.rests(event.at)
+        active = tuple(rule.code for rule in by_hardness(self._inputs.active(event.at)))
+        match event.act:
+            case "reset":
+                return judge_reset(state, active, rests)
+            case "start":
+                return judge_start(state, active, still, event.target, self._inputs.estop_word)
+            case "recover":
+                return judge_recover(state, active, rests)
+            case "mode":
+                return None
+            case "maintainer":
+                return None if state is State.FAULT else ActRefusal(Code.ACT_STATE, f"state is {state.value}")
+
+    def reset(self, now: int) -> None:
+        """LOCKED to READY; the set-point meets the robot."""
+        self._state.reset(now)
+        self.resume_from_measured()
+
+    def start(self, mode: str, now: int) -> None:
+        """READY to AUTO or MANUAL."""
+        self._state.start("manual" if mode == "manual" else "auto", now)
+
+    def recover(self, now: int) -> None:
+        """LOCKED or PROTECTIVE_STOP to RECOVERY; the hold-to-run button has to be pressed anew."""
+        self._state.recover(now)
+        self._inputs.button.rearm()
+        self.resume_from_measured()
+
+    def place(self) -> None:
+        """Take the measured pose as the commanded one."""
+        self._motion.place(self._target())
+        self._inputs.measured.restart_tracking(self._motion.state[0])
+
+    def resume_from_measured(self) -> None:
+        """Let the set-point meet the robot (SR-015): slowly where the drives hold it, at once where they can not."""
+        target = self._target()
+        gap = np.abs(target - self._motion.state[0])
+        if (gap > self._tracking.bound).any():
+            self._motion.place(target)
+        elif (gap > self._tracking.rest).any():
+            self._motion.glide_to(target)
+        self._inputs.measured.restart_tracking(self._motion.state[0])
+
+    def _target(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Return the measured pose, without the noise that would put it just outside a limit."""
+        measured = self._inputs.measured.positions
+        inside = np.clip(measured, self._limits.lower, self._limits.upper)
+        return np.where(np.abs(inside - measured) <= POSITION_NOISE, inside, measured)

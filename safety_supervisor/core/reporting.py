@@ -1,0 +1,104 @@
+"""What the supervisor tells by itself: latches, the demand on the relays, and its status."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from safety_supervisor.core.causes import by_hardness
+from safety_supervisor.core.conditions import Conditions
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.estop_latch import EstopLatch
+from safety_supervisor.core.motion import Motion
+from safety_supervisor.core.next_step import next_step
+from safety_supervisor.core.safety_state import NO_STOP, SafetyState
+from safety_supervisor.core.state_table import AUTO, State
+from safety_supervisor.core.types import Effect, Latches, RelayDemand, Status
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+
+_STATUS_PERIOD: Final = NS_PER_S // 10
+
+
+class Reporting:
+    """Turns changes into effects."""
+
+    def __init__(self, configuration_hash: str, state: SafetyState, estop: EstopLatch, conditions: Conditions) -> None:
+        """Start with nothing told."""
+        self._hash = configuration_hash
+        self._state = state
+        self._estop = estop
+        self._conditions = conditions
+        self._nonce = ""
+        self._latches = (False, "")
+        self._demand: bool | None = None
+        self._told: tuple[object, ...] = ()
+        self._told_at: Nanoseconds = 0
+
+    def boot(self, nonce: str, emergency_stop_latched: bool, fault: str) -> None:
+        """Take over what is on disk already."""
+        self._nonce = nonce
+        self._latches = (emergency_stop_latched, fault)
+
+    def latches(self, now: Nanoseconds) -> list[Effect]:
+        """Report the latches where they changed; in INIT those on disk stay as they are (SR-047)."""
+        state = self._state
+        if state.state is State.INIT:
+            return []
+        fault = (state.cause or Code.INTERNAL).value if state.target is State.FAULT else ""
+        if state.state is State.FAULT and self._latches[1]:
+            fault = self._latches[1]  # the first fault is the one to explain
+        latches = (self._estop.latched or state.target is State.EMERGENCY_STOP, fault)
+        if latches == self._latches:
+            return []
+        self._latches = latches
+        return [Latches(now, *latches)]
+
+    def relays(self, now: Nanoseconds, overdue: bool) -> list[Effect]:
+        """Report the demand on the relays where it changed."""
+        state = self._state
+        hard = state.category != NO_STOP and state.category <= 1
+        demand = hard or overdue or state.target in (State.EMERGENCY_STOP, State.FAULT)
+        if demand == self._demand:
+            return []
+        self._demand = demand
+        return [RelayDemand(now, demand)]
+
+    def status(
+        self, now: Nanoseconds, active: set[Code], first: tuple[Code, ...], motion: Motion | None, tracking_error: float
+    ) -> list[Effect]:
+        """Report the status on every change and at 10 Hz.
+
+        Args:
+            now: [ns].
+            active: causes that hold now.
+            first: what keeps INIT, told before the causes.
+            motion: None while the robot was not measured yet.
+            tracking_error: relative to its bound.
+        """
+        state = self._state
+        key = (state.state, state.cause, state.epoch, self._conditions.version)
+        if key == self._told and now - self._told_at < _STATUS_PERIOD:
+            return []
+        self._told, self._told_at = key, now
+        codes = first + tuple(rule.code for rule in by_hardness(active))
+        mode: Literal["none", "manual", "auto"] = "none"
+        if state.state is State.MANUAL:
+            mode = "manual"
+        elif state.state in AUTO:
+            mode = "auto"
+        return [
+            Status(
+                at=now,
+                state=state.state.value,
+                cause=state.cause.value if state.cause else "",
+                active_causes=tuple(code.value for code in codes),
+                next_step=next_step(state.state, state.cause, codes),
+                mode=mode,
+                speed_scale=1.0,
+                epoch=state.epoch,
+                nonce=self._nonce,
+                configuration=self._hash,
+                source="" if motion is None else motion.mover,
+                distance_to_limit=0.0 if motion is None else motion.distance_to_limit(),
+                tracking_error=tracking_error,
+            )
+        ]

@@ -1,0 +1,56 @@
+"""The stop ramp, monitored: a stop that is not confirmed in time escalates (SR-007)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from safety_supervisor.core.measured import MeasuredState
+from safety_supervisor.core.motion import Motion
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.units import Nanoseconds, nanoseconds
+
+
+class Ramp(Enum):
+    """How a stop goes."""
+
+    RUNNING = "running"
+    CONFIRMED = "confirmed"
+    MISSED = "missed"
+
+
+class StopRamp:
+    """Watches one stop at a time."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Start with no stop under way."""
+        timing = configuration.timing
+        self._period = timing.period
+        self._allowance = configuration.tracking.delay + timing.standstill_window + timing.stop_allowance
+        self._due: Nanoseconds = 0
+        self.overdue = False
+        """Whether the standstill that is due was not confirmed: the relays are asked to open."""
+
+    def begin(self, motion: Motion, now: Nanoseconds) -> None:
+        """Expect standstill at the planned end of the kept stop, plus what measuring it takes."""
+        planned = motion.kept_tick * self._period + nanoseconds(motion.kept.duration)
+        self._due = now + max(0, planned - motion.tick * self._period) + self._allowance
+        self.overdue = False
+
+    def begin_unplanned(self, now: Nanoseconds) -> None:
+        """Expect standstill after our own code failed, when nothing is known of a plan."""
+        self._due = now + self._allowance
+
+    def judge(self, motion: Motion, measured: MeasuredState, now: Nanoseconds) -> Ramp:
+        """Confirm the standstill, or say that it is missed.
+
+        While the joints are not measured nothing is known: the stop is not confirmed and becomes overdue, but only a
+        measured robot that still moves has missed its ramp.
+        """
+        stale = bool(measured.stale(now))
+        if motion.at_rest and not stale and measured.rests(now):
+            self.overdue = False
+            return Ramp.CONFIRMED
+        if now <= self._due:
+            return Ramp.RUNNING
+        self.overdue = True
+        return Ramp.RUNNING if stale else Ramp.MISSED

@@ -1,0 +1,74 @@
+"""Devices that a person holds: the enabling switch of MANUAL and the hold-to-run button of RECOVERY."""
+
+from __future__ import annotations
+
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.types import EstopInput
+from safety_supervisor.core.units import Nanoseconds
+
+
+class EnablingSwitch:
+    """Lets MANUAL move only while held in its middle, pressed after it was seen released (SR-019, SR-020)."""
+
+    def __init__(self) -> None:
+        """Start not enabling."""
+        self.enables = False
+        self._released = False
+        self._mode_key = "none"
+
+    def sample(self, estop: EstopInput, manual: bool) -> set[Code]:
+        """Take the device's newest word, once a cycle.
+
+        Args:
+            estop: carries switch and mode key.
+            manual: whether the supervisor is in MANUAL.
+
+        Returns:
+            Causes of a stop: the switch was lost, or the key turned.
+        """
+        causes = set()
+        turned = self._mode_key != estop.mode_key and "none" not in (self._mode_key, estop.mode_key)
+        self._mode_key = estop.mode_key
+        if turned:
+            causes.add(Code.MODE_CHANGE)
+        if not manual:
+            self.enables = self._released = False
+            return causes
+        middle = estop.enabling_switch == "middle" and estop.integrity == "high"
+        if self.enables and not middle:
+            causes.add(Code.ENABLING_SWITCH)
+            self._released = False
+        if estop.enabling_switch == "released":
+            self._released = True
+        self.enables = middle and self._released
+        return causes
+
+
+class HoldToRunButton:
+    """Counts as held while its counter goes on (REDTEAM 53)."""
+
+    def __init__(self, timeout: Nanoseconds) -> None:
+        """Start not held; silence of `timeout` [ns] is a release."""
+        self._timeout = timeout
+        self.rearm()
+
+    def rearm(self) -> None:
+        """Forget earlier presses."""
+        self._counter = -1
+        self._until: Nanoseconds = 0
+        self._pressed = False
+
+    def take(self, counter: int, now: Nanoseconds) -> None:
+        """Take a counter; one that is not newer is no sign of life."""
+        if counter > self._counter:
+            self._counter = counter
+            self._until = now + self._timeout
+            self._pressed = True
+
+    def held(self, now: Nanoseconds) -> bool:
+        """Whether it is held now."""
+        return self._pressed and now <= self._until
+
+    def lost(self, now: Nanoseconds) -> bool:
+        """Whether it was held and is not any more."""
+        return self._pressed and now > self._until

@@ -1,0 +1,106 @@
+"""Where files are, whether the package runs from its repository or was installed, and which ROS domain is free."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import random
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+INSTALL: Final = 'pip install "safety_supervisor[ros,sim]"'
+PACKAGE: Final = "safety_supervisor"
+_PORTS: Final = 7400
+_PORTS_EACH: Final = 250
+_DOMAINS: Final = range(1, 100)
+"""Their ports end below 32768, where Linux begins to give ports to anyone."""
+
+CONTROLLERS: Final[dict[str, dict[str, Any]]] = {
+    "joint_trajectory_controller": {},
+    "forward_position": {
+        "type": "joint_position",
+        "topic": "/forward_position_controller/commands",
+        "on_loss": "hold",
+    },
+    "forward_velocity": {
+        "type": "joint_velocity",
+        "topic": "/forward_velocity_controller/commands",
+        "on_loss": "brake",
+        "deadman": {"time": 0.1, "tested": "the simulated drives brake by themselves: test/sim/cell"},
+    },
+    "joint_state": {
+        "type": "joint_state",
+        "topic": "/joint_commands",
+        "on_loss": "brake",
+        "deadman": {"time": 0.1, "tested": "the simulated drives brake by themselves: test/sim/cell"},
+    },
+}
+"""Double of the cell to the `output` section that it needs."""
+
+
+def shared(folder: str, name: str) -> Path:
+    """Return a file of `config`, `scenarios` or `cells`.
+
+    Raises:
+        FileNotFoundError: when it is neither in the repository nor installed.
+    """
+    simulation = Path(__file__).resolve().parents[2]
+    repository = simulation.parent / folder if folder == "config" else simulation / folder
+    prefixes = [*os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep), sys.prefix]
+    places = [repository, *(Path(prefix) / "share" / PACKAGE / folder for prefix in prefixes if prefix)]
+    for place in places:
+        if (place / name).is_file():
+            return place / name
+    raise FileNotFoundError(f"{name} is in none of {', '.join(map(str, places))}")
+
+
+def missing() -> list[str]:
+    """Return what is not installed and is needed, each with its cure."""
+    needed = {
+        "rclpy": f"source a ROS 2, or {INSTALL}",
+        "pybullet": INSTALL,
+        "cmeel": f"{INSTALL} (it brings example-robot-data)",
+        "pinocchio": INSTALL,
+    }
+    return [f"{name} is not installed: {cure}" for name, cure in needed.items() if importlib.util.find_spec(name) is None]
+
+
+def free_domain() -> int:
+    """Return the ROS domain to use: the caller's ROS_DOMAIN_ID where set, else one whose ports nobody uses."""
+    given = os.environ.get("ROS_DOMAIN_ID", "")
+    if given.isdecimal():
+        return int(given)
+    used = _used_ports()
+    free = [domain for domain in _DOMAINS if not used & set(_ports(domain))]
+    return random.choice(free or list(_DOMAINS))
+
+
+def _ports(domain: int) -> range:
+    first = _PORTS + _PORTS_EACH * domain
+    return range(first, first + _PORTS_EACH)
+
+
+def _used_ports() -> set[int]:
+    ports = set()
+    for table in ("/proc/net/udp", "/proc/net/udp6"):
+        try:
+            lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        ports |= {int(line.split()[1].rpartition(":")[2], 16) for line in lines}
+    return ports
+
+
+def write_config(source: Path, controller: str, directory: Path) -> Path:
+    """Return the configuration file for a controller: `source` itself, or a copy with another `output`."""
+    changes = CONTROLLERS[controller]
+    if not changes:
+        return source
+    value = yaml.safe_load(source.read_text(encoding="utf-8"))
+    value["output"] = {"simulated": True, **changes}
+    path = directory / source.name
+    path.write_text(yaml.safe_dump(value, sort_keys=False), encoding="utf-8")
+    return path

@@ -1,0 +1,104 @@
+"""The summary of a run: one value for programs, one table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from safety_supervisor_sim.demo.judge import Run, Verdict
+from safety_supervisor_sim.demo.unchanged import TOLERANCE
+
+
+def summarise(
+    run: Run, verdict: Verdict, status: Mapping[str, str], missed_cycles: int, left_out: Sequence[str]
+) -> dict[str, Any]:
+    """Return the summary, ready for JSON.
+
+    Args:
+        run, verdict: what was judged and how.
+        status: the supervisor's last status.
+        missed_cycles: control cycles that began more than a period late.
+        left_out: names of acts for which there was no time.
+    """
+    arrivals = list(run.arrivals.values())
+    return {
+        "ok": verdict.ok,
+        "reasons": list(verdict.reasons),
+        "acts": [act.as_dict() for act in verdict.acts],
+        "left_out": list(left_out),
+        "oracle": {
+            "violations": run.oracle.get("violations", []),
+            "worst": run.oracle.get("worst", {}),
+            "samples": run.oracle.get("samples", 0),
+            "commands": run.oracle.get("commands", 0),
+            "lateness": run.oracle.get("lateness", {}),
+        },
+        "good_unchanged": {
+            "set_points": sum(arrival.checked for arrival in arrivals),
+            "missing": sum(arrival.missing for arrival in arrivals),
+            "max_error": max((_finite(arrival.max_error) for arrival in arrivals), default=None),
+            "max_time_error": max((arrival.max_time_error for arrival in arrivals), default=None),
+            "tolerance": TOLERANCE,
+        },
+        "missed_cycles": missed_cycles,
+        "cycle_us": {name: _number(status.get(f"cycle_{name}_us")) for name in ("p50", "p99")},
+        "lateness_us": {name: _number(status.get(f"lateness_{name}_us")) for name in ("p50", "p99")},
+        "replay": None
+        if run.replayed is None
+        else {
+            "events": run.replayed.events,
+            "identical": run.replayed.identical,
+            "detail": run.replayed.detail,
+        },
+    }
+
+
+def _finite(value: float) -> float:
+    """JSON knows no infinity; a set-point that is nowhere is at least this far off."""
+    return value if value < 1e9 else 1e9
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)
+
+
+def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
+    """Print the summary as a table."""
+    table = Table("", "act", "expected", "seen", show_edge=False, pad_edge=False, show_lines=False)
+    table.columns[1].max_width = 30
+    for act in summary["acts"]:
+        mark = Text("ok", style="green") if act["ok"] else Text("NOT", style="bold red")
+        seen = Text(act["seen"])
+        for reason in act["reasons"]:
+            seen.append(f"\n{reason}", style="red")
+        table.add_row(mark, Text(act["name"]), Text(act["expected"]), seen)
+    console.print(table)
+    for line in _lines(summary):
+        console.print(Text(line), soft_wrap=True)
+    for reason in summary["reasons"]:
+        console.print(Text(reason, style="bold red"), soft_wrap=True)
+    good = sum(act["ok"] for act in summary["acts"])
+    text = f"{good} of {len(summary['acts'])} acts as expected: {'GOOD' if summary['ok'] else 'NOT GOOD'}"
+    console.print(Text(text, style="bold green" if summary["ok"] else "bold red"))
+
+
+def _lines(summary: Mapping[str, Any]) -> list[str]:
+    worst = ", ".join(f"{kind} {found['margin']:+.4g} ({found['item']})" for kind, found in summary["oracle"]["worst"].items())
+    good, cycle, replay = summary["good_unchanged"], summary["cycle_us"], summary["replay"]
+    lines = [
+        f"oracle: {summary['oracle']['samples']} samples, {len(summary['oracle']['violations'])} limits passed; "
+        f"worst margins: {worst or 'none'}",
+        f"good motion: {good['set_points']} set-points checked, {good['missing']} missing"
+        + ("" if good["max_error"] is None else f", farthest {good['max_error']:.2g} rad from the output"),
+        f"cycles: served in {cycle['p50']} us (p50), {cycle['p99']} us (p99); {summary['missed_cycles']} missed",
+    ]
+    if replay is not None:
+        same = "every effect came out again, bit for bit" if replay["identical"] else f"DIFFERENT: {replay['detail']}"
+        lines.append(f"replay: {replay['events']} events, {same}")
+    if summary["left_out"]:
+        lines.append(f"no time for {len(summary['left_out'])} acts: {', '.join(summary['left_out'])}")
+    return lines

@@ -1,0 +1,179 @@
+"""A recorded boot of the real supervisor runs again with the same effects, and every difference is found."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from safety_supervisor import Supervisor, load_config
+from safety_supervisor.core.types import (
+    Actuate,
+    Boot,
+    Effect,
+    EstopInput,
+    Event,
+    JointStates,
+    OperatorAct,
+    SourceEndpoints,
+    SourceLiveliness,
+    StreamCommand,
+    Tick,
+)
+from safety_supervisor.evidence import event_log
+from safety_supervisor.evidence.event_log import Entry, EventLog, Gap
+from safety_supervisor.evidence.feed import EventFeed, describe_boot
+
+pytestmark = [pytest.mark.requirement("SR-044"), pytest.mark.requirement("SR-042")]
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGURATION = ROOT / "config" / "panda.yaml"
+HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)
+encode = msgspec.msgpack.Encoder().encode
+
+
+def play(supervisor: Supervisor, names: tuple[str, ...], period: int) -> Iterator[tuple[Event, tuple[Effect, ...]]]:
+    """Arm, move by streamed set-points, send a NaN, press the e-stop; the robot follows what it is sent."""
+    robot = HOME
+    for cycle in range(450):
+        now = 1_000_000_000 + cycle * period
+        events: list[Event] = [Boot(now, "b", "n", False, "")] if cycle == 0 else []
+        events.append(JointStates(now, names, robot, (), now, now))
+        if cycle == 120:
+            events.append(OperatorAct(now, "reset", "ada", "", -1, "r1"))
+            events += [SourceEndpoints(now, "planner", 1), SourceLiveliness(now, "planner", True)]
+        if cycle == 130:
+            events.append(OperatorAct(now, "start", "ada", "auto", -1, "r2"))
+        if 140 <= cycle < 400 and cycle % 5 == 0:
+            shift = 0.05 * (1 - math.cos((cycle - 140) * period / 1e9 * 2))
+            target = (HOME[0] + (math.nan if cycle == 300 else shift), *HOME[1:])
+            events.append(StreamCommand(now, "planner", names, target, (), 0, 0, now, "", ""))
+        events.append(Tick(now, now, EstopInput("stop" if cycle > 420 else "run", received_at=now)))
+        for event in events:
+            effects = supervisor.handle(event)
+            for effect in effects:
+                if isinstance(effect, Actuate):
+                    robot = effect.positions
+            yield event, effects
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    configuration = load_config(CONFIGURATION)
+    supervisor = Supervisor(configuration)
+    place = tmp_path_factory.mktemp("replay")
+    feed = EventFeed(place, describe_boot(configuration, "b", "n"))
+    for event, effects in play(supervisor, configuration.robot.joints, configuration.timing.period):
+        feed.record(event, effects)
+        feed.flush()
+    assert feed.close(30.0)
+    (path,) = place.glob("*.events")
+    return path
+
+
+def replay(path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """Replay in a process of its own."""
+    script = "from safety_supervisor.evidence.cli import app; app()"
+    search = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", script, "replay", str(path), "--json", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": search},
+    )
+    return done.returncode, json.loads(done.stdout) if done.stdout else {"error": done.stderr}
+
+
+def rewrite(source: Path, target: Path, change: Any) -> Path:
+    """Write a log again, with right checksums, each entry changed by `change(index, entry)`."""
+    log = EventLog(source)
+    parts = [event_log.encode_header(log.header)]
+    for index, item in enumerate(log):
+        parts.append(event_log.encode_record(encode(change(index, item))))
+    target.write_bytes(b"".join(parts))
+    return target
+
+
+def test_two_processes_give_every_effect_again(recorded: Path) -> None:
+    items = list(EventLog(recorded))
+    first, second = replay(recorded, "--show-decisions"), replay(recorded, "--show-decisions")
+    assert first == second
+    status, report = first
+    assert (status, report["same"], report["divergence"]) == (0, True, None)
+    assert report["events"] == len(items) > 900
+    assert report["different_software"] == {}
+    # It was a boot worth replaying: motion, a refusal, the emergency stop.
+    assert report["set_points"] > 300
+    seen = [(row["what"], row["code"]) for row in report["rows"]]
+    assert ("REJECT", "E_NOT_FINITE") in seen
+    assert "AUTO/MOVING" in [what for what, _ in seen]
+    assert report["final_state"] in ("STOPPING", "EMERGENCY_STOP")
+
+
+def test_a_set_point_that_differs_in_its_last_bit_is_found(recorded: Path, tmp_path: Path) -> None:
+    at = next(
+        index
+        for index, item in enumerate(EventLog(recorded))
+        if isinstance(item, Entry) and isinstance(item.event, StreamCommand) and index > 600
+    )
+
+    def change(index: int, item: Entry | Gap) -> Entry | Gap:
+        if index != at or not isinstance(item, Entry):
+            return item
+        assert isinstance(item.event, StreamCommand)
+        positions = (math.nextafter(item.event.positions[0], 9.0), *item.event.positions[1:])
+        return msgspec.structs.replace(item, event=msgspec.structs.replace(item.event, positions=positions))
+
+    status, report = replay(rewrite(recorded, tmp_path / "x.events", change))
+    assert status == 1
+    assert not report["same"]
+    assert at <= report["divergence"]["index"] < at + 12
+    assert report["divergence"]["event"]["type"] in ("Tick", "StreamCommand")
+
+
+def test_effects_that_were_changed_in_the_log_are_found_at_their_event(recorded: Path, tmp_path: Path) -> None:
+    def change(index: int, item: Entry | Gap) -> Entry | Gap:
+        if index == 500 and isinstance(item, Entry):
+            return msgspec.structs.replace(item, digest=bytes(16))
+        return item
+
+    status, report = replay(rewrite(recorded, tmp_path / "x.events", change))
+    assert status == 1
+    assert report["divergence"]["index"] == 500
+    assert report["events"] == 501
+
+
+def test_a_gap_ends_replay_and_is_not_the_same(recorded: Path, tmp_path: Path) -> None:
+    path = rewrite(recorded, tmp_path / "x.events", lambda index, item: Gap(3, 0) if index == 200 else item)
+    status, report = replay(path)
+    assert (status, report["events"], report["gap"]["events"]) == (1, 200, 3)
+
+
+def test_a_torn_tail_is_normal_and_until_ends_early(recorded: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.events").write_bytes(recorded.read_bytes()[:-7])
+    status, report = replay(tmp_path / "x.events")
+    assert (status, report["tail"], report["divergence"]) == (0, "torn", None)
+    assert report["events"] == len(list(EventLog(recorded))) - 1
+    status, report = replay(recorded, "--until", "0.1")
+    assert (status, report["set_points"] <= 26) == (0, True)
+    assert 20 < report["events"] < 60
+
+
+def test_the_recorded_urdf_stands_for_the_file_and_another_configuration_is_refused(
+    recorded: Path, tmp_path: Path
+) -> None:
+    log = EventLog(recorded)
+    changed = log.header.configuration.replace(b"\n", b" # changed\n", 1)
+    path = tmp_path / "x.events"
+    path.write_bytes(event_log.encode_header(msgspec.structs.replace(log.header, configuration=changed)))
+    status, report = replay(path)
+    assert status == 2
+    assert "hashes to" in report["error"]

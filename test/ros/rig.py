@@ -1,0 +1,317 @@
+"""Real processes around a test: the supervisor, the simulated cell, and a client node on real Fast DDS."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import rclpy
+import yaml
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+JOINTS = [f"panda_joint{number}" for number in range(1, 8)]
+HOME = [0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785]
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+STREAM = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+CELL_CONTROLLERS = {
+    "joint_trajectory_horizon": ("joint_trajectory_controller", "/panda_arm_controller/joint_trajectory"),
+    "joint_position": ("forward_position", "/forward_position_controller/commands"),
+    "joint_velocity": ("forward_velocity", "/forward_velocity_controller/commands"),
+    "joint_state": ("joint_state", "/joint_commands"),
+}
+_domains = itertools.count(int(os.environ.get("ROS_DOMAIN_ID") or 10 + os.getpid() % 80))
+
+
+def next_domain() -> int:
+    """Return a ROS domain that no other test of this run uses; ROS knows 0 to 101 on every platform."""
+    return next(_domains) % 102
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the mapping with changes laid over it, section by section."""
+    merged = deepcopy(base)
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def write_configuration(directory: Path, **changes: Any) -> Path:
+    """Write the Panda's configuration with changes into a directory of the test."""
+    base = yaml.safe_load((REPOSITORY / "config" / "panda.yaml").read_text())
+    base = merge(base, {"evidence": {"log_directory": str(directory / "log")}})
+    path = directory / "robot.yaml"
+    path.write_text(yaml.safe_dump(merge(base, changes)))
+    return path
+
+
+class Process:
+    """A process of the test; its words are kept, and it is gone behind the test."""
+
+    def __init__(self, module: str, domain: int, directory: Path, *parameters: str, name: str = "") -> None:
+        self.words = directory / f"{name or module.rsplit('.', 2)[-2]}.{domain}.{time.monotonic_ns()}.txt"
+        environment = dict(os.environ)
+        for key in ("_ROS_WHEELS_BOOTSTRAP_COMPLETE",):
+            environment.pop(key, None)
+        path = [str(REPOSITORY), str(REPOSITORY / "sim"), environment.get("PYTHONPATH", "")]
+        environment.update(
+            ROS_DOMAIN_ID=str(domain),
+            ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
+            PYTHONPATH=os.pathsep.join(filter(None, path)),
+            OPENBLAS_NUM_THREADS="1",
+            OMP_NUM_THREADS="1",
+            RCUTILS_COLORIZED_OUTPUT="0",
+        )
+        arguments = ["--ros-args", *(part for value in parameters for part in ("-p", value))] if parameters else []
+        with self.words.open("wb") as words:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=directory,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.words.read_text(errors="replace")
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, timeout: float) -> int:
+        return self.process.wait(timeout)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(5.0)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process started and that are alive."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[1]) == pid and fields[0] != "Z":
+                    found.append(int(entry.name))
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Client:
+    """A node of the test's own process: agent, operator and observer."""
+
+    def __init__(self, domain: int, name: str = "client") -> None:
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=domain, args=[])
+        self.node = Node(name, context=self.context, start_parameter_services=False)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.status: dict[str, str] = {}
+        self.states: list[str] = []
+        self.decisions: list[dict[str, str]] = []
+        self.measured: list[float] = []
+        self.stamps: list[float] = []
+        self._made: dict[str, Any] = {}
+        subscribe = self.node.create_subscription
+        subscribe(DiagnosticArray, "/supervisor/status", self._hear_status, LATCHED)
+        subscribe(DiagnosticArray, "/supervisor/decisions", self._hear_decision, QoSProfile(depth=100))
+        subscribe(JointState, "/joint_states", self._hear_states, STREAM)
+        self.estop = self.node.create_publisher(String, "/supervisor/simulated_estop", STREAM)
+        self.estop_word = "run"
+        self.node.create_timer(0.02, self._send_estop)
+
+    def _send_estop(self) -> None:
+        if self.estop_word:
+            self.estop.publish(String(data=self.estop_word))
+
+    def _hear_status(self, message: DiagnosticArray) -> None:
+        status = message.status[0]
+        self.status = {entry.key: entry.value for entry in status.values} | {"message": status.message}
+        if not self.states or self.states[-1] != self.status["state"]:
+            self.states.append(self.status["state"])
+
+    def _hear_decision(self, message: DiagnosticArray) -> None:
+        status = message.status[0]
+        self.decisions.append({entry.key: entry.value for entry in status.values} | {"message": status.message})
+
+    def _hear_states(self, message: JointState) -> None:
+        place = dict(zip(message.name, message.position, strict=True))
+        self.measured = [place[joint] for joint in JOINTS]
+
+    @property
+    def state(self) -> str:
+        return self.status.get("state", "")
+
+    def codes(self) -> set[str]:
+        return {decision["code"] for decision in self.decisions}
+
+    def spin(self, seconds: float) -> None:
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            self.executor.spin_once(timeout_sec=left)
+
+    def wait_for(self, condition: Callable[[], Any], what: str, timeout: float = 10.0) -> None:
+        ends = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > ends:
+                last = [decision["message"] for decision in self.decisions[-3:]]
+                raise AssertionError(f"{what}: not within {timeout} s; status {self.status}, decisions {last}")
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def wait_state(self, *states: str, timeout: float = 10.0) -> None:
+        self.wait_for(lambda: self.state in states, f"state {' or '.join(states)}", timeout)
+
+    def call(self, name: str, kind: Any = Trigger, request: Any = None, timeout: float = 5.0) -> Any:
+        client = self._made.get(name)
+        if client is None:
+            client = self._made[name] = self.node.create_client(kind, name)
+        self.wait_for(client.service_is_ready, f"service {name}", timeout)
+        future = client.call_async(request or kind.Request())
+        self.wait_for(future.done, f"answer of {name}", timeout)
+        return future.result()
+
+    def publisher(self, kind: Any, topic: str, profile: Any = STREAM) -> Any:
+        publisher = self._made.get(topic)
+        if publisher is None:
+            publisher = self._made[topic] = self.node.create_publisher(kind, topic, profile)
+        return publisher
+
+    def stream(self, positions: list[float], source: str = "planner", names: list[str] | None = None) -> None:
+        message = JointState(name=names or JOINTS, position=positions)
+        self.publisher(JointState, f"/supervisor/sources/{source}/joint_command").publish(message)
+
+    def trajectory_publisher(self, source: str = "planner", lease: float = 0.5) -> Any:
+        profile = QoSProfile(depth=10, liveliness=LivelinessPolicy.AUTOMATIC)
+        profile.liveliness_lease_duration = rclpy.duration.Duration(seconds=lease)
+        return self.publisher(JointTrajectory, f"/supervisor/sources/{source}/joint_trajectory", profile)
+
+    def arm(self) -> None:
+        """Bring the supervisor from LOCKED to AUTO as two acts of a person."""
+        self.wait_state("LOCKED", timeout=20.0)
+        reset = self.call("/supervisor/reset")
+        assert reset.success, reset.message
+        self.wait_state("READY")
+        start = self.call("/supervisor/start")
+        assert start.success, start.message
+        self.wait_state("AUTO/HOLDING")
+
+    def swing(self, seconds: float, speed: float = 0.4, while_true: Callable[[], bool] = lambda: True) -> None:
+        """Stream joint 1 away from where it is, at 100 Hz, with smooth start."""
+        start = list(self.measured)
+        begin = time.monotonic()
+        count = 0
+        while (elapsed := count * 0.01) < seconds and while_true():
+            ramp = min(elapsed, 0.5)
+            travel = speed * (ramp * ramp / (2 * 0.5) + max(0.0, elapsed - 0.5))
+            self.stream([start[0] + travel, *start[1:]])
+            count += 1
+            self.spin(max(0.0, begin + count * 0.01 - time.monotonic()))
+
+    def close(self) -> None:
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+
+def make_trajectory(points: list[tuple[float, list[float]]], names: list[str] | None = None) -> JointTrajectory:
+    """Build a trajectory of positions; time from start in [s]."""
+    message = JointTrajectory(joint_names=names or JOINTS)
+    for seconds, positions in points:
+        point = JointTrajectoryPoint(positions=positions, velocities=[0.0] * len(positions))
+        point.time_from_start.sec, point.time_from_start.nanosec = int(seconds), round(seconds % 1 * 1e9)
+        message.points.append(point)
+    return message
+
+
+class Rig:
+    """Everything that a test started."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.domain = next_domain()
+        self.report_file = directory / "report.json"
+        self._processes: list[Process] = []
+        self._clients: list[Client] = []
+
+    def start(self, module: str, *parameters: str, name: str = "") -> Process:
+        process = Process(module, self.domain, self.directory, *parameters, name=name)
+        self._processes.append(process)
+        return process
+
+    def supervisor(self, *parameters: str, **changes: Any) -> Process:
+        path = write_configuration(self.directory, **changes)
+        return self.start("safety_supervisor.ros.main", f"config_file:={path}", *parameters, name="supervisor")
+
+    def cell(self, controller: str = "joint_trajectory_controller", *parameters: str) -> Process:
+        return self.start(
+            "safety_supervisor_sim.cell.main",
+            f"cell_file:={REPOSITORY / 'sim' / 'cells' / 'panda.yaml'}",
+            f"controller:={controller}",
+            f"report_file:={self.report_file}",
+            *parameters,
+            name="cell",
+        )
+
+    def client(self, name: str = "client") -> Client:
+        client = Client(self.domain, name)
+        self._clients.append(client)
+        return client
+
+    def report(self, client: Client) -> dict[str, Any]:
+        """Return the oracle's report as it is now."""
+        report: dict[str, Any] = json.loads(client.call("/sim_cell/write_report").message)
+        return report
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+        for process in reversed(self._processes):
+            process.end()
+
+
+@contextlib.contextmanager
+def running_rig(directory: Path) -> Iterator[Rig]:
+    """Give a rig and clear it away, whatever happens."""
+    rig = Rig(directory)
+    try:
+        yield rig
+    finally:
+        rig.close()
