@@ -15,6 +15,7 @@ from safety_supervisor.core.errors import Code
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 import doc_traceability  # noqa: E402
+
 import docs  # noqa: E402
 
 

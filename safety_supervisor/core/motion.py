@@ -63,6 +63,8 @@ class Motion:
             for name, lane in self.lanes.items()
         }
         self.tick = 0
+        self._horizon_of: Stop | None = None
+        self._horizon: tuple[HorizonPoint, ...] = ()
         self.place(np.zeros(n))
 
     def _names(self, lane: Lane) -> tuple[str, ...]:
@@ -177,7 +179,7 @@ class Motion:
 
     def predict(self, groups: tuple[str, ...], tick: int) -> Matrix | None:
         """Return the state of all joints at a future cycle, shape (3, n); None where a stream makes it unknown."""
-        result = self.state.copy()
+        result: Matrix = self.state.copy()
         for name, lane in self.lanes.items():
             state = lane.state_at(tick * self._dt)
             if state is None:
@@ -306,7 +308,7 @@ class Motion:
         return self.kept.state(elapsed)
 
     def follow_kept_blindly(self, tick: int) -> None:
-        """Be at cycle `tick` of the kept stop and go on along it, whatever was half done: after a failure of our own."""
+        """Be at cycle `tick` of the kept stop and go on along it, whatever was half done before we failed."""
         self.tick = tick
         for lane in self.lanes.values():
             lane.follow_stop(self.kept, self.kept_tick)
@@ -321,9 +323,13 @@ class Motion:
         elapsed = (self.tick - self.kept_tick) * self._configuration.timing.period
         if elapsed == 0 and self.kept.duration == 0.0:
             return ()
+        if self._horizon_of is not self.kept:
+            self._horizon_of, self._horizon = self.kept, self.kept.horizon()
+        if elapsed == 0:
+            return self._horizon
         return tuple(
             HorizonPoint(point.time - elapsed, point.positions, point.velocities, point.accelerations)
-            for point in self.kept.horizon()
+            for point in self._horizon
             if point.time > elapsed
         )
 

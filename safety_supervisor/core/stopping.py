@@ -28,7 +28,7 @@ from safety_supervisor.core.types import HorizonPoint
 from safety_supervisor.core.units import Matrix, Vector, nanoseconds
 
 _TINY: Final = 1e-12
-_PATH_HORIZON_STEP: Final = 0.02  # [s] between horizon points of a path stop; quintic between them errs below 1e-7 rad
+_PATH_HORIZON_STEP: Final = 0.04  # [s] between horizon points of a path stop, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,16 +182,18 @@ class StraightStop:
         result: Matrix = np.array([(1.0, *self._weights(t)) for t in times]) @ self._origin
         return result
 
-    def state(self, t: float) -> Matrix:
-        """Position, velocity, acceleration t seconds into the stop, shape (3, n)."""
+    def _rows(self, t: float) -> tuple[tuple[float, float, float], ...]:
+        """Weights of q0, v0, a0 in position, velocity, acceleration at t."""
         fade = self.fade
         alpha, beta = self._weights(t)
         if t < fade:
-            rows = [[1.0, alpha, beta], [0.0, 1.0, t - t * t / (2.0 * fade)], [0.0, 0.0, 1.0 - t / fade]]
-        else:
-            _, sigma, rate = self._profile.at(t - fade)
-            rows = [[1.0, alpha, beta], [0.0, sigma, 0.5 * fade * sigma], [0.0, rate, 0.5 * fade * rate]]
-        result: Matrix = np.array(rows) @ self._origin
+            return (1.0, alpha, beta), (0.0, 1.0, t - t * t / (2.0 * fade)), (0.0, 0.0, 1.0 - t / fade)
+        _, sigma, rate = self._profile.at(t - fade)
+        return (1.0, alpha, beta), (0.0, sigma, 0.5 * fade * sigma), (0.0, rate, 0.5 * fade * rate)
+
+    def state(self, t: float) -> Matrix:
+        """Position, velocity, acceleration t seconds into the stop, shape (3, n)."""
+        result: Matrix = np.array(self._rows(t)) @ self._origin
         return result
 
     def extremes(self) -> Matrix:
@@ -207,7 +209,8 @@ class StraightStop:
         for knot in (fade, fade + p.ramp, fade + p.duration - p.ramp, fade + p.duration):
             if knot > (times[-1] if times else 0.0) + 1e-6:
                 times.append(knot)
-        return horizon_points(self, tuple(times))
+        states = np.array([row for t in times for row in self._rows(t)]).reshape(-1, 3, 3) @ self._origin
+        return _horizon(times, states)
 
 
 def straight_stop_reach(states: NDArray[np.float64], limits: JointLimits) -> tuple[Matrix, Matrix, Matrix]:
@@ -239,6 +242,9 @@ class Path(Protocol):
     def state(self, tau: float) -> Matrix:
         """Position, velocity, acceleration at path time tau, shape (3, n)."""
 
+    def states_at(self, taus: Vector) -> NDArray[np.float64]:
+        """The same at many times, shape (len(taus), 3, n)."""
+
 
 class PathStop:
     """The stop that stays on a path: the path's time slows down to standstill."""
@@ -268,20 +274,31 @@ class PathStop:
 
     def positions(self, times: tuple[float, ...]) -> Matrix:
         """Positions at several times, shape (len(times), n)."""
-        return np.stack([self._path.state(self._start + self._profile.at(t)[0])[0] for t in times])
+        taus = np.array([self._start + self._profile.at(t)[0] for t in times])
+        positions: Matrix = self._path.states_at(taus)[:, 0]
+        return positions
 
     def horizon(self) -> tuple[HorizonPoint, ...]:
-        """Points every 20 ms and at rest."""
-        count = max(1, math.ceil(self.duration / _PATH_HORIZON_STEP))
-        return horizon_points(self, tuple(self.duration * (i + 1) / count for i in range(count)))
+        """Points at the profile's knots and between them, near enough for a spline controller."""
+        p = self._profile
+        times: list[float] = []
+        for knot in (p.ramp, p.duration - p.ramp, p.duration):
+            last = times[-1] if times else 0.0
+            parts = math.ceil((knot - last) / _PATH_HORIZON_STEP)
+            times += [last + (knot - last) * (part + 1) / parts for part in range(parts) if knot - last > 1e-6]
+        profile = np.array([p.at(t) for t in times])
+        states = self._path.states_at(self._start + profile[:, 0])
+        sigma, rate = profile[:, 1:2], profile[:, 2:3]
+        states[:, 2] = states[:, 2] * sigma * sigma + states[:, 1] * rate
+        states[:, 1] *= sigma
+        return _horizon(times, states)
 
 
-def horizon_points(stop: Stop, times: tuple[float, ...]) -> tuple[HorizonPoint, ...]:
-    """Sample a stop at the given times; the last is exactly at rest."""
-    points = []
-    for i, t in enumerate(times):
-        q, v, a = stop.state(t).tolist()
-        if i == len(times) - 1:
-            q, v, a = stop.end.tolist(), [0.0] * len(v), [0.0] * len(a)
-        points.append(HorizonPoint(nanoseconds(t), tuple(q), tuple(v), tuple(a)))
-    return tuple(points)
+def _horizon(times: list[float], states: NDArray[np.float64]) -> tuple[HorizonPoint, ...]:
+    """Make points of states, shape (m, 3, n); the last one exactly at rest."""
+    rows = states.tolist()
+    if rows:
+        rows[-1][1] = rows[-1][2] = [0.0] * len(rows[-1][0])
+    return tuple(
+        HorizonPoint(nanoseconds(t), tuple(q), tuple(v), tuple(a)) for t, (q, v, a) in zip(times, rows, strict=True)
+    )

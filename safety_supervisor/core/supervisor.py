@@ -83,6 +83,7 @@ class Supervisor:
         self._cycle = 0
         self._sent_tick = 0
         self._changed_on_disk = False
+        self._told = (-1, -1)
         self._last_tick = 0
         self._last_moved = 0
         self._replies: list[Reply] = []
@@ -124,7 +125,11 @@ class Supervisor:
         """
         try:
             effects = self._handlers[type(event)](event)
-            effects += self._changes(event.at)
+            # What is reported depends on the state, the conditions and the cycle; most events touch none of them.
+            told = (self._state.epoch, self._inputs.conditions.version)
+            if told != self._told or isinstance(event, (Tick, Boot)):
+                self._told = told
+                effects += self._changes(event.at)
         except Exception as error:
             effects = self._fail(event, error)
         return tuple(effects)

@@ -45,6 +45,8 @@ def _bernstein(degree: int) -> Matrix:
     return result
 
 
+_FIRST: Final = np.arange(1.0, 6.0)
+_SECOND: Final = np.array([2.0, 6.0, 12.0, 20.0])
 _BERNSTEIN: Final = {degree: _bernstein(degree) for degree in (2, 3, 4)}
 
 
@@ -87,6 +89,8 @@ class PlannedTrajectory:
         self.duration = float(times[-1])
         self._rest: Matrix = np.stack([positions[-1], np.zeros_like(positions[-1]), np.zeros_like(positions[-1])])
         self._profile: BrakeProfile | None = None
+        self._bounds: list[Vector] = []
+        self._jumps: list[Vector] = []
 
     def of(self, columns: NDArray[np.intp]) -> PlannedTrajectory:
         """Return the same motion of some of its joints."""
@@ -105,28 +109,45 @@ class PlannedTrajectory:
         result: Matrix = derivative_rows((tau - start) / span, span) @ self._coefficients[index]
         return result
 
-    def positions_at(self, taus: Vector) -> Matrix:
-        """Positions at many times, shape (len(taus), k)."""
-        return self.states_at(taus)[:, 0]
-
-    def states_at(self, taus: Vector) -> NDArray[np.float64]:
-        """Position, velocity, acceleration at many times, shape (len(taus), 3, k)."""
+    def _place(self, taus: Vector) -> tuple[NDArray[np.intp], Vector, Matrix]:
+        """Find the segment of each time, its span, and the powers of u = (tau - start) / span, shape (m, 6)."""
         index = np.clip(np.searchsorted(self._knots, taus, side="right") - 1, 0, len(self._knots) - 2)
         start = self._knots[index]
         span = self._knots[index + 1] - start
-        u = np.clip((taus - start) / span, 0.0, 1.0)
-        powers = np.arange(6.0)
-        rows = np.stack(
-            [
-                u[:, None] ** powers,
-                powers * u[:, None] ** np.maximum(powers - 1.0, 0.0) / span[:, None],
-                powers * (powers - 1.0) * u[:, None] ** np.maximum(powers - 2.0, 0.0) / span[:, None] ** 2,
-            ],
-            axis=1,
-        )
+        return index, span, np.vander(np.clip((taus - start) / span, 0.0, 1.0), 6, increasing=True)
+
+    def positions_at(self, taus: Vector) -> Matrix:
+        """Positions at many times, shape (len(taus), k)."""
+        index, _, powers = self._place(taus)
+        result: Matrix = np.einsum("mp,mpk->mk", powers, self._coefficients[index])
+        result[taus >= self.duration] = self._rest[0]
+        return result
+
+    def states_at(self, taus: Vector) -> NDArray[np.float64]:
+        """Position, velocity, acceleration at many times, shape (len(taus), 3, k)."""
+        index, span, powers = self._place(taus)
+        rows = np.zeros((len(taus), 3, 6))
+        rows[:, 0] = powers
+        rows[:, 1, 1:] = powers[:, :5] * _FIRST / span[:, None]
+        rows[:, 2, 2:] = powers[:, :4] * _SECOND / (span * span)[:, None]
         result: NDArray[np.float64] = np.einsum("mop,mpk->mok", rows, self._coefficients[index])
         result[taus >= self.duration] = self._rest
         return result
+
+    def bound_derivative(self, order: int) -> None:
+        """Bound the derivative of one order, 1 to 3, over the whole path; in that order, then `choose_path_stop`.
+
+        The Bernstein coefficients of a polynomial enclose it.
+        """
+        c = self._coefficients
+        for degree in range(5, 5 - order, -1):
+            c = c[:, 1:] * np.arange(1.0, degree + 1.0)[None, :, None]
+        spans = np.diff(self._knots)[:, None, None]
+        scaled = np.einsum("ab,mbk->mak", _BERNSTEIN[5 - order], c) / spans**order
+        # Behind the last point the robot rests.
+        following = np.concatenate((scaled[1:, 0], np.zeros((1, scaled.shape[2]))))
+        self._bounds.append(np.abs(scaled).max(axis=(0, 1)))
+        self._jumps.append(np.abs(following - scaled[:, -1]).max(axis=0))
 
     def choose_path_stop(self, limits: JointLimits, dt: float) -> None:
         """Find one braking profile that keeps the limits from every instant of the path, if there is one.
@@ -140,9 +161,13 @@ class PlannedTrajectory:
             limits: of the commanded joints.
             dt: control period, [s].
         """
-        first, second, third = self._derivative_bounds(dt)
+        # Knots that lie near each other add up inside one difference window.
+        crowd = 1 + int(3.0 * dt / float(np.diff(self._knots).min()))
+        first = self._bounds[0]
+        second = self._bounds[1] + crowd * self._jumps[0] / dt
+        third = self._bounds[2] + crowd * (self._jumps[1] / dt + 4.0 * self._jumps[0] / dt**2)
         moving = first > 1e-9
-        if not moving.any():
+        if not moving.any() or (first > limits.velocity).any():
             return
         spare_acceleration = (limits.acceleration - second)[moving]
         if (spare_acceleration <= 0.0).any():
@@ -161,26 +186,6 @@ class PlannedTrajectory:
         if self._profile is None or tau >= self.duration:
             return None
         return PathStop(self, tau, self._profile)
-
-    def _derivative_bounds(self, dt: float) -> tuple[Vector, Vector, Vector]:
-        """Bound the absolute first, second and third derivative over the whole path, each shape (k,)."""
-        spans = np.diff(self._knots)[:, None, None]
-        powers = np.arange(6, dtype=float)
-        bounds: list[Vector] = []
-        ends: list[tuple[Matrix, Matrix]] = []
-        c = self._coefficients
-        for order, degree in ((1, 4), (2, 3), (3, 2)):
-            c = c[:, 1:] * powers[1 : c.shape[1]][None, :, None]
-            scaled = np.einsum("ab,mbk->mak", _BERNSTEIN[degree], c) / spans**order
-            bounds.append(np.abs(scaled).max(axis=(0, 1)))
-            ends.append((scaled[:, 0], scaled[:, -1]))
-        # The rest after the last point is the last knot's other side; near knots add up inside one difference window.
-        crowd = 1 + int(3.0 * dt / float(np.diff(self._knots).min()))
-        jumps = []
-        for before, after in ((ends[0][1], ends[0][0]), (ends[1][1], ends[1][0])):
-            following = np.concatenate((after[1:], np.zeros((1, after.shape[1]))))
-            jumps.append(np.abs(following - before).max(axis=0) * crowd)
-        return bounds[0], bounds[1] + jumps[0] / dt, bounds[2] + jumps[1] / dt + 4.0 * jumps[0] / dt**2
 
 
 def limits_of(limits: JointLimits, indices: NDArray[np.intp]) -> JointLimits:

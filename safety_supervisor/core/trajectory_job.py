@@ -23,8 +23,8 @@ from safety_supervisor.core.trajectory import PlannedTrajectory, limits_of
 from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
 from safety_supervisor.core.verifier import Verifier
 
-SAMPLES_PER_SLICE: Final = 200
-QUERIES_PER_SLICE: Final = 8
+SAMPLES_PER_SLICE: Final = 64
+QUERIES_PER_SLICE: Final = 4
 START_TOLERANCE: Final = 0.01
 """A first point for time 0 may differ from the commanded pose by this, [rad] (MoveIt's allowed_start_tolerance)."""
 REST_TOLERANCE: Final = 1e-3
@@ -32,6 +32,7 @@ REST_TOLERANCE: Final = 1e-3
 
 
 class _Stage(Enum):
+    PATH_STOP = auto()
     ENVELOPE = auto()
     STOPS = auto()
     WORKSPACE = auto()
@@ -71,7 +72,7 @@ class TrajectoryJob:
         self._names = tuple(configuration.robot.joints[i] for i in points.indices.tolist())
         self._envelope = JointEnvelope(self._limits, self._names, self._dt)
         self._history = history
-        self._stage = _Stage.ENVELOPE
+        self._stage = _Stage.PATH_STOP
         self._next = 0
         self._room = -1.0
         self._count = math.ceil(float(points.times[-1]) / NS_PER_S / self._dt) + HISTORY + 1
@@ -81,7 +82,7 @@ class TrajectoryJob:
     def slices_for(duration: int, period: int) -> int:
         """Return the cycles after which the verification of a trajectory of `duration` [ns] is done at the latest."""
         samples = duration // period + HISTORY + 2
-        return 4 + 4 * (1 + int(samples // SAMPLES_PER_SLICE))
+        return 10 + 4 * (1 + int(samples // SAMPLES_PER_SLICE))
 
     @property
     def done(self) -> bool:
@@ -92,6 +93,8 @@ class TrajectoryJob:
         """Do one slice. Returns the first violation."""
         if self.trajectory is None:
             return self._build()
+        if self._stage is _Stage.PATH_STOP:
+            return self._plan_stop()
         if self._stage is _Stage.ENVELOPE:
             return self._check_envelope()
         if self._stage is _Stage.STOPS:
@@ -131,19 +134,30 @@ class TrajectoryJob:
                 Code.END_VELOCITY, "trajectory.end", float(velocities[-1, joint]), REST_TOLERANCE, self._names[joint]
             )
         self.trajectory = PlannedTrajectory(begin, times, positions, velocities, accelerations)
+        return None
+
+    def _plan_stop(self) -> Violation | None:
+        """Bound the path's derivatives, one order a slice, and choose the stop along the path."""
+        assert self.trajectory is not None
+        self._next += 1
+        if self._next <= 3:
+            self.trajectory.bound_derivative(self._next)
+            return None
         self.trajectory.choose_path_stop(self._limits, self._dt)
+        self._stage, self._next = _Stage.ENVELOPE, 0
         return None
 
     def _check_envelope(self) -> Violation | None:
         """Sample a slice of set-points and check their differences; the HISTORY rows before are context."""
         assert self.trajectory is not None
         if self._next == 0:
-            self._rows = self._history[1:, self.points.indices]
+            self._rows = np.empty((self._count + HISTORY - 1, len(self.points.indices)))
+            self._rows[:HISTORY] = self._history[1:, self.points.indices]
             self._next = 1  # set-point 0 is the state that it begins from
         last = min(self._count, self._next + SAMPLES_PER_SLICE)
         fresh = self.trajectory.positions_at(self._times(last))
-        self._rows = np.concatenate((self._rows, fresh))
-        violation = self._envelope.check_rows(self._rows[self._next - 1 :])
+        self._rows[self._next + HISTORY - 1 : last + HISTORY - 1] = fresh
+        violation = self._envelope.check_rows(self._rows[self._next - 1 : last + HISTORY - 1])
         if violation is None:
             violation = self._envelope.check_positions(fresh, self._limits.lower, self._limits.upper)
         if violation is not None:

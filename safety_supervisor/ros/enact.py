@@ -85,6 +85,7 @@ class Enactor:
         self._beats = 0
         self._newest: Status | None = None
         self._unshown = False
+        self._told = ""
         self._status_due = 0
         self._diagnostics_due = 0
         self._waiting: deque[Decision] = deque()
@@ -134,8 +135,10 @@ class Enactor:
         """Publish one thing that waited: a changed status, a decision, the periodic status; whether there was one."""
         status = self._newest
         if status is not None and (self._unshown or now >= self._status_due):
-            if self._unshown:
-                self._log.info(f"{status.state} {status.cause}".strip())
+            told = f"{status.state} {status.cause}".strip()
+            if told != self._told:
+                self._told = told
+                self._log.info(told)
             self._unshown = False
             self._status_due = now + STATUS_PERIOD
             message = self._writer.write(status, time.time_ns(), self._facts())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safety_supervisor.core.errors import Code
@@ -93,6 +93,7 @@ def test_a_purge_ends_what_is_undecided_and_forgets_no_key() -> None:
 
 
 @pytest.mark.redteam(15)
+@settings(deadline=None)
 @given(
     capacity=st.integers(0, 4),
     steps=st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("xy"), st.integers(0, 400)), max_size=60),

@@ -670,6 +670,36 @@ def trajectory_events(draw: st.DrawFn) -> TrajectoryCommand:
     )
 
 
+@st.composite
+def nearly_good(draw: st.DrawFn) -> StreamCommand | TrajectoryCommand:
+    """A good command of random values, order and stamp, with up to one field taken from a wild one."""
+    joints = draw(st.one_of(st.permutations(JOINTS), st.permutations(JOINTS[:3]), st.permutations(JOINTS[3:])))
+    width, stamp = len(joints), draw(st.sampled_from([0, CLOCK - TOLERANCE, CLOCK, CLOCK + 1]))
+    wide = st.floats(-1e6, 1e6)
+    if draw(st.booleans()):
+        values = tuple(draw(st.lists(wide, min_size=width, max_size=width)))
+        positions, velocities = draw(st.sampled_from([(values, ()), ((), values)]))
+        good: Any = stream(names=tuple(joints), positions=positions, velocities=velocities, stamp=stamp)
+        wild: Any = draw(stream_events())
+    else:
+        count = draw(st.integers(1, 5))
+        times = tuple(sorted(draw(st.sets(st.integers(0, DURATION), min_size=count, max_size=count))))
+        fields = draw(st.sampled_from([1, 2, 3]))
+        row = st.lists(wide, min_size=width * count, max_size=width * count).map(tuple)
+        blocks = [rows(draw(row)) for _ in range(fields)] + [b""] * (3 - fields)
+        counts = [(width,) * count] * fields + [(0,) * count] * (3 - fields)
+        good = trajectory(
+            names=tuple(joints),
+            times=times,
+            stamp=draw(st.sampled_from([stamp, CLOCK + WINDOW])),
+            **dict(zip(("positions", "velocities", "accelerations"), blocks, strict=True)),
+            **dict(zip(("position_counts", "velocity_counts", "acceleration_counts"), counts, strict=True)),
+        )
+        wild = draw(trajectory_events())
+    changed = draw(st.sampled_from(["", *good.__struct_fields__]))
+    return type(good)(**{name: getattr(wild if name == changed else good, name) for name in good.__struct_fields__})
+
+
 def check_common(event: StreamCommand | TrajectoryCommand, groups: tuple[str, ...], indices: np.ndarray) -> None:
     own = {"agent": {"arm": [0, 1, 2], "grip": [3, 4]}, "other": {"arm": [0, 1, 2]}}[event.source]
     assert all(NAME.fullmatch(name.encode()) for name in event.names)
@@ -737,7 +767,7 @@ def judge(intake: Intake, event: StreamCommand | TrajectoryCommand) -> object:
 @pytest.mark.requirement("SR-024")
 @pytest.mark.requirement("SR-044")
 @settings(max_examples=300, deadline=None)
-@given(events=st.lists(st.one_of(stream_events(), trajectory_events()), min_size=1, max_size=4))
+@given(events=st.lists(st.one_of(nearly_good(), stream_events(), trajectory_events()), min_size=1, max_size=4))
 @example(events=[ARM, trajectory(), trajectory(**FULL), trajectory(stamp=CLOCK + S), trajectory(**EMPTY)])
 def test_whatever_comes_is_answered_the_same_way_twice_and_what_is_taken_obeys_the_rules(
     events: list[StreamCommand | TrajectoryCommand],
@@ -749,7 +779,10 @@ def test_whatever_comes_is_answered_the_same_way_twice_and_what_is_taken_obeys_t
 
 @pytest.mark.requirement("SR-024")
 @settings(max_examples=150, deadline=None)
-@given(event=trajectory_events(), cut=st.integers(0, 200))
+@given(
+    event=st.one_of(nearly_good().filter(lambda event: isinstance(event, TrajectoryCommand)), trajectory_events()),
+    cut=st.integers(0, 200),
+)
 def test_bytes_cut_anywhere_are_answered(event: TrajectoryCommand, cut: int) -> None:
     fields = {name: getattr(event, name) for name in event.__struct_fields__}
     for name in ("positions", "velocities", "accelerations"):

@@ -13,6 +13,7 @@ import numpy as np
 import pybullet
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from safety_supervisor.core.robot import RobotModel, RobotModelError
@@ -132,6 +133,7 @@ def test_panda_names_every_link_that_the_arm_moves() -> None:
     }
 
 
+@hypothesis_settings(deadline=None)
 @given(q=angles7)
 def test_panda_frames_are_where_pybullet_puts_them(bullet_panda: Bullet, q: np.ndarray) -> None:
     joints = dict(zip(PANDA_JOINTS, q, strict=True)) | {"panda_finger_joint1": 0.03, "panda_finger_joint2": 0.03}
@@ -139,6 +141,7 @@ def test_panda_frames_are_where_pybullet_puts_them(bullet_panda: Bullet, q: np.n
     assert np.allclose(PANDA.frame_positions(q), expected, rtol=0, atol=1e-6)
 
 
+@hypothesis_settings(deadline=None)
 @given(q=angles7)
 def test_joints_may_come_in_any_order(q: np.ndarray) -> None:
     order = [3, 6, 0, 2, 5, 1, 4]
@@ -147,6 +150,7 @@ def test_joints_may_come_in_any_order(q: np.ndarray) -> None:
     assert np.allclose(shuffled.reach, PANDA.reach[order], rtol=0, atol=0)
 
 
+@hypothesis_settings(deadline=None)
 @given(q=mixed_q)
 def test_continuous_prismatic_and_mimic_joints_are_where_pybullet_puts_them(
     bullet_mixed: Bullet, q: np.ndarray
@@ -158,6 +162,7 @@ def test_continuous_prismatic_and_mimic_joints_are_where_pybullet_puts_them(
     assert np.allclose(MIXED_MODEL.frame_positions(q), expected, rtol=0, atol=1e-6)
 
 
+@hypothesis_settings(deadline=None)
 @given(slide=st.floats(-1, 2), turn=st.floats(-CORNER, CORNER))
 def test_a_mimic_joint_of_a_locked_joint_is_locked_at_the_mimicked_value(
     bullet_mixed: Bullet, slide: float, turn: float
@@ -183,6 +188,7 @@ def test_positions_are_told_in_the_base_frame() -> None:
     assert np.allclose(mounted.frame_positions(q), alone.frame_positions(q), rtol=0, atol=1e-12)
 
 
+@hypothesis_settings(deadline=None)
 @given(q0=angles7, q1=angles7)
 def test_reach_bounds_the_travel_of_every_frame_of_the_panda(q0: np.ndarray, q1: np.ndarray) -> None:
     travel = np.linalg.norm(PANDA.frame_positions(q1) - PANDA.frame_positions(q0), axis=1)
@@ -191,6 +197,7 @@ def test_reach_bounds_the_travel_of_every_frame_of_the_panda(q0: np.ndarray, q1:
     assert travel.max() <= PANDA.reach @ step + 1e-12
 
 
+@hypothesis_settings(deadline=None)
 @given(q=angles7, joint=st.integers(0, 6), size=st.floats(1e-6, 1e-3))
 def test_reach_bounds_the_travel_of_small_steps_of_one_joint(q: np.ndarray, joint: int, size: float) -> None:
     step = np.zeros(7)
@@ -199,6 +206,7 @@ def test_reach_bounds_the_travel_of_small_steps_of_one_joint(q: np.ndarray, join
     assert np.all(travel <= PANDA.frame_reach[:, joint] * size + 1e-12)
 
 
+@hypothesis_settings(deadline=None)
 @given(q0=mixed_q, q1=mixed_q)
 def test_reach_bounds_travel_with_every_kind_of_joint(q0: np.ndarray, q1: np.ndarray) -> None:
     travel = np.linalg.norm(MIXED_MODEL.frame_positions(q1) - MIXED_MODEL.frame_positions(q0), axis=1)
@@ -223,6 +231,22 @@ def test_reach_of_a_joint_upstream_of_a_slide_counts_its_whole_travel() -> None:
     )
     model = RobotModel(settings(urdf, ("turn", "slide")))
     assert model.reach == pytest.approx([2.0, 1.0], rel=1e-8)
+
+
+def test_reach_of_a_joint_that_others_follow_counts_their_multipliers() -> None:
+    # The tool's arm of 1 m turns with the joint and three times more with its follower: 4 m for each rad.
+    urdf = (
+        '<robot name="r"><link name="base"/><link name="a"/><link name="b"/><link name="tip"/>'
+        '<joint name="turn" type="continuous"><parent link="base"/><child link="a"/><axis xyz="0 0 1"/></joint>'
+        '<joint name="follow" type="continuous"><parent link="a"/><child link="b"/><axis xyz="0 0 1"/>'
+        '<mimic joint="turn" multiplier="3"/></joint>'
+        '<joint name="tool" type="fixed"><parent link="b"/><child link="tip"/><origin xyz="1 0 0"/></joint></robot>'
+    )
+    model = RobotModel(settings(urdf, ("turn",)))
+    assert model.reach == pytest.approx([4.0], rel=1e-8)
+    tip = model.frame_names.index("tip")
+    moved = model.frame_positions(np.array([1e-4]))[tip] - model.frame_positions(np.zeros(1))[tip]
+    assert np.linalg.norm(moved) == pytest.approx(4e-4, rel=1e-6)
 
 
 def test_limits_of_the_urdf_stand_in_configuration_order() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from safety_supervisor.core.robot import RobotModel
@@ -64,6 +64,7 @@ def plain_clearance(point: np.ndarray, one: WorkspaceBox) -> float:
     return (depth if one.kind is BoxKind.KEEP_IN else -depth) - one.margin
 
 
+@settings(deadline=None)
 @given(q=angles, many=st.lists(boxes(), min_size=1, max_size=4))
 def test_clearance_is_the_smallest_of_all_pairs(q: np.ndarray, many: list[WorkspaceBox]) -> None:
     points = dict(zip(MODEL.frame_names, MODEL.frame_positions(q), strict=True))
@@ -79,6 +80,7 @@ def test_clearance_is_the_smallest_of_all_pairs(q: np.ndarray, many: list[Worksp
 
 
 @pytest.mark.redteam(29)
+@settings(deadline=None)
 @given(q0=angles, q1=angles, many=st.lists(boxes(), min_size=1, max_size=3))
 def test_clearance_changes_no_faster_than_frames_travel(
     q0: np.ndarray, q1: np.ndarray, many: list[WorkspaceBox]
@@ -99,6 +101,7 @@ def test_a_thin_wall_between_two_clear_poses_is_not_proven_clear() -> None:
     assert workspace.clearance(HOME).distance < 0
 
 
+@settings(deadline=None)
 @given(point=st.tuples(*[st.floats(-2, 2)] * 3), other=st.tuples(*[st.floats(-2, 2)] * 3), one=boxes())
 def test_clearance_of_points_changes_no_faster_than_they_move(
     point: tuple[float, float, float], other: tuple[float, float, float], one: WorkspaceBox
@@ -167,6 +170,7 @@ def test_an_unknown_pose_is_a_violation(joint: int, value: float, kind: BoxKind)
     assert workspace.fastest_frame(HOME, q, 2_000_000)[0] == math.inf
 
 
+@settings(deadline=None)
 @given(q0=angles, q1=angles, dt=st.integers(1, 10**10))
 def test_fastest_frame_is_the_one_that_went_farthest(q0: np.ndarray, q1: np.ndarray, dt: int) -> None:
     before, after = MODEL.frame_positions(q0), MODEL.frame_positions(q1)

@@ -15,6 +15,7 @@ import launch
 import launch_testing
 import launch_testing.actions
 import launch_testing.asserts
+import pytest
 import rclpy
 from ament_index_python.packages import get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticArray
@@ -25,15 +26,17 @@ from lifecycle_msgs.srv import GetState
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 SHARE = get_package_share_directory("safety_supervisor")
+LOGS = tempfile.TemporaryDirectory(prefix="supervisor_launch_")  # latches of its own; gone when the run ends
 PATIENCE = 30.0  # [s], for discovery and start-up on a loaded machine
 
 
+@pytest.mark.launch_test  # read by launch_testing's plugin of pytest; `launch_test` needs none
 def generate_test_description() -> launch.LaunchDescription:
     supervisor = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(os.path.join(SHARE, "launch", "supervisor.launch.py")),
         launch_arguments={
             "config_file": os.path.join(SHARE, "config", "panda.yaml"),
-            "log_directory": tempfile.mkdtemp(prefix="supervisor_launch_"),
+            "log_directory": LOGS.name,
             "namespace": "cell_7",
             "log_level": "info",
         }.items(),

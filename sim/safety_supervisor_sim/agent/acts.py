@@ -32,7 +32,6 @@ PRESSED: Final = 0.3
 POINTS: Final = 20
 INTRUSIONS: Final = 10
 """Messages that a process sends where it must not."""
-HUGE_POINTS: Final = 2000
 
 
 @dataclass
@@ -80,13 +79,6 @@ class Players:
             script.MotorTopic: self._motor_topic,
             script.Technician: self._technician,
         }
-
-    def rehearse(self, acts: list[script.Act]) -> None:
-        """Build beforehand what takes long: a huge trajectory. Where it starts does not matter, it has to be refused."""
-        for act in acts:
-            if isinstance(act, script.TrajectoryAct) and act.points > HUGE_POINTS:
-                goal = self._poses[act.goal]
-                self._prepare(act.name, PointToPoint(np.zeros_like(goal), goal, 10.0), act.points, "none")
 
     def _prepare(self, name: str, motion: PointToPoint, points: int, defect: str) -> None:
         self._cast.mouth.order(
@@ -152,8 +144,7 @@ class Players:
 
     def _trajectory(self, act: script.TrajectoryAct) -> dict[str, Any]:
         motion = self._to_goal(act)
-        if act.points <= HUGE_POINTS:
-            self._prepare(act.name, motion, act.points, act.defect)
+        self._prepare(act.name, motion, act.points, act.defect)
         self._stage.capture()
         self._cast.mouth.order(do="trajectory", name=act.name)
         if act.call == "stop":

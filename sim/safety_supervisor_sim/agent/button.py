@@ -17,6 +17,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
+from safety_supervisor_sim import priority
 from safety_supervisor_sim.agent.child import answer
 
 PERIOD = 0.02
@@ -25,6 +26,7 @@ PERIOD = 0.02
 def main() -> int:
     """Send the state until the input closes."""
     topic = json.loads(sys.argv[1])["topic"]
+    priority.take(priority.BUTTON)
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("estop_button", start_parameter_services=False)
     publisher = node.create_publisher(String, topic, QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE))

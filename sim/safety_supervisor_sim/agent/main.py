@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any, Final
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -94,7 +94,7 @@ def take_places(stage: Stage, cast: Cast) -> None:
         StageError: when it is not in time.
     """
     cast.button.order(state="run")
-    cast.mouth.order(do="open")
+    cast.mouth.send(do="open")
     stage.wait_for_services(START_TIMEOUT)
     due = time.monotonic() + START_TIMEOUT
     while not stage.wait_for_state(["LOCKED"], 0.5):
@@ -103,14 +103,16 @@ def take_places(stage: Stage, cast: Cast) -> None:
             raise StageError(f"the supervisor is not LOCKED within {START_TIMEOUT:.0f} s: {state}, {stage.status}")
         if state == "EMERGENCY_STOP":
             # It booted before the button's first word, or with its latch set: the device is to be cycled.
-            cast.button.order(state="stop")
-            time.sleep(CYCLED)
-            cast.button.order(state="run")
+            cycle(cast)
+    opened = cast.mouth.answer()
+    say({"opened": opened})
+    if not opened["heard"]:
+        raise StageError("nobody listens to the source's topics")
     if not stage.wait(stage.has_output, SETTLE_TIMEOUT):
         raise StageError(f"nothing on {stage.configuration.output.topic}")
 
 
-def play(stage: Stage, players: Players, acts: list[Act]) -> list[dict[str, Any]]:
+def play(stage: Stage, cast: Cast, players: Players, acts: list[Act]) -> list[dict[str, Any]]:
     """Play act after act; return what was sent and heard."""
     results = []
     for number, act in enumerate(acts):
@@ -139,11 +141,50 @@ def play(stage: Stage, players: Players, acts: list[Act]) -> list[dict[str, Any]
         }
         results.append(result)
         say({"played": act.name, "state": result["state"], "seconds": (result["ended_ns"] - began) * 1e-9})
+        if expect.state and result["state"] not in expect.state and not set_again(stage, cast):
+            say({"failed": f"in {result['state']} after {act.name}: nothing can be played any more"})
+            break
     stage.mark("end")
     return results
 
 
-def _spin(executor: SingleThreadedExecutor, closed: threading.Event) -> None:
+def set_again(stage: Stage, cast: Cast) -> bool:
+    """After an act that ended in another state than expected: let people bring the supervisor back.
+
+    The act is lost, those behind it need not be. Returns whether it holds in AUTO again.
+    """
+    stage.mark("set again")
+    stage.wait_for_rest(SETTLE_TIMEOUT)
+    if stage.status.get("state") == "EMERGENCY_STOP":
+        cycle(cast)
+        stage.wait_for_state(["LOCKED"], SETTLE_TIMEOUT)
+    if stage.status.get("state") == "LOCKED":
+        stage.call("reset")
+        stage.wait_for_state(["READY"], SETTLE_TIMEOUT)
+    if stage.status.get("state") == "READY":
+        stage.call("start")
+    return stage.wait_for_state(["AUTO/HOLDING"], SETTLE_TIMEOUT)
+
+
+def cycle(cast: Cast) -> None:
+    """Press the e-stop and release it."""
+    cast.button.order(state="stop")
+    time.sleep(CYCLED)
+    cast.button.order(state="run")
+
+
+def make_executor() -> Any:
+    """Return the EventsExecutor where rclpy has one, half the cost of the other one."""
+    try:
+        from rclpy.experimental import EventsExecutor
+    except ImportError:
+        from rclpy.executors import SingleThreadedExecutor
+
+        return SingleThreadedExecutor()
+    return EventsExecutor()
+
+
+def _spin(executor: Any, closed: threading.Event) -> None:
     while not closed.is_set():
         try:
             executor.spin_once(timeout_sec=0.1)
@@ -196,7 +237,7 @@ def _run(node: Node, read: dict[str, Any]) -> int:
     acts = scenario.expanded()
     cast = hire(scenario, configuration, read["supervisor"])
     stage = Stage(node, configuration, read["supervisor"], read["cell"], say)
-    executor = SingleThreadedExecutor()
+    executor = make_executor()
     executor.add_node(node)
     closed = threading.Event()
     spinner = threading.Thread(target=_spin, args=(executor, closed))
@@ -204,8 +245,7 @@ def _run(node: Node, read: dict[str, Any]) -> int:
     try:
         players = Players(stage, cast, scenario)
         take_places(stage, cast)
-        players.rehearse(acts)
-        results = play(stage, players, acts)
+        results = play(stage, cast, players, acts)
         if read["results_file"]:
             _write(Path(read["results_file"]), {"scenario": scenario.name, "acts": results})
         say({"done": True})

@@ -16,10 +16,22 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 # s(u) = 35 u^4 - 84 u^5 + 70 u^6 - 20 u^7: velocity, acceleration and jerk are zero at both ends.
-_BLEND: Final = np.polynomial.Polynomial([0.0, 0.0, 0.0, 0.0, 35.0, -84.0, 70.0, -20.0])
-_BLEND_RATE: Final = _BLEND.deriv()
-_BLEND_RATE_2: Final = _BLEND.deriv(2)
-_BLEND_AREA: Final = _BLEND.integ()
+def _blend(u: float) -> tuple[float, float, float]:
+    """Return s and its first two derivatives at u."""
+    u2 = u * u
+    return (
+        u2 * u2 * (35.0 + u * (-84.0 + u * (70.0 - 20.0 * u))),
+        u2 * u * (140.0 + u * (-420.0 + u * (420.0 - 140.0 * u))),
+        u2 * (420.0 + u * (-1680.0 + u * (2100.0 - 840.0 * u))),
+    )
+
+
+def _blend_area(u: float) -> float:
+    """Return the integral of s from 0 to u."""
+    u2 = u * u
+    return u2 * u2 * u * (7.0 + u * (-14.0 + u * (10.0 - 2.5 * u)))
+
+
 # Greatest absolute value of the first three derivatives of s on [0, 1]; the second is at u = 1/2 - sqrt(1/20),
 # the third at u = 1/2.
 PEAK_VELOCITY: Final = 2.1875
@@ -63,11 +75,8 @@ class PointToPoint:
         way = self.goal - self.start
         if u == 1.0:
             return Sample(self.goal.copy(), np.zeros_like(way), np.zeros_like(way))
-        return Sample(
-            self.start + way * float(_BLEND(u)),
-            way * (float(_BLEND_RATE(u)) / self.duration),
-            way * (float(_BLEND_RATE_2(u)) / self.duration**2),
-        )
+        share, rate, rate_2 = _blend(u)
+        return Sample(self.start + way * share, way * (rate / self.duration), way * (rate_2 / self.duration**2))
 
 
 @dataclass(frozen=True)
@@ -92,10 +101,11 @@ class Cruise:
         if u >= 1.0:
             way = self.ramp * 0.5 + (time - self.ramp)
             return Sample(self.start + self.velocity * way, self.velocity.copy(), np.zeros_like(self.velocity))
+        share, rate, _ = _blend(u)
         return Sample(
-            self.start + self.velocity * (self.ramp * float(_BLEND_AREA(u))),
-            self.velocity * float(_BLEND(u)),
-            self.velocity * (float(_BLEND_RATE(u)) / self.ramp),
+            self.start + self.velocity * (self.ramp * _blend_area(u)),
+            self.velocity * share,
+            self.velocity * (rate / self.ramp),
         )
 
 

@@ -38,12 +38,23 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from safety_supervisor_sim import priority
 from safety_supervisor_sim.agent.child import answer
-from safety_supervisor_sim.agent.commands import NANO, defective, joint_state, quintic_trajectory, spoil
+from safety_supervisor_sim.agent.commands import (
+    HUGE_POINTS,
+    NANO,
+    defective,
+    huge_trajectory,
+    joint_state,
+    quintic_trajectory,
+    spoil,
+)
 from safety_supervisor_sim.agent.motions import PointToPoint
 
 BURST: Final = 0.001
 """A flood is sent in bursts this far apart, [s]: no clock here sleeps for 200 us."""
+MATCHED_WITHIN: Final = 20.0
+"""How long a publisher waits until somebody listens, [s]."""
 KINDS: Final[dict[str, Any]] = {
     "joint_trajectory_horizon": JointTrajectory,
     "joint_position": Float64MultiArray,
@@ -81,6 +92,7 @@ class Speaker:
         self._orders.put(None)
 
     def _open(self) -> dict[str, Any]:
+        priority.take(priority.MOUTH)
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node(self._parameters["node"], start_parameter_services=False)
         self._clock = self._node.get_clock()
@@ -97,9 +109,18 @@ class Speaker:
         if topic := self._parameters.get("motor"):
             self._kind = KINDS[self._parameters["type"]]
             self._motor_publisher = self._node.create_publisher(self._kind, topic, 1)
+        kinds = ("_stream_publisher", "_trajectory_publisher", "_motor_publisher")
+        publishers = [getattr(self, kind) for kind in kinds if hasattr(self, kind)]
+        began = time.monotonic()
+        due = time.monotonic() + MATCHED_WITHIN
+        while time.monotonic() < due and not all(one.get_subscription_count() for one in publishers):
+            time.sleep(0.01)
         gc.collect()
         gc.freeze()
-        return {}
+        return {
+            "heard": all(one.get_subscription_count() for one in publishers),
+            "seconds": time.monotonic() - began,
+        }
 
     def close(self) -> None:
         """Leave ROS."""
@@ -179,6 +200,9 @@ class Speaker:
         self, name: str, start: list[float], goal: list[float], seconds: float, points: int, defect: str
     ) -> dict[str, Any]:
         motion = PointToPoint(np.array(start), np.array(goal), seconds)
+        if points > HUGE_POINTS:
+            self._prepared[name] = huge_trajectory(self._names, motion.start, motion.goal, points)
+            return {"bytes": len(self._prepared[name])}
         message = spoil(quintic_trajectory(self._names, motion, points), defect)
         self._prepared[name] = serialize_message(message)
         return {"bytes": len(self._prepared[name])}

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from safety_supervisor import load_config
 from safety_supervisor.config import ConfigurationError
+from safety_supervisor_sim import priority
 from safety_supervisor_sim.demo import evidence, places
 from safety_supervisor_sim.demo.judge import Judgement, Replayed, Run, Verdict, judge
 from safety_supervisor_sim.demo.live import Display, LiveState
@@ -167,7 +168,14 @@ class _Show:
             for key, value in values.items():
                 arguments += ["-p", f"{key}:={json.dumps(value)}"]
             log = self._directory / f"{name}.log"
-            self._processes[name] = Process(name, arguments, environment, log, listen=name == "agent")
+            self._processes[name] = Process(
+                name,
+                arguments,
+                environment,
+                log,
+                listen=name == "agent",
+                real_time=priority.CELL if name == "cell" else 0,
+            )
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:

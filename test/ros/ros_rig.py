@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -57,10 +58,18 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+PATIENT: dict[str, Any] = {
+    "timing": {"overrun": 0.05, "joint_state_timeout": 0.5},
+    "estop": {"driver": "none", "none": "I accept"},
+}
+"""A test machine is shared: what these tests do not ask about must not stop the robot."""
+SIMULATED_ESTOP: dict[str, Any] = {"driver": "simulated", "none": None}
+
+
 def write_configuration(directory: Path, **changes: Any) -> Path:
     """Write the Panda's configuration with changes into a directory of the test."""
     base = yaml.safe_load((REPOSITORY / "config" / "panda.yaml").read_text())
-    base = merge(base, {"evidence": {"log_directory": str(directory / "log")}})
+    base = merge(merge(base, PATIENT), {"evidence": {"log_directory": str(directory / "log")}})
     path = directory / "robot.yaml"
     path.write_text(yaml.safe_dump(merge(base, changes)))
     return path
@@ -69,8 +78,8 @@ def write_configuration(directory: Path, **changes: Any) -> Path:
 class Process:
     """A process of the test; its words are kept, and it is gone behind the test."""
 
-    def __init__(self, module: str, domain: int, directory: Path, *parameters: str, name: str = "") -> None:
-        self.words = directory / f"{name or module.rsplit('.', 2)[-2]}.{domain}.{time.monotonic_ns()}.txt"
+    def __init__(self, command: list[str], domain: int, directory: Path, name: str) -> None:
+        self.words = directory / f"{name}.{time.monotonic_ns()}.txt"
         environment = dict(os.environ)
         for key in ("_ROS_WHEELS_BOOTSTRAP_COMPLETE",):
             environment.pop(key, None)
@@ -83,10 +92,9 @@ class Process:
             OMP_NUM_THREADS="1",
             RCUTILS_COLORIZED_OUTPUT="0",
         )
-        arguments = ["--ros-args", *(part for value in parameters for part in ("-p", value))] if parameters else []
         with self.words.open("wb") as words:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [sys.executable, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=words,
                 stderr=subprocess.STDOUT,
@@ -138,7 +146,7 @@ def is_alive(pid: int) -> bool:
 class Client:
     """A node of the test's own process: agent, operator and observer."""
 
-    def __init__(self, domain: int, name: str = "client") -> None:
+    def __init__(self, domain: int, name: str, estop: bool) -> None:
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain, args=[])
         self.node = Node(name, context=self.context, start_parameter_services=False)
@@ -148,15 +156,17 @@ class Client:
         self.states: list[str] = []
         self.decisions: list[dict[str, str]] = []
         self.measured: list[float] = []
-        self.stamps: list[float] = []
+        self._recent: deque[list[float]] = deque(maxlen=100)
         self._made: dict[str, Any] = {}
         subscribe = self.node.create_subscription
         subscribe(DiagnosticArray, "/supervisor/status", self._hear_status, LATCHED)
         subscribe(DiagnosticArray, "/supervisor/decisions", self._hear_decision, QoSProfile(depth=100))
         subscribe(JointState, "/joint_states", self._hear_states, STREAM)
-        self.estop = self.node.create_publisher(String, "/supervisor/simulated_estop", STREAM)
         self.estop_word = "run"
-        self.node.create_timer(0.02, self._send_estop)
+        self._closed = False
+        if estop:
+            self.estop = self.node.create_publisher(String, "/supervisor/simulated_estop", STREAM)
+            self.node.create_timer(0.02, self._send_estop)
 
     def _send_estop(self) -> None:
         if self.estop_word:
@@ -175,10 +185,20 @@ class Client:
     def _hear_states(self, message: JointState) -> None:
         place = dict(zip(message.name, message.position, strict=True))
         self.measured = [place[joint] for joint in JOINTS]
+        self._recent.append(self.measured)
 
     @property
     def state(self) -> str:
         return self.status.get("state", "")
+
+    def forget(self) -> None:
+        """Forget what was heard: the next supervisor begins."""
+        self.status, self.states, self.decisions = {}, [], []
+        self.estop_word = "run"
+
+    def publishers_of(self, topic: str) -> list[str]:
+        """Return the names of the nodes that publish a topic."""
+        return [info.node_name for info in self.node.get_publishers_info_by_topic(topic)]
 
     def codes(self) -> set[str]:
         return {decision["code"] for decision in self.decisions}
@@ -198,6 +218,11 @@ class Client:
 
     def wait_state(self, *states: str, timeout: float = 10.0) -> None:
         self.wait_for(lambda: self.state in states, f"state {' or '.join(states)}", timeout)
+
+    def wait_end(self, process: Process, timeout: float = 60.0) -> int:
+        """Wait until a process has ended, and go on speaking and listening meanwhile."""
+        self.wait_for(lambda: process.process.poll() is not None, "the end of a process", timeout)
+        return int(process.process.wait())
 
     def call(self, name: str, kind: Any = Trigger, request: Any = None, timeout: float = 5.0) -> Any:
         client = self._made.get(name)
@@ -225,7 +250,7 @@ class Client:
 
     def arm(self) -> None:
         """Bring the supervisor from LOCKED to AUTO as two acts of a person."""
-        self.wait_state("LOCKED", timeout=20.0)
+        self.wait_state("LOCKED", timeout=60.0)
         reset = self.call("/supervisor/reset")
         assert reset.success, reset.message
         self.wait_state("READY")
@@ -233,19 +258,23 @@ class Client:
         assert start.success, start.message
         self.wait_state("AUTO/HOLDING")
 
-    def swing(self, seconds: float, speed: float = 0.4, while_true: Callable[[], bool] = lambda: True) -> None:
-        """Stream joint 1 away from where it is, at 100 Hz, with smooth start."""
-        start = list(self.measured)
-        begin = time.monotonic()
-        count = 0
-        while (elapsed := count * 0.01) < seconds and while_true():
-            ramp = min(elapsed, 0.5)
-            travel = speed * (ramp * ramp / (2 * 0.5) + max(0.0, elapsed - 0.5))
-            self.stream([start[0] + travel, *start[1:]])
-            count += 1
-            self.spin(max(0.0, begin + count * 0.01 - time.monotonic()))
+    def pose(self) -> list[float]:
+        """Return where the resting robot is, without the noise of a single measurement."""
+        return [sum(column) / len(self._recent) for column in zip(*self._recent, strict=True)]
+
+    def play(self, travel: float = 1.0, seconds: float = 3.0) -> None:
+        """Send a trajectory that turns joint 1, and wait until it moves."""
+        publisher = self.trajectory_publisher()
+        self.wait_for(publisher.get_subscription_count, "the supervisor hears the trajectory's publisher")
+        start = self.pose()
+        self.spin(0.3)  # liveliness follows the match
+        publisher.publish(make_trajectory([(seconds, [start[0] + travel, *start[1:]])]))
+        self.wait_for(lambda: abs(self.measured[0] - start[0]) > 0.05 * abs(travel), "motion")
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.try_shutdown(context=self.context)
@@ -255,7 +284,8 @@ def make_trajectory(points: list[tuple[float, list[float]]], names: list[str] | 
     """Build a trajectory of positions; time from start in [s]."""
     message = JointTrajectory(joint_names=names or JOINTS)
     for seconds, positions in points:
-        point = JointTrajectoryPoint(positions=positions, velocities=[0.0] * len(positions))
+        rest = [0.0] * len(positions)
+        point = JointTrajectoryPoint(positions=positions, velocities=rest, accelerations=rest)
         point.time_from_start.sec, point.time_from_start.nanosec = int(seconds), round(seconds % 1 * 1e9)
         message.points.append(point)
     return message
@@ -268,11 +298,26 @@ class Rig:
         self.directory = directory
         self.domain = next_domain()
         self.report_file = directory / "report.json"
+        self.last_directory = directory / "log"
         self._processes: list[Process] = []
         self._clients: list[Client] = []
 
-    def start(self, module: str, *parameters: str, name: str = "") -> Process:
-        process = Process(module, self.domain, self.directory, *parameters, name=name)
+    def fresh_directory(self) -> Path:
+        """Return a log directory in which nothing is latched."""
+        self.last_directory = self.directory / f"log.{time.monotonic_ns()}"
+        return self.last_directory
+
+    def start(self, module: str, *parameters: str, name: str) -> Process:
+        """Start a node with ROS parameters."""
+        given = [part for value in parameters for part in ("-p", value)]
+        return self._start(["-m", module, "--ros-args", *given], name)
+
+    def script(self, name: str, *arguments: str) -> Process:
+        """Start a program that stands beside the tests."""
+        return self._start([str(Path(__file__).with_name(name)), *arguments], name)
+
+    def _start(self, command: list[str], name: str) -> Process:
+        process = Process(command, self.domain, self.directory, name)
         self._processes.append(process)
         return process
 
@@ -291,7 +336,8 @@ class Rig:
         )
 
     def client(self, name: str = "client") -> Client:
-        client = Client(self.domain, name)
+        """Join the graph with a node of this process; only one of them speaks for the e-stop."""
+        client = Client(self.domain, name, estop=not self._clients)
         self._clients.append(client)
         return client
 

@@ -1,0 +1,68 @@
+"""Print the table: `python -m bench [--json] [--only NAME ...] [--quick]`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+
+# One BLAS thread, as in the node: set before numpy is loaded.
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+MODULES = {
+    "decision": ("decision.", "cycle.", "measured.", "trajectory.", "startup."),
+    "log": ("log.",),
+    "relay": ("relay.",),
+    "deadlines": ("deadlines.",),
+}
+"""Module `bench.bench_NAME` to the names of its rows."""
+
+
+def main() -> int:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one list of rows, times in microseconds")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="rows whose name begins so, such as decision or relay"
+    )
+    parser.add_argument("--quick", action="store_true", help="few samples: to see that it runs, not to quote")
+    arguments = parser.parse_args()
+    rows = []
+    for name, prefixes in MODULES.items():
+        wanted = arguments.only is None or any(
+            prefix.startswith(only) or only.startswith(prefix) for only in arguments.only for prefix in prefixes
+        )
+        if not wanted or not (Path(__file__).parent / f"bench_{name}.py").exists():
+            continue
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        rows += importlib.import_module(f"bench.bench_{name}").rows(quick=arguments.quick)
+    if arguments.only is not None:
+        rows = [row for row in rows if any(row["name"].startswith(only) for only in arguments.only)]
+    if arguments.json:
+        print(json.dumps(rows))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="[us], CPU of the measured thread, wall")
+    for column in ("name", "n", "CPU median", "p99", "p99.9", "max", "wall median", "p99", "p99.9", "max", "remarks"):
+        table.add_column(column, justify="left" if column in ("name", "remarks") else "right")
+    known = {"name", "robot", "joints", "pairs", "n", "cpu_us", "wall_us"}
+    for row in rows:
+        times = [
+            "" if row[kind] is None else f"{row[kind][share]:.1f}"
+            for kind in ("cpu_us", "wall_us")
+            for share in ("median", "p99", "p999", "max")
+        ]
+        remarks = ", ".join(f"{key} {value}" for key, value in row.items() if key not in known)
+        table.add_row(row["name"], str(row["n"]), *times, remarks)
+    Console(width=170).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

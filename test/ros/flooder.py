@@ -1,0 +1,53 @@
+"""A process that publishes bytes on a topic as fast as it is told: `flooder.py TOPIC TYPE BYTES RATE SECONDS`.
+
+TYPE is JointState or JointTrajectory; BYTES 0 sends a small well-formed message, more a message of that length.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import rclpy
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import LivelinessPolicy, QoSProfile
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+
+def main() -> None:
+    topic, kind, length, rate, seconds = sys.argv[1:6]
+    rclpy.init()
+    node = Node("flooder", start_parameter_services=False)
+    profile = QoSProfile(depth=10)
+    names = [f"panda_joint{number}" for number in range(1, 8)]
+    message: JointState | JointTrajectory
+    if kind == "JointState":
+        message = JointState(name=names, position=[0.0] * 7)
+    else:
+        profile.liveliness = LivelinessPolicy.AUTOMATIC
+        profile.liveliness_lease_duration = Duration(seconds=0.5)
+        point = JointTrajectoryPoint(positions=[0.0] * 7)
+        message = JointTrajectory(joint_names=names, points=[point] * max(1, int(length) // 100))
+    data = serialize_message(message).ljust(int(length), b"\0")
+    publisher = node.create_publisher(type(message), topic, profile)
+    while publisher.get_subscription_count() == 0:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    begin, sent = time.monotonic(), 0
+    while (elapsed := time.monotonic() - begin) < float(seconds):
+        if sent < elapsed * float(rate):
+            publisher.publish(data)
+            sent += 1
+        else:
+            time.sleep(0.0002)
+    print("sent", sent, "in", round(elapsed, 3), flush=True)
+    time.sleep(0.3)
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Messages written and read by hand say the same as the library's."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray, String, UInt64
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from safety_supervisor.core.types import HorizonPoint
+from safety_supervisor.ros.cdr import (
+    ArrayWriter,
+    JointStateReader,
+    JointStateWriter,
+    TrajectoryWriter,
+    read_string,
+    write_counter,
+)
+
+names = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9), max_size=9)
+numbers = st.floats(allow_nan=False, width=64)
+rows = st.lists(numbers, max_size=9)
+
+
+@given(names, rows, rows, rows, st.integers(0, 2**31 - 1), st.integers(0, 10**9 - 1), st.text("ab:", max_size=9))
+def test_a_joint_state_is_read_as_the_library_reads_it(
+    joints: list[str], p: list[float], v: list[float], e: list[float], sec: int, nanosec: int, frame: str
+) -> None:
+    message = JointState(name=joints, position=p, velocity=v, effort=e)
+    message.header.stamp.sec, message.header.stamp.nanosec, message.header.frame_id = sec, nanosec, frame
+    reader = JointStateReader()
+    for _ in range(2):  # the second time with remembered names
+        read = reader.read(serialize_message(message))
+        assert read is not None
+        assert read.names == tuple(joints)
+        assert (read.positions, read.velocities, read.efforts) == (tuple(p), tuple(v), tuple(e))
+        assert (read.stamp, read.frame_id) == (sec * 10**9 + nanosec, frame)
+
+
+@given(st.binary(max_size=200), st.integers(0, 400))
+def test_bytes_that_are_no_joint_state_are_left_to_the_library(noise: bytes, cut: int) -> None:
+    reader = JointStateReader()
+    whole = serialize_message(JointState(name=["a", "b"], position=[1.0, 2.0]))
+    assert reader.read(b"\x00\x00" + noise) is None
+    shortened = reader.read(whole[:cut])
+    assert shortened is None or (shortened.names, shortened.positions) == (("a", "b"), (1.0, 2.0))
+
+
+@pytest.mark.redteam(26)
+def test_a_length_that_the_message_does_not_have_is_not_believed() -> None:
+    head = b"\x00\x01\x00\x00" + struct.pack("<iIIB3x", 0, 0, 1, 0)
+    assert JointStateReader().read(head + struct.pack("<I", 2**32 - 1)) is None
+    assert JointStateReader().read(head + struct.pack("<II", 0, 2**31)) is None
+
+
+@given(st.lists(st.sampled_from(["j", "joint", "panda_joint1"]), min_size=1, max_size=8), st.integers(1, 6))
+def test_a_trajectory_is_written_as_the_library_reads_it(joints: list[str], points: int) -> None:
+    n = len(joints)
+    expected = JointTrajectory(joint_names=joints)
+    given_points: list[tuple[int, HorizonPoint]] = []
+    for index in range(points):
+        time = 700_000_000 * (index + 1)
+        p, v, a = ([kind + index + joint / 8 for joint in range(n)] for kind in (0.5, 10.5, 20.5))
+        point = JointTrajectoryPoint(positions=p, velocities=v, accelerations=a)
+        point.time_from_start.sec, point.time_from_start.nanosec = divmod(time, 10**9)
+        expected.points.append(point)
+        given_points.append((time, HorizonPoint(0, tuple(p), tuple(v), tuple(a))))
+    assert deserialize_message(TrajectoryWriter(joints).write(given_points), JointTrajectory) == expected
+
+
+@given(st.lists(st.sampled_from(["j", "joint", "panda_joint1"]), min_size=1, max_size=8))
+def test_arrays_and_states_are_written_as_the_library_reads_them(joints: list[str]) -> None:
+    values = [index / 4 for index in range(len(joints))]
+    array = deserialize_message(ArrayWriter(len(joints)).write(values), Float64MultiArray)
+    assert array == Float64MultiArray(data=values)
+    expected = JointState(name=joints, position=values)
+    expected.header.stamp.sec, expected.header.stamp.nanosec = 5, 7
+    assert deserialize_message(JointStateWriter(joints).write(5_000_000_007, values), JointState) == expected
+
+
+def test_a_counter_is_written_as_the_library_reads_it() -> None:
+    assert deserialize_message(write_counter(2**63), UInt64) == UInt64(data=2**63)
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=50))
+def test_a_string_is_read_as_the_library_reads_it(text: str) -> None:
+    assert read_string(serialize_message(String(data=text))) == text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x00\x01\x00\x00", b"\x00\x01\x00\x00\xff\xff\xff\xffabc", b"\x00\x01\x00\x00\x02\x00\x00\x00\xff\x00"],
+)
+def test_bytes_that_are_no_string_are_none(data: Any) -> None:
+    assert read_string(data) is None

@@ -1,0 +1,61 @@
+"""The end: the robot is stopped first, then every process is gone, and nothing is left behind."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from ros_rig import Rig, children_of, is_alive
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+def segments() -> set[str]:
+    return {entry.name for entry in SHARED_MEMORY.iterdir() if "fastrtps" in entry.name and "port" not in entry.name}
+
+
+@pytest.mark.requirement("SR-026")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_mid_motion_stops_the_robot_then_ends_everything(rig: Rig, number: signal.Signals) -> None:
+    rig.cell()
+    client = rig.client()
+    others = segments()
+    supervisor = rig.supervisor()
+    client.arm()
+    client.play(travel=1.4, seconds=4.0)
+    children = children_of(supervisor.process.pid)
+    assert len(children) == 2  # recorder and decoder
+    client.spin(1.0)
+    assert client.state == "AUTO/MOVING"
+
+    begin = time.monotonic()
+    supervisor.send(number)
+    client.spin(0.05)
+    supervisor.send(number)  # impatience does not skip the stop
+    assert client.wait_end(supervisor, timeout=10.0) == 0
+    took = time.monotonic() - begin
+    assert took < 2.0
+    assert not [pid for pid in children if is_alive(pid)]
+    assert "Traceback" not in supervisor.text
+    assert "STOPPING" in client.states
+    client.spin(0.5)
+    before = client.pose()
+    client.spin(0.5)
+    assert max(abs(a - b) for a, b in zip(client.pose(), before, strict=True)) < 0.002
+    assert rig.report(client)["violations"] == []
+    assert segments() <= others
+
+
+def test_a_signal_while_it_starts_ends_at_once(rig: Rig) -> None:
+    supervisor = rig.supervisor()
+    deadline = time.monotonic() + 60.0
+    while not (children := children_of(supervisor.process.pid)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    begin = time.monotonic()
+    supervisor.send(signal.SIGINT)
+    assert supervisor.wait(10.0) == 0
+    assert time.monotonic() - begin < 4.0
+    assert not [pid for pid in children if is_alive(pid)]

@@ -1,0 +1,84 @@
+"""What the node refuses to start with, and what it says."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from lifecycle_msgs.srv import GetState
+from ros_rig import Rig, children_of, write_configuration
+
+START = 60.0
+"""A start is 3 s of work; a busy machine shares its processors, [s]."""
+
+
+@pytest.mark.redteam(51)
+def test_every_error_of_a_broken_configuration_is_listed_and_nothing_is_started(rig: Rig) -> None:
+    path = write_configuration(
+        rig.directory,
+        output={"simulated": False},
+        timing={"period": -1.0, "idel": 3.0},
+        robot={"urdf": "missing.urdf"},
+    )
+    supervisor = rig.start("safety_supervisor.ros.main", f"config_file:={path}", name="supervisor")
+    assert supervisor.wait(START) == 2
+    text = supervisor.text
+    for key in ("operators.unsigned_services", "timing.period", "timing.idel", "missing.urdf"):
+        assert key in text
+    assert not (rig.directory / "log").exists()
+
+
+def test_a_missing_configuration_is_named(rig: Rig) -> None:
+    supervisor = rig.start("safety_supervisor.ros.main", "config_file:=/nowhere/robot.yaml", name="supervisor")
+    unnamed = rig.start("safety_supervisor.ros.main", "log_directory:=/tmp", name="unnamed")
+    assert supervisor.wait(START) == 2
+    assert "/nowhere/robot.yaml" in supervisor.text
+    assert unnamed.wait(START) == 2
+    assert "config_file" in unnamed.text
+
+
+@pytest.mark.redteam(12)
+@pytest.mark.requirement("SR-037")
+def test_simulation_time_is_refused(rig: Rig) -> None:
+    supervisor = rig.supervisor("use_sim_time:=true")
+    assert supervisor.wait(START) == 2
+    assert "use_sim_time" in supervisor.text
+
+
+@pytest.mark.redteam(48)
+def test_a_second_supervisor_is_refused(rig: Rig, tmp_path: Path) -> None:
+    rig.cell()
+    client = rig.client()
+    first = rig.supervisor()
+    client.wait_state("LOCKED", timeout=START)
+
+    same_place = rig.supervisor()
+    assert client.wait_end(same_place) == 2
+    assert "E_SECOND_SUPERVISOR" in same_place.text
+
+    # Another machine shares neither lock nor log directory: the heartbeat gives the first one away.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path = write_configuration(elsewhere, robot={"id": "panda_elsewhere"})
+    other = rig.start("safety_supervisor.ros.main", f"config_file:={path}", name="other")
+    assert client.wait_end(other) == 2
+    assert "E_SECOND_SUPERVISOR" in other.text
+    assert "/supervisor/heartbeat" in other.text
+
+    client.spin(0.3)
+    assert client.state == "LOCKED"
+    assert first.process.poll() is None
+
+
+@pytest.mark.requirement("SR-049")
+def test_without_autostart_it_waits_for_a_lifecycle_manager(rig: Rig) -> None:
+    client = rig.client()
+    supervisor = rig.supervisor("autostart:=false")
+    deadline = time.monotonic() + START
+    state = ""
+    while state != "unconfigured":
+        assert time.monotonic() < deadline
+        state = client.call("/supervisor/get_state", GetState, timeout=START).current_state.label
+    assert children_of(supervisor.process.pid) == []
+    assert client.status == {}
