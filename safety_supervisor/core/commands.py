@@ -18,6 +18,7 @@ from safety_supervisor.core.motion import Motion
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.sessions import Session, other_kind
 from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.state_table import State
 from safety_supervisor.core.trajectory_job import TrajectoryJob
 from safety_supervisor.core.types import CommandUnreadable, StreamCommand, TrajectoryCommand, Verdict
 from safety_supervisor.core.units import Matrix, seconds
@@ -78,7 +79,11 @@ class Commands:
             settings = session.settings
             since = seconds(min(self._period, max(0, event.at - last_tick)))
             outcome = self._motion.offer(
-                taken, seconds(settings.period), settings.playout_periods, self._motion.play_time + since
+                taken,
+                seconds(settings.period),
+                settings.playout_periods,
+                self._motion.play_time + since,
+                recovery=self._state.state is State.RECOVERY,
             )
             if not isinstance(outcome, Violation):
                 self._intake.remember(taken.source, taken.command, "PASS", "")

@@ -5,7 +5,8 @@ Each handler notes what lasts as a condition and returns the causes that stop th
 
 from __future__ import annotations
 
-from typing import Final
+from collections import deque
+from typing import Final, TypeAlias
 
 from safety_supervisor.core.conditions import Conditions
 from safety_supervisor.core.errors import Code
@@ -17,6 +18,8 @@ from safety_supervisor.core.state_table import AUTO, State
 from safety_supervisor.core.switches import EnablingSwitch, HoldToRunButton
 from safety_supervisor.core.types import (
     EstopInput,
+    HoldToRun,
+    IncompatibleEndpoint,
     JointStateEndpoints,
     JointStates,
     OutputEndpoints,
@@ -43,6 +46,12 @@ OUTSIDE: Final = frozenset({Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE})
 """Causes that RECOVERY is for."""
 
 
+InputEvent: TypeAlias = (
+    JointStates | HoldToRun | OutputEndpoints | JointStateEndpoints | RobotDescription | IncompatibleEndpoint
+)
+"""What the world says."""
+
+
 class Inputs:
     """Everything that is known of the world."""
 
@@ -61,7 +70,7 @@ class Inputs:
         self._timing = configuration.timing
         self._sessions = sessions
         self._workspace_checked: Nanoseconds = 0
-        self._overruns: list[Nanoseconds] = []
+        self._overruns: deque[Nanoseconds] = deque(maxlen=configuration.timing.overruns_per_hour)
 
     # --- once a cycle
 
@@ -74,7 +83,8 @@ class Inputs:
             causes.add(stop)
         self.estop_word = event.estop
         causes |= self.switch.sample(event.estop, state is State.MANUAL)
-        if now - event.scheduled > self._timing.overrun and not first:
+        # A robot that rests in a stopped state is not endangered by a late cycle, and INIT sends nothing at all.
+        if now - event.scheduled > self._timing.overrun and not first and state in _TRACKED:
             causes.add(self._count_overrun(now))
         self.conditions.note(Code.LOG, not event.log_ok)
         self.conditions.note(Code.STATE_STALE, bool(self.measured.stale(now)))
@@ -82,7 +92,11 @@ class Inputs:
             causes.add(Code.STANDSTILL_LEFT)
         if state is State.RECOVERY and self.button.lost(now):
             causes.add(Code.HOLD_TO_RUN)
-        causes |= self.conditions.active()
+        return causes | self.pressing(state)
+
+    def pressing(self, state: State) -> set[Code]:
+        """Return the lasting causes that stop the robot in this state."""
+        causes = self.conditions.active()
         if state in UNARMED:
             causes.discard(Code.CONFIGURATION_CHANGED)
         if state is State.RECOVERY:
@@ -99,8 +113,8 @@ class Inputs:
 
     def _count_overrun(self, now: Nanoseconds) -> Code:
         """Count late cycles; several within an hour are a fault."""
-        self._overruns = [at for at in self._overruns if now - at < _HOUR] + [now]
-        too_many = len(self._overruns) >= self._timing.overruns_per_hour
+        self._overruns.append(now)
+        too_many = len(self._overruns) == self._overruns.maxlen and now - self._overruns[0] < _HOUR
         return Code.OVERRUNS if too_many else Code.OVERRUN
 
     # --- what is asked of it
@@ -132,7 +146,45 @@ class Inputs:
 
     # --- what arrives
 
-    def joint_states(self, event: JointStates, state: State, placed: bool) -> set[Code]:
+    def take(self, event: InputEvent, state: State, placed: bool) -> set[Code]:
+        """Take what arrived.
+
+        Args:
+            event: of the world.
+            state: of the supervisor.
+            placed: whether set-points are sent, so that the robot can be expected to follow.
+
+        Returns:
+            Causes of a stop at once; what lasts is noted as a condition and comes with every `sample`.
+        """
+        note = self.conditions.note
+        match event:
+            case JointStates():
+                return self._joint_states(event, state, placed)
+            case HoldToRun():
+                self.button.take(event.counter, event.at)
+            case OutputEndpoints():
+                note(Code.OUTPUT_PUBLISHER, bool(event.foreign))
+            case JointStateEndpoints():
+                note(Code.STATE_PUBLISHER, self.conditions.wrong_state_publishers(event.nodes))
+            case RobotDescription():
+                note(Code.CONFIGURATION_CHANGED, event.sha256 != self._configuration.robot.urdf_sha256)
+            case IncompatibleEndpoint() if event.required:
+                note(Code.INCOMPATIBLE_QOS, True)
+            case _:
+                pass
+        return set()
+
+    def source_endpoints(self, event: SourceEndpoints) -> bool:
+        """Take how many publishers a source has; return whether the source is known."""
+        session = self._sessions.get(event.source)
+        if session is None:
+            return False
+        session.publishers = event.publishers
+        self.conditions.note(Code.ENDPOINT_REPLACED, any(other.doubled for other in self._sessions.values()))
+        return True
+
+    def _joint_states(self, event: JointStates, state: State, placed: bool) -> set[Code]:
         """Take a measurement."""
         measured = self.measured
         causes = set(measured.update(event))
@@ -147,24 +199,3 @@ class Inputs:
         if state in _TRACKED and placed and not measured.follows():
             causes.add(Code.TRACKING)
         return causes
-
-    def source_endpoints(self, event: SourceEndpoints) -> bool:
-        """Take how many publishers a source has; return whether the source is known."""
-        session = self._sessions.get(event.source)
-        if session is None:
-            return False
-        session.publishers = event.publishers
-        self.conditions.note(Code.ENDPOINT_REPLACED, any(other.doubled for other in self._sessions.values()))
-        return True
-
-    def output_endpoints(self, event: OutputEndpoints) -> None:
-        """Take who else publishes to the motors."""
-        self.conditions.note(Code.OUTPUT_PUBLISHER, bool(event.foreign))
-
-    def joint_state_endpoints(self, event: JointStateEndpoints) -> None:
-        """Take who publishes joint states."""
-        self.conditions.note(Code.STATE_PUBLISHER, self.conditions.wrong_state_publishers(event.nodes))
-
-    def robot_description(self, event: RobotDescription) -> None:
-        """Compare the description with the configured one."""
-        self.conditions.note(Code.CONFIGURATION_CHANGED, event.sha256 != self._configuration.robot.urdf_sha256)

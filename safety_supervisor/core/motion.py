@@ -24,6 +24,7 @@ from safety_supervisor.core.verifier import Rules, Verified, Verifier
 
 _GLIDE_SHARE = 0.1  # share of the joint limits that the way back to the measured pose may use
 _GLIDE_LEAST = 0.5  # [s]
+_BRIDGE_LIMIT = 1000  # periods: longer than any stop, and a bound of the work
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Motion:
     # --- what begins
 
     def offer(
-        self, set_point: SetPoint, source_period: float, playout_periods: int, received: float
+        self, set_point: SetPoint, source_period: float, playout_periods: int, received: float, recovery: bool = False
     ) -> Violation | bool:
         """Take a streamed set-point, or say why not; whole or not at all.
 
@@ -115,6 +116,7 @@ class Motion:
             source_period: declared period, [s].
             playout_periods: 1 or 2.
             received: receipt in play-out time, [s].
+            recovery: whether the robot may be outside a position limit; every step is then judged as it comes.
 
         Returns:
             A violation, or whether a new stream began with it.
@@ -138,7 +140,7 @@ class Motion:
             segment = stream.plan(received, values, begin)
             if segment is None:
                 return Violation(Code.RATE, "source.rate", detail="too many set-points wait")
-            violation = self._check_end(group, segment.end_state)
+            violation = None if recovery else self._check_end(group, segment.end_state)
             if violation is not None:
                 return violation
             planned.append((lane, stream, segment, values, begin))
@@ -306,6 +308,17 @@ class Motion:
             lane.follow_stop(self.kept, self.kept_tick)
         elapsed = (self.tick - self.kept_tick) * self._dt
         return self.kept.state(elapsed)
+
+    def bridge(self, missed: int) -> None:
+        """Take note of control periods that were missed, during which the controller ran on into the kept stop.
+
+        Only for outputs that carry the kept stop. What moves goes on from there if that keeps the envelope.
+        """
+        for _ in range(min(missed, _BRIDGE_LIMIT)):
+            self.tick += 1
+            self.state = self.kept.state((self.tick - self.kept_tick) * self._dt)
+            self.history = np.concatenate((self.history[1:], self.state[:1]))
+        self._still = not self.state[1:].any()
 
     def follow_kept_blindly(self, tick: int) -> None:
         """Be at cycle `tick` of the kept stop and go on along it, whatever was half done before we failed."""

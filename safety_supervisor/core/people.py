@@ -53,32 +53,38 @@ class People:
                 return None if state is State.FAULT else ActRefusal(Code.ACT_STATE, f"state is {state.value}")
 
     def reset(self, now: int) -> None:
-        """LOCKED to READY; the set-point meets the robot."""
+        """LOCKED to READY. A reset moves nothing (SR-010): a set-point that the drives hold stays where it is."""
         self._state.reset(now)
-        self.resume_from_measured()
+        self._meet_lost_robot()
 
     def start(self, mode: str, now: int) -> None:
-        """READY to AUTO or MANUAL."""
+        """READY to AUTO, where the set-point meets the robot, or MANUAL, where nothing moves by itself."""
         self._state.start("manual" if mode == "manual" else "auto", now)
+        if mode == "auto":
+            self._glide_to_measured()
 
     def recover(self, now: int) -> None:
         """LOCKED or PROTECTIVE_STOP to RECOVERY; the hold-to-run button has to be pressed anew."""
         self._state.recover(now)
         self._inputs.button.rearm()
-        self.resume_from_measured()
+        self._meet_lost_robot()
 
     def place(self) -> None:
         """Take the measured pose as the commanded one."""
         self._motion.place(self._target())
         self._inputs.measured.restart_tracking(self._motion.state[0])
 
-    def resume_from_measured(self) -> None:
-        """Let the set-point meet the robot (SR-015): slowly where the drives hold it, at once where they can not."""
+    def _meet_lost_robot(self) -> None:
+        """Take the measured pose as the commanded one where the drives can not have held the robot (SR-015)."""
         target = self._target()
-        gap = np.abs(target - self._motion.state[0])
-        if (gap > self._tracking.bound).any():
+        if (np.abs(target - self._motion.state[0]) > self._tracking.bound).any():
             self._motion.place(target)
-        elif (gap > self._tracking.rest).any():
+        self._inputs.measured.restart_tracking(self._motion.state[0])
+
+    def _glide_to_measured(self) -> None:
+        """Let the set-point meet the robot slowly (SR-015)."""
+        target = self._target()
+        if (np.abs(target - self._motion.state[0]) > self._tracking.rest).any():
             self._motion.glide_to(target)
         self._inputs.measured.restart_tracking(self._motion.state[0])
 

@@ -8,15 +8,16 @@ e-stop, causes of stops, then motion; the motors are served before anything is r
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from safety_supervisor.core.acts import ActRefusal
 from safety_supervisor.core.causes import CAUSE_OF, by_hardness
 from safety_supervisor.core.commands import Commands, Ruling
+from safety_supervisor.core.course import Course
 from safety_supervisor.core.decisions import DecisionLog
 from safety_supervisor.core.errors import CODE_OF, Code
 from safety_supervisor.core.estop_latch import EstopLatch
-from safety_supervisor.core.inputs import MONITORED, OUTSIDE, UNARMED, Inputs
+from safety_supervisor.core.inputs import MONITORED, UNARMED, InputEvent, Inputs
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion import Motion, Note
 from safety_supervisor.core.people import People
@@ -25,7 +26,7 @@ from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.settings import Configuration, EstopDriver, OutputType
 from safety_supervisor.core.state_table import State
-from safety_supervisor.core.stop_ramp import Ramp, StopRamp
+from safety_supervisor.core.stop_ramp import StopRamp
 from safety_supervisor.core.types import (
     Actuate,
     AdapterFault,
@@ -35,6 +36,7 @@ from safety_supervisor.core.types import (
     Effect,
     Event,
     HoldToRun,
+    HorizonPoint,
     IncompatibleEndpoint,
     JointStateEndpoints,
     JointStates,
@@ -49,8 +51,12 @@ from safety_supervisor.core.types import (
     Tick,
     TrajectoryCommand,
 )
+from safety_supervisor.core.units import Matrix
 from safety_supervisor.core.verifier import Rules, Verifier
 from safety_supervisor.core.zones import Workspace
+
+_NOT_NOW: Final = frozenset({Code.PRIORITY, Code.ENABLING_SWITCH, Code.HOLD_TO_RUN})
+"""Refusals that are nobody's mistake: another source has the joints, or nobody holds the switch yet."""
 
 
 class Supervisor:
@@ -81,13 +87,14 @@ class Supervisor:
         self._fault_on_disk: Code | None = None
         self._placed = False
         self._cycle = 0
-        self._sent_tick = 0
+        self._due_tick = 0
+        self._due_cycle = 0
         self._changed_on_disk = False
         self._told = (-1, -1)
         self._last_tick = 0
-        self._last_moved = 0
         self._replies: list[Reply] = []
         self._ramp = StopRamp(configuration)
+        self._course = Course(configuration, self._state, self._motion, self._inputs, self._ramp)
         self._reporting = Reporting(configuration.sha256, self._state, estop, self._inputs.conditions)
         self._handlers: dict[type, Callable[[Any], list[Effect]]] = {
             Boot: self._boot,
@@ -95,17 +102,17 @@ class Supervisor:
             StreamCommand: self._stream,
             TrajectoryCommand: self._trajectory,
             CommandUnreadable: self._unreadable,
-            JointStates: self._joint_states,
+            JointStates: self._input,
             SourceEndpoints: self._source_endpoints,
             SourceLiveliness: self._source_liveliness,
-            OutputEndpoints: self._output_endpoints,
-            JointStateEndpoints: self._joint_state_endpoints,
-            RobotDescription: self._robot_description,
+            OutputEndpoints: self._input,
+            JointStateEndpoints: self._input,
+            RobotDescription: self._input,
             ConfigurationChanged: self._configuration_changed,
-            IncompatibleEndpoint: self._incompatible,
+            IncompatibleEndpoint: self._input,
             StopRequested: self._stop_requested,
             OperatorAct: self._operator_act,
-            HoldToRun: self._hold_to_run,
+            HoldToRun: self._input,
             AdapterFault: self._adapter_fault,
         }
 
@@ -139,25 +146,31 @@ class Supervisor:
     def _tick(self, event: Tick) -> list[Effect]:
         now = event.at
         effects: list[Effect] = []
+        missed = (event.at - event.scheduled) // self._timing.period
+        missed = missed if self._with_horizon and missed > 0 else 0
+        self._due_tick, self._due_cycle = self._motion.tick + missed + 1, self._cycle
         effects += self._stop(self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
-        if not self._placed:
+        if not self._placed or self._state.state is State.INIT:
             self._try_to_place(now)
         if self._state.state is State.INIT:
             self._try_to_leave_init(event)
         rulings: tuple[Ruling, ...] = ()
         notes: tuple[Note, ...] = ()
         if self._placed:
+            self._motion.bridge(missed)
             if self._state.permits_motion:
                 rulings = self._commands.advance()
+            before = self._motion.state
             notes = self._motion.advance(self._rules())
             self._inputs.measured.commanded(self._motion.state[0])
-            effects.insert(0, self._actuate(now))
+            if self._state.state is not State.INIT:
+                effects.insert(0, self._actuate(now, event.scheduled + missed * self._timing.period, before))
         for ruling in rulings:
             effects += self._ruled(ruling, now)
         effects += self._noted(notes, now)
-        effects += self._course(now)
+        effects += self._stop(self._course.advance(now), now)
         effects += self._replies
         self._replies = []
         return effects
@@ -170,53 +183,16 @@ class Supervisor:
             return Rules(envelope.recovery_frame_speed, recovery=True)
         return Rules(envelope.frame_speed)
 
-    def _actuate(self, now: int) -> Actuate:
+    def _actuate(self, now: int, scheduled: int, before: Matrix) -> Actuate:
         motion = self._motion
         q, v, a = motion.state.tolist()
         self._cycle += 1
-        self._sent_tick = motion.tick
         horizon = motion.horizon() if self._with_horizon else ()
-        return Actuate(now, self._cycle, tuple(q), tuple(v), tuple(a), horizon, not motion.at_rest)
-
-    def _course(self, now: int) -> list[Effect]:
-        """Let states end that end by themselves: at standstill, by time, or because nothing moves any more."""
-        state, motion, timing = self._state, self._motion, self._timing
-        if not motion.at_rest:
-            self._last_moved = now
-        still_for = now - max(state.since, self._last_moved)
-        match state.state:
-            case State.STOPPING:
-                return self._course_of_stop(now)
-            case State.PROTECTIVE_STOP:
-                state.standstill(now)
-            case State.READY if now - state.since > timing.ready_timeout:
-                state.expire(now, Code.READY_TIMEOUT)
-            case State.AUTO_MOVING if not motion.mover:
-                state.holding(now, Code.ENDED)
-            case State.AUTO_HOLDING if still_for > timing.idle:
-                state.expire(now, Code.IDLE)
-            case State.MANUAL if still_for > timing.manual_idle:
-                return self._stop({Code.IDLE}, now)
-            case State.RECOVERY:
-                inside = not self._inputs.conditions.active() & OUTSIDE
-                if inside or now - state.since > timing.recovery_timeout:
-                    return self._stop({Code.RECOVERY_ENDED}, now)
-            case State.EMERGENCY_STOP if self._inputs.estop.release(now):
-                state.estop_released(now)
-            case _:
-                pass
-        return []
-
-    def _course_of_stop(self, now: int) -> list[Effect]:
-        """End the stop at its standstill, or escalate it."""
-        match self._ramp.judge(self._motion, self._inputs.measured, now):
-            case Ramp.CONFIRMED:
-                self._state.standstill(now)
-            case Ramp.MISSED:
-                return self._stop({Code.RAMP_MISSED}, now)
-            case Ramp.RUNNING:
-                pass
-        return []
+        came_from = None
+        if self._with_horizon:
+            came_from = HorizonPoint(-self._timing.period, *(tuple(row) for row in before.tolist()))
+        moving = not motion.at_rest
+        return Actuate(now, self._cycle, tuple(q), tuple(v), tuple(a), horizon, moving, scheduled, came_from)
 
     # --- stops --------------------------------------------------------------------------------------------------
 
@@ -248,10 +224,16 @@ class Supervisor:
         now = event.at
         self._state.stop(CAUSE_OF[Code.INTERNAL], now)
         effects: list[Effect] = []
-        if isinstance(event, Tick) and self._placed:
+        if self._placed:
             try:
-                self._motion.follow_kept_blindly(self._sent_tick + 1)
-                effects.append(self._actuate(now))
+                if isinstance(event, Tick):
+                    # However far the cycle came: one regular step along the stop that the last set-point was sent with.
+                    self._cycle = self._due_cycle
+                    self._motion.follow_kept_blindly(self._due_tick)
+                    if self._state.state is not State.INIT:
+                        effects.append(self._actuate(now, event.scheduled, self._motion.state))
+                else:
+                    self._motion.stop_all()
             except Exception:
                 # Nothing is left but silence, and the controller ends in the stop that it was sent.
                 effects.clear()
@@ -314,6 +296,8 @@ class Supervisor:
         session = self._commands.sessions.get(ruling.source)
         if session is None or not self._state.permits(session.settings.kind) or session.quarantined:
             return []
+        if ruling.violation is not None and ruling.violation.code in _NOT_NOW:
+            return []
         if not session.count_refusals(ruling.count, now):
             return []
         session.quarantined = True
@@ -338,13 +322,14 @@ class Supervisor:
 
     # --- inputs -------------------------------------------------------------------------------------------------
 
-    def _joint_states(self, event: JointStates) -> list[Effect]:
-        return self._stop(self._inputs.joint_states(event, self._state.state, self._placed), event.at)
+    def _input(self, event: InputEvent) -> list[Effect]:
+        return self._stop(self._inputs.take(event, self._state.state, self._placed), event.at)
 
     def _source_endpoints(self, event: SourceEndpoints) -> list[Effect]:
-        if self._inputs.source_endpoints(event):
-            self._state.bump()
-        return []
+        if not self._inputs.source_endpoints(event):
+            return []
+        self._state.bump()
+        return self._stop(self._inputs.pressing(self._state.state), event.at)
 
     def _source_liveliness(self, event: SourceLiveliness) -> list[Effect]:
         session = self._commands.sessions.get(event.source)
@@ -356,18 +341,6 @@ class Supervisor:
         self._state.holding(event.at, Code.SOURCE_DIED)
         return [self._decisions.stopped(event.at, event.source, "", Code.SOURCE_DIED)]
 
-    def _output_endpoints(self, event: OutputEndpoints) -> list[Effect]:
-        self._inputs.output_endpoints(event)
-        return []
-
-    def _joint_state_endpoints(self, event: JointStateEndpoints) -> list[Effect]:
-        self._inputs.joint_state_endpoints(event)
-        return []
-
-    def _robot_description(self, event: RobotDescription) -> list[Effect]:
-        self._inputs.robot_description(event)
-        return []
-
     def _configuration_changed(self, event: ConfigurationChanged) -> list[Effect]:
         """A file on disk changed: FAULT while armed; while not armed it only prevents arming (SR-041)."""
         self._changed_on_disk = True
@@ -378,14 +351,9 @@ class Supervisor:
             effects += self._stop({Code.CONFIGURATION_CHANGED}, event.at)
         return effects
 
-    def _incompatible(self, event: IncompatibleEndpoint) -> list[Effect]:
-        if event.required:
-            self._inputs.conditions.note(Code.INCOMPATIBLE_QOS, True)
-        return []
-
     def _adapter_fault(self, event: AdapterFault) -> list[Effect]:
         code = CODE_OF.get(event.code, Code.INTERNAL)
-        code = code if code in CAUSE_OF else Code.INTERNAL
+        code = code if code in CAUSE_OF and CAUSE_OF[code].target is State.FAULT else Code.INTERNAL
         effects = self._stop({code}, event.at)
         return [self._decisions.stopped(event.at, "supervisor", "", code, event.detail[:500]), *effects]
 
@@ -413,7 +381,6 @@ class Supervisor:
                 self._people.reset(now)
             case "start":
                 self._people.start(event.target, now)
-                self._last_moved = now
             case "mode":
                 effects += self._stop({Code.MODE_CHANGE}, now)
             case "recover":
@@ -422,12 +389,9 @@ class Supervisor:
                 self._state.maintained(now)
                 self._fault_on_disk = None
                 self._placed = False
+        # What a person has to hold counts from this moment on, not from the next cycle.
+        self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
         return [*effects, Reply(now, event.request, True, "", event.act)]
-
-    def _hold_to_run(self, event: HoldToRun) -> list[Effect]:
-        """Take the pressed button's counter."""
-        self._inputs.button.take(event.counter, event.at)
-        return []
 
     # --- what is told -------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ class EnablingSwitch:
         """Start not enabling."""
         self.enables = False
         self._released = False
-        self._mode_key = "none"
+        self._mode_key = ""
 
     def sample(self, estop: EstopInput, manual: bool) -> set[Code]:
         """Take the device's newest word, once a cycle.
@@ -27,7 +27,7 @@ class EnablingSwitch:
             Causes of a stop: the switch was lost, or the key turned.
         """
         causes = set()
-        turned = self._mode_key != estop.mode_key and "none" not in (self._mode_key, estop.mode_key)
+        turned = self._mode_key not in ("", estop.mode_key)
         self._mode_key = estop.mode_key
         if turned:
             causes.add(Code.MODE_CHANGE)

@@ -257,6 +257,10 @@ class Actuate(Value, frozen=True, tag=True):
     horizon: tuple[HorizonPoint, ...]
     """The kept stop; its last point is at rest. Empty when the set-point is at rest already."""
     moving: bool
+    scheduled: int = 0
+    """Grid point at which this cycle was due, steady clock, [ns]; the set-point is for one control period later."""
+    before: HorizonPoint | None = None
+    """Where a controller that interpolates is at `scheduled`: the state one period before the set-point."""
 
 
 class Decision(Value, frozen=True, tag=True):

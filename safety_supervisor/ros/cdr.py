@@ -22,6 +22,7 @@ HEADER: Final = b"\x00\x01\x00\x00"
 """Encapsulation: plain CDR, little endian."""
 _LENGTH = struct.Struct("<I")
 _STAMP = struct.Struct("<iI")
+_BEHIND_STAMP = len(HEADER) + _STAMP.size
 
 
 def _pad(data: bytes, size: int) -> bytes:
@@ -44,7 +45,7 @@ def _names(data: bytes, names: Sequence[str]) -> bytes:
 
 
 class TrajectoryWriter:
-    """Writes trajectory_msgs/JointTrajectory with stamp 0 (now) and fixed joints.
+    """Writes trajectory_msgs/JointTrajectory with fixed joints.
 
     Args:
         names: joints, in the order of every row.
@@ -68,10 +69,11 @@ class TrajectoryWriter:
             self._formats[points] = found
         return found
 
-    def write(self, points: Sequence[tuple[int, HorizonPoint]]) -> bytes:
+    def write(self, stamp: int, points: Sequence[tuple[int, HorizonPoint]]) -> bytes:
         """Return the message.
 
         Args:
+            stamp: time at which it starts, [ns] of the ROS clock; 0 is at receipt.
             points: time from start, [ns], and the row of each point; at least one.
         """
         n = self._width
@@ -86,7 +88,8 @@ class TrajectoryWriter:
             values.append(0)
             values.append(time // NS_PER_S)
             values.append(time % NS_PER_S)
-        return self._prefix + self._format(len(points)).pack(*values)
+        start = _STAMP.pack(stamp // NS_PER_S, stamp % NS_PER_S)
+        return HEADER + start + self._prefix[_BEHIND_STAMP:] + self._format(len(points)).pack(*values)
 
 
 class ArrayWriter:

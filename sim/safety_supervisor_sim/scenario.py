@@ -107,7 +107,7 @@ class _Moving(_Act):
     goal: Identifier
     """Name of a pose."""
     seconds: Seconds | None = None
-    """Duration of the motion; as fast as half of the limits allow where left out."""
+    """Duration of the motion; as fast as 70 % of the limits allow where left out."""
 
 
 class Stream(_Moving):

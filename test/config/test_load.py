@@ -35,6 +35,53 @@ def test_panda_is_the_robot_of_the_data_sheet_in_the_core_s_units(panda: PandaFi
     np.testing.assert_allclose(limits.upper[3], -0.0698 - 0.05)
 
 
+def test_every_time_and_every_quota_arrives_under_its_own_name(panda: PandaFile) -> None:
+    """Each gets a value of its own, so that no two can be mixed up."""
+    times = {
+        "period": 0.003,
+        "overrun": 0.011,
+        "joint_state_timeout": 0.09,
+        "idle": 31.0,
+        "ready_timeout": 32.0,
+        "manual_idle": 33.0,
+        "recovery_timeout": 34.0,
+        "hold_to_run_timeout": 0.24,
+        "estop_timeout": 0.08,
+        "stop_allowance": 0.41,
+        "standstill_window": 0.21,
+    }
+    source = {
+        "period": 0.012,
+        "max_trajectory_duration": 51.0,
+        "stamp_tolerance": 0.07,
+        "trajectory_start_window": 1.5,
+        "idempotency_lifetime": 500.0,
+        "refusal_window": 6.0,
+        "liveliness_lease": 0.4,
+    }
+    counts = {
+        "priority": 11,
+        "playout_periods": 1,
+        "rate_limit_hz": 300.0,
+        "max_message_bytes": 4000,
+        "max_trajectory_bytes": 200_000,
+        "max_trajectory_points": 900,
+        "idempotency_keys": 800,
+        "refusals": 40,
+    }
+    panda = panda.put("timing", {**times, "overruns_per_hour": 2})
+    panda = panda.put("sources.planner", {**panda.keys["sources"]["planner"], **source, **counts})
+    loaded = panda.load()
+    for name, value in times.items():
+        assert getattr(loaded.timing, name) == round(value * 1e9), name
+    assert loaded.timing.overruns_per_hour == 2
+    planner = loaded.source("planner")
+    for name, value in source.items():
+        assert getattr(planner, name) == round(value * 1e9), name
+    for name, value in counts.items():
+        assert getattr(planner, name) == value, name
+
+
 def test_arrays_can_not_be_written(panda: PandaFile) -> None:
     loaded = panda.load()
     with pytest.raises(ValueError, match="read-only"):

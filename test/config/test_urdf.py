@@ -33,27 +33,40 @@ ENTITIES = '<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
 
 @pytest.mark.redteam(50)
 @pytest.mark.parametrize(
-    "urdf",
+    ("urdf", "why"),
     [
-        b" " * (4 * 1024 * 1024 + 1),
-        model(head=ENTITIES),
-        model(head='<!DOCTYPE r SYSTEM "file:///etc/passwd">'),
-        model(links="".join(f'<link name="l{i}"/>' for i in range(1000))),
-        model(links="<a/>" * 60_000),
-        model(links="<a>" * 40 + "</a>" * 40),
-        model(links=link_chain(300)),
-        model(joints=LOOP, links='<link name="base"/><link name="x"/><link name="y"/>'),
-        model(links='<link name="base"/><link name="base"/>'),
-        model(links='<link name="base"/><link name="other"/>'),
-        model(joints='<joint name="a" type="fixed"><parent link="base"/><child link="none"/></joint>'),
-        '<?xml version="1.0"?><sdf/>',
-        "no xml",
-        b"\xff\xfe<\x00r\x00/\x00>\x00",
+        (b" " * (4 * 1024 * 1024 + 1), "longer than"),
+        (model(head=ENTITIES), "document type"),
+        (model(head='<!DOCTYPE r SYSTEM "file:///etc/passwd">'), "document type"),
+        (model(links="".join(f'<link name="l{i}"/>' for i in range(1000))), "1000 links"),
+        (model(links="<a/>" * 60_000), "more than 50000 elements"),
+        (model(links="<a>" * 40 + "</a>" * 40), "nested deeper than 32"),
+        (model(links=link_chain(300)), "more than 100 joints"),
+        (model(joints=LOOP, links='<link name="base"/><link name="x"/><link name="y"/>'), "cycle"),
+        (model(links='<link name="base"/><link name="base"/>'), "stand twice"),
+        (model(links='<link name="base"/><link name="other"/>'), "no tree"),
+        (
+            model(joints='<joint name="a" type="fixed"><parent link="base"/><child link="none"/></joint>'),
+            "do not exist",
+        ),
+        ('<?xml version="1.0"?><sdf/>', "not <robot>"),
+        ("no xml", "not XML"),
+        (b"\xff\xfe<\x00r\x00/\x00>\x00", "not UTF-8"),
     ],
 )
-def test_a_hostile_urdf_is_refused(panda: PandaFile, urdf: str | bytes) -> None:
+def test_a_hostile_urdf_is_refused(panda: PandaFile, urdf: str | bytes, why: str) -> None:
     (panda.directory / "r.urdf").write_bytes(urdf if isinstance(urdf, bytes) else urdf.encode())
-    assert ("robot.urdf", "E_CONFIG_URDF") in panda.put("robot.urdf", "r.urdf").refused()
+    problems = panda.put("robot.urdf", "r.urdf").error().errors
+    (message,) = [problem.message for problem in problems if problem.code.value == "E_CONFIG_URDF"]
+    assert why in message
+
+
+def test_a_package_s_urdf_lies_inside_the_package(panda: PandaFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    (panda.directory / "share" / "my_robot").mkdir(parents=True)
+    (panda.directory / "share" / "secret.urdf").write_bytes(urdf_path(panda.original).read_bytes())
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(panda.directory))
+    outside = panda.put("robot.urdf", "package://my_robot/../secret.urdf")
+    assert outside.refused() == {("robot.urdf", "E_CONFIG_URDF")}
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ class Rig:
         self.names = self.configuration.robot.joints
         self.now = 1_000_000_000
         self.robot = np.array(start, dtype=float)
+        self.offset = np.zeros(len(self.robot))
+        """Measured minus where the robot would be: servo error, sag, a push."""
         self.lag = 2
         self.follow = True
         self.measure = True
@@ -89,9 +91,8 @@ class Rig:
             if self.measure:
                 while len(self._pipeline) > self.lag:
                     self.robot = self._pipeline.popleft()
-                self.send(
-                    JointStates(self.now - 100_000, self.names, tuple(self.robot.tolist()), (), self.now, self.now)
-                )
+                measured = tuple((self.robot + self.offset).tolist())
+                self.send(JointStates(self.now - 100_000, self.names, measured, (), self.now, self.now))
             if each is not None:
                 each(i)
             estop = EstopInput(self.estop, received_at=self.now - 50_000, **self.estop_extra)  # type: ignore[arg-type]

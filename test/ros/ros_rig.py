@@ -351,6 +351,7 @@ class Rig:
             client.close()
         for process in reversed(self._processes):
             process.end()
+        self._processes.clear()
 
 
 @contextlib.contextmanager

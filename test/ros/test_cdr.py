@@ -62,7 +62,9 @@ def test_a_length_that_the_message_does_not_have_is_not_believed() -> None:
 @given(st.lists(st.sampled_from(["j", "joint", "panda_joint1"]), min_size=1, max_size=8), st.integers(1, 6))
 def test_a_trajectory_is_written_as_the_library_reads_it(joints: list[str], points: int) -> None:
     n = len(joints)
+    stamp = 1_700_000_000_123_456_789
     expected = JointTrajectory(joint_names=joints)
+    expected.header.stamp.sec, expected.header.stamp.nanosec = divmod(stamp, 10**9)
     given_points: list[tuple[int, HorizonPoint]] = []
     for index in range(points):
         time = 700_000_000 * (index + 1)
@@ -71,7 +73,7 @@ def test_a_trajectory_is_written_as_the_library_reads_it(joints: list[str], poin
         point.time_from_start.sec, point.time_from_start.nanosec = divmod(time, 10**9)
         expected.points.append(point)
         given_points.append((time, HorizonPoint(0, tuple(p), tuple(v), tuple(a))))
-    assert deserialize_message(TrajectoryWriter(joints).write(given_points), JointTrajectory) == expected
+    assert deserialize_message(TrajectoryWriter(joints).write(stamp, given_points), JointTrajectory) == expected
 
 
 @given(st.lists(st.sampled_from(["j", "joint", "panda_joint1"]), min_size=1, max_size=8))

@@ -12,8 +12,10 @@ from ros_rig import Rig, children_of, is_alive
 SHARED_MEMORY = Path("/dev/shm")
 
 
-def segments() -> set[str]:
-    return {entry.name for entry in SHARED_MEMORY.iterdir() if "fastrtps" in entry.name and "port" not in entry.name}
+def segments_of(pid: int) -> set[str]:
+    """Return the middleware's shared memory that a process uses."""
+    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {line.rpartition("/")[2] for line in maps if "/dev/shm/" in line and "fastrtps" in line}
 
 
 @pytest.mark.requirement("SR-026")
@@ -21,7 +23,6 @@ def segments() -> set[str]:
 def test_a_signal_in_mid_motion_stops_the_robot_then_ends_everything(rig: Rig, number: signal.Signals) -> None:
     rig.cell()
     client = rig.client()
-    others = segments()
     supervisor = rig.supervisor()
     client.arm()
     client.play(travel=1.4, seconds=4.0)
@@ -29,6 +30,7 @@ def test_a_signal_in_mid_motion_stops_the_robot_then_ends_everything(rig: Rig, n
     assert len(children) == 2  # recorder and decoder
     client.spin(1.0)
     assert client.state == "AUTO/MOVING"
+    shared = segments_of(supervisor.process.pid)
 
     begin = time.monotonic()
     supervisor.send(number)
@@ -45,7 +47,10 @@ def test_a_signal_in_mid_motion_stops_the_robot_then_ends_everything(rig: Rig, n
     client.spin(0.5)
     assert max(abs(a - b) for a, b in zip(client.pose(), before, strict=True)) < 0.002
     assert rig.report(client)["violations"] == []
-    assert segments() <= others
+
+    rig.close()  # whoever heard it has mapped its memory too
+    assert shared
+    assert not [name for name in shared if (SHARED_MEMORY / name).exists()]
 
 
 def test_a_signal_while_it_starts_ends_at_once(rig: Rig) -> None:

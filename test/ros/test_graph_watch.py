@@ -108,11 +108,11 @@ def test_an_incompatible_publisher_is_an_error_at_once(client: Client, superviso
 @pytest.mark.redteam(36)
 @pytest.mark.requirement("SR-041")
 def test_a_configuration_edited_while_running_is_a_fault(client: Client, supervisor: Process, cell_rig: Rig) -> None:
-    client.wait_state("LOCKED", timeout=60.0)
+    client.arm()
     path = cell_rig.directory / "robot.yaml"
     path.touch()  # touched is not changed
     client.spin(1.5)
-    assert client.state == "LOCKED"
+    assert client.state == "AUTO/HOLDING"
     edited = yaml.safe_load(path.read_text())
     edited["envelope"]["frame_speed"] = 1.7
     path.write_text(yaml.safe_dump(edited))
@@ -122,10 +122,12 @@ def test_a_configuration_edited_while_running_is_a_fault(client: Client, supervi
 
 @pytest.mark.redteam(36)
 @pytest.mark.requirement("SR-041")
-def test_another_robot_description_is_a_fault(client: Client, supervisor: Process, cell_rig: Rig) -> None:
+def test_another_robot_description_is_not_armed(client: Client, supervisor: Process, cell_rig: Rig) -> None:
     client.wait_state("LOCKED", timeout=60.0)
     other = cell_rig.client("other_robot")
     other.publisher(String, "/robot_description", LATCHED).publish(String(data="<robot name='other'/>"))
-    client.wait_state("FAULT", timeout=10.0)
-    assert client.status["cause"] == "E_CONFIGURATION_CHANGED"
+    client.wait_for(lambda: "E_CONFIGURATION_CHANGED" in client.status["active_causes"], "the cause")
+    refused = client.call("/supervisor/reset")
+    assert not refused.success
+    assert "E_CONFIGURATION_CHANGED" in refused.message
     other.close()

@@ -9,8 +9,8 @@ import pytest
 from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rosgraph_msgs.msg import Clock
 from ros_rig import SIMULATED_ESTOP, Client, Process, Rig
+from rosgraph_msgs.msg import Clock
 
 START = 60.0
 

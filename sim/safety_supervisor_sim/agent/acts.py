@@ -22,13 +22,14 @@ from safety_supervisor_sim.agent.stage import Stage
 
 LEAD: Final = 0.05
 """Time between an order and the first message that it makes, [s]."""
-SHARE: Final = 0.5
+SHARE: Final = 0.7
 """A motion without a duration uses this share of the limits."""
 AFTERWARDS: Final = 0.2
 """How long an agent goes on streaming after it was stopped, [s]."""
 DISCOVERY: Final = 0.5
 """Time for publishers and subscriptions to find each other, [s]."""
-PRESSED: Final = 0.3
+RELEASED: Final = 1.2
+"""How long an agent streams after the e-stop was released, [s]; equal refusals are reported once a second."""
 POINTS: Final = 20
 INTRUSIONS: Final = 10
 """Messages that a process sends where it must not."""
@@ -218,7 +219,7 @@ class Players:
         motion = self._to_goal(act)
         self._begin_stream(motion)
         self._cast.button.order(state="run")
-        time.sleep(LEAD + PRESSED)
+        time.sleep(LEAD + RELEASED)
         self._cast.mouth.send(do="halt")
         self._cast.mouth.answer()
         return self._facts(motion, motion.goal)

@@ -30,8 +30,9 @@ from safety_supervisor.core.settings import Configuration
 from safety_supervisor_sim.agent.acts import Cast, Players
 from safety_supervisor_sim.agent.child import Child
 from safety_supervisor_sim.agent.stage import Stage, StageError
-from safety_supervisor_sim.scenario import Act, MotorTopic, Scenario, load_scenario
+from safety_supervisor_sim.scenario import Act, Scenario, load_scenario
 
+SPEAKER: Final = "safety_supervisor_sim.agent.speaker"
 START_TIMEOUT: Final = 30.0
 SETTLE_TIMEOUT: Final = 2.0
 HEARD_TIMEOUT: Final = 0.5
@@ -64,7 +65,7 @@ def check(scenario: Scenario, configuration: Configuration) -> list[str]:
 
 
 def hire(scenario: Scenario, configuration: Configuration, supervisor: str) -> Cast:
-    """Start the processes that the scenario needs; only the button and the mouth can be seen on the graph."""
+    """Start the e-stop button and the agent's mouth."""
     source = configuration.source(scenario.source)
     names = list(configuration.robot.joints)
     topics = {
@@ -72,19 +73,25 @@ def hire(scenario: Scenario, configuration: Configuration, supervisor: str) -> C
         "trajectory": f"{supervisor}/sources/{source.name}/joint_trajectory",
         "lease": None if source.liveliness_lease is None else source.liveliness_lease / 1e9,
     }
-    module = "safety_supervisor_sim.agent.speaker"
     dies = any(act.act == "agent_dies" for act in scenario.acts)
-    rogues = {}
-    if any(act.act == "second_publisher" for act in scenario.acts):
-        rogues["stream"] = Child(module, {"node": "rogue_source", "names": names, "stream": topics["stream"]})
-    if any(isinstance(act, MotorTopic) for act in scenario.acts):
-        motor = {"motor": configuration.output.topic, "type": configuration.output.type.value}
-        rogues["motor"] = Child(module, {"node": "rogue_motor", "names": names, **motor})
     return Cast(
-        mouth=Child(module, {"node": "agent", "names": names, **topics}, shared_memory=not dies),
-        rogues=rogues,
+        mouth=Child(SPEAKER, {"node": "agent", "names": names, **topics}, shared_memory=not dies),
+        rogues={},
         button=Child("safety_supervisor_sim.agent.button", {"topic": f"{supervisor}/simulated_estop"}),
     )
+
+
+def hire_rogues(scenario: Scenario, configuration: Configuration, supervisor: str, cast: Cast) -> None:
+    """Start the processes that will speak where they must not; until they are told to, nobody sees them."""
+    names = list(configuration.robot.joints)
+    kinds = {act.act for act in scenario.acts}
+    if "second_publisher" in kinds:
+        topic = f"{supervisor}/sources/{scenario.source}/joint_command"
+        cast.rogues["stream"] = Child(SPEAKER, {"node": "rogue_source", "names": names, "stream": topic})
+    if "motor_topic" in kinds:
+        output = configuration.output
+        motor = {"motor": output.topic, "type": output.type.value}
+        cast.rogues["motor"] = Child(SPEAKER, {"node": "rogue_motor", "names": names, **motor})
 
 
 def take_places(stage: Stage, cast: Cast) -> None:
@@ -245,6 +252,7 @@ def _run(node: Node, read: dict[str, Any]) -> int:
     try:
         players = Players(stage, cast, scenario)
         take_places(stage, cast)
+        hire_rogues(scenario, configuration, read["supervisor"], cast)
         results = play(stage, cast, players, acts)
         if read["results_file"]:
             _write(Path(read["results_file"]), {"scenario": scenario.name, "acts": results})

@@ -34,7 +34,7 @@ REFRESH: Final = 0.1
 START_ALLOWANCE: Final = 60.0
 SLOWEST: Final = 3.0
 """A run may take this many times what its acts say; then it hangs."""
-START_AND_END: Final = 6.0
+START_AND_END: Final = 7.0
 """What starting, ending and judging take of `--seconds`, [s]."""
 
 

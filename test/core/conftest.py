@@ -1,0 +1,8 @@
+"""The rig is imported by name from the tests of the core."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

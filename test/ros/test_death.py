@@ -1,0 +1,79 @@
+"""The supervisor dies in mid-motion: what the robot then does, output type by output type, as the oracle saw it.
+
+SIGKILL ends the process, SIGSTOP freezes it. With `joint_trajectory_horizon` the controller ends in the kept stop that
+travelled with every step; with the others `output.on_loss` happens, which the cell's doubles of the controllers do.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+from ros_rig import CELL_CONTROLLERS, HOME, Client, Process, Rig, children_of, is_alive
+
+TRAVEL, SECONDS = 1.2, 3.0
+DEADMAN = {"time": 0.1, "tested": "by this test, against the simulated cell"}
+ON_LOSS: dict[str, dict[str, Any]] = {
+    "joint_trajectory_horizon": {"on_loss": "hold"},
+    "joint_position": {"on_loss": "hold"},
+    "joint_velocity": {"on_loss": "brake", "deadman": DEADMAN},
+    "joint_state": {"on_loss": "brake", "deadman": DEADMAN},
+}
+# How far joint 1 may still turn at the 0.8 rad/s of these motions, [rad]: a stop at 14.5 rad/s^2 takes 0.03 rad, the
+# cell's brakes at 7 rad/s^2 take 0.05 behind a deadman of 0.1 s; besides the way until the process is really gone.
+FARTHEST = {"joint_trajectory_horizon": 0.15, "joint_position": 0.1, "joint_velocity": 0.3, "joint_state": 0.3}
+
+
+def output(kind: str) -> dict[str, Any]:
+    return {"type": kind, "topic": CELL_CONTROLLERS[kind][1], **ON_LOSS[kind]}
+
+
+def move_and_lose(rig: Rig, client: Client, kind: str, number: signal.Signals) -> tuple[Process, float]:
+    """Kill or freeze the supervisor in mid-motion; return it and how far joint 1 still turned."""
+    client.forget()
+    supervisor = rig.supervisor(f"log_directory:={rig.fresh_directory()}", output=output(kind))
+    client.arm()
+    client.play(TRAVEL if client.pose()[0] < HOME[0] + 0.3 else -TRAVEL, SECONDS)
+    client.spin(0.9)  # about the greatest speed
+    assert client.state == "AUTO/MOVING"
+    there = client.measured[0]
+    supervisor.send(number)
+    client.spin(1.0)
+    before = client.pose()
+    client.spin(0.5)
+    assert max(abs(a - b) for a, b in zip(client.pose(), before, strict=True)) < 0.002, "it does not rest"
+    return supervisor, abs(client.pose()[0] - there)
+
+
+@pytest.mark.redteam(35)
+@pytest.mark.redteam(41)
+@pytest.mark.requirement("SR-039")
+@pytest.mark.requirement("SR-048")
+@pytest.mark.parametrize("kind", list(ON_LOSS))
+def test_killed_or_frozen_in_mid_motion(rig: Rig, kind: str) -> None:
+    rig.cell(CELL_CONTROLLERS[kind][0])
+    client = rig.client()
+
+    supervisor, travelled = move_and_lose(rig, client, kind, signal.SIGKILL)
+    supervisor.process.wait()
+    assert travelled < FARTHEST[kind]
+    report = rig.report(client)
+    assert report["controller"]["active"]
+    if kind == "joint_trajectory_horizon":
+        assert report["violations"] == []
+    else:  # a hold or a brake is no planned stop; where it ends is lawful all the same
+        assert not [one for one in report["violations"] if "position" in str(one) or "zone" in str(one)]
+
+    # Respawned: it boots disarmed, whatever the agent still sends (REDTEAM 41).
+    frozen, travelled = move_and_lose(rig, client, kind, signal.SIGSTOP)
+    assert travelled < FARTHEST[kind]
+    children = children_of(frozen.process.pid)
+    frozen.send(signal.SIGCONT)
+    client.spin(1.0)
+    # Awake again it has missed cycles: it stops, and nothing moves on by itself.
+    assert client.states[-1] not in ("AUTO/MOVING", "AUTO/HOLDING", "READY")
+    frozen.end()
+    assert not [pid for pid in children if is_alive(pid)]
+    if kind == "joint_trajectory_horizon":
+        assert rig.report(client)["violations"] == []
