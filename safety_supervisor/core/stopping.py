@@ -132,21 +132,38 @@ class StraightStop:
         """
         self._origin = state
         position, velocity, acceleration = state.tolist()
-        fade = max([abs(a) * slow for a, slow in zip(acceleration, limits.per_jerk, strict=True)])
-        self.fade = fade = fade if fade > _TINY else 0.0
+        fade = 0.0
+        for a, slow in zip(acceleration, limits.per_jerk, strict=True):
+            needed = abs(a) * slow
+            if needed > fade:  # never true for NaN, which stays visible in the velocities and the end
+                fade = needed
+        if fade <= _TINY:
+            fade = 0.0
+        self.fade = fade
         half_fade = 0.5 * fade
-        rest = [v + a * half_fade for v, a in zip(velocity, acceleration, strict=True)]
+        rest = []
+        slowness = smoothness = 0.0
+        turning = False
+        for v, a, per_acceleration, per_jerk in zip(
+            velocity, acceleration, limits.per_acceleration, limits.per_jerk, strict=True
+        ):
+            w = v + a * half_fade
+            rest.append(w)
+            if v * w < 0.0:
+                turning = True
+            w = abs(w)
+            if w * per_acceleration > slowness:
+                slowness = w * per_acceleration
+            if w * per_jerk > smoothness:
+                smoothness = w * per_jerk
         self.top_velocity: list[float] = rest
         """Velocity at the end of the fade, the largest or the smallest of the stop, [rad/s]."""
-        self._profile = BrakeProfile.within(
-            max([abs(v) * slow for v, slow in zip(rest, limits.per_acceleration, strict=True)]),
-            max([abs(v) * slow for v, slow in zip(rest, limits.per_jerk, strict=True)]),
-        )
-        alpha, beta = self._weights(self.duration)
+        self._profile = BrakeProfile.within(slowness, smoothness)
+        alpha, beta = self._weights(fade + self._profile.duration)
         self.end_list: list[float] = [
             q + alpha * v + beta * a for q, v, a in zip(position, velocity, acceleration, strict=True)
         ]
-        self.turning = fade > 0.0 and min([v * w for v, w in zip(velocity, rest, strict=True)]) < 0.0
+        self.turning = turning
         """Whether a joint turns round inside the fade, so that its extreme is not at an end."""
 
     @property

@@ -12,7 +12,7 @@ from safety_supervisor.core.settings import JointLimits
 
 DT = 0.004
 LIMITS = JointLimits(
-    np.array([-1.0, -2.0]), np.array([1.0, 2.0]), np.array([2.0, 1.0]), np.array([10.0, 5.0]), np.array([4000.0, 900.0])
+    np.array([-1.0, -2.0]), np.array([1.0, 2.0]), np.array([2.0, 1.0]), np.array([10.0, 5.0]), np.array([2000.0, 900.0])
 )
 NAMES = ("shoulder", "elbow")
 WINDOW = HISTORY + 1 + STOP_SAMPLES
