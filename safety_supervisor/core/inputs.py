@@ -155,7 +155,7 @@ class Inputs:
             placed: whether set-points are sent, so that the robot can be expected to follow.
 
         Returns:
-            Causes of a stop at once; what lasts is noted as a condition and comes with every `sample`.
+            Causes of a stop; what lasts is noted as a condition too and comes with every `sample`.
         """
         note = self.conditions.note
         match event:
@@ -173,7 +173,8 @@ class Inputs:
                 note(Code.INCOMPATIBLE_QOS, True)
             case _:
                 pass
-        return set()
+        # At once: what one event shows is not forgotten when the next one of the same cycle is good again.
+        return self.pressing(state)
 
     def source_endpoints(self, event: SourceEndpoints) -> bool:
         """Take how many publishers a source has; return whether the source is known."""
@@ -198,4 +199,4 @@ class Inputs:
             self.conditions.note(Code.MEASURED_WORKSPACE, measured.workspace_code() is not None)
         if state in _TRACKED and placed and not measured.follows():
             causes.add(Code.TRACKING)
-        return causes
+        return causes | self.pressing(state)

@@ -26,7 +26,9 @@ class StopRamp:
         timing = configuration.timing
         self._period = timing.period
         self._allowance = configuration.tracking.delay + timing.standstill_window + timing.stop_allowance
+        self._grace = timing.standstill_window + timing.stop_allowance
         self._due: Nanoseconds = 0
+        self._stale_at: Nanoseconds = 0
         self.overdue = False
         """Whether the standstill that is due was not confirmed: the relays are asked to open."""
 
@@ -47,10 +49,13 @@ class StopRamp:
         measured robot that still moves has missed its ramp.
         """
         stale = bool(measured.stale(now))
+        if stale:
+            self._stale_at = now
         if motion.at_rest and not stale and measured.rests(now):
             self.overdue = False
             return Ramp.CONFIRMED
         if now <= self._due:
             return Ramp.RUNNING
         self.overdue = True
-        return Ramp.RUNNING if stale else Ramp.MISSED
+        # Measured again, it takes the window of the standstill before anything can be said.
+        return Ramp.RUNNING if now <= self._stale_at + self._grace else Ramp.MISSED

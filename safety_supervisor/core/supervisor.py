@@ -83,7 +83,6 @@ class Supervisor:
         self._people = People(configuration, self._state, self._motion, self._inputs)
         self._decisions = DecisionLog()
         self._with_horizon = configuration.output.type is OutputType.JOINT_TRAJECTORY_HORIZON
-        self._estop_latched_on_disk = False
         self._fault_on_disk: Code | None = None
         self._placed = False
         self._cycle = 0
@@ -248,7 +247,6 @@ class Supervisor:
 
     def _boot(self, event: Boot) -> list[Effect]:
         self._reporting.boot(event.nonce, event.emergency_stop_latched, event.fault_latched)
-        self._estop_latched_on_disk = event.emergency_stop_latched
         self._inputs.estop.restore(event.emergency_stop_latched)
         if event.fault_latched:
             self._fault_on_disk = CODE_OF.get(event.fault_latched, Code.INTERNAL)
@@ -265,8 +263,7 @@ class Supervisor:
         """Leave INIT for a stopped state; a latch found on disk decides which (SR-016, SR-047)."""
         ready = self._placed and not self._inputs.blocking_start(event.at)
         if ready or self._fault_on_disk is not None:
-            latched = self._estop_latched_on_disk or self._inputs.estop.latched
-            self._state.initialised(event.at, latched, self._fault_on_disk)
+            self._state.initialised(event.at, self._inputs.estop.latched, self._fault_on_disk)
 
     # --- commands -----------------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 from rclpy.duration import Duration
@@ -154,22 +153,32 @@ class SourceInput:
         self._sink.enter(event)
 
 
-@dataclass
 class SimulatedEstop:
-    """The newest word on `~/simulated_estop`; other words than `run` and `stop` are unknown, which is a stop."""
+    """The word of `~/simulated_estop`; other words than `run` and `stop` are unknown, which is a stop.
 
-    newest: EstopInput = field(default_factory=lambda: EstopInput("unknown"))
+    What is not RUN is kept until a cycle has seen it: a press that is shorter than a cycle is a press (SR-001).
+    """
+
+    def __init__(self) -> None:
+        """Nothing was heard yet."""
+        self._newest = EstopInput("unknown")
+        self._unseen: EstopInput | None = None
 
     def hear(self, data: bytes) -> None:
         """Handle a message."""
         text = read_string(data) if len(data) <= MAX_TEXT_BYTES else None
         now = time.monotonic_ns()
         if text == "run":
-            self.newest = EstopInput("run", received_at=now)
-        elif text == "stop":
-            self.newest = EstopInput("stop", received_at=now)
-        else:
-            self.newest = EstopInput("unknown", received_at=now)
+            self._newest = EstopInput("run", received_at=now)
+            return
+        self._newest = EstopInput("stop" if text == "stop" else "unknown", received_at=now)
+        if self._unseen is None or text == "stop":
+            self._unseen = self._newest
+
+    def sample(self) -> EstopInput:
+        """Return the word for this cycle."""
+        word, self._unseen = self._unseen or self._newest, None
+        return word
 
 
 class Inputs:
@@ -224,7 +233,7 @@ class Inputs:
 
     def sample_estop(self) -> EstopInput:
         """Return the e-stop's newest word for this tick."""
-        return EstopInput("run") if self.estop is None else self.estop.newest
+        return EstopInput("run") if self.estop is None else self.estop.sample()
 
     def _hear_joint_states(self, data: bytes) -> None:
         now = time.monotonic_ns()

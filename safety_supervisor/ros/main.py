@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import FrameType
 
 GOOD, UNUSABLE = 0, 2
+NO_LOG_FILE = ("--ros-args", "--disable-external-lib-logs")
+"""The control thread writes no file: a full or slow disk would hold it. Words go to standard error and /rosout."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,35 +37,36 @@ class Ending:
             raise Interrupted
 
 
-def main(arguments: Sequence[str] | None = None, parameters: Mapping[str, str | bool] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the node until a signal or a shutdown.
 
     Args:
-        arguments: command line with ROS arguments; `sys.argv` when None.
-        parameters: ROS parameters that the calling program sets.
+        arguments: command line with ROS arguments, the program's name first; `sys.argv` when None.
 
     Returns:
         Exit status: 0 ended by a signal or a shutdown, 2 the configuration or the installation is not usable.
     """
     ending = Ending()
     try:
-        return _run(ending, arguments, parameters)
+        return _run(ending, sys.argv if arguments is None else arguments)
     except Interrupted:
         return GOOD
 
 
-def _run(ending: Ending, arguments: Sequence[str] | None, parameters: Mapping[str, str | bool] | None) -> int:
+def _run(ending: Ending, arguments: Sequence[str]) -> int:
     try:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
 
         from safety_supervisor.ros.node import SUCCESS, SupervisorNode, make_executor
+        from safety_supervisor.ros.process import never_wait_for_readers
     except ImportError as error:
         print(f"supervisor: {error}: install the extra `ros`, or source a ROS 2", file=sys.stderr)
         return UNUSABLE
+    never_wait_for_readers()
     try:
-        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
-        node = SupervisorNode(parameters)
+        rclpy.init(args=[*arguments, *NO_LOG_FILE], signal_handler_options=SignalHandlerOptions.NO)
+        node = SupervisorNode()
     except Exception as error:
         print(f"supervisor: {error}", file=sys.stderr)
         return UNUSABLE

@@ -8,7 +8,7 @@ rest before any deactivation. REDTEAM 46, SR-049.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lifecycle_msgs.msg import Transition
@@ -46,18 +46,12 @@ _ENDS_ACTIVITY = (Transition.TRANSITION_DEACTIVATE, *_SHUTDOWNS)
 
 
 class SupervisorNode(LifecycleNode):
-    """The node. `serve` gives it its executor, then `step` is called for ever.
+    """The node. `serve` gives it its executor, then `step` is called for ever."""
 
-    Args:
-        parameters: ROS parameters given by the program that starts it, before those of the command line.
-    """
-
-    def __init__(self, parameters: Mapping[str, str | bool] | None = None) -> None:
+    def __init__(self) -> None:
         """Create the node and its lifecycle services."""
         self._held = HeldServices()  # before the node: its list of services is asked for
-        given = dict(parameters or {})
-        overrides = [Parameter(name, value=value) for name, value in given.items()]
-        overrides.append(Parameter("start_type_description_service", value=False))
+        overrides = [Parameter("start_type_description_service", value=False)]
         super().__init__("supervisor", start_parameter_services=False, parameter_overrides=overrides)
         read_only = ParameterDescriptor(read_only=True)
         self._config_file = str(self.declare_parameter("config_file", "", read_only).value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import stat
 import threading
 
 CONTROL_PRIORITY = 50
@@ -89,6 +90,24 @@ def _raise_thread(thread: int, priority: int) -> None:
 def _other_threads() -> list[int]:
     control = threading.get_native_id()
     return [int(entry) for entry in os.listdir("/proc/self/task") if int(entry) != control]
+
+
+def never_wait_for_readers() -> None:
+    """Let nobody hold this process by not reading its standard output or error: what does not fit is dropped.
+
+    The pipe or terminal is opened anew, so that only this process's way into it becomes non-blocking and not that of
+    whoever shares it.
+    """
+    for descriptor in (1, 2):
+        kind = os.fstat(descriptor).st_mode
+        if not stat.S_ISFIFO(kind) and not stat.S_ISCHR(kind):
+            continue
+        try:
+            fresh = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_APPEND)
+        except OSError:
+            continue  # nothing to gain: /dev/null, or not permitted
+        os.dup2(fresh, descriptor)
+        os.close(fresh)
 
 
 def die_with_parent(signal_number: int) -> None:

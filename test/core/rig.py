@@ -25,7 +25,9 @@ from safety_supervisor.core.types import (
     EstopInput,
     Event,
     JointStates,
+    Latches,
     OperatorAct,
+    RelayDemand,
     Reply,
     SourceEndpoints,
     SourceLiveliness,
@@ -48,7 +50,12 @@ def panda(**changes: Any) -> Configuration:
 class Rig:
     """Runs a supervisor cycle by cycle and keeps everything that came out."""
 
-    def __init__(self, configuration: Configuration | None = None, start: NDArray[np.float64] = HOME) -> None:
+    def __init__(
+        self,
+        configuration: Configuration | None = None,
+        start: NDArray[np.float64] = HOME,
+        latches: tuple[bool, str] = (False, ""),
+    ) -> None:
         self.configuration = configuration or panda()
         self.supervisor = Supervisor(self.configuration)
         self.period = self.configuration.timing.period
@@ -57,26 +64,41 @@ class Rig:
         self.robot = np.array(start, dtype=float)
         self.offset = np.zeros(len(self.robot))
         """Measured minus where the robot would be: servo error, sag, a push."""
+        self.measured_velocity: tuple[float, ...] = ()
         self.lag = 2
         self.follow = True
         self.measure = True
         self.estop = "run"
         self.estop_extra: dict[str, Any] = {}
+        self.estop_received: int | None = None
+        """Receipt time of the device's word; None: just now."""
         self.log_ok = True
         self.late = 0
         self.effects: list[Effect] = []
+        self.history: list[Effect] = []
+        """All effects since the boot; `clear` leaves them."""
+        self.tampered = False
+        """Whether a test broke the supervisor itself, so that a replay can not do the same."""
+        self.ticks: list[tuple[str, str, tuple[Effect, ...]]] = []
+        """State before and after, and effects, of every Tick."""
+        self.placed_anew = False
+        """Whether the set-point may leap once: drives without power can not hold the robot (SR-015)."""
         self.events: list[Event] = []
         self.outputs: list[tuple[float, ...]] = []
         self._pipeline: deque[NDArray[np.float64]] = deque()
         self._sent = 0
-        self.send(Boot(self.now, "boot", "nonce", False, ""))
+        self.send(Boot(self.now, "boot", "nonce", *latches))
 
     # --- events
 
     def send(self, event: Event) -> tuple[Effect, ...]:
         self.events.append(event)
+        before = self.supervisor.state
         effects = self.supervisor.handle(event)
         self.effects.extend(effects)
+        self.history.extend(effects)
+        if isinstance(event, Tick):
+            self.ticks.append((before, self.supervisor.state, effects))
         for effect in effects:
             if isinstance(effect, Actuate):
                 self.outputs.append(effect.positions)
@@ -92,10 +114,11 @@ class Rig:
                 while len(self._pipeline) > self.lag:
                     self.robot = self._pipeline.popleft()
                 measured = tuple((self.robot + self.offset).tolist())
-                self.send(JointStates(self.now - 100_000, self.names, measured, (), self.now, self.now))
+                self.send(JointStates(self.now - 100_000, self.names, measured, self.measured_velocity, self.now, self.now))
             if each is not None:
                 each(i)
-            estop = EstopInput(self.estop, received_at=self.now - 50_000, **self.estop_extra)  # type: ignore[arg-type]
+            received = self.now - 50_000 if self.estop_received is None else self.estop_received
+            estop = EstopInput(self.estop, received_at=received, **self.estop_extra)  # type: ignore[arg-type]
             self.send(Tick(self.now + self.late, self.now, estop, self.log_ok))
 
     def seconds(self, duration: float, each: Callable[[int], None] | None = None) -> None:
@@ -112,6 +135,55 @@ class Rig:
     def lock(self) -> Rig:
         self.seconds(0.4)
         assert self.state == "LOCKED", self.status
+        return self
+
+    @property
+    def latches(self) -> tuple[bool, str]:
+        """What is on disk now."""
+        told = [e for e in self.history if isinstance(e, Latches)]
+        boot = self.events[0]
+        assert isinstance(boot, Boot)
+        if told:
+            return told[-1].emergency_stop, told[-1].fault
+        return boot.emergency_stop_latched, boot.fault_latched
+
+    @property
+    def relays_open(self) -> bool:
+        """Whether the host demands STOP of the relays now."""
+        return [e for e in self.history if isinstance(e, RelayDemand)][-1].stop
+
+    def until(self, state: str, limit: float = 3.0) -> Rig:
+        """Run until a state is reached; fail after `limit` seconds."""
+        for _ in range(round(limit * 1e9 / self.period)):
+            if self.state == state:
+                return self
+            self.cycle()
+        raise AssertionError(f"{self.state} ({self.status.cause}) after {limit} s, not {state}")
+
+    def move(self, seconds: float = 0.5, by: float = 0.6, duration: float = 2.0) -> Rig:
+        """In AUTO: play a smooth trajectory of joint 1 and come into the middle of it."""
+        goal = self.output.copy()
+        goal[0] += by
+        rest = np.zeros((1, len(goal)))
+        self.trajectory([duration], goal[None, :], rest, rest)
+        self.seconds(seconds)
+        assert self.state == "AUTO/MOVING", (self.state, self.decisions()[-1:])
+        return self
+
+    def manual(self) -> Rig:
+        """Through the two acts into MANUAL, the switch pressed to its middle."""
+        self.estop_extra = {"enabling_switch": "released", "integrity": "high"}
+        self.ready()
+        reply = self.act("start", "manual")
+        assert reply.ok, reply
+        self.cycle(2)
+        self.estop_extra = {"enabling_switch": "middle", "integrity": "high"}
+        self.cycle(2)
+        return self
+
+    def jog(self, seconds: float, velocity: list[float]) -> Rig:
+        """A person streams a velocity at 50 Hz."""
+        self.seconds(seconds, lambda i: self.stream(velocity, "joystick", velocity=True) if i % 5 == 0 else None)
         return self
 
     def ready(self) -> Rig:

@@ -95,7 +95,7 @@ def test_straight_stop_is_what_integrating_its_acceleration_gives(n: int, kind: 
         assert np.abs(samples[:, 1] - velocity).max() <= tolerance
         assert np.abs(samples[:, 0] - position).max() <= tolerance * max(1.0, stop.duration) + 1e-12
         assert np.array_equal(samples[0], state) or np.allclose(samples[0], state, rtol=0, atol=1e-15)
-        assert not samples[-1, 1:].any(), "it ends at rest, exactly"
+        assert np.abs(samples[-1, 1:]).max() < 1e-9, "it ends at rest"
         assert np.allclose(samples[-1, 0], stop.end, rtol=0, atol=1e-12)
         assert (np.abs(samples[:, 2]) <= limits.acceleration * (1 + 1e-9)).all()
         # The fade adds at most |a0| fade / 2 to the velocity; the step that leads here is refused when that is too much.
@@ -297,7 +297,7 @@ def random_path(random: np.random.Generator, limits: JointLimits, quintic: bool,
 def test_path_stop_stays_on_its_path_and_keeps_all_limits(quintic: bool) -> None:
     random = np.random.default_rng(23 + quintic)
     found, worst, off_path = 0, {1: 0.0, 2: 0.0, 3: 0.0}, 0.0
-    for _ in range(60):
+    for _ in range(130):
         n = int(random.choice([1, 7, 29]))
         limits = make_limits(n, random)
         path = random_path(random, limits, quintic, random.uniform(0.1, 1.0))

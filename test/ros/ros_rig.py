@@ -78,11 +78,10 @@ def write_configuration(directory: Path, **changes: Any) -> Path:
 class Process:
     """A process of the test; its words are kept, and it is gone behind the test."""
 
-    def __init__(self, command: list[str], domain: int, directory: Path, name: str) -> None:
+    def __init__(self, command: list[str], domain: int, directory: Path, name: str, sink: int | None = None) -> None:
         self.words = directory / f"{name}.{time.monotonic_ns()}.txt"
         environment = dict(os.environ)
-        for key in ("_ROS_WHEELS_BOOTSTRAP_COMPLETE",):
-            environment.pop(key, None)
+        environment.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)  # the wheels prepare each process anew
         path = [str(REPOSITORY), str(REPOSITORY / "sim"), environment.get("PYTHONPATH", "")]
         environment.update(
             ROS_DOMAIN_ID=str(domain),
@@ -96,7 +95,7 @@ class Process:
             self.process = subprocess.Popen(
                 [sys.executable, *command],
                 stdin=subprocess.DEVNULL,
-                stdout=words,
+                stdout=words if sink is None else sink,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 cwd=directory,
@@ -121,6 +120,15 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+def segments_of(pid: int) -> set[str]:
+    """Return the middleware's shared memory that a process uses."""
+    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {line.rpartition("/")[2] for line in maps if "/dev/shm/" in line and "fastrtps" in line}
 
 
 def children_of(pid: int) -> list[int]:
@@ -299,6 +307,8 @@ class Rig:
         self.domain = next_domain()
         self.report_file = directory / "report.json"
         self.last_directory = directory / "log"
+        self._orphaned: set[str] = set()
+        self._found = {entry.name for entry in SHARED_MEMORY.iterdir()}
         self._processes: list[Process] = []
         self._clients: list[Client] = []
 
@@ -307,17 +317,17 @@ class Rig:
         self.last_directory = self.directory / f"log.{time.monotonic_ns()}"
         return self.last_directory
 
-    def start(self, module: str, *parameters: str, name: str) -> Process:
-        """Start a node with ROS parameters."""
+    def start(self, module: str, *parameters: str, name: str, sink: int | None = None) -> Process:
+        """Start a node with ROS parameters; `sink` is where its words go instead of a file."""
         given = [part for value in parameters for part in ("-p", value)]
-        return self._start(["-m", module, "--ros-args", *given], name)
+        return self._start(["-m", module, "--ros-args", *given], name, sink)
 
     def script(self, name: str, *arguments: str) -> Process:
         """Start a program that stands beside the tests."""
         return self._start([str(Path(__file__).with_name(name)), *arguments], name)
 
-    def _start(self, command: list[str], name: str) -> Process:
-        process = Process(command, self.domain, self.directory, name)
+    def _start(self, command: list[str], name: str, sink: int | None = None) -> Process:
+        process = Process(command, self.domain, self.directory, name, sink)
         self._processes.append(process)
         return process
 
@@ -341,6 +351,12 @@ class Rig:
         self._clients.append(client)
         return client
 
+    def kill(self, process: Process) -> None:
+        """SIGKILL a process; what it leaves in shared memory is cleared away behind the test."""
+        self._orphaned |= segments_of(process.process.pid) - self._found
+        process.send(signal.SIGKILL)
+        process.process.wait()
+
     def report(self, client: Client) -> dict[str, Any]:
         """Return the oracle's report as it is now."""
         report: dict[str, Any] = json.loads(client.call("/sim_cell/write_report").message)
@@ -352,6 +368,9 @@ class Rig:
         for process in reversed(self._processes):
             process.end()
         self._processes.clear()
+        for name in self._orphaned:
+            for left in (name, f"{name}_el", f"sem.{name}_mutex"):
+                (SHARED_MEMORY / left).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,11 @@ import signal
 from typing import Any
 
 import pytest
+from rclpy.duration import Duration
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.qos import LivelinessPolicy, QoSProfile
 from ros_rig import CELL_CONTROLLERS, HOME, Client, Process, Rig, children_of, is_alive
+from trajectory_msgs.msg import JointTrajectory
 
 TRAVEL, SECONDS = 1.2, 3.0
 DEADMAN = {"time": 0.1, "tested": "by this test, against the simulated cell"}
@@ -38,7 +42,10 @@ def move_and_lose(rig: Rig, client: Client, kind: str, number: signal.Signals) -
     client.spin(0.9)  # about the greatest speed
     assert client.state == "AUTO/MOVING"
     there = client.measured[0]
-    supervisor.send(number)
+    if number is signal.SIGKILL:
+        rig.kill(supervisor)
+    else:
+        supervisor.send(number)
     client.spin(1.0)
     before = client.pose()
     client.spin(0.5)
@@ -55,8 +62,7 @@ def test_killed_or_frozen_in_mid_motion(rig: Rig, kind: str) -> None:
     rig.cell(CELL_CONTROLLERS[kind][0])
     client = rig.client()
 
-    supervisor, travelled = move_and_lose(rig, client, kind, signal.SIGKILL)
-    supervisor.process.wait()
+    _, travelled = move_and_lose(rig, client, kind, signal.SIGKILL)
     assert travelled < FARTHEST[kind]
     report = rig.report(client)
     assert report["controller"]["active"]
@@ -77,3 +83,33 @@ def test_killed_or_frozen_in_mid_motion(rig: Rig, kind: str) -> None:
     assert not [pid for pid in children if is_alive(pid)]
     if kind == "joint_trajectory_horizon":
         assert rig.report(client)["violations"] == []
+
+
+@pytest.mark.redteam(35)
+@pytest.mark.requirement("SR-039")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_receiver_that_asks_is_told_of_the_death(rig: Rig, number: signal.Signals) -> None:
+    rig.cell()
+    client = rig.client()
+    alive: list[int] = []
+    missed: list[int] = []
+    profile = QoSProfile(depth=1, deadline=Duration(seconds=0.2), liveliness=LivelinessPolicy.AUTOMATIC)
+    profile.liveliness_lease_duration = Duration(seconds=0.2)
+    events = SubscriptionEventCallbacks(
+        deadline=lambda status: missed.append(status.total_count),
+        liveliness=lambda status: alive.append(status.alive_count),
+    )
+    client.node.create_subscription(
+        JointTrajectory, CELL_CONTROLLERS["joint_trajectory_horizon"][1], lambda message: None, profile,
+        event_callbacks=events,
+    )  # fmt: skip
+    supervisor = rig.supervisor()
+    client.wait_state("LOCKED", timeout=60.0)
+    client.wait_for(lambda: alive and alive[-1] == 1, "a live publisher")
+    missed.clear()
+    if number is signal.SIGKILL:
+        rig.kill(supervisor)
+    else:
+        supervisor.send(number)
+    client.wait_for(lambda: missed, "a missed deadline", 1.0)
+    client.wait_for(lambda: alive[-1] == 0, "a lost publisher", 1.0)

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import signal
 import time
-from pathlib import Path
 
 import pytest
-from ros_rig import Rig, children_of, is_alive
-
-SHARED_MEMORY = Path("/dev/shm")
-
-
-def segments_of(pid: int) -> set[str]:
-    """Return the middleware's shared memory that a process uses."""
-    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    return {line.rpartition("/")[2] for line in maps if "/dev/shm/" in line and "fastrtps" in line}
+from ros_rig import SHARED_MEMORY, Rig, children_of, is_alive, segments_of
 
 
 @pytest.mark.requirement("SR-026")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_mid_motion_stops_the_robot_then_ends_everything(rig: Rig, number: signal.Signals) -> None:
+    found = {entry.name for entry in SHARED_MEMORY.iterdir()}
     rig.cell()
     client = rig.client()
     supervisor = rig.supervisor()
@@ -30,7 +22,7 @@ def test_a_signal_in_mid_motion_stops_the_robot_then_ends_everything(rig: Rig, n
     assert len(children) == 2  # recorder and decoder
     client.spin(1.0)
     assert client.state == "AUTO/MOVING"
-    shared = segments_of(supervisor.process.pid)
+    shared = segments_of(supervisor.process.pid) - found
 
     begin = time.monotonic()
     supervisor.send(number)

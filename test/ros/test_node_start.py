@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -82,3 +85,26 @@ def test_without_autostart_it_waits_for_a_lifecycle_manager(rig: Rig) -> None:
         state = client.call("/supervisor/get_state", GetState, timeout=START).current_state.label
     assert children_of(supervisor.process.pid) == []
     assert client.status == {}
+
+
+@pytest.mark.redteam(49)
+def test_nobody_holds_the_supervisor_by_not_reading_its_words(rig: Rig) -> None:
+    rig.cell()
+    client = rig.client()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    path = write_configuration(rig.directory)
+    supervisor = rig.start("safety_supervisor.ros.main", f"config_file:={path}", name="supervisor", sink=writer)
+    os.close(writer)
+    try:
+        client.arm()  # every change of state is a line that nobody reads
+        assert client.call("/supervisor/stop").success
+        client.wait_state("LOCKED")
+        supervisor.send(signal.SIGINT)
+        assert client.wait_end(supervisor, timeout=5.0) == 0
+    finally:
+        os.close(reader)

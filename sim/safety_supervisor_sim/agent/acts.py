@@ -26,8 +26,6 @@ SHARE: Final = 0.7
 """A motion without a duration uses this share of the limits."""
 AFTERWARDS: Final = 0.2
 """How long an agent goes on streaming after it was stopped, [s]."""
-DISCOVERY: Final = 0.5
-"""Time for publishers and subscriptions to find each other, [s]."""
 RELEASED: Final = 1.2
 """How long an agent streams after the e-stop was released, [s]; equal refusals are reported once a second."""
 POINTS: Final = 20
@@ -268,20 +266,22 @@ class Players:
 
     def _second_publisher(self, act: script.SecondPublisher) -> dict[str, Any]:
         pose = self._stage.commanded().tolist()
-        start_ns = time.monotonic_ns() + round(DISCOVERY * NANO)
-        words = {"do": "stream", "rows": [pose] * INTRUSIONS, "period": self._period, "start_ns": start_ns}
-        return self._rogue(act, "stream", pose, words)
+        return self._rogue(act, "stream", {"rows": [pose] * INTRUSIONS, "period": self._period})
 
     def _motor_topic(self, act: script.MotorTopic) -> dict[str, Any]:
         # To hold the pose that the robot holds already: harmless, and still nobody's right.
         pose = self._stage.commanded().tolist()
-        return self._rogue(act, "motor", pose, {"do": "intrude", "pose": pose, "count": INTRUSIONS, "period": 0.02})
+        return self._rogue(act, "motor", {"pose": pose, "count": INTRUSIONS, "period": 0.02})
 
-    def _rogue(self, act: script.Act, role: str, pose: list[float], words: dict[str, Any]) -> dict[str, Any]:
+    def _rogue(self, act: script.Act, role: str, words: dict[str, Any]) -> dict[str, Any]:
+        pose = self._stage.commanded().tolist()
         rogue = self._cast.rogues[role]
         rogue.order(do="open")
         self._fault_mark(act)
-        rogue.order(**words)
+        if role == "stream":
+            rogue.order(do="stream", start_ns=time.monotonic_ns(), **words)
+        else:
+            rogue.order(do="intrude", **words)
         self._stage.wait_for_state(act.expect.state, 3.0)
         rogue.close()
         return {"start": pose}

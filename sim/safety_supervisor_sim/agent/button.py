@@ -26,7 +26,6 @@ PERIOD = 0.02
 def main() -> int:
     """Send the state until the input closes."""
     topic = json.loads(sys.argv[1])["topic"]
-    priority.take(priority.BUTTON)
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("estop_button", start_parameter_services=False)
     publisher = node.create_publisher(String, topic, QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE))
@@ -34,6 +33,7 @@ def main() -> int:
     closed = threading.Event()
 
     def send() -> None:
+        priority.take(priority.BUTTON)
         due = time.monotonic()
         while not closed.is_set():
             publisher.publish(message)

@@ -103,6 +103,10 @@ def take_places(stage: Stage, cast: Cast) -> None:
     cast.button.order(state="run")
     cast.mouth.send(do="open")
     stage.wait_for_services(START_TIMEOUT)
+    opened = cast.mouth.answer()
+    say({"opened": opened})
+    if not opened["heard"]:
+        raise StageError("nobody listens to the source's topics")
     due = time.monotonic() + START_TIMEOUT
     while not stage.wait_for_state(["LOCKED"], 0.5):
         state = stage.status.get("state", "nothing heard")
@@ -111,10 +115,6 @@ def take_places(stage: Stage, cast: Cast) -> None:
         if state == "EMERGENCY_STOP":
             # It booted before the button's first word, or with its latch set: the device is to be cycled.
             cycle(cast)
-    opened = cast.mouth.answer()
-    say({"opened": opened})
-    if not opened["heard"]:
-        raise StageError("nobody listens to the source's topics")
     if not stage.wait(stage.has_output, SETTLE_TIMEOUT):
         raise StageError(f"nothing on {stage.configuration.output.topic}")
 

@@ -92,7 +92,6 @@ class Speaker:
         self._orders.put(None)
 
     def _open(self) -> dict[str, Any]:
-        priority.take(priority.MOUTH)
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node(self._parameters["node"], start_parameter_services=False)
         self._clock = self._node.get_clock()
@@ -117,6 +116,7 @@ class Speaker:
             time.sleep(0.01)
         gc.collect()
         gc.freeze()
+        priority.take(priority.MOUTH)
         return {
             "heard": all(one.get_subscription_count() for one in publishers),
             "seconds": time.monotonic() - began,

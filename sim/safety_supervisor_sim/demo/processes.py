@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-from safety_supervisor_sim import priority
-
 PATIENCE: Final = 10.0
 """How long a process may take to end when nobody is in a hurry, [s]."""
 HURRY: Final = 0.7
@@ -21,20 +19,16 @@ HURRY: Final = 0.7
 _PR_SET_PDEATHSIG: Final = 1
 
 
-def _prepare(real_time: int) -> None:
-    """In the child: be interrupted when this program dies, so that nothing is left even then; take a priority."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
-    if real_time:
-        priority.take(real_time)
+def _end_with_parent() -> None:
+    """In the child: be interrupted when this program dies, so that nothing is left even then."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
 
 
 class Process:
     """One process with a session of its own, so that Ctrl-C in a terminal reaches this program alone."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path, listen: bool = False,
-        real_time: int = 0,
+        self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path, listen: bool = False
     ) -> None:
         """Start `python ARGUMENTS`.
 
@@ -44,7 +38,6 @@ class Process:
             environment: whole environment.
             log: file for what it writes.
             listen: keep its standard output for `output`.
-            real_time: SCHED_FIFO priority to ask for; 0 for none.
         """
         self.name = name
         self.log = log
@@ -56,7 +49,7 @@ class Process:
                 stderr=file,
                 env=dict(environment),
                 start_new_session=True,
-                preexec_fn=lambda: _prepare(real_time),
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             )
 
     @property
@@ -69,6 +62,11 @@ class Process:
     def status(self) -> int | None:
         """Exit status; None while it runs."""
         return self._process.poll()
+
+    @property
+    def id(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
         """Ask it to end."""

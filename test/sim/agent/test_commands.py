@@ -1,0 +1,93 @@
+"""The agent's messages: each defect breaks what its name says, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from typing import get_args
+
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from trajectory_msgs.msg import JointTrajectory
+
+from safety_supervisor_sim.agent import commands
+from safety_supervisor_sim.agent.motions import PointToPoint
+from safety_supervisor_sim.scenario import Defect
+
+NAMES = ["panda_joint1", "panda_joint2", "panda_joint3"]
+POSE = np.array([0.1, -0.2, 0.3])
+STAMP = 5 * commands.NANO + 7
+
+
+@pytest.mark.parametrize("defect", get_args(Defect))
+def test_a_defect_changes_the_good_message(defect: Defect) -> None:
+    good = commands.joint_state(NAMES, POSE, STAMP)
+    assert commands.defective(defect, NAMES, POSE, STAMP) != good
+
+
+def changed(defect: Defect) -> set[str]:
+    good, bad = commands.joint_state(NAMES, POSE, STAMP), commands.defective(defect, NAMES, POSE, STAMP)
+    return {part for part in ("header", "name", "position", "velocity", "effort") if getattr(good, part) != getattr(bad, part)}
+
+
+@pytest.mark.parametrize(
+    ("defect", "parts"),
+    [
+        ("nan", {"position"}),
+        ("degrees", {"position"}),
+        ("unnamed", {"name"}),
+        ("missing_joint", {"name", "position"}),
+        ("look_alike_name", {"name"}),
+        ("effort", {"effort"}),
+        ("mixed", {"velocity"}),
+        ("future_stamp", {"header"}),
+    ],
+)
+def test_a_defect_changes_nothing_else(defect: Defect, parts: set[str]) -> None:
+    assert changed(defect) == parts
+
+
+def test_values_of_defects() -> None:
+    assert math.isnan(commands.defective("nan", NAMES, POSE, STAMP).position[-1])
+    assert list(commands.defective("degrees", NAMES, POSE, STAMP).position) == pytest.approx(np.degrees(POSE))
+    look_alike = commands.defective("look_alike_name", NAMES, POSE, STAMP).name[0]
+    assert not look_alike.isascii()
+    assert look_alike.replace(commands.LOOK_ALIKE, "a") == NAMES[0]
+
+
+def test_a_shuffled_order_keeps_no_joint_at_its_place() -> None:
+    order = commands.shuffled([f"j{n}" for n in range(7)])
+    assert sorted(order) == list(range(7))
+    assert all(place != index for place, index in enumerate(order))
+
+
+def test_a_quintic_trajectory_carries_the_motion_at_its_times() -> None:
+    motion = PointToPoint(np.zeros(3), POSE, 1.2)
+    message = commands.quintic_trajectory(NAMES, motion, 12)
+    assert len(message.points) == 12
+    for point in message.points:
+        sample = motion.at(point.time_from_start.sec + point.time_from_start.nanosec * 1e-9)
+        assert list(point.positions) == pytest.approx(sample.position, abs=1e-12)
+        assert list(point.velocities) == pytest.approx(sample.velocity, abs=1e-12)
+        assert list(point.accelerations) == pytest.approx(sample.acceleration, abs=1e-9)
+    assert not any(message.points[-1].velocities)
+
+
+def test_times_out_of_order_are_out_of_order() -> None:
+    message = commands.quintic_trajectory(NAMES, PointToPoint(np.zeros(3), POSE, 1.2), 6)
+    times = [p.time_from_start.sec * commands.NANO + p.time_from_start.nanosec for p in commands.spoil(message, "time_order").points]
+    assert sorted(times) != times
+
+
+@pytest.mark.parametrize("names", [["a"], ["ab", "cde"], NAMES, [f"panda_joint{n}" for n in range(7)]])
+def test_a_huge_trajectory_is_what_rclpy_would_write(names: list[str]) -> None:
+    """Written by hand for speed; read by the library, every field."""
+    goal = np.arange(1.0, len(names) + 1.0)
+    message = deserialize_message(commands.huge_trajectory(names, np.zeros(len(names)), goal, 4), JointTrajectory)
+    assert list(message.joint_names) == names
+    assert [list(point.positions) for point in message.points] == pytest.approx(
+        [list(goal * share) for share in (0.0, 1 / 3, 2 / 3, 1.0)]
+    )
+    assert [point.time_from_start.nanosec for point in message.points] == [1_000_000, 2_000_000, 3_000_000, 4_000_000]
+    assert not any(len(point.velocities) or len(point.accelerations) or len(point.effort) for point in message.points)
+    assert deserialize_message(serialize_message(message), JointTrajectory) == message
