@@ -16,7 +16,7 @@ from safety_supervisor.core.intake_results import SetPoint
 from safety_supervisor.core.lane import Lane, Progress, at_rest
 from safety_supervisor.core.segments import Segment, Stream
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
+from safety_supervisor.core.stopping import Stop, StopLimits, StopRoom, StraightStop
 from safety_supervisor.core.trajectory import PlannedTrajectory, limits_of
 from safety_supervisor.core.types import HorizonPoint
 from safety_supervisor.core.units import Matrix, Vector, seconds
@@ -60,6 +60,7 @@ class Motion:
         self.lanes = {name: Lane(name, np.array(ids, dtype=np.intp), self._dt) for name, ids in groups.items()}
         self._group_limits = {name: limits_of(self._limits, lane.indices) for name, lane in self.lanes.items()}
         self._group_stop_limits = {name: StopLimits(limits) for name, limits in self._group_limits.items()}
+        self._group_rooms = {name: StopRoom(limits) for name, limits in self._group_limits.items()}
         self._group_envelopes = {
             name: JointEnvelope(self._group_limits[name], self._names(lane), self._dt)
             for name, lane in self.lanes.items()
@@ -166,6 +167,8 @@ class Motion:
     def _check_end(self, group: str, state: Matrix) -> Violation | None:
         """Check that a group could stop from a state inside its position limits."""
         limits, envelope = self._group_limits[group], self._group_envelopes[group]
+        if self._group_rooms[group].holds(state):
+            return None
         stop = StraightStop(state, self._group_stop_limits[group])
         if not stop.turning and envelope.passes_stop(state, stop.top_velocity, stop.end_list):
             return None

@@ -253,6 +253,34 @@ def straight_stop_reach(states: NDArray[np.float64], limits: JointLimits) -> tup
     return np.minimum(q, end) - turning, np.maximum(q, end) + turning, rest
 
 
+class StopRoom:
+    """States from which every straight stop stays inside the limits, so that none has to be planned to know it.
+
+    A stop from |v| <= V - A fade / 2, |a| <= A, with fade = max A / J, never passes V. Its profile takes no longer than
+    the one from V in all joints, since the duration grows with slowness and with smoothness, and uses half that as path
+    time; so no joint travels more than V (fade + duration / 2).
+    """
+
+    __slots__ = ("_bounds",)
+
+    def __init__(self, limits: JointLimits) -> None:
+        """Compute the room."""
+        fade = float((limits.acceleration / limits.jerk).max())
+        slowness = float((limits.velocity / limits.acceleration).max())
+        smoothness = float((limits.velocity / limits.jerk).max())
+        travel = limits.velocity * (fade + 0.5 * BrakeProfile.within(slowness, smoothness).duration)
+        fastest = limits.velocity - 0.5 * fade * limits.acceleration
+        rows = (limits.lower + travel, limits.upper - travel, fastest, limits.acceleration)
+        self._bounds = list(zip(*(row.tolist() for row in rows), strict=True))
+
+    def holds(self, state: Matrix) -> bool:
+        """Whether a state, shape (3, n), is one of them; NaN is not."""
+        for q, v, a, (lower, upper, fastest, hardest) in zip(*state.tolist(), self._bounds, strict=True):
+            if not (lower <= q <= upper and -fastest <= v <= fastest and -hardest <= a <= hardest):
+                return False
+        return True
+
+
 class Path(Protocol):
     """A motion as a function of its own time."""
 

@@ -7,6 +7,7 @@ e-stop, causes of stops, then motion; the motors are served before anything is r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -185,6 +186,8 @@ class Supervisor:
     def _actuate(self, now: int, scheduled: int, before: Matrix) -> Actuate:
         motion = self._motion
         q, v, a = motion.state.tolist()
+        if not math.isfinite(sum(q) + sum(v) + sum(a)):
+            raise FloatingPointError("the set-point is not finite")
         self._cycle += 1
         horizon = motion.horizon() if self._with_horizon else ()
         came_from = None

@@ -35,4 +35,4 @@ def give_all(process: int, priority: int) -> bool:
         threads = [int(name) for name in os.listdir(f"/proc/{process}/task")]
     except OSError:
         return False
-    return all([give(thread, priority) for thread in threads])
+    return [thread for thread in threads if not give(thread, priority)] == []

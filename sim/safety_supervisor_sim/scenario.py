@@ -329,7 +329,7 @@ def _path(location: tuple[int | str, ...]) -> str:
             path += f"[{step}]"
         elif not after_act:
             path += f".{step}" if path else step
-        after_act = isinstance(step, int) and path.startswith("acts[")  and path.count("[") == 1
+        after_act = isinstance(step, int) and path.startswith("acts[") and path.count("[") == 1
     return path
 
 
@@ -379,5 +379,3 @@ def has_fault(act: Act) -> bool:
     return isinstance(
         act, DefectiveInMotion | Silence | StopInMotion | Flood | AgentDies | PressEstop | SecondPublisher | MotorTopic
     )
-
-

@@ -40,11 +40,11 @@ def judge_output(rig: Rig) -> None:
                 assert times[0] > 0
                 assert times == sorted(set(times))
             else:
-                assert not any(sent[0].velocities), "what moves carries its stop"
+                assert np.abs(sent[0].velocities).max() < 1e-9, "what moves carries its stop"
             if last is not None and before in STILL and after in STILL and not rig.placed_anew:
                 assert sent[0].positions == last.positions, (before, after)
         else:
-            assert last is None, f"a cycle without a set-point in {after}"
+            assert last is None or rig.silent, f"a cycle without a set-point in {after}"
         last = sent[0] if sent else None
 
 
@@ -71,7 +71,7 @@ def rigs() -> Iterator[Callable[..., Rig]]:
     yield make
     for rig in made:
         judge_output(rig)
-        if not rig.placed_anew and "INIT" not in [after for _, after, effects in rig.ticks if rig.outputs][200:]:
+        if not (rig.placed_anew or rig.skips):
             judge_envelope(rig)
         if rig.tampered:
             continue

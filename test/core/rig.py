@@ -83,6 +83,11 @@ class Rig:
         """State before and after, and effects, of every Tick."""
         self.placed_anew = False
         """Whether the set-point may leap once: drives without power can not hold the robot (SR-015)."""
+        self.skips = False
+        self.silent = False
+        """Whether the test takes even the kept stop away."""
+        self.counter = 0
+        """Whether cycles were missed, so that consecutive set-points are more than one period apart."""
         self.events: list[Event] = []
         self.outputs: list[tuple[float, ...]] = []
         self._pipeline: deque[NDArray[np.float64]] = deque()

@@ -6,12 +6,14 @@ the input closes, because its parent said so or died, it ends.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 from typing import Any
+
 
 class Child:
     """One child process, running `python -m MODULE ARGUMENTS`."""
@@ -94,10 +96,8 @@ class Child:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None and not pipe.closed:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
 
 
 def answer(**values: Any) -> None:

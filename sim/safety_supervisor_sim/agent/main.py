@@ -57,7 +57,9 @@ def check(scenario: Scenario, configuration: Configuration) -> list[str]:
     if scenario.robot != configuration.robot.id:
         problems.append(f"the scenario is for robot {scenario.robot}, not {configuration.robot.id}")
     size = len(configuration.robot.joints)
-    problems += [f"pose {name} has {len(pose)} values, not {size}" for name, pose in scenario.poses.items() if len(pose) != size]
+    problems += [
+        f"pose {name} has {len(pose)} values, not {size}" for name, pose in scenario.poses.items() if len(pose) != size
+    ]
     known = {source.name for source in configuration.sources}
     if scenario.source not in known:
         problems.append(f"no source {scenario.source} is configured, only {', '.join(sorted(known))}")
@@ -131,14 +133,14 @@ def play(stage: Stage, cast: Cast, players: Players, acts: list[Act]) -> list[di
         if expect.state:
             stage.wait_for_state(expect.state, SETTLE_TIMEOUT)
         if expect.codes:
-            stage.wait(lambda: stage.heard(expect.codes), HEARD_TIMEOUT)
+            stage.wait_for_codes(expect.codes, HEARD_TIMEOUT)
         stage.wait_for_rest(SETTLE_TIMEOUT, still=0.05)
         time.sleep(LEFT)
         seen = stage.observed
         result = {
             "name": act.name,
             "began_ns": began,
-            "ended_ns": time.monotonic_ns(),
+            "ended_ns": (ended := time.monotonic_ns()),
             "state": stage.status.get("state", ""),
             "states": list(seen.states),
             "causes": list(seen.causes),
@@ -147,7 +149,7 @@ def play(stage: Stage, cast: Cast, players: Players, acts: list[Act]) -> list[di
             "facts": facts,
         }
         results.append(result)
-        say({"played": act.name, "state": result["state"], "seconds": (result["ended_ns"] - began) * 1e-9})
+        say({"played": act.name, "state": result["state"], "seconds": (ended - began) * 1e-9})
         if expect.state and result["state"] not in expect.state and not set_again(stage, cast):
             say({"failed": f"in {result['state']} after {act.name}: nothing can be played any more"})
             break

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+
 # s(u) = 35 u^4 - 84 u^5 + 70 u^6 - 20 u^7: velocity, acceleration and jerk are zero at both ends.
 def _blend(u: float) -> tuple[float, float, float]:
     """Return s and its first two derivatives at u."""

@@ -211,7 +211,6 @@ class Speaker:
         self._trajectory_publisher.publish(self._prepared[name])
         return {"at": time.monotonic_ns()}
 
-
     def _intrude(self, pose: list[float], count: int, period: float) -> dict[str, Any]:
         if self._kind is JointTrajectory:
             point = JointTrajectoryPoint(positions=pose)

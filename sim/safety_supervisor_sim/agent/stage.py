@@ -126,7 +126,7 @@ class Stage:
             self._captured.append(data)
 
     def _on_measured(self, message: JointState) -> None:
-        at = {name: value for name, value in zip(message.name, message.position, strict=True)}
+        at = dict(zip(message.name, message.position, strict=True))
         row = [at[joint] for joint in self.configuration.robot.joints]
         self._measured = [*self._measured[1 - _MEASURED :], row]
 
@@ -174,10 +174,9 @@ class Stage:
         """Whether anything was sent to the motors yet."""
         return bool(self._raw)
 
-    def heard(self, codes: Iterable[str]) -> bool:
-        """Whether one of these codes was heard since the act began, as a decision or as the cause of a stop."""
-        wanted = set(codes)
-        return bool(wanted & ({decision.get("code", "") for decision in self.observed.decisions} | set(self.observed.causes)))
+    def heard(self) -> set[str]:
+        """Return the codes heard since the act began, of decisions and of causes."""
+        return {decision.get("code", "") for decision in self.observed.decisions} | set(self.observed.causes)
 
     # -- waiting ----------------------------------------------------------------------------
 
@@ -190,6 +189,11 @@ class Stage:
         """Wait until the supervisor is in one of these states."""
         wanted = set(states)
         return self.wait(lambda: self.status.get("state") in wanted, timeout)
+
+    def wait_for_codes(self, codes: Iterable[str], timeout: float) -> bool:
+        """Wait until one of these codes was heard since the act began."""
+        wanted = set(codes)
+        return self.wait(lambda: bool(wanted & self.heard()), timeout)
 
     def wait_for_services(self, timeout: float) -> None:
         """Wait until the supervisor can be called.

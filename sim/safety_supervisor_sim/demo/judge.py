@@ -224,7 +224,7 @@ def _motion(records: Sequence[Record], violations: Sequence[Record]) -> dict[str
 
 def describe(expect: Expect) -> str:
     """What is expected, in one line."""
-    parts = [*expect.verdicts]
+    parts: list[str] = [*expect.verdicts]
     if expect.codes:
         parts.append("|".join(expect.codes))
     if expect.replies != "any":

@@ -65,7 +65,9 @@ def missing() -> list[str]:
         "cmeel": f"{INSTALL} (it brings example-robot-data)",
         "pinocchio": INSTALL,
     }
-    return [f"{name} is not installed: {cure}" for name, cure in needed.items() if importlib.util.find_spec(name) is None]
+    return [
+        f"{name} is not installed: {cure}" for name, cure in needed.items() if importlib.util.find_spec(name) is None
+    ]
 
 
 def free_domain() -> int:

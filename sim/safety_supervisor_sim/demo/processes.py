@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -84,10 +85,8 @@ class Process:
     def kill(self) -> bool:
         """Kill what is left of its session; return whether the process itself had to be killed."""
         alive = self._process.poll() is None
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()

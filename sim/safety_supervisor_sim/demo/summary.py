@@ -87,7 +87,9 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
 
 
 def _lines(summary: Mapping[str, Any]) -> list[str]:
-    worst = ", ".join(f"{kind} {found['margin']:+.4g} ({found['item']})" for kind, found in summary["oracle"]["worst"].items())
+    worst = ", ".join(
+        f"{kind} {found['margin']:+.4g} ({found['item']})" for kind, found in summary["oracle"]["worst"].items()
+    )
     good, cycle, replay = summary["good_unchanged"], summary["cycle_us"], summary["replay"]
     lines = [
         f"oracle: {summary['oracle']['samples']} samples, {len(summary['oracle']['violations'])} limits passed; "

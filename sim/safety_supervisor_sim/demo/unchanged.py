@@ -98,9 +98,8 @@ def _rate(coefficients: Array, u: float) -> Array:
     return result
 
 
-def _closest(coefficients: Array, target: Array, reach: float) -> tuple[float, float]:
-    """Return the time u and the error where a quintic comes closest to a set-point, within `reach` around its pair."""
-    u = 0.5
+def _closest(coefficients: Array, target: Array, u: float, reach: float) -> tuple[float, float]:
+    """Return time and error where a quintic comes closest to a set-point near u, within `reach` around its pair."""
     for _ in range(_NEWTON):
         gap, rate = target - _value(coefficients, u), _rate(coefficients, u)
         square = float(rate @ rate)
@@ -139,9 +138,7 @@ def find(set_points: Array, period: float, output: Output) -> Arrival:
     return Arrival(len(set_points), missing, worst, *_beats(np.array(times), set_points, period, output))
 
 
-def _search(
-    quintics: Array, output: Output, target: Array, expected: float, beat: float
-) -> tuple[float, float]:
+def _search(quintics: Array, output: Output, target: Array, expected: float, beat: float) -> tuple[float, float]:
     """Return time in cycles, and error, of the best place for one set-point."""
     distance = np.abs(output.positions - target).max(axis=1)
     if expected >= 0.0:
@@ -153,11 +150,14 @@ def _search(
     best = (0.0, float("inf"))
     for place in places:
         for pair in range(max(0, place - _PAIRS), min(len(quintics), place + _PAIRS)):
-            u, error = _closest(quintics[pair], target, reach)
-            if error < best[1]:
-                best = (pair + u, error)
-            if error <= FOUND:
-                return best
+            # From several beginnings: a quintic may turn round within a cycle.
+            guess = min(1.0 + reach, max(-reach, expected - pair)) if expected >= 0.0 else 0.5
+            for begin in (guess, -0.5 * reach, 0.5, 1.0 + 0.5 * reach):
+                u, error = _closest(quintics[pair], target, begin, reach)
+                if error < best[1]:
+                    best = (pair + u, error)
+                if error <= FOUND:
+                    return best
     return best
 
 

@@ -27,7 +27,11 @@ def test_a_defect_changes_the_good_message(defect: Defect) -> None:
 
 def changed(defect: Defect) -> set[str]:
     good, bad = commands.joint_state(NAMES, POSE, STAMP), commands.defective(defect, NAMES, POSE, STAMP)
-    return {part for part in ("header", "name", "position", "velocity", "effort") if getattr(good, part) != getattr(bad, part)}
+    return {
+        part
+        for part in ("header", "name", "position", "velocity", "effort")
+        if getattr(good, part) != getattr(bad, part)
+    }
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,10 @@ def test_a_quintic_trajectory_carries_the_motion_at_its_times() -> None:
 
 def test_times_out_of_order_are_out_of_order() -> None:
     message = commands.quintic_trajectory(NAMES, PointToPoint(np.zeros(3), POSE, 1.2), 6)
-    times = [p.time_from_start.sec * commands.NANO + p.time_from_start.nanosec for p in commands.spoil(message, "time_order").points]
+    times = [
+        p.time_from_start.sec * commands.NANO + p.time_from_start.nanosec
+        for p in commands.spoil(message, "time_order").points
+    ]
     assert sorted(times) != times
 
 
@@ -85,9 +92,8 @@ def test_a_huge_trajectory_is_what_rclpy_would_write(names: list[str]) -> None:
     goal = np.arange(1.0, len(names) + 1.0)
     message = deserialize_message(commands.huge_trajectory(names, np.zeros(len(names)), goal, 4), JointTrajectory)
     assert list(message.joint_names) == names
-    assert [list(point.positions) for point in message.points] == pytest.approx(
-        [list(goal * share) for share in (0.0, 1 / 3, 2 / 3, 1.0)]
-    )
+    positions = np.array([point.positions for point in message.points])
+    np.testing.assert_allclose(positions, np.outer([0.0, 1 / 3, 2 / 3, 1.0], goal), rtol=0.0, atol=1e-12)
     assert [point.time_from_start.nanosec for point in message.points] == [1_000_000, 2_000_000, 3_000_000, 4_000_000]
     assert not any(len(point.velocities) or len(point.accelerations) or len(point.effort) for point in message.points)
     assert deserialize_message(serialize_message(message), JointTrajectory) == message

@@ -110,7 +110,9 @@ def test_what_is_wrong_is_refused(tmp_path: Path, old: str, new: str, path: str)
 
 
 def test_a_group_must_stand_together(tmp_path: Path) -> None:
-    text = GOOD.replace("name: late, act: stream, goal: home, priority: 3", "name: late, act: stream, goal: home, group: walls")
+    text = GOOD.replace(
+        "name: late, act: stream, goal: home, priority: 3", "name: late, act: stream, goal: home, group: walls"
+    )
     text += "  - {name: again, act: stream, goal: home, group: estop, expect: {}}\n"
     assert [found for found in problems(tmp_path, text) if found.startswith("acts[5].group")]
 

@@ -1,0 +1,338 @@
+"""Our own failures: whatever raises, the kept stop goes on in that very cycle, in one regular step, and FAULT latches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from rig import HOME, Rig
+
+from safety_supervisor.core.types import (
+    Actuate,
+    AdapterFault,
+    Decision,
+    Latches,
+    OutputEndpoints,
+    RelayDemand,
+    RobotDescription,
+    SourceEndpoints,
+    StopRequested,
+)
+
+Rigs = Callable[..., Rig]
+
+
+class Broken(Exception):
+    """What a bug of our own may raise."""
+
+
+def broken(*_: Any, **__: Any) -> Any:
+    raise Broken("a bug")
+
+
+# Where it breaks: before, inside and after the motion's step, and while reporting.
+PLACES = [
+    "_inputs.sample",
+    "_inputs.hands_off",
+    "_commands.advance",
+    "_motion.advance",
+    "_motion._verify",
+    "_verifier.verify",
+    "_inputs.measured.commanded",
+    "_actuate",
+    "_noted",
+    "_course.advance",
+    "_reporting.status",
+    "_reporting.relays",
+]
+
+
+def break_once(rig: Rig, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Let one call fail, once."""
+    *path, name = place.split(".")
+    owner: Any = rig.supervisor
+    for part in path:
+        owner = getattr(owner, part)
+    whole = getattr(owner, name)
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(owner, name, whole)
+        raise Broken(place)
+
+    monkeypatch.setattr(owner, name, once)
+    rig.tampered = True
+
+
+@pytest.mark.redteam(37)
+@pytest.mark.parametrize("moving", ["trajectory", "stream"])
+@pytest.mark.parametrize("place", PLACES)
+def test_an_exception_in_a_cycle_runs_the_kept_stop(
+    rigs: Rigs, monkeypatch: pytest.MonkeyPatch, place: str, moving: str
+) -> None:
+    rig = rigs().auto()
+    if moving == "trajectory":
+        rig.move(0.6)
+    else:
+        flow = streaming(rig)
+        rig.seconds(0.5, flow)
+    speed = np.diff(rig.outputs[-2:], axis=0)[0, 0] / 0.004
+    assert abs(speed) > 0.05
+    promised = last_actuate(rig)
+    break_once(rig, monkeypatch, place)
+    if place in ("_reporting.status", "_reporting.relays", "_motion._verify", "_verifier.verify"):
+        rig.cycle(30 if "reporting" in place else 1)
+    else:
+        rig.cycle()
+    assert rig.state in ("STOPPING", "FAULT")
+    if "reporting" not in place:
+        sent = last_actuate(rig)
+        assert sent.cycle == promised.cycle + 1, "in that very cycle"
+        step = (sent.positions[0] - promised.positions[0]) / 0.004
+        assert abs(step - speed) < 14.5 * 0.004 * 1.01, "one regular step"
+        if promised.horizon and place not in ("_actuate", "_noted", "_course.advance", "_inputs.measured.commanded"):
+            at = {point.time: point.positions for point in promised.horizon}
+            if rig.period in at:
+                assert sent.positions == pytest.approx(at[rig.period], abs=1e-9), "along the stop that it promised"
+    assert rig.latches == (False, "E_INTERNAL")
+    assert rig.relays_open
+    rig.until("FAULT")
+    assert np.abs(np.diff(rig.outputs[-3:], axis=0)).max() == 0.0
+    told = [d for d in rig.decisions("STOP") if d.code == "E_INTERNAL"]
+    assert len(told) == 1
+    assert place in told[0].detail
+
+
+def last_actuate(rig: Rig) -> Actuate:
+    return next(e for e in reversed(rig.history) if isinstance(e, Actuate))
+
+
+def streaming(rig: Rig) -> Callable[[int], None]:
+    """A set-point every 10 ms, of a smooth motion of joint 1."""
+    start = rig.output
+    cycles = sent = 0
+
+    def each(_: int) -> None:
+        nonlocal cycles, sent
+        cycles += 1
+        if cycles * 4 >= sent * 10:
+            u = min(1.0, sent * 0.01 / 2.0)
+            goal = start.copy()
+            goal[0] += 0.6 * u**3 * (10 - 15 * u + 6 * u * u)
+            sent += 1
+            rig.stream(goal)
+
+    return each
+
+
+@pytest.mark.redteam(37)
+@pytest.mark.parametrize(
+    "event",
+    ["stream", "trajectory", "joint states", "operator", "stop"],
+)
+def test_an_exception_between_cycles_stops_what_plays(
+    rigs: Rigs, monkeypatch: pytest.MonkeyPatch, event: str
+) -> None:
+    """Whatever the event was: the trajectory that plays ends in the kept stop, not at its end."""
+    rig = rigs().auto().move(0.6)
+    goal = rig.output[0] + 0.3
+    rig.tampered = True
+    parts = {
+        "stream": (rig.supervisor._commands, "stream", lambda: rig.stream(HOME)),
+        "trajectory": (
+            rig.supervisor._commands,
+            "trajectory",
+            lambda: rig.trajectory([1.0], HOME[None, :], np.zeros((1, 7)), np.zeros((1, 7))),
+        ),
+        "joint states": (rig.supervisor._inputs.measured, "update", rig.cycle),
+        "operator": (
+            rig.supervisor._people,
+            "judge",
+            lambda: pytest.raises(StopIteration, rig.act, "reset"),
+        ),
+        "stop": (rig.supervisor._decisions, "stopped", lambda: rig.send(StopRequested(rig.now, "panel", ""))),
+    }
+    owner, name, act = parts[event]
+    whole = getattr(owner, name)
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(owner, name, whole)
+        raise Broken(event)
+
+    monkeypatch.setattr(owner, name, once)
+    act()
+    assert rig.state == "STOPPING"
+    assert rig.latches == (False, "E_INTERNAL")
+    rig.until("FAULT", 0.6)
+    assert rig.output[0] < goal
+
+
+@pytest.mark.redteam(37)
+def test_exceptions_in_every_cycle_still_end_at_rest(rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = rigs().auto().move(0.6)
+    rig.tampered = True
+    monkeypatch.setattr(rig.supervisor._motion, "advance", broken)
+    sent = len(rig.outputs)
+    rig.cycle(60)
+    assert len(rig.outputs) == sent + 60
+    assert np.abs(np.diff(rig.outputs[-3:], axis=0)).max() == 0.0
+    assert rig.relays_open
+    assert rig.latches == (False, "E_INTERNAL")
+
+
+@pytest.mark.redteam(37)
+def test_what_is_no_event_is_a_fault_and_no_crash(rigs: Rigs) -> None:
+    rig = rigs().auto().move(0.5)
+    rig.tampered = True
+    rig.send(Latches(rig.now, False, ""))  # type: ignore[arg-type]
+    assert rig.state == "STOPPING"
+    rig.until("FAULT")
+
+
+class NotFinite:
+    """A trajectory whose arithmetic has gone wrong."""
+
+    duration = 9.0
+
+    def state(self, tau: float) -> np.ndarray:
+        return np.full((3, 7), np.nan)
+
+    def stop_from(self, tau: float) -> None:
+        return None
+
+
+@pytest.mark.redteam(37)
+def test_where_not_even_the_kept_stop_is_finite_there_is_silence(rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The controller then ends in the stop that it was sent, the relays open, and nothing claims a standstill."""
+    rig = rigs().auto().move(0.6)
+    rig.tampered = rig.silent = True
+    monkeypatch.setattr(rig.supervisor._motion.kept, "state", lambda elapsed: np.full((3, 7), np.nan))
+    monkeypatch.setattr(rig.supervisor._motion.lanes["arm"], "trajectory", NotFinite())
+    sent = len(rig.outputs)
+    rig.cycle(5)
+    assert len(rig.outputs) == sent
+    assert rig.state == "STOPPING"
+    assert rig.relays_open
+    assert rig.latches[1] in ("E_NOT_FINITE_RESULT", "E_INTERNAL")
+
+
+@pytest.mark.redteam(37)
+def test_a_result_that_is_not_finite_never_leaves(rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = rigs().auto().move(0.6)
+    rig.tampered = True
+    lane = rig.supervisor._motion.lanes["arm"]
+    monkeypatch.setattr(lane, "trajectory", NotFinite())
+    rig.cycle()
+    assert (rig.state, rig.status.cause) == ("STOPPING", "E_NOT_FINITE_RESULT")
+    rig.until("FAULT")
+    assert rig.relays_open
+    assert np.isfinite(rig.outputs).all()
+
+
+@pytest.mark.redteam(32)
+@pytest.mark.requirement("SR-040")
+def test_a_second_publisher_on_the_motors_is_a_fault_however_short_it_was(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
+    rig.send(OutputEndpoints(rig.now, ("/rogue",)))
+    rig.send(OutputEndpoints(rig.now, ()))
+    rig.cycle()
+    assert (rig.state, rig.status.cause) == ("STOPPING", "E_OUTPUT_PUBLISHER")
+    assert rig.relays_open
+    rig.until("FAULT")
+
+
+@pytest.mark.redteam(32)
+@pytest.mark.requirement("SR-040")
+@pytest.mark.parametrize("state", ["INIT", "LOCKED"])
+def test_a_second_publisher_is_a_fault_at_rest_too(rigs: Rigs, state: str) -> None:
+    rig = rigs()
+    if state == "LOCKED":
+        rig.lock()
+    rig.send(OutputEndpoints(rig.now, ("/rogue",)))
+    assert rig.state == "FAULT"
+    assert rig.act("maintainer").ok
+    rig.seconds(0.5)
+    assert rig.state == "FAULT", "it is still there"
+    rig.send(OutputEndpoints(rig.now, ()))
+    rig.cycle()
+    assert rig.act("maintainer").ok
+    rig.until("LOCKED")
+
+
+@pytest.mark.redteam(33)
+@pytest.mark.requirement("SR-040")
+@pytest.mark.parametrize("state", ["LOCKED", "READY", "AUTO/HOLDING"])
+def test_motion_that_nobody_commanded_is_a_fault(rigs: Rigs, state: str) -> None:
+    """Somebody talks to the controller past us: the robot moves, our set-point does not."""
+    rig = {"LOCKED": Rig.lock, "READY": Rig.ready, "AUTO/HOLDING": Rig.auto}[state](rigs())
+
+    def drift(_: int) -> None:
+        rig.offset[0] += 0.002
+
+    for _ in range(100):
+        rig.cycle(1, drift)
+        if rig.relays_open:
+            break
+    assert rig.status.cause == ("E_STANDSTILL_LEFT" if state == "LOCKED" else "E_TRACKING")
+    assert rig.relays_open
+    assert rig.offset[0] < 0.16
+    rig.until("FAULT", 1.0)
+
+
+@pytest.mark.redteam(48)
+@pytest.mark.parametrize("state", ["INIT", "LOCKED", "AUTO/MOVING"])
+def test_a_second_supervisor_is_a_fault(rigs: Rigs, state: str) -> None:
+    rig = rigs()
+    if state == "LOCKED":
+        rig.lock()
+    if state == "AUTO/MOVING":
+        rig.auto().move()
+    rig.send(AdapterFault(rig.now, "E_SECOND_SUPERVISOR", "/other"))
+    rig.until("FAULT")
+    assert rig.latches == (False, "E_SECOND_SUPERVISOR")
+    assert not rig.act("reset").ok
+
+
+@pytest.mark.parametrize("code", ["E_READY_TIMEOUT", "E_STOP_REQUEST", "E_LOG", "nonsense", ""])
+def test_what_an_adapter_reports_is_never_less_than_a_fault(rigs: Rigs, code: str) -> None:
+    rig = rigs().auto().move()
+    rig.send(AdapterFault(rig.now, code, "it raised"))
+    rig.until("FAULT")
+    assert rig.latches == (False, "E_INTERNAL")
+
+
+@pytest.mark.requirement("SR-041")
+@pytest.mark.parametrize("state", ["INIT", "LOCKED"])
+def test_a_changed_description_prevents_arming_and_is_no_fault_while_disarmed(rigs: Rigs, state: str) -> None:
+    rig = rigs()
+    good = rig.configuration.robot.urdf_sha256
+    if state == "LOCKED":
+        rig.lock()
+    rig.send(RobotDescription(rig.now, "f" * 64))
+    rig.seconds(0.4)
+    assert rig.state == "LOCKED"
+    reply = rig.act("reset")
+    assert (reply.ok, reply.code) == (False, "E_ACT_CAUSE")
+    assert "E_CONFIGURATION_CHANGED" in reply.message
+    rig.send(RobotDescription(rig.now, good))
+    rig.cycle()
+    assert rig.act("reset").ok
+
+
+@pytest.mark.redteam(37)
+def test_the_relays_are_demanded_with_the_fault_itself(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
+    effects = rig.send(AdapterFault(rig.now, "E_SELF_TEST", "bit 3"))
+    kinds = {type(e) for e in effects}
+    assert {Decision, Latches, RelayDemand} <= kinds
+    assert next(e for e in effects if isinstance(e, RelayDemand)).stop
+
+
+def test_sources_that_nobody_configured_change_nothing(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    epoch = rig.status.epoch
+    rig.send(SourceEndpoints(rig.now, "stranger", 5))
+    rig.cycle(30)
+    assert rig.state == "AUTO/HOLDING"
+    assert rig.status.epoch == epoch

@@ -1,0 +1,130 @@
+"""MANUAL: only a person, only slowly, only with the switch held in its middle."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rig import Rig
+
+Rigs = Callable[..., Rig]
+
+
+def held(rig: Rig, word: str) -> None:
+    rig.estop_extra = {"enabling_switch": word, "integrity": "high"}
+
+
+@pytest.mark.requirement("SR-019")
+@pytest.mark.parametrize("word", ["released", "panicked", "none"])
+def test_the_switch_stops(rigs: Rigs, word: str) -> None:
+    rig = rigs().manual().jog(0.4, [0.1, 0, 0, 0, 0, 0, 0])
+    assert np.abs(np.diff(rig.outputs[-2:], axis=0)).max() > 0
+    held(rig, word)
+    rig.cycle()
+    assert (rig.state, rig.status.cause) == ("STOPPING", "E_ENABLING_SWITCH")
+    rig.until("LOCKED")
+    assert "PROTECTIVE_STOP" not in [after for _, after, _ in rig.ticks]
+
+
+@pytest.mark.requirement("SR-019")
+def test_a_switch_of_low_integrity_is_none(rigs: Rigs) -> None:
+    rig = rigs().manual().jog(0.2, [0.1, 0, 0, 0, 0, 0, 0])
+    rig.estop_extra = {"enabling_switch": "middle", "integrity": "low"}
+    rig.cycle()
+    assert rig.state == "STOPPING"
+    other = rigs()
+    other.estop_extra = {"enabling_switch": "released", "integrity": "low"}
+    other.ready()
+    assert other.act("start", "manual").code == "E_ACT_MODE"
+
+
+@pytest.mark.requirement("SR-019")
+@pytest.mark.requirement("SR-020")
+def test_nothing_moves_until_the_switch_is_pressed_after_the_start(rigs: Rigs) -> None:
+    rig = rigs()
+    held(rig, "released")
+    rig.ready()
+    assert rig.act("start", "manual").ok
+    rig.stream([0.1, 0, 0, 0, 0, 0, 0], "joystick", velocity=True)
+    assert rig.decisions()[-1].code == "E_ENABLING_SWITCH", "in the very cycle of the start already"
+    rig.jog(2.0, [0.1, 0, 0, 0, 0, 0, 0])
+    assert rig.state == "MANUAL", "a person who does not hold the switch yet is no fault"
+    assert np.ptp(rig.outputs, axis=0).max() == 0.0
+    held(rig, "middle")
+    rig.jog(0.3, [0.1, 0, 0, 0, 0, 0, 0])
+    assert np.ptp(rig.outputs, axis=0).max() > 0.0
+
+
+@pytest.mark.requirement("SR-020")
+def test_a_switch_pressed_at_once_was_never_released(rigs: Rigs) -> None:
+    rig = rigs()
+    held(rig, "released")
+    rig.ready()
+    assert rig.act("start", "manual").ok
+    held(rig, "middle")
+    rig.jog(0.5, [0.1, 0, 0, 0, 0, 0, 0])
+    assert np.ptp(rig.outputs, axis=0).max() == 0.0, "at mode entry it was held"
+
+
+@pytest.mark.requirement("SR-017")
+def test_an_agent_does_not_move_the_robot(rigs: Rigs) -> None:
+    rig = rigs().manual()
+    goal = rig.output.copy()
+    rig.seconds(0.3, lambda i: rig.stream(goal))
+    rest = np.zeros((1, 7))
+    rig.trajectory([1.0], goal[None, :], rest, rest)
+    assert set(rig.codes()) == {"E_SOURCE_KIND"}
+    assert rig.state == "MANUAL"
+
+
+@pytest.mark.requirement("SR-021")
+def test_no_frame_is_faster_than_the_limit_by_other_kinematics(rigs: Rigs, tmp_path: Path) -> None:
+    """The set-points are judged by PyBullet's kinematics: every link frame, every cycle."""
+    bullet = pytest.importorskip("pybullet")
+    rig = rigs().manual()
+    limit, refused = 0.25, 0
+    # Faster and faster until it is refused, each joint for itself.
+    for joint, sign in ((0, -1.0), (1, 1.0), (3, 1.0), (5, -1.0)):
+        for step in range(55):
+            velocity = [0.0] * 7
+            velocity[joint] = 0.02 * step * sign
+            rig.stream(velocity, "joystick", velocity=True)
+            rig.cycle(5)
+            if rig.decisions("STOP")[-1:] and rig.decisions("STOP")[-1].code == "E_FRAME_SPEED":
+                rig.effects = [e for e in rig.effects if getattr(e, "code", "") != "E_FRAME_SPEED"]
+                refused += 1
+                break
+        rig.seconds(0.2)
+    path = tmp_path / "panda.urdf"
+    urdf = ElementTree.fromstring(rig.configuration.robot.urdf)
+    for link in urdf.iter("link"):
+        for shape in (*link.findall("visual"), *link.findall("collision")):
+            link.remove(shape)
+    path.write_text(ElementTree.tostring(urdf, encoding="unicode"), encoding="utf-8")
+    client = bullet.connect(bullet.DIRECT)
+    try:
+        body = bullet.loadURDF(str(path), useFixedBase=True)
+        count = bullet.getNumJoints(body)
+        joints = {bullet.getJointInfo(body, i)[1].decode(): i for i in range(count)}
+        frames = []
+        for row in rig.outputs:
+            for name, value in zip(rig.names, row, strict=True):
+                bullet.resetJointState(body, joints[name], value)
+            states = bullet.getLinkStates(body, list(range(count)), computeForwardKinematics=1)
+            frames.append([state[4] for state in states])
+    finally:
+        bullet.disconnect(client)
+    moved = np.linalg.norm(np.diff(np.array(frames), axis=0), axis=2) / 0.004
+    assert moved.max() <= limit * 1.001
+    assert moved.max() > 0.24, "the test came near the limit"
+    assert refused == 4
+
+
+@pytest.mark.requirement("SR-001")
+def test_any_stop_ends_it(rigs: Rigs) -> None:
+    rig = rigs().manual().jog(0.3, [0.1, 0, 0, 0, 0, 0, 0])
+    rig.estop = "stop"
+    rig.until("EMERGENCY_STOP")
