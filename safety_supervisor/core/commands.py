@@ -63,6 +63,7 @@ class Commands:
         self._period = configuration.timing.period
         self.sessions = {source.name: Session(source) for source in configuration.sources}
         self._jobs: dict[str, tuple[TrajectoryJob, bool]] = {}
+        self._dropped: list[Ruling] = []
         self.hands_off: Code | None = None
         """What a person has to hold for motion and does not hold now: the enabling switch, the hold-to-run button."""
 
@@ -119,7 +120,7 @@ class Commands:
 
     def advance(self) -> tuple[Ruling, ...]:
         """Do one slice of each verification under way, and begin what is done."""
-        rulings = []
+        rulings, self._dropped = self._dropped, []
         for source in tuple(self._jobs):
             job, floating = self._jobs[source]
             violation = job.advance()
@@ -191,14 +192,17 @@ class Commands:
 
     def purge(self) -> tuple[Ruling, ...]:
         """Discard everything that waits (SR-013): one ruling for each trajectory under verification."""
-        rulings = tuple(
-            Ruling(source, job.points.command, "REJECT", Violation(Code.PURGED, "stop"))
-            for source, (job, _) in self._jobs.items()
-        )
-        for ruling in rulings:
-            self._intake.remember(ruling.source, ruling.command, "REJECT", Code.PURGED.value)
-        self._jobs.clear()
-        return rulings
+        for source in tuple(self._jobs):
+            self._drop(source, Violation(Code.PURGED, "stop"))
+        rulings, self._dropped = self._dropped, []
+        return tuple(rulings)
+
+    def _drop(self, source: str, violation: Violation) -> None:
+        """Give up the verification of a source's trajectory, if there is one; the ruling comes with the next cycle."""
+        job, _ = self._jobs.pop(source, (None, False))
+        if job is not None:
+            self._intake.remember(source, job.points.command, "REJECT", violation.code.value)
+            self._dropped.append(Ruling(source, job.points.command, "REJECT", violation))
 
     def forgive(self) -> None:
         """A person has reset: lift quarantines."""
@@ -207,8 +211,8 @@ class Commands:
 
     def lose(self, source: str) -> bool:
         """A trajectory's publisher was lost: let its groups run the kept stop. Returns whether it moved anything."""
-        self._jobs.pop(source, None)
-        lost = tuple(name for name, lane in self._motion.lanes.items() if lane.source == source and lane.stream is None)
+        self._drop(source, Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness"))
+        lost = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(source))
         self._motion.stop_lanes(lost)
         return bool(lost)
 
@@ -232,8 +236,8 @@ class Commands:
         return None
 
     def _cancel(self, cancel: Cancel) -> Ruling:
-        lanes = tuple(n for n, lane in self._motion.lanes.items() if lane.source == cancel.source and not lane.stream)
-        self._jobs.pop(cancel.source, None)
+        lanes = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(cancel.source))
+        self._drop(cancel.source, Violation(Code.CANCELLED, "source.cancel"))
         self._motion.stop_lanes(lanes)
         return Ruling(cancel.source, cancel.command, "PASS", code=Code.CANCELLED.value)
 

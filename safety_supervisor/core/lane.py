@@ -56,6 +56,11 @@ class Lane:
         """Whether a source moves it, or has motion waiting to begin."""
         return self.stream is not None or self.trajectory is not None or self._following is not None
 
+    def plays_for(self, source: str) -> bool:
+        """Whether a trajectory of that source plays, or waits to replace the one that does."""
+        playing = self.stream is None and self.source == source
+        return playing or (self._following is not None and self._following[2] == source)
+
     @property
     def stop(self) -> Stop | None:
         """The stop that it runs."""

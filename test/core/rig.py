@@ -119,7 +119,9 @@ class Rig:
                 while len(self._pipeline) > self.lag:
                     self.robot = self._pipeline.popleft()
                 measured = tuple((self.robot + self.offset).tolist())
-                self.send(JointStates(self.now - 100_000, self.names, measured, self.measured_velocity, self.now, self.now))
+                self.send(
+                    JointStates(self.now - 100_000, self.names, measured, self.measured_velocity, self.now, self.now)
+                )
             if each is not None:
                 each(i)
             received = self.now - 50_000 if self.estop_received is None else self.estop_received

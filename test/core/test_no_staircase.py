@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rig import HOME, Rig, panda
+
 from safety_supervisor.core.segments import Segment, Stream
 
 PEAK_VELOCITY = 0.5

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rig import HOME, Rig, panda
+
 from safety_supervisor.core.settings import JointLimits
 from safety_supervisor.core.types import Actuate
 

@@ -40,7 +40,8 @@ def test_every_stop_from_the_room_keeps_the_limits(seed: int) -> None:
             continue
         stop = StraightStop(state, stop_limits)
         path = stop.positions(tuple(np.linspace(0.0, stop.duration, 200)))
-        assert (path >= limits.lower).all() and (path <= limits.upper).all()
+        assert (path >= limits.lower).all()
+        assert (path <= limits.upper).all()
         assert (np.abs(stop.top_velocity) <= limits.velocity * (1.0 + 1e-12)).all()
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from safety_supervisor.core.settings import JointLimits
 from safety_supervisor.core.stopping import BrakeProfile, PathStop, Stop, StopLimits, StraightStop, straight_stop_reach
 from safety_supervisor.core.trajectory import PlannedTrajectory

@@ -1,4 +1,4 @@
-"""Our own failures: whatever raises, the kept stop goes on in that very cycle, in one regular step, and FAULT latches."""
+"""Our own failures: whatever raises, the kept stop goes on in that very cycle, one regular step, and FAULT latches."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from safety_supervisor.core.types import (
     AdapterFault,
     Decision,
     Latches,
+    OperatorAct,
     OutputEndpoints,
     RelayDemand,
     RobotDescription,
@@ -131,9 +132,7 @@ def streaming(rig: Rig) -> Callable[[int], None]:
     "event",
     ["stream", "trajectory", "joint states", "operator", "stop"],
 )
-def test_an_exception_between_cycles_stops_what_plays(
-    rigs: Rigs, monkeypatch: pytest.MonkeyPatch, event: str
-) -> None:
+def test_an_exception_between_cycles_stops_what_plays(rigs: Rigs, monkeypatch: pytest.MonkeyPatch, event: str) -> None:
     """Whatever the event was: the trajectory that plays ends in the kept stop, not at its end."""
     rig = rigs().auto().move(0.6)
     goal = rig.output[0] + 0.3
@@ -149,7 +148,7 @@ def test_an_exception_between_cycles_stops_what_plays(
         "operator": (
             rig.supervisor._people,
             "judge",
-            lambda: pytest.raises(StopIteration, rig.act, "reset"),
+            lambda: rig.send(OperatorAct(rig.now, "reset", "technician", "", -1, "r")),
         ),
         "stop": (rig.supervisor._decisions, "stopped", lambda: rig.send(StopRequested(rig.now, "panel", ""))),
     }
@@ -207,7 +206,7 @@ def test_where_not_even_the_kept_stop_is_finite_there_is_silence(rigs: Rigs, mon
     """The controller then ends in the stop that it was sent, the relays open, and nothing claims a standstill."""
     rig = rigs().auto().move(0.6)
     rig.tampered = rig.silent = True
-    monkeypatch.setattr(rig.supervisor._motion.kept, "state", lambda elapsed: np.full((3, 7), np.nan))
+    monkeypatch.setattr(type(rig.supervisor._motion.kept), "state", lambda self, elapsed: np.full((3, 7), np.nan))
     monkeypatch.setattr(rig.supervisor._motion.lanes["arm"], "trajectory", NotFinite())
     sent = len(rig.outputs)
     rig.cycle(5)

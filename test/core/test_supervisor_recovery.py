@@ -105,17 +105,15 @@ def test_it_is_slow_and_ends_by_time(rigs: Rigs) -> None:
     timing = replace(panda().timing, recovery_timeout=1_000_000_000)
     rig = outside(rigs, HOME + np.array([UPPER + 0.2, 0, 0, 0, 0, 0, 0]), timing=timing)
     assert rig.act("recover").ok
-    for step in range(25):
-        rig.send(HoldToRun(rig.now, 1 + step))
-        rig.stream([-0.02 * step, 0, 0, 0, 0, 0, 0], "joystick", velocity=True)
-        rig.cycle(5)
-    assert "E_FRAME_SPEED" in rig.codes()
+    jog(rig, 0.2, [-0.2, 0, 0, 0, 0, 0, 0])
+    jog(rig, 0.1, [-0.4, 0, 0, 0, 0, 0, 0])
     radius = 0.307  # of the flange about the first axis in this pose
-    assert np.abs(np.diff([row[0] for row in rig.outputs])).max() / 0.004 <= 0.1 / radius * 1.001
+    fastest = np.abs(np.diff([row[0] for row in rig.outputs])).max() / 0.004
+    assert 0.15 < fastest <= 0.1 / radius * 1.001
     rig.counter = 100
     jog(rig, 1.0, [0.0] * 7)
     rig.until("LOCKED")
-    assert rig.status.cause == "E_RECOVERY_ENDED"
+    assert "E_RECOVERY_ENDED" in [e.cause for e in rig.history if isinstance(e, Status)]
 
 
 @pytest.mark.requirement("SR-045")

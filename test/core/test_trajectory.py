@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from safety_supervisor.core.settings import JointLimits
 from safety_supervisor.core.trajectory import PlannedTrajectory, limits_of
 
@@ -86,7 +87,7 @@ def test_all_ways_of_asking_agree_and_derivatives_are_derivatives(form: str) -> 
     assert np.allclose(slope[:, :2], path.states_at(inside)[:, 1:], rtol=1e-4, atol=1e-4)
     assert np.allclose(path.positions_at(times), q, rtol=0, atol=1e-12), "through every point at its time"
     part = path.of(np.array([2, 0]))
-    assert np.array_equal(part.states_at(taus), states[:, :, [2, 0]])
+    assert np.allclose(part.states_at(taus), states[:, :, [2, 0]], rtol=1e-12, atol=1e-12)
     assert np.array_equal(part.state(times[-1] + 1.0), path.state(times[-1] + 1.0)[:, [2, 0]])
 
 

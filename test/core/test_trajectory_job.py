@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rig import HOME, Rig, panda
-from safety_supervisor.core.envelope import JointEnvelope
+
 from safety_supervisor.core.trajectory import PlannedTrajectory
 from safety_supervisor.core.trajectory_job import QUERIES_PER_SLICE, SAMPLES_PER_SLICE, TrajectoryJob
 from safety_supervisor.core.types import SourceLiveliness
 from safety_supervisor.core.zones import Workspace
 
 ZERO = np.zeros((1, 7))
+PLAYED = [("PASS", ""), ("PASS", "E_ENDED")]
+"""Verdicts on a trajectory that was accepted and played to its end."""
 
 
 def keeps_envelope(rig: Rig, first: int = 0) -> None:
@@ -57,7 +61,7 @@ def test_every_accepted_form_plays_to_its_end(form: str) -> None:
     end = goal(rig, 0.01 if form == "linear" else 0.3)
     rig.trajectory([2.0], end, None if form == "linear" else ZERO, ZERO if form == "quintic" else None)
     out = play(rig, 2.6)
-    assert [d.verdict for d in rig.decisions() if d.verdict in ("PASS", "REJECT")] == ["PASS"]
+    assert [(d.verdict, d.code) for d in rig.decisions()] == PLAYED
     assert np.array_equal(out[-1], end[0])
     if form == "linear":
         steps = np.diff(out[:, 0])
@@ -71,34 +75,34 @@ def test_what_was_accepted_is_never_refused_half_way() -> None:
     """Random smooth and rough trajectories: either refused whole, nothing played, or played to the end."""
     random = np.random.default_rng(4)
     accepted = refused = 0
-    for _ in range(30):
+    for _ in range(20):
         rig = Rig().auto()
         count = int(random.integers(1, 6))
         times = np.cumsum(random.uniform(0.15, 0.6, count))
-        offsets = np.cumsum(random.normal(size=(count, 7)), axis=0) * 10.0 ** random.uniform(-3, -0.6)
+        offsets = np.cumsum(random.normal(size=(count, 7)), axis=0) * 10.0 ** random.uniform(-2, 0)
         q = rig.output + offsets
         v = np.gradient(np.vstack([np.zeros(7), offsets]), np.append(0.0, times), axis=0)[1:] * random.uniform(0, 1)
         v[-1] = 0.0
         first = len(rig.outputs)
         form = random.choice(["linear", "cubic", "quintic"])
         if form == "linear":
-            q = rig.output + offsets * 0.01
+            q = rig.output + offsets * 0.05
         rig.clear()
         rig.trajectory(times.tolist(), q, None if form == "linear" else v, np.zeros_like(v) if form == "quintic" else None)
         rig.seconds(float(times[-1]) + 0.6)
-        verdicts = [d.verdict for d in rig.decisions() if d.verdict in ("PASS", "REJECT")]
+        verdicts = [(d.verdict, d.code) for d in rig.decisions()]
         out = np.array(rig.outputs[first:])
-        if verdicts == ["PASS"]:
+        if verdicts == PLAYED:
             accepted += 1
             assert np.array_equal(out[-1], q[-1])
             keeps_envelope(rig, first)
         else:
-            assert verdicts == ["REJECT"], rig.decisions()
+            assert [verdict for verdict, _ in verdicts] == ["REJECT"], rig.decisions()
             refused += 1
             assert len(np.unique(out, axis=0)) == 1, "a refused trajectory moved the robot"
     print(f"{accepted} accepted and played to the end, {refused} refused whole")
-    assert accepted >= 6
-    assert refused >= 6
+    assert accepted >= 4
+    assert refused >= 4
 
 
 @pytest.mark.requirement("SR-027")
@@ -108,13 +112,15 @@ def test_what_was_accepted_is_never_refused_half_way() -> None:
     ("change", "code"),
     [
         ("position", "E_POSITION_LIMIT"),
-        ("jump", "E_VELOCITY_LIMIT"),
+        ("jump", "E_ACCELERATION_LIMIT"),
         ("jerk", "E_JERK_LIMIT"),
         ("zone", "E_WORKSPACE"),
     ],
 )
 def test_one_bad_sample_in_the_middle_refuses_the_whole(change: str, code: str) -> None:
-    rig = Rig().auto()
+    shipped = panda()
+    joints = replace(shipped.envelope.joints, jerk=np.array([100.0, *shipped.envelope.joints.jerk[1:]]))
+    rig = Rig(replace(shipped, envelope=replace(shipped.envelope, joints=joints))).auto()
     times = np.arange(1, 41) * 0.1
     t = np.append(times, 0)[:-1]
     q = np.tile(rig.output, (40, 1))
@@ -124,17 +130,17 @@ def test_one_bad_sample_in_the_middle_refuses_the_whole(change: str, code: str) 
     a = np.zeros_like(q)
     a[:, 6] = 0.2 * (np.pi / 2) ** 2 * np.cos(np.pi * t / 2)
     v[-1] = a[-1] = 0.0
-    good = q.copy()
+    good, good_v, good_a = q.copy(), v[:, 6].copy(), a[:, 6].copy()
     if change == "position":
         q[20, 6] = 2.9
     elif change == "jump":
         q[20, 6] += 0.4
     elif change == "jerk":
-        a[20, 0] = 14.0
+        a[20, 0] = 3.0  # in 0.1 s up and down again: 9 a / T is 270 rad/s3
     else:
-        # The arm swings out and back, each step gentle: at the middle its hand is outside the cell.
+        # The arm swings out and back, each step gentle: at the middle its hand is in the cabinet.
         swing = 1 - np.cos(2 * np.pi * t / 4.0)
-        way = np.array([0, 0.5, 0, 0.75, 0, 0, 0])
+        way = np.array([0.4, 0.5, 0, 0.5, 0, 0, 0])
         q, v, a = (
             HOME + np.outer(swing, way),
             np.outer(np.sin(2 * np.pi * t / 4.0), way) * np.pi / 2,
@@ -148,10 +154,11 @@ def test_one_bad_sample_in_the_middle_refuses_the_whole(change: str, code: str) 
     assert decision.code == code, decision
     assert len(set(rig.outputs[first:])) == 1, "nothing of it may be played"
     assert len(out)
-    if change == "zone":
-        return
     rig.clear()
-    rig.trajectory(times.tolist(), good, v if change != "zone" else None, None)
+    v, a = np.zeros_like(good), np.zeros_like(good)
+    v[:, 6], a[:, 6] = good_v, good_a
+    v[-1] = a[-1] = 0.0
+    rig.trajectory(times.tolist(), good, v, a)
     rig.seconds(4.5)
     assert [d.verdict for d in rig.decisions()][0] == "PASS", "without the bad sample it is accepted"
 
@@ -185,7 +192,7 @@ def test_a_new_trajectory_takes_over_a_moving_one_smoothly() -> None:
     rig.clear()
     rig.trajectory([2.0], end, ZERO, ZERO)
     out = play(rig, 3.0)
-    assert [d.verdict for d in rig.decisions()] == ["PASS", "PASS"] or [d.code for d in rig.decisions()] == ["", "E_ENDED"]
+    assert [(d.verdict, d.code) for d in rig.decisions()] == PLAYED
     assert np.array_equal(out[-1], end[0])
     keeps_envelope(rig, first - 10)
     steps = np.abs(np.diff(np.array(rig.outputs[first - 1 :]), axis=0)).max(axis=1)
@@ -340,11 +347,3 @@ def test_the_predicted_number_of_slices_is_enough_for_a_moving_start() -> None:
         rig.trajectory([4.0], target, ZERO, ZERO)
         rig.seconds(0.5)
         assert [d.verdict for d in rig.decisions()] == ["PASS"], rig.decisions()
-
-
-def test_the_envelope_of_the_job_is_that_of_the_output() -> None:
-    configuration = panda()
-    envelope = JointEnvelope(configuration.envelope.joints, configuration.robot.joints, 0.004)
-    rows = np.zeros((8, 7))
-    rows[4:, 0] = 2.16 * 0.004 * np.arange(4)
-    assert envelope.check_rows(rows) is not None

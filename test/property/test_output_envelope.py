@@ -73,6 +73,8 @@ class JudgedRig(Rig):
 
     def send(self, event: Event) -> tuple[Effect, ...]:
         effects = super().send(event)
+        for effect in effects:
+            msgspec.msgpack.encode(effect)  # what can not be encoded can not be recorded
         if isinstance(event, OperatorAct) and any(isinstance(e, Reply) and e.ok for e in effects):
             self.act_done = event.act
         if isinstance(event, Tick):

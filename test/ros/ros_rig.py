@@ -21,7 +21,7 @@ import yaml
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
+from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -207,6 +207,18 @@ class Client:
     def publishers_of(self, topic: str) -> list[str]:
         """Return the names of the nodes that publish a topic."""
         return [info.node_name for info in self.node.get_publishers_info_by_topic(topic)]
+
+    def services_of(self, node: str) -> set[str]:
+        """Return the services that a node offers, once the node and any of them are discovered."""
+        found: set[str] = set()
+
+        def look() -> bool:
+            with contextlib.suppress(NodeNameNonExistentError):
+                found.update(name for name, _ in self.node.get_service_names_and_types_by_node(node, "/"))
+            return f"/{node}/stop" in found
+
+        self.wait_for(look, f"services of {node}")
+        return found
 
     def codes(self) -> set[str]:
         return {decision["code"] for decision in self.decisions}

@@ -27,6 +27,9 @@ STOP_SAMPLES: Final = 48
 QUERY_LIMIT: Final = 24
 """Clearance computations that one decision may use."""
 
+LEAVING_WAY: Final = 0.01
+"""Longest way of a stop out of the reserve, [m]: its poses are then too near each other for anything in between."""
+
 
 class WorkspaceCheck:
     """Proves that a step and its stop stay inside the workspace."""
@@ -90,14 +93,16 @@ class WorkspaceCheck:
         return Violation(Code.WORKSPACE, f"zones.{here.box}", room, RESERVE, here.frame, "during the stop")
 
     def _check_outside(self, before: Vector, here: Clearance, stop: StraightStop, recovery: bool) -> Violation | None:
-        """Allow what does not worsen the clearance, at the pose and at the stop's end.
+        """Allow what does not worsen the clearance, at the pose and along the stop.
 
-        In RECOVERY, and for a robot that was placed within the reserve: it must be able to leave.
+        In RECOVERY, which is slow, and for a robot that was placed within the reserve: it must be able to leave.
         """
         least = min(RESERVE, self._workspace.clearance(before).distance)
-        may_leave = recovery or least >= 0.0
-        if may_leave and here.distance >= least and self._workspace.clearance(stop.end).distance >= least:
-            return None
+        may_leave = recovery or (least >= 0.0 and self._reach @ stop.travel <= LEAVING_WAY)
+        if may_leave and here.distance >= least:
+            poses = self._poses(stop)[2::3]  # the last one is the stop's end
+            if all(self._workspace.clearance(q).distance >= least for q in poses):
+                return None
         return Violation(Code.WORKSPACE, f"zones.{here.box}", here.distance, RESERVE, here.frame)
 
     def check_path(self, poses: Matrix, room: float, budget: int) -> tuple[int, float, Violation | None]:
@@ -128,7 +133,7 @@ class WorkspaceCheck:
                 return (
                     index,
                     room,
-                    Violation(Code.WORKSPACE, f"zones.{here.box}", room, steps[index], here.frame, detail),
+                    Violation(Code.WORKSPACE, f"zones.{here.box}", room, float(steps[index]), here.frame, detail),
                 )
             index = reached
         return index, room, None

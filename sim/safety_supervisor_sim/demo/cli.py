@@ -23,7 +23,6 @@ class Controller(str, Enum):
 
     JOINT_TRAJECTORY = "joint_trajectory_controller"
     FORWARD_POSITION = "forward_position"
-    FORWARD_VELOCITY = "forward_velocity"
     JOINT_STATE = "joint_state"
 
 

@@ -25,12 +25,6 @@ CONTROLLERS: Final[dict[str, dict[str, Any]]] = {
         "topic": "/forward_position_controller/commands",
         "on_loss": "hold",
     },
-    "forward_velocity": {
-        "type": "joint_velocity",
-        "topic": "/forward_velocity_controller/commands",
-        "on_loss": "brake",
-        "deadman": {"time": 0.1, "tested": "the simulated drives brake by themselves: test/sim/cell"},
-    },
     "joint_state": {
         "type": "joint_state",
         "topic": "/joint_commands",

@@ -1,0 +1,238 @@
+"""What is measured: standstill, limits, freshness, spoofing; and clocks that jump change nothing but stamp checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import pytest
+from rig import HOME, Rig
+
+from safety_supervisor.core.supervisor import Supervisor
+from safety_supervisor.core.types import Event, JointStateEndpoints, JointStates, StreamCommand, TrajectoryCommand
+
+Rigs = Callable[..., Rig]
+
+
+@pytest.mark.requirement("SR-008")
+@pytest.mark.parametrize("state", ["LOCKED", "EMERGENCY_STOP"])
+def test_a_standstill_that_is_left_is_a_fault(rigs: Rigs, state: str) -> None:
+    rig = rigs().lock()
+    if state == "EMERGENCY_STOP":
+        rig.estop = "stop"
+        rig.until(state)
+    rig.offset[4] = 0.049
+    rig.cycle(20)
+    assert rig.state == state
+    rig.offset[4] = 0.052
+    rig.cycle(2)
+    assert (rig.state, rig.status.cause) == ("FAULT", "E_STANDSTILL_LEFT")
+    assert rig.relays_open
+
+
+@pytest.mark.requirement("SR-008")
+def test_many_small_steps_leave_a_standstill_too(rigs: Rigs) -> None:
+    rig = rigs().lock()
+    for _ in range(100):
+        rig.offset[0] += 0.001
+        rig.cycle(10)
+        if rig.state == "FAULT":
+            break
+    assert rig.state == "FAULT"
+    assert 0.05 < rig.offset[0] < 0.053
+
+
+@pytest.mark.requirement("SR-028")
+def test_measured_limits_stop_though_no_command_broke_them(rigs: Rigs) -> None:
+    start = HOME.copy()
+    start[0] = 2.80
+    rig = rigs(start=start).auto()
+    rig.offset[0] = 0.06
+    rig.cycle(2)
+    assert rig.status.cause == "E_MEASURED_POSITION"
+    rig.until("LOCKED")
+    assert rig.act("reset").code == "E_ACT_CAUSE"
+    fast = rigs().auto().move()
+    fast.measured_velocity = (0.0, 2.15 * 1.3, 0.0, 0.0, 0.0, 0.0, 0.0)
+    fast.cycle()
+    assert fast.status.cause == "E_MEASURED_VELOCITY"
+
+
+@pytest.mark.requirement("SR-028")
+def test_a_measured_limit_is_seen_though_the_next_message_of_the_cycle_is_good(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
+    good = tuple(rig.robot.tolist())
+    bad = (0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    rig.send(JointStates(rig.now + 1, rig.names, good, bad, rig.now + 1, rig.now))
+    rig.send(JointStates(rig.now + 2, rig.names, good, (0.0,) * 7, rig.now + 2, rig.now))
+    assert (rig.state, rig.status.cause) == ("STOPPING", "E_MEASURED_VELOCITY")
+
+
+@pytest.mark.redteam(45)
+@pytest.mark.requirement("SR-028")
+def test_a_lag_of_the_drives_is_no_refusal_and_has_a_bound_of_its_own(rigs: Rigs) -> None:
+    rig = rigs()
+    rig.lag = 20  # 80 ms, longer than the 60 ms that are expected
+    rig.auto().move(1.0)
+    assert rig.state == "AUTO/MOVING"
+    assert 0.0 < rig.status.tracking_error < 1.0
+    rig.seconds(1.3)
+    assert rig.state == "AUTO/HOLDING"
+    stuck = rigs().auto().move(0.3)
+    stuck.follow = False
+    for _ in range(200):
+        stuck.cycle()
+        if stuck.state != "AUTO/MOVING":
+            break
+    assert stuck.status.cause == "E_TRACKING"
+    stuck.until("FAULT")
+    assert np.abs(stuck.output - stuck.robot).max() < 0.15 + 0.1, "bound, and the way of the kept stop"
+
+
+@pytest.mark.redteam(31)
+@pytest.mark.requirement("SR-029")
+def test_frozen_joint_states_stop(rigs: Rigs) -> None:
+    """A driver that repeats its last message, old stamp and all, measures nothing."""
+    rig = rigs().auto().move()
+    rig.measure = False
+    frozen = JointStates(rig.now, rig.names, tuple(rig.robot.tolist()), (), rig.now, rig.now)
+    rig.cycle(30, lambda i: rig.send(msgspec.structs.replace(frozen, at=rig.now)))
+    assert rig.status.cause == "E_STATE_STALE"
+    assert "E_STATE_STALE" in rig.status.active_causes
+
+
+@pytest.mark.redteam(31)
+@pytest.mark.requirement("SR-029")
+def test_freshness_is_judged_joint_by_joint(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
+    rig.measure = False
+
+    def part(_: int) -> None:
+        values = tuple(np.array(rig.outputs[-3]).tolist())
+        rig.send(JointStates(rig.now, rig.names[:6], values[:6], (), 0, rig.now))
+
+    rig.cycle(24, part)
+    assert rig.state == "AUTO/MOVING"
+    rig.cycle(3, part)
+    assert rig.status.cause == "E_STATE_STALE"
+
+
+@pytest.mark.redteam(31)
+def test_partial_publishers_are_merged(rigs: Rigs) -> None:
+    rig = rigs()
+    rig.measure = False
+
+    def parts(_: int) -> None:
+        q = tuple(HOME.tolist())
+        rig.send(JointStates(rig.now, rig.names[:3], q[:3], (), rig.now, rig.now))
+        rig.send(JointStates(rig.now, ("panda_finger_joint1", *rig.names[3:][::-1]), (0.02, *q[3:][::-1]), (), 0, 0))
+
+    rig.seconds(0.5, parts)
+    assert rig.state == "LOCKED"
+    assert rig.output == pytest.approx(HOME, abs=0)
+
+
+@pytest.mark.redteam(31)
+@pytest.mark.parametrize(
+    "nodes",
+    [("/sim_cell", "/sim_cell"), ("/sim_cell", "/other"), ("/other",), ("/ns/sim_cell",)],
+    ids=["twice", "one more", "another", "another namespace"],
+)
+def test_who_publishes_joint_states_is_known(rigs: Rigs, nodes: tuple[str, ...]) -> None:
+    rig = rigs().auto().move()
+    rig.send(JointStateEndpoints(rig.now, ("/sim_cell",)))
+    assert rig.state == "AUTO/MOVING"
+    rig.send(JointStateEndpoints(rig.now, nodes))
+    assert (rig.state, rig.status.cause) == ("STOPPING", "E_STATE_PUBLISHER")
+    rig.until("LOCKED")
+    assert "E_STATE_PUBLISHER" in rig.act("reset").message
+    boot = rigs()
+    boot.send(JointStateEndpoints(boot.now, nodes))
+    boot.seconds(0.6)
+    assert boot.state == "INIT"
+
+
+@pytest.mark.redteam(31)
+def test_spoofed_names_stop_and_fill_no_memory(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
+    names = ("panda_joint1", "panda_joint1", *rig.names[2:])
+    rig.send(JointStates(rig.now, names, (0.0,) * 7, (), 0, rig.now))
+    assert (rig.state, rig.status.cause) == ("STOPPING", "E_STATE_NOT_FINITE")
+    flood = rigs().auto()
+    for i in range(200):
+        flood.send(JointStates(flood.now, (f"x{i}",), (0.0,), (), 0, flood.now))
+    flood.cycle()
+    assert flood.status.cause == "E_STATE_NOT_FINITE"
+    flood.until("LOCKED")
+    assert flood.act("reset").ok, "the robot's own joints are still known"
+
+
+@pytest.mark.redteam(31)
+def test_a_spoofed_pose_is_a_tracking_fault(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    rig.send(JointStates(rig.now, rig.names, tuple((HOME + 0.2).tolist()), (), 0, rig.now))
+    assert rig.status.cause == "E_TRACKING"
+
+
+@pytest.mark.parametrize("counts", [(6, 0), (7, 3), (0, 0), (8, 0)])
+def test_ragged_joint_states_stop(rigs: Rigs, counts: tuple[int, int]) -> None:
+    rig = rigs().auto().move()
+    rig.send(JointStates(rig.now, rig.names, (0.0,) * counts[0], (0.0,) * counts[1], 0, rig.now))
+    assert (rig.state, rig.status.cause) == ("STOPPING", "E_STATE_NOT_FINITE")
+
+
+@pytest.mark.requirement("SR-036")
+def test_init_sends_nothing_and_begins_where_the_robot_is_when_it_ends(rigs: Rigs) -> None:
+    """A robot that is moved by others while we wait for the e-stop device: no leap when INIT ends."""
+    rig = rigs()
+    rig.estop, rig.estop_received = "unknown", 0
+    rig.seconds(0.5)
+    assert rig.outputs == []
+    moved = HOME + 0.3
+    for k in range(100):
+        rig.robot = HOME + 0.3 * (k + 1) / 100
+        rig.cycle()
+    rig.seconds(0.4)
+    rig.estop, rig.estop_received = "run", None
+    rig.until("LOCKED")
+    assert rig.outputs[0] == pytest.approx(moved.tolist(), abs=1e-12)
+
+
+@pytest.mark.requirement("SR-037")
+@pytest.mark.redteam(11)
+@pytest.mark.parametrize("jump", [-(10**18), -3_600_000_000_000, 3_600_000_000_000, 10**17])
+def test_no_deadline_depends_on_the_wall_clock(rigs: Rigs, jump: int) -> None:
+    """The same script with clocks that leap, in the middle of it: every effect is the same."""
+    rig = rigs().auto().move()
+    rig.measure = False
+    rig.cycle(40)
+    rig.measure = True
+    rig.until("LOCKED")
+    assert rig.act("reset").ok
+    assert rig.act("start", "auto").ok
+    for k in range(30):
+        rig.stream(rig.output)
+        rig.cycle(3 if k % 2 else 2)
+    rig.seconds(0.1)
+
+    def leapt(index: int, event: Event) -> Event:
+        if index > len(rig.events) // 3 and isinstance(event, (StreamCommand, TrajectoryCommand, JointStates)):
+            return msgspec.structs.replace(event, clock=event.clock + jump)
+        return event
+
+    other = Supervisor(rig.configuration)
+    effects = [e for i, event in enumerate(rig.events) for e in other.handle(leapt(i, event))]
+    assert effects == rig.history
+
+
+@pytest.mark.redteam(11)
+@pytest.mark.requirement("SR-030")
+def test_a_clock_that_jumps_refuses_stamps_and_nothing_else(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    rig.stream(HOME, stamp=rig.now)
+    assert rig.decisions()[-1].verdict == "PASS"
+    rig.cycle(2)
+    rig.stream(HOME, stamp=rig.now, clock=rig.now + 3_600_000_000_000)
+    assert rig.decisions()[-1].code == "E_STAMP"
+    assert rig.state == "AUTO/HOLDING"

@@ -1,0 +1,469 @@
+"""Sources: what they may send, who wins, how they lose their standing, and that no refusal needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from other_kinematics import link_frames
+from rig import HOME, Rig, panda
+
+from safety_supervisor.core.settings import CommandKind
+from safety_supervisor.core.types import (
+    Actuate,
+    CommandUnreadable,
+    SourceEndpoints,
+    SourceLiveliness,
+    StopRequested,
+)
+
+Rigs = Callable[..., Rig]
+NAN, INF = float("nan"), float("inf")
+REST = np.zeros((1, 7))
+
+
+class Sine:
+    """A good agent: a set-point every 10 ms of 0.1 rad (1 - cos), a quintic's way into it."""
+
+    def __init__(self, rig: Rig, amplitude: float = 0.3, over: float = 3.0) -> None:
+        self.rig, self.amplitude, self.over = rig, amplitude, over
+        self.start = rig.output
+        self.cycles = self.sent = 0
+
+    def goal(self) -> np.ndarray:
+        u = min(1.0, self.sent * 0.01 / self.over)
+        goal = self.start.copy()
+        goal[0] += self.amplitude * u**3 * (10 - 15 * u + 6 * u * u)
+        return goal
+
+    def __call__(self, _: int) -> None:
+        self.cycles += 1
+        if self.cycles * 4 >= self.sent * 10:
+            self.rig.stream(self.goal())
+            self.sent += 1
+
+
+def resume(rig: Rig) -> None:
+    """A good stream from where the robot is commanded to be."""
+    flow = Sine(rig)
+    rig.seconds(0.3, flow)
+    assert rig.state == "AUTO/MOVING", rig.decisions()[-1]
+
+
+def trajectory_of(rows: list[list[float]], times: list[float]) -> Callable[[Rig], Any]:
+    return lambda rig: rig.trajectory(times, np.array(rows, dtype=float))
+
+
+def renamed(index: int, name: str) -> Callable[[Rig], Any]:
+    def send(rig: Rig) -> None:
+        names = list(rig.names)
+        names[index] = name
+        rig.stream(HOME, names=tuple(names))
+
+    return send
+
+
+def valued(value: float) -> Callable[[Rig], Any]:
+    return lambda rig: rig.stream([0.0, -0.785, value, -2.356, 0.0, 1.571, 0.785])
+
+
+BAD: list[tuple[int, str, str, Callable[[Rig], Any]]] = [
+    (1, "NaN", "E_NOT_FINITE", valued(NAN)),
+    (1, "infinity", "E_NOT_FINITE", valued(INF)),
+    (1, "-infinity", "E_NOT_FINITE", valued(-INF)),
+    (1, "1e308", "E_NOT_FINITE", valued(1e308)),
+    (1, "NaN velocity", "E_NOT_FINITE", lambda r: r.stream([NAN] * 7, "joystick", velocity=True)),
+    (1, "NaN way-point", "E_NOT_FINITE", trajectory_of([[NAN] * 7], [1.0])),
+    (2, "empty", "E_EMPTY", lambda r: r.stream([], names=())),
+    (2, "names only", "E_EMPTY", lambda r: r.stream([])),
+    (2, "too few values", "E_RAGGED", lambda r: r.stream(HOME[:6])),
+    (2, "too many values", "E_RAGGED", lambda r: r.stream([*HOME, 0.0])),
+    (2, "ragged way-points", "E_RAGGED", trajectory_of([[0.0] * 6], [1.0])),
+    (4, "a joint twice", "E_DUPLICATE_JOINT", renamed(1, "panda_joint1")),
+    (4, "an unknown joint", "E_UNKNOWN_JOINT", renamed(6, "panda_joint8")),
+    (4, "a finger", "E_UNKNOWN_JOINT", renamed(6, "panda_finger_joint1")),
+    (4, "a joint missing", "E_MISSING_JOINT", lambda r: r.stream(HOME[:6], names=r.names[:6])),
+    (5, "look-alike", "E_JOINT_NAME", renamed(0, "p\u0430nda_joint1")),
+    (5, "zero width", "E_JOINT_NAME", renamed(0, "panda_joint1\u200b")),
+    (5, "bidirectional", "E_JOINT_NAME", renamed(0, "panda_joint1\u202e")),
+    (5, "newline", "E_JOINT_NAME", renamed(0, "panda_joint1\n")),
+    (6, "degrees", "E_", lambda r: r.stream(np.degrees(HOME))),
+    (9, "old stamp", "E_STAMP", lambda r: r.stream(HOME, stamp=r.now - 10**10)),
+    (9, "future stamp", "E_STAMP", lambda r: r.stream(HOME, stamp=r.now + 10**10)),
+    (9, "far future start", "E_STAMP", lambda r: r.trajectory([1.0], HOME[None, :], REST, REST, stamp=r.now + 10**14)),
+    (10, "equal times", "E_TIME_ORDER", trajectory_of([list(HOME)] * 2, [1.0, 1.0])),
+    (10, "times backwards", "E_TIME_ORDER", trajectory_of([list(HOME)] * 2, [2.0, 1.0])),
+    (10, "negative time", "E_TIME_ORDER", trajectory_of([list(HOME)], [-1.0])),
+    (26, "1e9", "E_", trajectory_of([[1e9] * 7], [1.0])),
+    (26, "huge time", "E_TOO_LONG", trajectory_of([list(HOME)], [1e9])),
+    (
+        26,
+        "too many points",
+        "E_TOO_MANY_POINTS",
+        trajectory_of([list(HOME)] * 20_001, [0.01 * k for k in range(20_001)]),
+    ),
+    (2, "effort", "E_EFFORT_COMMAND", lambda r: r.stream(HOME, efforts=7)),
+    (4, "kind that is off", "E_COMMAND_KIND", lambda r: r.stream([0.0] * 7, velocity=True)),
+    (4, "unknown source", "E_UNKNOWN_SOURCE", lambda r: r.stream(HOME, source="stranger")),
+]
+
+
+@pytest.mark.requirement("SR-024")
+@pytest.mark.requirement("SR-031")
+@pytest.mark.requirement("SR-030")
+@pytest.mark.requirement("SR-054")
+@pytest.mark.parametrize(
+    ("code", "send"),
+    [pytest.param(code, send, id=name, marks=pytest.mark.redteam(row)) for row, name, code, send in BAD],
+)
+def test_what_is_malformed_is_refused_whole_and_needs_no_person(
+    rigs: Rigs, code: str, send: Callable[[Rig], Any]
+) -> None:
+    rig = rigs().auto()
+    here = rig.output
+    rig.clear()
+    send(rig)
+    rig.cycle(10)
+    decision = rig.decisions()[-1]
+    assert decision.verdict == "REJECT"
+    assert decision.code.startswith(code)
+    assert decision.command, "a correlation id"
+    assert (rig.output == here).all(), "nothing partial is forwarded"
+    assert rig.state == "AUTO/HOLDING"
+    resume(rig)
+
+
+@pytest.mark.redteam(3)
+@pytest.mark.requirement("SR-024")
+def test_joints_are_mapped_by_name(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    flow = Sine(rig)
+    order = [3, 1, 6, 0, 5, 2, 4]
+
+    def shuffled(i: int) -> None:
+        flow.cycles += 1
+        if flow.cycles * 4 >= flow.sent * 10:
+            rig.stream(flow.goal()[order], names=tuple(rig.names[k] for k in order))
+            flow.sent += 1
+
+    rig.seconds(1.5, shuffled)
+    moved = np.ptp(rig.outputs, axis=0)
+    assert moved[0] > 0.05
+    assert moved[1:].max() < 1e-12
+
+
+@pytest.mark.requirement("SR-054")
+@pytest.mark.requirement("SR-029")
+def test_silence_runs_the_kept_stop_and_the_next_command_resumes(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    rig.seconds(1.5, Sine(rig, over=2.0))
+    assert rig.state == "AUTO/MOVING"
+    rig.seconds(0.5)
+    assert (rig.state, rig.status.cause) == ("AUTO/HOLDING", "E_LATE")
+    assert "E_LATE" in [d.code for d in rig.decisions("STOP")]
+    assert np.abs(np.diff(rig.outputs[-3:], axis=0)).max() == 0.0
+    resume(rig)
+
+
+@pytest.mark.requirement("SR-054")
+@pytest.mark.parametrize("spoil", ["silence", "NaN", "jump"])
+def test_a_good_command_resumes_in_the_middle_of_the_kept_stop(rigs: Rigs, spoil: str) -> None:
+    """No person, and no standstill needed either: the new stream begins from the stop as it runs."""
+    rig = rigs().auto()
+    rig.seconds(1.0, Sine(rig, over=2.0, amplitude=1.0))
+    if spoil == "NaN":
+        rig.stream([NAN] * 7)
+    elif spoil == "jump":
+        rig.stream(rig.output + 0.5)
+    for _ in range(20):
+        if rig.state == "AUTO/HOLDING":
+            break
+        rig.cycle()
+    assert rig.state == "AUTO/HOLDING"
+    rig.cycle(3)
+    speed = np.abs(np.diff(rig.outputs[-2:], axis=0)).max() / 0.004
+    assert speed > 0.3, "still moving"
+    # A new plan from where the stop, braking evenly, will be in three cycles, to rest one second later.
+    cycle = next(e for e in reversed(rig.history) if isinstance(e, Actuate))
+    begin, a = 0.012, cycle.accelerations[0]
+    q = cycle.positions[0] + cycle.velocities[0] * begin + a * begin * begin / 2
+    v = cycle.velocities[0] + a * begin
+    goal = q + 0.5 * v
+    c = np.linalg.solve(np.array([[1, 1, 1], [3, 4, 5], [6, 12, 20]], dtype=float), [goal - q - v - a / 2, -v - a, -a])
+    sent = 0
+
+    def plan(i: int) -> None:
+        nonlocal sent
+        if i * 4 >= sent * 10:
+            u = min(1.0, 0.024 + sent * 0.01 - begin)
+            value = q + v * u + a * u * u / 2 + c @ np.array([u**3, u**4, u**5])
+            rig.stream([value, *HOME[1:]])
+            sent += 1
+
+    rig.clear()
+    before = len(rig.ticks)
+    rig.seconds(0.5, plan)
+    assert {d.verdict for d in rig.decisions()} == {"PASS"}, rig.decisions()[-1]
+    assert {after for _, after, _ in rig.ticks[before + 1 :]} == {"AUTO/MOVING"}
+
+
+@pytest.mark.redteam(13)
+@pytest.mark.requirement("SR-030")
+def test_the_same_key_moves_once(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    goal = HOME.copy()
+    goal[0] += 0.2
+    same = {"frame_id": "cid:a1;key:k1", "body": "b"}
+    rig.trajectory([1.0], goal[None, :], REST, REST, **same)
+    rig.seconds(1.3)
+    assert rig.output[0] == pytest.approx(0.2, abs=1e-6)
+    back = HOME[None, :]
+    rig.trajectory([1.0], back, REST, REST)
+    rig.seconds(1.3)
+    assert rig.output[0] == pytest.approx(0.0, abs=1e-6)
+    rig.clear()
+    rig.trajectory([1.0], goal[None, :], REST, REST, **same)
+    assert [(d.verdict, d.code) for d in rig.decisions()] == [("PASS", "")]
+    rig.seconds(1.3)
+    assert rig.output[0] == pytest.approx(0.0, abs=1e-6), "no second motion"
+
+
+@pytest.mark.redteam(14)
+def test_the_same_key_with_another_body_is_a_conflict(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    rig.stream(HOME, frame_id="cid:a;key:k", body="one")
+    rig.stream(HOME + 0.001, frame_id="cid:b;key:k", body="two")
+    assert rig.decisions()[-1].code == "E_KEY_CONFLICT"
+
+
+@pytest.mark.redteam(15)
+def test_a_flood_of_keys_is_bounded(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    room = rig.configuration.source("planner").idempotency_keys
+    rig.send(StopRequested(rig.now, "panel", ""))
+    rig.until("LOCKED")
+    for i in range(room + 5):
+        rig.stream(HOME, frame_id=f"cid:c{i};key:k{i}", body="b")
+    assert rig.decisions()[-1].code == "E_KEYS_FULL"
+
+
+@pytest.mark.redteam(13)
+@pytest.mark.requirement("SR-013")
+def test_a_key_from_before_a_stop_moves_nothing_after_it(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    goal = HOME.copy()
+    goal[0] += 0.2
+    same = {"frame_id": "cid:a1;key:k1", "body": "b"}
+    rig.trajectory([1.0], goal[None, :], REST, REST, **same)
+    rig.send(StopRequested(rig.now, "panel", ""))
+    rig.until("LOCKED")
+    assert rig.act("reset").ok
+    assert rig.act("start", "auto").ok
+    rig.clear()
+    rig.trajectory([1.0], goal[None, :], REST, REST, **same)
+    assert [(d.verdict, d.code) for d in rig.decisions()] == [("REJECT", "E_PURGED")]
+    rig.seconds(0.5)
+    assert np.ptp(rig.outputs, axis=0).max() == 0.0
+
+
+@pytest.mark.requirement("SR-030")
+def test_repeated_and_reordered_stamps_are_refused(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    first = rig.now
+    rig.stream(HOME, stamp=first)
+    rig.cycle(2)
+    rig.stream(HOME, stamp=first)
+    assert rig.decisions()[-1].code == "E_OUT_OF_ORDER"
+    rig.stream(HOME, stamp=first - 1)
+    assert rig.decisions()[-1].code == "E_OUT_OF_ORDER"
+
+
+@pytest.mark.redteam(25)
+def test_a_flood_is_folded_stops_the_source_and_delays_no_stop(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
+    rig.clear()
+    for _ in range(10):
+        rig.send(CommandUnreadable(rig.now, "planner", "E_RATE", 10_000.0, 400.0, "", 100))
+        rig.cycle()
+    assert rig.status.cause == "E_REFUSALS"
+    told = [d for d in rig.decisions() if d.code == "E_RATE"]
+    assert len(told) == 1
+    assert told[0].count == 100
+    rig.estop = "stop"
+    rig.cycle()
+    assert rig.relays_open
+    rig.estop = "run"
+
+
+@pytest.mark.redteam(25)
+@pytest.mark.requirement("SR-054")
+def test_quarantine_is_lifted_by_a_reset_and_is_one_sources_own(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    for _ in range(50):
+        rig.stream([NAN] * 7)
+    assert rig.state == "AUTO/HOLDING"
+    rig.stream([NAN] * 7)
+    rig.until("LOCKED")
+    assert rig.status.cause == "E_REFUSALS"
+    assert rig.act("reset").ok
+    assert rig.act("start", "auto").ok
+    resume(rig)
+
+
+@pytest.mark.requirement("SR-050")
+@pytest.mark.redteam(30)
+def test_a_person_takes_the_robot_from_the_agent_and_not_the_other_way(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    flow = Sine(rig, over=6.0)
+    rig.seconds(1.0, flow)
+    rig.clear()
+
+    def both(i: int) -> None:
+        flow(i)
+        if i % 5 == 0:
+            rig.stream([0.05, 0, 0, 0, 0, 0, 0], "joystick", velocity=True)
+
+    rig.seconds(2.0, both)
+    assert rig.state == "AUTO/MOVING", "an agent that waits its turn is no fault"
+    assert rig.status.source == "joystick"
+    assert "E_PRIORITY" in rig.codes()
+    refused = [d for d in rig.decisions("REJECT") if d.code == "E_PRIORITY"]
+    assert {d.source for d in refused} == {"planner"}
+
+
+@pytest.mark.requirement("SR-050")
+def test_a_second_publisher_of_a_source_stops_and_voids_it(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
+    epoch = rig.status.epoch
+    rig.send(SourceEndpoints(rig.now, "planner", 2))
+    assert (rig.state, rig.status.cause) == ("STOPPING", "E_ENDPOINT_REPLACED")
+    rig.until("LOCKED")
+    assert rig.status.epoch > epoch
+    assert "E_ENDPOINT_REPLACED" in rig.act("reset").message
+    short = rigs().auto().move()
+    short.send(SourceEndpoints(short.now, "planner", 2))
+    short.send(SourceEndpoints(short.now, "planner", 1))
+    short.cycle()
+    assert short.state == "STOPPING", "however short it was"
+
+
+@pytest.mark.redteam(56)
+@pytest.mark.requirement("SR-029")
+def test_an_agent_that_dies_while_its_trajectory_plays(rigs: Rigs) -> None:
+    rig = rigs().auto().move(0.8)
+    at = rig.output[0]
+    rig.send(SourceLiveliness(rig.now, "planner", False))
+    assert (rig.state, rig.status.cause) == ("AUTO/HOLDING", "E_SOURCE_DIED")
+    rig.seconds(0.5)
+    assert rig.output[0] < at + 0.1, "far from the goal"
+    assert np.abs(np.diff(rig.outputs[-3:], axis=0)).max() == 0.0
+    rig.trajectory([1.0], HOME[None, :], REST, REST)
+    assert rig.decisions()[-1].code == "E_SOURCE_NOT_ALIVE"
+    rig.send(SourceLiveliness(rig.now, "planner", True))
+    rig.move(0.5, by=0.1)
+
+
+@pytest.mark.redteam(56)
+@pytest.mark.requirement("SR-031")
+def test_an_agent_that_dies_while_its_trajectory_is_verified_is_told(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    goal = HOME.copy()
+    goal[0] += 0.2
+    rig.trajectory([1.0], goal[None, :], REST, REST, frame_id="cid:last;key:k", body="b")
+    rig.send(SourceLiveliness(rig.now, "planner", False))
+    rig.seconds(0.3)
+    ruled = [d for d in rig.decisions() if d.command == "last"]
+    assert [(d.verdict, d.code) for d in ruled] == [("REJECT", "E_SOURCE_NOT_ALIVE")]
+    assert np.ptp(rig.outputs, axis=0).max() == 0.0
+
+
+@pytest.mark.requirement("SR-031")
+def test_a_trajectory_cancelled_while_it_is_verified_is_told(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    goal = HOME.copy()
+    goal[0] += 0.2
+    rig.trajectory([1.0], goal[None, :], REST, REST, frame_id="cid:first")
+    rig.trajectory([], np.empty((0, 7)), names=(), frame_id="cid:cancel", position_counts=())
+    rig.seconds(0.3)
+    assert [(d.verdict, d.code) for d in rig.decisions() if d.command == "first"] == [("REJECT", "E_CANCELLED")]
+    assert np.ptp(rig.outputs, axis=0).max() == 0.0
+
+
+@pytest.mark.redteam(30)
+@pytest.mark.redteam(56)
+def test_a_queued_trajectory_of_a_dead_agent_does_not_play(rigs: Rigs) -> None:
+    """Two sources with trajectories: the higher one is queued behind the lower one's motion when its agent dies."""
+    configuration = panda()
+    planner = configuration.source("planner")
+    chief = replace(planner, name="chief", priority=30, commands=frozenset({CommandKind.TRAJECTORY}))
+    rig = rigs(replace(configuration, sources=(*configuration.sources, chief))).auto().move(0.6)
+    goal = HOME.copy()
+    goal[0] = -0.3
+    rig.trajectory([3.0], goal[None, :], REST, REST, source="chief", frame_id="cid:chief")
+    for _ in range(60):
+        rig.cycle()
+        if any(d.command == "chief" and d.verdict == "PASS" for d in rig.decisions()):
+            break
+    else:
+        raise AssertionError("it was never accepted")
+    rig.send(SourceLiveliness(rig.now, "chief", False))
+    rig.seconds(3.5)
+    assert rig.output[0] > -0.1, "it never went there"
+
+
+@pytest.mark.redteam(30)
+def test_a_second_trajectory_while_one_is_verified_waits_its_turn(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    goal = HOME.copy()
+    goal[0] += 0.2
+    rig.trajectory([1.0], goal[None, :], REST, REST)
+    rig.trajectory([1.0], goal[None, :], REST, REST)
+    assert rig.decisions()[-1].code == "E_BUSY"
+
+
+@pytest.mark.redteam(27)
+def test_tiny_steps_toward_the_cabinet_end_before_it(rigs: Rigs, tmp_path: Path) -> None:
+    """The hand drifts toward the keep-out box by steps that are all harmless; PyBullet says where it really got."""
+    start = HOME.copy()
+    start[0] = np.pi / 4  # toward the corner of the cabinet
+    rig = rigs(start=start).auto()
+    cycles = sent = 0
+
+    def drift(_: int) -> None:
+        nonlocal cycles, sent
+        cycles += 1
+        if cycles * 4 >= sent * 10:
+            t = sent * 0.01
+            goal = start.copy()
+            goal[[1, 3]] += 0.1 * t * t if t < 1 else 0.2 * t - 0.1
+            sent += 1
+            rig.stream(goal)
+
+    rig.seconds(5.0, drift)
+    assert "E_WORKSPACE" in rig.codes()
+    cabinet = next(zone for zone in rig.configuration.zones if zone.name == "cabinet")
+    frames = link_frames(rig.configuration, rig.outputs[::5] + rig.outputs[-200:], tmp_path)
+    outside = np.maximum(np.array(cabinet.minimum) - frames, frames - np.array(cabinet.maximum))
+    outside = np.linalg.norm(np.maximum(outside, 0.0), axis=2)
+    assert outside.min() >= cabinet.margin
+    assert outside.min() < cabinet.margin + 0.02, "and it came near"
+
+
+@pytest.mark.redteam(28)
+def test_hammering_at_the_edge_of_the_envelope_ends_in_quarantine(rigs: Rigs) -> None:
+    start = HOME.copy()
+    start[0] = 2.84
+    rig = rigs(start=start).auto()
+
+    def hammer(i: int) -> None:
+        if i % 5 in (0, 2):
+            rig.stream(start + np.array([0.02 * (i % 2 * 2 - 1), 0, 0, 0, 0, 0, 0]))
+
+    rig.seconds(2.0, hammer)
+    assert rig.state == "LOCKED"
+    assert rig.status.cause == "E_REFUSALS"
+    assert max(row[0] for row in rig.outputs) <= 2.8473

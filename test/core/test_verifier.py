@@ -1,0 +1,150 @@
+"""One step and the stop after it, judged together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rig import HOME, panda
+
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.settings import BoxKind, WorkspaceBox
+from safety_supervisor.core.verifier import Rules, Verified, Verifier
+from safety_supervisor.core.zones import Workspace
+
+SHIPPED = panda()
+MODEL = RobotModel(SHIPPED.robot)
+DT = 0.004
+LIMITS = SHIPPED.envelope.joints
+
+
+def make(zones: tuple[WorkspaceBox, ...] = ()) -> Verifier:
+    return Verifier(replace(SHIPPED, zones=zones), Workspace(zones, MODEL))
+
+
+def at(
+    joint: int, position: float, velocity: float, acceleration: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Three set-points before, and the state, of a motion at constant acceleration."""
+    state = np.zeros((3, 7))
+    state[0] = HOME
+    state[:, joint] = position, velocity, acceleration
+    back = DT * np.array([-3, -2, -1])[:, None]
+    history = state[0] + state[1] * back + state[2] * back**2 / 2
+    return history, state
+
+
+@pytest.mark.requirement("SR-026")
+@pytest.mark.parametrize("joint", range(7))
+def test_a_joint_may_go_as_far_as_it_can_stop(joint: int) -> None:
+    """By hand: d = v^2 / 2a + v a / 2j from zero acceleration."""
+    a, j, speed = LIMITS.acceleration[joint], LIMITS.jerk[joint], 0.8
+    way = speed**2 / (2 * a) + speed * a / (2 * j)
+    for room, passes in ((way + 1e-6, True), (way - 1e-6, False)):
+        for limit, sign in ((LIMITS.upper[joint], 1.0), (LIMITS.lower[joint], -1.0)):
+            history, state = at(joint, limit - sign * room, sign * speed)
+            outcome = make().verify(history, state, Rules())
+            if passes:
+                assert isinstance(outcome, Verified)
+                assert outcome.state is state
+                assert outcome.stop.end[joint] == pytest.approx(limit - sign * (room - way), abs=1e-9)
+            else:
+                assert not isinstance(outcome, Verified)
+                assert (outcome.code, outcome.joint, outcome.limit) == (Code.POSITION_LIMIT, SHIPPED.robot.joints[joint], limit)
+
+
+@pytest.mark.requirement("SR-025")
+@pytest.mark.parametrize("joint", [0, 4])
+def test_a_step_is_judged_against_the_set_points_before_it(joint: int) -> None:
+    history, state = at(joint, 0.1, 0.5)
+    assert isinstance(make().verify(history, state, Rules()), Verified)
+    state[0, joint] += 1e-3
+    outcome = make().verify(history, state, Rules())
+    assert not isinstance(outcome, Verified)
+    assert outcome.code in (Code.ACCELERATION_LIMIT, Code.JERK_LIMIT)
+    assert outcome.joint == SHIPPED.robot.joints[joint]
+
+
+@pytest.mark.requirement("SR-025")
+def test_a_state_that_its_set_points_do_not_have_is_refused() -> None:
+    """A velocity or acceleration that is not that of the motion makes a stop that breaks the envelope."""
+    history, state = at(0, 0.1, 0.5)
+    for row, value in ((1, 0.9), (1, -0.5), (2, 400.0)):
+        wrong = state.copy()
+        wrong[row, 0] = value
+        outcome = make().verify(history, wrong, Rules())
+        assert not isinstance(outcome, Verified), (row, value)
+
+
+@pytest.mark.requirement("SR-025")
+def test_acceleration_that_would_carry_the_velocity_past_its_limit_is_refused() -> None:
+    limit = LIMITS.velocity[0]
+    history, state = at(0, 0.0, limit - 1e-4, 14.0)
+    outcome = make().verify(history, state, Rules())
+    assert not isinstance(outcome, Verified)
+    assert outcome.code is Code.VELOCITY_LIMIT
+
+
+@pytest.mark.requirement("SR-036")
+@pytest.mark.parametrize("row", range(3))
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_state_that_is_not_finite_is_our_own_fault(row: int, value: float) -> None:
+    history, state = at(0, 0.0, 0.1)
+    state[row, 3] = value
+    with np.errstate(invalid="ignore", over="ignore"):
+        outcome = make().verify(history, state, Rules())
+    assert not isinstance(outcome, Verified)
+    assert outcome.code is Code.NOT_FINITE_RESULT
+
+
+@pytest.mark.requirement("SR-026")
+def test_the_frame_speed_is_that_of_the_fastest_frame() -> None:
+    """Joint 1 turns all about the vertical: speed is radius times velocity, by hand."""
+    origins = MODEL.frame_positions(HOME)
+    radius = float(np.linalg.norm(origins[:, :2], axis=1).max())
+    history, state = at(0, 0.0, 1.0)
+    assert isinstance(make().verify(history, state, Rules(radius * 1.001)), Verified)
+    outcome = make().verify(history, state, Rules(radius * 0.999))
+    assert not isinstance(outcome, Verified)
+    assert outcome.code is Code.FRAME_SPEED
+    assert outcome.value == pytest.approx(radius, rel=1e-4)
+    assert outcome.joint == MODEL.frame_names[int(np.linalg.norm(origins[:, :2], axis=1).argmax())]
+
+
+@pytest.mark.requirement("SR-027")
+def test_the_stop_has_to_stay_inside_the_workspace_too() -> None:
+    tcp = MODEL.frame_names.index("panda_hand_tcp")
+    origin = MODEL.frame_positions(HOME)[tcp]
+    radius = float(np.linalg.norm(origin[:2]))
+    speed = 1.0
+    a, j = LIMITS.acceleration[0], LIMITS.jerk[0]
+    angle = speed**2 / (2 * a) + speed * a / (2 * j)
+    y = radius * np.sin(angle)
+    for room, passes in ((y + 0.003, True), (y - 0.003, False)):
+        box = WorkspaceBox("cell", BoxKind.KEEP_IN, (-2, -2, -1), (2, room, 2), ("panda_hand_tcp",), 0.0)
+        history, state = at(0, 0.0, speed)
+        outcome = make((box,)).verify(history, state, Rules())
+        assert isinstance(outcome, Verified) is passes
+        if not isinstance(outcome, Verified):
+            assert outcome.code is Code.WORKSPACE
+
+
+@pytest.mark.requirement("SR-045")
+@pytest.mark.redteam(43)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_outside_a_limit_only_recovery_moves_and_only_back(sign: float) -> None:
+    limit = LIMITS.upper[0] if sign > 0 else LIMITS.lower[0]
+    outside = limit + sign * 0.1
+
+    def step(velocity: float, rules: Rules) -> bool:
+        """A step with its own set-points behind it, which lie where they would."""
+        history, state = at(0, outside, velocity)
+        return isinstance(make().verify(history, state, rules), Verified)
+
+    assert step(-sign * 0.05, Rules(recovery=True))
+    assert not step(sign * 0.05, Rules(recovery=True)), "its stop would go farther out"
+    assert not step(-sign * 0.05, Rules())
+    assert not step(0.0, Rules())
+    assert step(0.0, Rules(recovery=True))
