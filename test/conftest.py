@@ -8,6 +8,11 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Tests assert no times: a busy machine is no failure.
+settings.register_profile("anywhere", deadline=None)
+settings.load_profile("anywhere")
 
 # Nothing else on this machine or network may answer, and numpy keeps to one thread; set before anything is imported.
 os.environ.setdefault("ROS_DOMAIN_ID", str(15 + os.getpid() % 85))

@@ -138,11 +138,6 @@ class Commands:
                 rulings.append(self._refuse(source, job.points.command, violation))
         return tuple(rulings)
 
-    @property
-    def verifying(self) -> bool:
-        """Whether a trajectory is being verified."""
-        return bool(self._jobs)
-
     def _begin_job(self, points: TrajectoryPoints) -> Violation | None:
         motion = self._motion
         for group in points.groups:

@@ -26,10 +26,6 @@ class Conditions:
         else:
             self._active.discard(code)
 
-    def has(self, code: Code) -> bool:
-        """Whether a cause holds."""
-        return code in self._active
-
     def active(self) -> set[Code]:
         """Return the causes that hold."""
         return set(self._active)

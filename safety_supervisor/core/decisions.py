@@ -23,23 +23,34 @@ class DecisionLog:
 
     def __init__(self) -> None:
         """Start with nothing said."""
-        self._said: dict[tuple[str, Code], tuple[Nanoseconds, int]] = {}
+        self._said: dict[tuple[str, Code], Nanoseconds] = {}
+        self._unsaid: dict[tuple[str, Code], tuple[Ruling, int]] = {}
 
     def ruled(self, ruling: Ruling, now: Nanoseconds) -> list[Decision]:
-        """Report a ruling on a command; a folded one gives nothing."""
-        violation, count = ruling.violation, ruling.count
+        """Report a ruling on a command; a folded one gives nothing now, and its count later."""
+        violation = ruling.violation
         if violation is None:
             detail = "the earlier result of this key" if ruling.repeated else ""
             return [_decision(now, ruling.source, ruling.command, ruling.verdict, ruling.code, detail=detail)]
-        if violation.code in _FOLDED:
-            key = (ruling.source, violation.code)
-            said, unsaid = self._said.get(key, (-_FOLD_FOR, 0))
-            count += unsaid
-            if now - said < _FOLD_FOR:
-                self._said[key] = (said, count)
-                return []
-            self._said[key] = (now, 0)
-        return [_of_violation(now, ruling.source, ruling.command, ruling.verdict, violation, count)]
+        if violation.code not in _FOLDED:
+            return [_of_violation(now, ruling.source, ruling.command, ruling.verdict, violation, ruling.count)]
+        key = (ruling.source, violation.code)
+        _, unsaid = self._unsaid.get(key, (ruling, 0))
+        self._unsaid[key] = (ruling, unsaid + ruling.count)
+        return self.due(now)
+
+    def due(self, now: Nanoseconds) -> list[Decision]:
+        """Report what was folded long enough, once a cycle."""
+        result = []
+        for key in tuple(self._unsaid):
+            if now - self._said.get(key, -_FOLD_FOR) >= _FOLD_FOR:
+                ruling, count = self._unsaid.pop(key)
+                self._said[key] = now
+                assert ruling.violation is not None
+                result.append(
+                    _of_violation(now, ruling.source, ruling.command, ruling.verdict, ruling.violation, count)
+                )
+        return result
 
     def noted(self, note: Note, now: Nanoseconds) -> Decision:
         """Report what happened to motion under way."""

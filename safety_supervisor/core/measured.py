@@ -130,7 +130,7 @@ class MeasuredState:
         return self._joints[self._received.index(oldest)]
 
     def limit_codes(self) -> tuple[Code, ...]:
-        """Return which measured limits are passed: position, velocity, workspace (SR-028)."""
+        """Return which measured joint limits are passed: position, velocity (SR-028)."""
         codes = []
         q, v = self.positions, self.velocities
         if not ((q >= self._limits.lower - _POSITION_NOISE) & (q <= self._limits.upper + _POSITION_NOISE)).all():

@@ -331,6 +331,10 @@ class Motion:
             self.history = np.concatenate((self.history[1:], self.state[:1]))
         self._still = not self.state[1:].any()
 
+    def kept_state(self, tick: int) -> Matrix:
+        """State of the kept stop at a cycle, shape (3, n); just before its beginning it is carried back smoothly."""
+        return self.kept.state((tick - self.kept_tick) * self._dt)
+
     def follow_kept_blindly(self, tick: int) -> None:
         """Be at cycle `tick` of the kept stop and go on along it, whatever was half done before we failed."""
         self.tick = tick

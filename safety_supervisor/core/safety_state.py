@@ -184,7 +184,7 @@ class SafetyState:
         return self._take(Trigger.RESTORE, now, None)
 
     def bump(self) -> None:
-        """Count a change that is no transition: of session, configuration, or pose."""
+        """Count a change that is no transition, such as another publisher of a source."""
         self.epoch += 1
 
     def permits(self, kind: SourceKind) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from safety_supervisor.core.acts import ActRefusal
 from safety_supervisor.core.causes import CAUSE_OF, by_hardness
 from safety_supervisor.core.commands import Commands, Ruling
+from safety_supervisor.core.consequences import Consequences
 from safety_supervisor.core.course import Course
 from safety_supervisor.core.decisions import DecisionLog
 from safety_supervisor.core.errors import CODE_OF, Code
@@ -56,9 +57,6 @@ from safety_supervisor.core.units import Matrix
 from safety_supervisor.core.verifier import Rules, Verifier
 from safety_supervisor.core.zones import Workspace
 
-_NOT_NOW: Final = frozenset({Code.PRIORITY, Code.ENABLING_SWITCH, Code.HOLD_TO_RUN})
-"""Refusals that are nobody's mistake: another source has the joints, or nobody holds the switch yet."""
-
 
 class Supervisor:
     """Decides on every event, and what the motors are sent in every cycle."""
@@ -83,6 +81,7 @@ class Supervisor:
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
         self._people = People(configuration, self._state, self._motion, self._inputs)
         self._decisions = DecisionLog()
+        self._consequences = Consequences(self._commands.sessions, self._motion, self._state)
         self._with_horizon = configuration.output.type is OutputType.JOINT_TRAJECTORY_HORIZON
         self._fault_on_disk: Code | None = None
         self._placed = False
@@ -171,6 +170,7 @@ class Supervisor:
             effects += self._ruled(ruling, now)
         effects += self._noted(notes, now)
         effects += self._stop(self._course.advance(now), now)
+        effects += self._decisions.due(now)
         effects += self._replies
         self._replies = []
         return effects
@@ -233,11 +233,12 @@ class Supervisor:
                     self._cycle = self._due_cycle
                     self._motion.follow_kept_blindly(self._due_tick)
                     if self._state.state is not State.INIT:
-                        effects.append(self._actuate(now, event.scheduled, self._motion.state))
+                        before = self._motion.kept_state(self._due_tick - 1)
+                        effects.append(self._actuate(now, event.scheduled, before))
                 else:
                     self._motion.stop_all()
             except Exception:
-                # Nothing is left but silence, and the controller ends in the stop that it was sent.
+                # Nothing is left but silence: the controller ends in the stop that it was sent, or `output.on_loss` happens.
                 effects.clear()
         detail = f"{type(error).__name__} while handling {type(event).__name__}: {error}"
         effects.append(self._decisions.stopped(now, "supervisor", "", Code.INTERNAL, detail[:500]))
@@ -284,41 +285,15 @@ class Supervisor:
     def _ruled(self, ruling: Ruling, now: int) -> list[Effect]:
         """Report a ruling, let the state follow it, and stop a source that is refused too often."""
         effects: list[Effect] = list(self._decisions.ruled(ruling, now))
-        if ruling.began:
-            self._state.moving(now)
-        if ruling.verdict == "REJECT" and ruling.violation is not None and not ruling.repeated:
-            self._hold_if_stopped(ruling.violation.code, now)
-            effects += self._count_refusal(ruling, now)
-        return effects
-
-    def _count_refusal(self, ruling: Ruling, now: int) -> list[Effect]:
-        """Count refusals while motion is permitted; too many are a protective stop and quarantine."""
-        session = self._commands.sessions.get(ruling.source)
-        if session is None or not self._state.permits(session.settings.kind) or session.quarantined:
-            return []
-        if ruling.violation is not None and ruling.violation.code in _NOT_NOW:
-            return []
-        if not session.count_refusals(ruling.count, now):
-            return []
-        session.quarantined = True
-        return self._stop({Code.REFUSALS}, now)
+        return effects + self._stop(self._consequences.of_ruling(ruling, now), now)
 
     def _noted(self, notes: tuple[Note, ...], now: int) -> list[Effect]:
         """Report what happened to motion under way, and hold when nothing moves any more."""
         effects: list[Effect] = []
         for note in notes:
             effects.append(self._decisions.noted(note, now))
-            if note.code is Code.NOT_FINITE_RESULT:
-                effects += self._stop({Code.NOT_FINITE_RESULT}, now)
-            elif note.violation is not None:
-                ruling = Ruling(note.source, note.command, "REJECT", note.violation)
-                effects += self._count_refusal(ruling, now)
-            self._hold_if_stopped(note.code, now)
+            effects += self._stop(self._consequences.of_note(note, now), now)
         return effects
-
-    def _hold_if_stopped(self, code: Code, now: int) -> None:
-        if self._state.state is State.AUTO_MOVING and not any(lane.source for lane in self._motion.lanes.values()):
-            self._state.holding(now, code)
 
     # --- inputs -------------------------------------------------------------------------------------------------
 

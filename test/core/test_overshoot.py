@@ -60,7 +60,7 @@ CASES = [(a, hz) for a in (5.0, 2.0, 0.5) for hz in (100, 250, 1000)]
 
 
 def profile(acceleration: float, hertz: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Velocity and position samples of a smooth start to 1 rad/s that then goes on and on, and the way to full speed."""
+    """Velocity and position samples of a smooth start to 1 rad/s that then goes on, and the way to full speed."""
     rise = 1.6 * SPEED / acceleration  # a half cosine peaks at pi / 2 of its mean acceleration
     way = rise * SPEED / 2
     seconds = rise + 1.2 + 0.5 * SPEED / acceleration
@@ -114,7 +114,7 @@ def test_a_position_stream_toward_and_past_a_limit(acceleration: float, hertz: i
 @pytest.mark.requirement("SR-026")
 @pytest.mark.parametrize(("acceleration", "hertz"), CASES)
 def test_a_trajectory_to_a_limit_and_one_past_it(acceleration: float, hertz: int) -> None:
-    """A quintic from rest to rest peaks at 1.875 d / T and 5.774 d / T^2: chosen to reach 1 rad/s or the acceleration."""
+    """A quintic from rest to rest peaks at 1.875 d / T and 5.774 d / T^2: at 1 rad/s or the limit."""
     upper = panda().envelope.joints.upper[0]
     duration = 1.9 * 5.774 / 1.875 * SPEED / acceleration / 1.6 if acceleration < 5 else 1.2
     way = min(SPEED * duration / 1.875, 0.9 * acceleration * duration**2 / 5.774)

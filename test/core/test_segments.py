@@ -149,9 +149,7 @@ def test_a_velocity_ramp_is_integrated_exactly() -> None:
 def test_any_velocities_integrate_to_the_position_of_the_segments() -> None:
     random = np.random.default_rng(5)
     period = 0.02
-    taken = feed(
-        Stream(CommandKind.VELOCITY, period, 2), period * np.arange(40), random.normal(size=(40, 2)), rest(2)
-    )
+    taken = feed(Stream(CommandKind.VELOCITY, period, 2), period * np.arange(40), random.normal(size=(40, 2)), rest(2))
     position = np.zeros(2)
     nodes, weights = np.polynomial.legendre.leggauss(5)
     for _, _, segment in taken:
@@ -173,7 +171,9 @@ def test_a_source_with_another_clock_is_followed_without_a_late_set_point(period
     assert len(taken) == count, "a set-point was refused"
     spare = np.array([segment.start - received for received, _, segment in taken[1:]])
     lengths = np.array([segment.duration for _, _, segment in taken])
-    print(f"period {period}, skew {skew:+.3f}: {spare.min() / period:.2f} to {spare.max() / period:.2f} periods to spare")
+    print(
+        f"period {period}, skew {skew:+.3f}: {spare.min() / period:.2f} to {spare.max() / period:.2f} periods to spare"
+    )
     assert spare.min() > 0.0, "a set-point came after the segment that it ends had to begin"
     assert spare.max() < 3.0 * period, "the delay grows"
     settled = lengths[2000:]

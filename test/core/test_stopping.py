@@ -99,7 +99,7 @@ def test_straight_stop_is_what_integrating_its_acceleration_gives(n: int, kind: 
         assert np.abs(samples[-1, 1:]).max() < 1e-9, "it ends at rest"
         assert np.allclose(samples[-1, 0], stop.end, rtol=0, atol=1e-12)
         assert (np.abs(samples[:, 2]) <= limits.acceleration * (1 + 1e-9)).all()
-        # The fade adds at most |a0| fade / 2 to the velocity; the step that leads here is refused when that is too much.
+        # The fade adds at most |a0| fade / 2 to the velocity; a step with too much is refused.
         assert (np.abs(samples[:, 1]) <= np.maximum(np.abs(state[1]), np.abs(stop.top_velocity)) + 1e-12).all()
         jerk = np.abs(np.diff(samples[:, 2], axis=0)) / times[1] if times[1] > 0 else np.zeros((1, n))
         assert (jerk <= limits.jerk * (1 + 1e-6)).all()
@@ -125,7 +125,8 @@ def test_straight_stop_takes_no_longer_than_one_joint_would_by_the_formula(kind:
         assert stop.duration >= fade + alone.max() - 1e-12
         # Joints of one profile: bounded by the slowest ramp together with the slowest deceleration.
         slowest = (left / limits.acceleration).max() + max(
-            np.sqrt((left / limits.jerk).max()), (left / limits.jerk).max() / max((left / limits.acceleration).max(), 1e-9)
+            np.sqrt((left / limits.jerk).max()),
+            (left / limits.jerk).max() / max((left / limits.acceleration).max(), 1e-9),
         )
         assert stop.duration <= fade + slowest + np.sqrt((left / limits.jerk).max()) + 1e-9
 
@@ -142,7 +143,7 @@ def test_stopping_distance_of_the_requirements(acceleration: float, travel: floa
 @pytest.mark.requirement("SR-025")
 @pytest.mark.parametrize("n", [1, 7, 29])
 def test_sampled_stop_keeps_all_limits_in_every_phase(n: int) -> None:
-    """Samples may fall anywhere between the beginning of the stop and the next cycle; before it the motion was smooth."""
+    """Samples may fall anywhere after the beginning of the stop; before it the motion was smooth."""
     random = np.random.default_rng(n)
     worst = {1: 0.0, 2: 0.0, 3: 0.0}
     for trial in range(20):
@@ -157,7 +158,9 @@ def test_sampled_stop_keeps_all_limits_in_every_phase(n: int) -> None:
             times = (np.arange(-3, int(stop.duration / DT) + 5) + phase) * DT
             before = times[times < 0][:, None]
             # At constant acceleration up to the stop: velocity may be above the limit there, which is not judged.
-            rows = np.concatenate((state[0] + state[1] * before + state[2] * before**2 / 2, stop.positions(tuple(times[times >= 0]))))
+            rows = np.concatenate(
+                (state[0] + state[1] * before + state[2] * before**2 / 2, stop.positions(tuple(times[times >= 0])))
+            )
             seen = differences_keep(rows, limits, DT)
             inside = differences_keep(rows[len(before) :], limits, DT) if len(rows) - len(before) > 3 else {1: 0.0}
             worst = {1: max(worst[1], inside[1]), 2: max(worst[2], seen[2]), 3: max(worst[3], seen[3])}
@@ -212,7 +215,9 @@ def test_many_stops_at_once_are_the_same_stops() -> None:
         assert (rows <= high[i] + 1e-12).all()
 
 
-@pytest.mark.parametrize(("slowness", "smoothness"), [(0.2, 0.001), (0.01, 0.04), (1.0, 1e-9), (1e-9, 1e-4), (0.3, 0.09)])
+@pytest.mark.parametrize(
+    ("slowness", "smoothness"), [(0.2, 0.001), (0.01, 0.04), (1.0, 1e-9), (1e-9, 1e-4), (0.3, 0.09)]
+)
 def test_brake_profile_is_its_own_integral(slowness: float, smoothness: float) -> None:
     profile = BrakeProfile.within(slowness, smoothness)
     times = np.linspace(0.0, profile.duration, 20001)
@@ -269,8 +274,10 @@ def test_a_spline_controller_rebuilds_the_stop_from_its_horizon(kind: str) -> No
 # --- along a path
 
 
-def random_path(random: np.random.Generator, limits: JointLimits, quintic: bool, share: float) -> PlannedTrajectory | None:
-    """A smooth motion of sines as way-points, scaled to a share of the limits; None when it can not be stopped along."""
+def random_path(
+    random: np.random.Generator, limits: JointLimits, quintic: bool, share: float
+) -> PlannedTrajectory | None:
+    """A smooth motion of sines as way-points, at a share of the limits; None when it can not be stopped along."""
     n = len(limits.velocity)
     duration = random.uniform(0.5, 3.0)
     knots = np.sort(random.uniform(0.05, duration, random.integers(2, 12)))
@@ -312,7 +319,9 @@ def test_path_stop_stays_on_its_path_and_keeps_all_limits(quintic: bool) -> None
             for phase in (0.0, 0.37, 0.8):
                 ticks = np.arange(-3, int(stop.duration / DT) + 5) + phase
                 before = tau + ticks[ticks < 0] * DT
-                rows = np.concatenate((path.positions_at(before[before >= 0]), stop.positions(tuple(ticks[ticks >= 0] * DT))))
+                rows = np.concatenate(
+                    (path.positions_at(before[before >= 0]), stop.positions(tuple(ticks[ticks >= 0] * DT)))
+                )
                 seen = differences_keep(rows, limits, DT)
                 worst = {order: max(worst[order], seen[order]) for order in worst}
             rows = stop.positions(tuple(np.linspace(0.0, stop.duration, 40)))

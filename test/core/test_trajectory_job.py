@@ -1,4 +1,4 @@
-"""Trajectories from acceptance to their end: whole or not at all, in slices, preempted smoothly, only from a live agent."""
+"""Trajectories from acceptance to their end: whole or not at all, in slices, preempted smoothly."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def test_what_was_accepted_is_never_refused_half_way() -> None:
         if form == "linear":
             q = rig.output + offsets * 0.05
         rig.clear()
-        rig.trajectory(times.tolist(), q, None if form == "linear" else v, np.zeros_like(v) if form == "quintic" else None)
+        rig.trajectory(
+            times.tolist(), q, None if form == "linear" else v, np.zeros_like(v) if form == "quintic" else None
+        )
         rig.seconds(float(times[-1]) + 0.6)
         verdicts = [(d.verdict, d.code) for d in rig.decisions()]
         out = np.array(rig.outputs[first:])
@@ -160,7 +162,7 @@ def test_one_bad_sample_in_the_middle_refuses_the_whole(change: str, code: str) 
     v[-1] = a[-1] = 0.0
     rig.trajectory(times.tolist(), good, v, a)
     rig.seconds(4.5)
-    assert [d.verdict for d in rig.decisions()][0] == "PASS", "without the bad sample it is accepted"
+    assert rig.decisions()[0].verdict == "PASS", "without the bad sample it is accepted"
 
 
 def test_it_must_start_where_the_robot_is_commanded_and_end_at_rest() -> None:
@@ -272,7 +274,11 @@ def test_a_slice_is_a_bounded_number_of_operations(monkeypatch: pytest.MonkeyPat
     """1,000 points for 60 s: 15,000 set-points, none of it in one cycle."""
     rig = Rig().auto()
     counts = {"queries": 0, "samples": 0}
-    clearance, positions_at, states_at = Workspace.clearance, PlannedTrajectory.positions_at, PlannedTrajectory.states_at
+    clearance, positions_at, states_at = (
+        Workspace.clearance,
+        PlannedTrajectory.positions_at,
+        PlannedTrajectory.states_at,
+    )
 
     def counted_clearance(self, q):  # type: ignore[no-untyped-def]
         counts["queries"] += 1

@@ -24,9 +24,7 @@ def make(zones: tuple[WorkspaceBox, ...] = ()) -> Verifier:
     return Verifier(replace(SHIPPED, zones=zones), Workspace(zones, MODEL))
 
 
-def at(
-    joint: int, position: float, velocity: float, acceleration: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+def at(joint: int, position: float, velocity: float, acceleration: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Three set-points before, and the state, of a motion at constant acceleration."""
     state = np.zeros((3, 7))
     state[0] = HOME
@@ -52,7 +50,11 @@ def test_a_joint_may_go_as_far_as_it_can_stop(joint: int) -> None:
                 assert outcome.stop.end[joint] == pytest.approx(limit - sign * (room - way), abs=1e-9)
             else:
                 assert not isinstance(outcome, Verified)
-                assert (outcome.code, outcome.joint, outcome.limit) == (Code.POSITION_LIMIT, SHIPPED.robot.joints[joint], limit)
+                assert (outcome.code, outcome.joint, outcome.limit) == (
+                    Code.POSITION_LIMIT,
+                    SHIPPED.robot.joints[joint],
+                    limit,
+                )
 
 
 @pytest.mark.requirement("SR-025")

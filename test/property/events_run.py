@@ -1,4 +1,4 @@
-"""Runs a fixed script and prints a hash of every effect's bytes: `python events_run.py`. For the test of determinism."""
+"""Runs a fixed script and prints a hash of every effect's bytes: `python events_run.py`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "core"), str(HERE)]
 
 from rig import Rig  # noqa: E402
+
 from scripts import Player, Step  # noqa: E402
 
 SCRIPT: list[Step] = [
     ("stream_sine", 0.2, 0.5, 60, 0),
     ("wait", 40),
-    ("reach", [0.3, 0.1, 0, 0.2, 0, 0, 0], 1.5, "quintic", 150),
+    ("reach", [0.3, 0.1, 0, 0.2, 0, 0, 0], 1.5, "quintic", 120),
     ("reach", [-0.2, 0, 0.1, 0, 0, 0.1, 0], 1.5, "cubic", 150),
     ("scheduled", [0.1, 0, 0, 0, 0, 0, 0.1], 0.3, 100),
     ("cancel",),
@@ -28,16 +29,16 @@ SCRIPT: list[Step] = [
     ("stream_raw", [1e9] * 7, False, 2),
     ("stream_near", [0.1] * 7, 3, 2),
     ("trajectory_raw", [0.5, 0.4], [0.1] * 14, 3),
-    ("go_home", 3.0, 800),
-    ("reach", [0.8, 1.0, 0, 1.0, 0, 0, 0], 3.0, "quintic", 300),
-    ("go_home", 3.0, 300),
+    ("go_home", 2.0, 520),
+    ("reach", [0.8, 1.0, 0, 1.0, 0, 0, 0], 3.0, "quintic", 40),
+    ("go_home", 2.0, 100),
     ("stream_velocity", 0.5, 30, 6),
     ("late", 40.0),
     ("to_auto",),
     ("go_home", 2.0, 150),
     ("estop", "stop", 20),
     ("to_auto",),
-    ("go_home", 2.0, 150),
+    ("reach", [-0.6, 0, 0, 0, 0, 0, 0], 2.0, "quintic", 100),
     ("blocked", 150),
     ("to_auto",),
     ("unreadable", 60),

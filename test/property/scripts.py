@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from rig import HOME, Rig
+
 from safety_supervisor.core.types import (
     AdapterFault,
     CommandUnreadable,

@@ -1,4 +1,4 @@
-"""For any sequence of events the output never leaves the joint envelope, and what runs after a failure is the kept stop.
+"""For any sequence of events the output keeps the joint envelope, and what runs after a failure is the kept stop.
 
 The judge is this file's own: differences of consecutive set-points, and a spline through the horizon that was sent.
 """
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rig import Rig, panda
+
 from safety_supervisor.core.commands import Commands
 from safety_supervisor.core.course import Course
 from safety_supervisor.core.inputs import Inputs
@@ -158,10 +159,20 @@ MOVES: list[st.SearchStrategy[Step]] = [
     st.tuples(st.just("stream_sine"), st.floats(0.0, 0.4), st.floats(0.05, 3.0), st.integers(1, 40), joints),
     st.tuples(st.just("stream_velocity"), st.floats(-2.0, 2.0), st.integers(1, 30), joints),
     st.tuples(st.just("stream_raw"), st.lists(wild, min_size=1, max_size=8), st.booleans(), st.integers(0, 5)),
-    st.tuples(st.just("stream_near"), st.lists(st.floats(-2e-3, 2e-3), min_size=7, max_size=7), st.integers(1, 12), st.integers(0, 3)),
+    st.tuples(
+        st.just("stream_near"),
+        st.lists(st.floats(-2e-3, 2e-3), min_size=7, max_size=7),
+        st.integers(1, 12),
+        st.integers(0, 3),
+    ),
     st.tuples(st.just("reach"), offsets, st.floats(0.05, 3.0), st.sampled_from(["linear", "cubic", "quintic"]), cycles),
     st.tuples(st.just("go_home"), st.floats(0.5, 3.0), cycles),
-    st.tuples(st.just("trajectory_raw"), st.lists(st.floats(0, 10), min_size=1, max_size=4), st.lists(wild, min_size=1, max_size=28), cycles),
+    st.tuples(
+        st.just("trajectory_raw"),
+        st.lists(st.floats(0, 10), min_size=1, max_size=4),
+        st.lists(wild, min_size=1, max_size=28),
+        cycles,
+    ),
     st.tuples(st.just("scheduled"), offsets, st.floats(0.0, 0.6), cycles),
 ]
 DISTURBANCES: list[st.SearchStrategy[Step]] = [
@@ -189,9 +200,7 @@ DISTURBANCES: list[st.SearchStrategy[Step]] = [
 ]
 MOVE = st.one_of(MOVES)
 DISTURBANCE = st.one_of(DISTURBANCES)
-SCRIPT = st.lists(
-    st.one_of(MOVE, MOVE, DISTURBANCE, st.tuples(st.just("to_auto"))), min_size=1, max_size=12
-)
+SCRIPT = st.lists(st.one_of(MOVE, MOVE, DISTURBANCE, st.tuples(st.just("to_auto"))), min_size=1, max_size=12)
 
 
 def play(script: list[Step]) -> JudgedRig:

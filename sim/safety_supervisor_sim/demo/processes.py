@@ -17,6 +17,8 @@ PATIENCE: Final = 10.0
 """How long a process may take to end when nobody is in a hurry, [s]."""
 HURRY: Final = 0.7
 """The same after Ctrl-C, [s]: all within 2 s."""
+OTHERS: Final = 0.5
+"""Share of it for those that have no robot to stop."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -109,7 +111,7 @@ def end_all(supervisor: Process | None, others: Sequence[Process | None], patien
     Args:
         supervisor: None when it was not started.
         others: in the order in which they are asked; all at once.
-        patience: for each of the two steps, [s].
+        patience: for the supervisor, [s]; the others get half of it.
 
     Returns:
         Names of those that had to be killed.
@@ -120,7 +122,7 @@ def end_all(supervisor: Process | None, others: Sequence[Process | None], patien
     rest = [process for process in others if process is not None]
     for process in rest:
         process.interrupt(signal.SIGTERM)
-    due = time.monotonic() + patience
+    due = time.monotonic() + OTHERS * patience
     for process in rest:
         process.wait(due - time.monotonic())
     everyone = [*([] if supervisor is None else [supervisor]), *rest]
