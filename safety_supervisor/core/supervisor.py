@@ -238,7 +238,7 @@ class Supervisor:
                 else:
                     self._motion.stop_all()
             except Exception:
-                # Nothing is left but silence: the controller ends in the stop that it was sent, or `output.on_loss` happens.
+                # Nothing is left but silence: the stop that was sent last runs, or `output.on_loss` happens.
                 effects.clear()
         detail = f"{type(error).__name__} while handling {type(event).__name__}: {error}"
         effects.append(self._decisions.stopped(now, "supervisor", "", Code.INTERNAL, detail[:500]))

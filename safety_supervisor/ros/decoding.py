@@ -15,8 +15,8 @@ from safety_supervisor.core.types import CommandUnreadable, TrajectoryCommand
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.ros.frames import DecodeReply, DecodeRequest, FrameBuffer, encode_frame
 
-TIMEOUT = 2 * NS_PER_S
-"""A trajectory that takes longer ends the decoder, [ns]."""
+TIMEOUT = 5 * NS_PER_S
+"""A decoder that does not answer for so long is ended, [ns]; it gives up a message of its own accord much sooner."""
 _SLICE = 1 << 16
 """Bytes moved in one call, so that a huge trajectory is sliced over cycles."""
 
@@ -36,6 +36,7 @@ class Decoder:
         self.restarts = -1
         self._number = 0
         self._outstanding: dict[str, _Outstanding] = {}
+        self._ended: list[subprocess.Popen[bytes]] = []
         self._encoder = msgspec.msgpack.Encoder()
         self._replies = msgspec.msgpack.Decoder(DecodeReply)
         self._start()
@@ -82,6 +83,8 @@ class Decoder:
             now: steady clock, [ns].
             may_restart: whether the milliseconds of starting a process may be spent now.
         """
+        if self._ended:
+            self._ended = [process for process in self._ended if process.poll() is None]
         if self._process is None:
             if may_restart:
                 self._start()
@@ -135,7 +138,7 @@ class Decoder:
         return True
 
     def _end(self) -> None:
-        """Kill the process without waiting longer than the kernel needs."""
+        """Kill the process and leave its burial to later calls: a starved machine takes its time over that."""
         process, self._process = self._process, None
         self.ready = False
         if process is None:
@@ -144,9 +147,11 @@ class Decoder:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
-        process.wait(timeout=1.0)
+        self._ended.append(process)
 
     def close(self) -> None:
         """End the process."""
         self._end()
         self._outstanding.clear()
+        for process in self._ended:
+            process.wait(timeout=2.0)

@@ -245,7 +245,7 @@ class Session:
             self._feed.flush()
             self._log_ok = self._feed.healthy(now)
             self.inputs.report_excess(now)
-            for event in self._decoder.poll(now, may_restart=not self.enactor.moving):
+            for event in self._decoder.poll(now, may_restart=self.may_transition):
                 self.enter(event)
         except Exception as error:
             self.fail("after tick", error)

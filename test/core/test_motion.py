@@ -127,7 +127,7 @@ def test_a_stream_that_ends_is_followed_by_the_stop_of_its_last_step() -> None:
 
 
 @pytest.mark.requirement("SR-054")
-def test_after_a_late_set_point_the_next_good_one_resumes_out_of_the_stop() -> None:
+def test_after_a_late_set_point_a_good_one_resumes_and_a_bad_one_changes_nothing() -> None:
     motion = make()
     for k in range(40):
         values = HOME.copy()
@@ -142,11 +142,20 @@ def test_after_a_late_set_point_the_next_good_one_resumes_out_of_the_stop() -> N
         more, codes = run(motion, 1)
         rows += more
     assert not motion.at_rest, "still in the stop"
-    kept, began, received = motion.kept, motion.kept_tick * DT, motion.play_time
+    kept, stopped_at = motion.kept, motion.tick - motion.kept_tick
+    far = set_point(motion, "arm", HOME + 0.5, CommandKind.POSITION)
+    assert not isinstance(motion.offer(far, 0.01, 2, motion.play_time), bool)
+    more, codes = run(motion, 60)
+    rows += more
+    assert codes == []
+    for k, row in enumerate(more, start=1):
+        assert np.allclose(row, kept.state((stopped_at + k) * DT)[0], rtol=0, atol=1e-12), (
+            "a refused one changes nothing"
+        )
+    assert motion.at_rest
     for k in range(60):
-        # Out of the stop and on: a set-point is due two periods after it is received.
-        values = kept.state(motion.play_time + 0.02 - began)[0]
-        values[0] += 0.05 * (1 - np.cos(np.pi * (motion.play_time - received)))
+        values = kept.end.copy()
+        values[0] += 0.05 * (1 - np.cos(np.pi * 0.01 * k))
         outcome = motion.offer(set_point(motion, "arm", values, CommandKind.POSITION), 0.01, 2, motion.play_time)
         assert isinstance(outcome, bool), outcome
         more, codes = run(motion, 3 if k % 2 else 2)

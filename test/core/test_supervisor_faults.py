@@ -12,6 +12,7 @@ from rig import HOME, Rig
 from safety_supervisor.core.types import (
     Actuate,
     AdapterFault,
+    ConfigurationChanged,
     Decision,
     Latches,
     OperatorAct,
@@ -319,6 +320,20 @@ def test_a_changed_description_prevents_arming_and_is_no_fault_while_disarmed(ri
     assert rig.act("reset").ok
 
 
+@pytest.mark.requirement("SR-041")
+@pytest.mark.parametrize("state", ["INIT", "LOCKED"])
+def test_a_file_changed_on_disk_prevents_arming_until_the_next_boot(rigs: Rigs, state: str) -> None:
+    rig = rigs()
+    if state == "LOCKED":
+        rig.lock()
+    rig.send(ConfigurationChanged(rig.now, "panda.yaml"))
+    rig.seconds(0.4)
+    assert rig.state == "LOCKED"
+    assert "E_CONFIGURATION_CHANGED" in rig.status.active_causes
+    reply = rig.act("reset")
+    assert (reply.ok, reply.code) == (False, "E_ACT_CAUSE")
+
+
 @pytest.mark.redteam(37)
 def test_the_relays_are_demanded_with_the_fault_itself(rigs: Rigs) -> None:
     rig = rigs().auto().move()
@@ -335,3 +350,25 @@ def test_sources_that_nobody_configured_change_nothing(rigs: Rigs) -> None:
     rig.cycle(30)
     assert rig.state == "AUTO/HOLDING"
     assert rig.status.epoch == epoch
+
+
+@pytest.mark.redteam(35)
+def test_every_set_point_carries_a_stop_that_ends_at_rest_inside_the_limits(rigs: Rigs) -> None:
+    """Whenever we are killed, what the controller holds is a whole stop: finite, in order, at rest in the end."""
+    rig = rigs().auto()
+    rig.seconds(1.0, streaming(rig))
+    rig.seconds(0.5)
+    rig.move(2.3)
+    limits = rig.configuration.envelope.joints
+    sent = [e for e in rig.history if isinstance(e, Actuate)]
+    moving = [e for e in sent if np.abs(e.velocities).max() > 1e-6]
+    assert len(moving) > 500
+    for actuate in moving:
+        assert actuate.horizon
+        rows = np.array([point.positions for point in actuate.horizon])
+        assert ((rows >= limits.lower) & (rows <= limits.upper)).all()
+        assert not np.any([actuate.horizon[-1].velocities, actuate.horizon[-1].accelerations])
+        times = [point.time for point in actuate.horizon]
+        assert times == sorted(set(times))
+        assert 0 < times[0]
+        assert times[-1] < 2_000_000_000

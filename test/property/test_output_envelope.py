@@ -251,7 +251,7 @@ COVERING: list[Step] = [
 @given(script=SCRIPT)
 @example(script=COVERING)
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 from rclpy.serialization import serialize_message
-from ros_rig import JOINTS, REPOSITORY, is_alive, make_trajectory
+from ros_rig import JOINTS, REPOSITORY, children_of, is_alive, make_trajectory
 
 from safety_supervisor.core.types import CommandUnreadable, TrajectoryCommand
 from safety_supervisor.ros.decoding import TIMEOUT, Decoder
@@ -107,6 +107,23 @@ def test_one_trajectory_of_a_source_at_a_time(decoder: Decoder) -> None:
     assert submit(decoder, data) is None
 
 
+@pytest.mark.redteam(26)
+def test_a_message_that_the_worker_dies_of_ends_the_worker_alone(decoder: Decoder) -> None:
+    assert decoder.pid is not None
+    (worker,) = children_of(decoder.pid)
+    os.kill(worker, signal.SIGSTOP)
+    assert submit(decoder, serialize_message(make_trajectory([(0.5, [0.1] * 7)]))) is None
+    decoder.poll(time.monotonic_ns(), may_restart=False)
+    os.kill(worker, signal.SIGKILL)
+    (event,) = wait_for(decoder, one)
+    assert isinstance(event, CommandUnreadable)
+    assert event.code == "E_UNDECODABLE"
+    assert submit(decoder, serialize_message(make_trajectory([(0.5, [0.1] * 7)]))) is None
+    (event,) = wait_for(decoder, one)
+    assert isinstance(event, TrajectoryCommand)
+    assert decoder.restarts == 0
+
+
 def test_a_decoder_that_dies_refuses_what_it_held_and_comes_back_when_it_may(decoder: Decoder) -> None:
     first = decoder.pid
     assert first is not None
@@ -147,11 +164,13 @@ def test_the_decoder_ends_with_a_parent_that_is_killed() -> None:
     try:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        assert is_alive(child)
+        family = [child, *children_of(child)]
+        assert len(family) == 2
+        assert all(is_alive(pid) for pid in family)
     finally:
         parent.kill()
         parent.wait()
     ends = time.monotonic() + 5.0
-    while is_alive(child):
+    while any(is_alive(pid) for pid in family):
         assert time.monotonic() < ends, "the decoder outlives its parent"
         time.sleep(0.01)
