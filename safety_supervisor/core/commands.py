@@ -64,6 +64,7 @@ class Commands:
         self.sessions = {source.name: Session(source) for source in configuration.sources}
         self._jobs: dict[str, tuple[TrajectoryJob, bool]] = {}
         self._dropped: list[Ruling] = []
+        self._started = 0
         self.hands_off: Code | None = None
         """What a person has to hold for motion and does not hold now: the enabling switch, the hold-to-run button."""
 
@@ -101,6 +102,8 @@ class Commands:
             return self._unusual(taken)
         session = self.sessions[taken.source]
         violation = self._standing(session) or self._priority(session, taken.groups)
+        if violation is None and 0 < event.received < self._started:
+            violation = Violation(Code.PURGED, "start", detail="received before the last start")
         if violation is None and not session.live:
             violation = Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness")
         if violation is None and taken.source in self._jobs:
@@ -175,6 +178,8 @@ class Commands:
             violation = Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness")
         if violation is not None:
             return violation
+        if any(self._motion.lanes[group].stream is not None for group in points.groups):
+            return Violation(Code.MOTION_ACTIVE, "source.motion", detail="a stream has begun meanwhile")
         tick = self._motion.tick if floating else job.start_tick
         now = self._motion.state if floating else self._motion.predict(points.groups, tick)
         if now is None or not np.array_equal(now[:, points.indices], job.begin[:, points.indices]):
@@ -199,6 +204,10 @@ class Commands:
             self._intake.remember(source, job.points.command, "REJECT", violation.code.value)
             self._dropped.append(Ruling(source, job.points.command, "REJECT", violation))
 
+    def started(self, now: int) -> None:
+        """A person has started: what was received before is old (SR-013, REDTEAM 40)."""
+        self._started = now
+
     def forgive(self) -> None:
         """A person has reset: lift quarantines."""
         for session in self.sessions.values():
@@ -220,8 +229,12 @@ class Commands:
 
     def _priority(self, session: Session, groups: tuple[str, ...]) -> Violation | None:
         """One source a group: a higher priority takes it, an equal or lower one waits."""
+        reserved = {group: name for name, (job, _) in self._jobs.items() for group in job.points.groups}
         for group in groups:
-            owner = self._motion.owner(group)
+            # A trajectory under verification holds its groups already: else a stream would keep it out for ever.
+            waiting = reserved.get(group, "")
+            holds = waiting and waiting != session.settings.name and self._outranks(waiting, session)
+            owner = waiting if holds else self._motion.owner(group)
             if owner and owner != session.settings.name:
                 held = self.sessions[owner].settings.priority
                 if session.settings.priority <= held:
@@ -229,6 +242,10 @@ class Commands:
                         Code.PRIORITY, "source.priority", float(session.settings.priority), float(held), detail=owner
                     )
         return None
+
+    def _outranks(self, name: str, session: Session) -> bool:
+        """Whether another source has a higher priority."""
+        return self.sessions[name].settings.priority > session.settings.priority
 
     def _cancel(self, cancel: Cancel) -> Ruling:
         lanes = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(cancel.source))

@@ -31,12 +31,12 @@ class Consequences:
             self._state.moving(now)
         if ruling.verdict != "REJECT" or ruling.violation is None or ruling.repeated:
             return set()
-        self._hold_if_stopped(ruling.violation.code, now)
+        self.hold_if_stopped(ruling.violation.code, now)
         return self._count_refusal(ruling.source, ruling.violation, ruling.count, now)
 
     def of_note(self, note: Note, now: Nanoseconds) -> set[Code]:
         """Follow what happened to motion under way; return the causes of a stop."""
-        self._hold_if_stopped(note.code, now)
+        self.hold_if_stopped(note.code, now)
         if note.code is Code.NOT_FINITE_RESULT:
             return {Code.NOT_FINITE_RESULT}
         return set() if note.violation is None else self._count_refusal(note.source, note.violation, 1, now)
@@ -51,6 +51,7 @@ class Consequences:
         session.quarantined = True
         return {Code.REFUSALS}
 
-    def _hold_if_stopped(self, code: Code, now: Nanoseconds) -> None:
+    def hold_if_stopped(self, code: Code, now: Nanoseconds) -> None:
+        """AUTO/HOLDING when no source moves the robot any more."""
         if self._state.state is State.AUTO_MOVING and not self._motion.mover:
             self._state.holding(now, code)

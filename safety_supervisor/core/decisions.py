@@ -73,7 +73,8 @@ def _decision(
 def _of_violation(
     now: Nanoseconds, source: str, command: str, verdict: Verdict, violation: Violation, count: int
 ) -> Decision:
-    margin = violation.limit - abs(violation.value)
+    # Negative by as much as the limit was passed, whichever side it is on.
+    margin = -abs(violation.limit - violation.value)
     return Decision(
         now,
         source,

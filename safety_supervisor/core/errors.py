@@ -106,7 +106,7 @@ class Code(str, Enum):
     ENDPOINT_REPLACED = "E_ENDPOINT_REPLACED", "A source's publisher was replaced or doubled.", "Make sure that one publisher is left, then reset."
     STOP_REQUEST = "E_STOP_REQUEST", "Somebody asked for a stop.", "Clear the reason, then reset."
     REFUSALS = "E_REFUSALS", "A source had too many commands refused.", "Find out why; a reset lifts the quarantine."
-    INCOMPATIBLE_QOS = "E_INCOMPATIBLE_QOS", "An endpoint's quality of service does not fit.", "Use the profile that `docs/` names for the topic."
+    INCOMPATIBLE_QOS = "E_INCOMPATIBLE_QOS", "An endpoint's quality of service does not fit.", "Use the profile that the log names for the topic, then restart the supervisor."
     READY_TIMEOUT = "E_READY_TIMEOUT", "Nobody started within the time allowed after the reset.", "Reset again."
     IDLE = "E_IDLE", "Nothing moved for the idle time.", "Reset and start again."
     RECOVERY_ENDED = "E_RECOVERY_ENDED", "Recovery ended.", "Reset when no cause is left."

@@ -88,7 +88,7 @@ class Inputs:
             causes.add(self._count_overrun(now))
         self.conditions.note(Code.LOG, not event.log_ok)
         self.conditions.note(Code.STATE_STALE, bool(self.measured.stale(now)))
-        if state in MONITORED and self.measured.left_standstill():
+        if self.measured.left_standstill():
             causes.add(Code.STANDSTILL_LEFT)
         if state is State.RECOVERY and self.button.lost(now):
             causes.add(Code.HOLD_TO_RUN)
@@ -176,14 +176,23 @@ class Inputs:
         # At once: what one event shows is not forgotten when the next one of the same cycle is good again.
         return self.pressing(state)
 
-    def source_endpoints(self, event: SourceEndpoints) -> bool:
-        """Take how many publishers a source has; return whether the source is known."""
+    def source_endpoints(self, event: SourceEndpoints, moves: bool) -> set[Code] | None:
+        """Take how many publishers a source has, told on every change of who they are.
+
+        Args:
+            event: the number now.
+            moves: whether the source moves the robot: another publisher in its place is then a stop (SR-050).
+
+        Returns:
+            Causes of a stop at once; None when there is no such source.
+        """
         session = self._sessions.get(event.source)
         if session is None:
-            return False
+            return None
+        replaced = moves and event.publishers > 0
         session.publishers = event.publishers
         self.conditions.note(Code.ENDPOINT_REPLACED, any(other.doubled for other in self._sessions.values()))
-        return True
+        return {Code.ENDPOINT_REPLACED} if replaced else set()
 
     def _joint_states(self, event: JointStates, state: State, placed: bool) -> set[Code]:
         """Take a measurement."""

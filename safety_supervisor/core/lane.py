@@ -58,7 +58,7 @@ class Lane:
 
     def plays_for(self, source: str) -> bool:
         """Whether a trajectory of that source plays, or waits to replace the one that does."""
-        playing = self.stream is None and self.source == source
+        playing = self.trajectory is not None and self.source == source
         return playing or (self._following is not None and self._following[2] == source)
 
     @property
@@ -118,6 +118,7 @@ class Lane:
             self.trajectory, self.trajectory_tick, self.source, self.command = self._following
             self._following = None
             self._stop = None
+            self.stream = None
         if self.trajectory is not None:
             tau = t - self.trajectory_tick * self._dt
             state = self.trajectory.state(tau)

@@ -25,6 +25,7 @@ from safety_supervisor.core.verifier import Rules, Verified, Verifier
 _GLIDE_SHARE = 0.1  # share of the joint limits that the way back to the measured pose may use
 _GLIDE_LEAST = 0.5  # [s]
 _HAIR = 1e-4  # [rad]
+_SAME = 1e-9  # [rad], rounding of the same stop in two lanes
 _BRIDGE_LIMIT = 1000  # periods: longer than any stop, and a bound of the work
 
 
@@ -100,6 +101,10 @@ class Motion:
     def mover(self) -> str:
         """The source that moves the robot, empty for none."""
         return next((lane.source for lane in self.lanes.values() if lane.source), "")
+
+    def moves_for(self, source: str) -> bool:
+        """Whether a source moves the robot."""
+        return any(lane.source == source for lane in self.lanes.values())
 
     def owner(self, group: str) -> str:
         """Return the source that moves a group, empty for none."""
@@ -308,7 +313,8 @@ class Motion:
             if not self._still or self.kept.duration > 0.0:
                 self.kept, self.kept_tick = StraightStop(at_rest(state[0]), self._stop_limits), self.tick
             return state
-        if all(self.lanes[name].stop is self.kept for name in stopping):
+        on_kept = all(self.lanes[name].stop is self.kept for name in stopping)
+        if on_kept and np.abs(state[0] - self.kept_state(self.tick)[0]).max() <= _SAME:
             return state
         # A lane still runs an older stop beside the kept one: together they are a new motion.
         outcome = self._verifier.verify(self.history, state, rules)

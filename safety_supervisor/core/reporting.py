@@ -56,7 +56,8 @@ class Reporting:
         """Report the demand on the relays where it changed."""
         state = self._state
         hard = state.category != NO_STOP and state.category <= 1
-        demand = hard or overdue or state.target in (State.EMERGENCY_STOP, State.FAULT)
+        latched = state.state is State.INIT and any(self._latches)
+        demand = hard or overdue or latched or state.target in (State.EMERGENCY_STOP, State.FAULT)
         if demand == self._demand:
             return []
         self._demand = demand

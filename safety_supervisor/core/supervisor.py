@@ -145,6 +145,10 @@ class Supervisor:
     def _tick(self, event: Tick) -> list[Effect]:
         now = event.at
         effects: list[Effect] = []
+        if self._fault_on_disk is not None:
+            # Before any cause of this moment: nothing may lead past a fault that only a maintainer clears (SR-047).
+            self._state.initialised(now, self._inputs.estop.latched, self._fault_on_disk)
+            self._fault_on_disk = None
         missed = (event.at - event.scheduled) // self._timing.period
         missed = missed if self._with_horizon and missed > 0 else 0
         self._due_tick, self._due_cycle = self._motion.tick + missed + 1, self._cycle
@@ -251,7 +255,9 @@ class Supervisor:
 
     def _boot(self, event: Boot) -> list[Effect]:
         self._reporting.boot(event.nonce, event.emergency_stop_latched, event.fault_latched)
-        self._inputs.estop.restore(event.emergency_stop_latched)
+        if self._inputs.estop.required:
+            # Without a device there is nothing to cycle; the person's reset that every boot needs is its release.
+            self._inputs.estop.restore(event.emergency_stop_latched)
         if event.fault_latched:
             self._fault_on_disk = CODE_OF.get(event.fault_latched, Code.INTERNAL)
         return []
@@ -265,9 +271,8 @@ class Supervisor:
 
     def _try_to_leave_init(self, event: Tick) -> None:
         """Leave INIT for a stopped state; a latch found on disk decides which (SR-016, SR-047)."""
-        ready = self._placed and not self._inputs.blocking_start(event.at)
-        if ready or self._fault_on_disk is not None:
-            self._state.initialised(event.at, self._inputs.estop.latched, self._fault_on_disk)
+        if self._placed and not self._inputs.blocking_start(event.at):
+            self._state.initialised(event.at, self._inputs.estop.latched, None)
 
     # --- commands -----------------------------------------------------------------------------------------------
 
@@ -301,10 +306,11 @@ class Supervisor:
         return self._stop(self._inputs.take(event, self._state.state, self._placed), event.at)
 
     def _source_endpoints(self, event: SourceEndpoints) -> list[Effect]:
-        if not self._inputs.source_endpoints(event):
+        causes = self._inputs.source_endpoints(event, moves=self._motion.moves_for(event.source))
+        if causes is None:
             return []
         self._state.bump()
-        return self._stop(self._inputs.pressing(self._state.state), event.at)
+        return self._stop(causes | self._inputs.pressing(self._state.state), event.at)
 
     def _source_liveliness(self, event: SourceLiveliness) -> list[Effect]:
         session = self._commands.sessions.get(event.source)
@@ -313,7 +319,7 @@ class Supervisor:
         session.alive = event.alive
         if session.live or not self._commands.lose(event.source):
             return []
-        self._state.holding(event.at, Code.SOURCE_DIED)
+        self._consequences.hold_if_stopped(Code.SOURCE_DIED, event.at)
         return [self._decisions.stopped(event.at, event.source, "", Code.SOURCE_DIED)]
 
     def _configuration_changed(self, event: ConfigurationChanged) -> list[Effect]:
@@ -356,13 +362,13 @@ class Supervisor:
                 self._people.reset(now)
             case "start":
                 self._people.start(event.target, now)
+                self._commands.started(now)
             case "mode":
                 effects += self._stop({Code.MODE_CHANGE}, now)
             case "recover":
                 self._people.recover(now)
             case "maintainer":
                 self._state.maintained(now)
-                self._fault_on_disk = None
                 self._placed = False
         # What a person has to hold counts from this moment on, not from the next cycle.
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
@@ -373,7 +379,8 @@ class Supervisor:
     def _changes(self, now: int) -> list[Effect]:
         """Report latches, relays and status where they changed, and monitor every standstill from its beginning."""
         state, measured = self._state, self._inputs.measured
-        if state.state not in MONITORED:
+        monitored = state.state in MONITORED or (state.state is State.READY and self._motion.at_rest)
+        if not monitored:
             measured.release_hold()
         elif not measured.held and not measured.missing() and not measured.stale(now):
             measured.hold_here()

@@ -50,20 +50,22 @@ class HoldToRunButton:
     def __init__(self, timeout: Nanoseconds) -> None:
         """Start not held; silence of `timeout` [ns] is a release."""
         self._timeout = timeout
-        self.rearm()
-
-    def rearm(self) -> None:
-        """Forget earlier presses."""
         self._counter = -1
         self._until: Nanoseconds = 0
         self._pressed = False
 
+    def rearm(self) -> None:
+        """Require a new press: a button that is held already does not count until it was silent."""
+        self._pressed = False
+
     def take(self, counter: int, now: Nanoseconds) -> None:
         """Take a counter; one that is not newer is no sign of life."""
-        if counter > self._counter:
-            self._counter = counter
-            self._until = now + self._timeout
+        if counter <= self._counter:
+            return
+        if now > self._until:
             self._pressed = True
+        self._counter = counter
+        self._until = now + self._timeout
 
     def held(self, now: Nanoseconds) -> bool:
         """Whether it is held now."""

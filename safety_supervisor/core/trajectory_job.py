@@ -24,7 +24,7 @@ from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
 from safety_supervisor.core.verifier import Verifier
 
 SAMPLES_PER_SLICE: Final = 64
-QUERIES_PER_SLICE: Final = 4
+QUERIES_PER_SLICE: Final = 6
 START_TOLERANCE: Final = 0.01
 """A first point for time 0 may differ from the commanded pose by this, [rad] (MoveIt's allowed_start_tolerance)."""
 REST_TOLERANCE: Final = 1e-3
@@ -35,6 +35,7 @@ class _Stage(Enum):
     PATH_STOP = auto()
     ENVELOPE = auto()
     STOPS = auto()
+    FRAME_SPEED = auto()
     WORKSPACE = auto()
     DONE = auto()
 
@@ -77,12 +78,13 @@ class TrajectoryJob:
         self._room = -1.0
         self._count = math.ceil(float(points.times[-1]) / NS_PER_S / self._dt) + HISTORY + 1
         self._rows: Matrix = np.empty((0, 0))
+        self._fast: NDArray[np.intp] | None = None
 
     @staticmethod
     def slices_for(duration: int, period: int) -> int:
         """Return the cycles after which the verification of a trajectory of `duration` [ns] is done at the latest."""
         samples = duration // period + HISTORY + 2
-        return 10 + 4 * (1 + int(samples // SAMPLES_PER_SLICE))
+        return 12 + 4 * (1 + int(samples // SAMPLES_PER_SLICE)) + int(samples // QUERIES_PER_SLICE)
 
     @property
     def done(self) -> bool:
@@ -99,6 +101,8 @@ class TrajectoryJob:
             return self._check_envelope()
         if self._stage is _Stage.STOPS:
             return self._check_stops()
+        if self._stage is _Stage.FRAME_SPEED:
+            return self._check_frame_speed()
         if self._stage is _Stage.WORKSPACE:
             return self._check_workspace()
         return None
@@ -175,7 +179,7 @@ class TrajectoryJob:
         """
         assert self.trajectory is not None
         if self.trajectory.stop_from(0.0) is not None:
-            self._stage, self._next = _Stage.WORKSPACE, 0
+            self._stage, self._next = _Stage.FRAME_SPEED, 0
             return None
         last = min(self._count, self._next + SAMPLES_PER_SLICE)
         states = self.trajectory.states_at(self._times(last))
@@ -189,17 +193,37 @@ class TrajectoryJob:
             return self._at(violation, self._next)
         self._next = last
         if last == self._count:
-            self._stage, self._next = _Stage.WORKSPACE, 0
+            self._stage, self._next = _Stage.FRAME_SPEED, 0
         return None
 
     def _times(self, last: int) -> Vector:
         """Times of the set-points from the next one up to before `last`, [s]."""
         return np.arange(self._next, last, dtype=np.float64) * self._dt
 
+    def _check_frame_speed(self) -> Violation | None:
+        """Check the speed of every link frame in those steps between set-points that could be too fast."""
+        whole = self._whole()
+        if self._fast is None:
+            self._fast = self._verifier.suspect_speeds(whole)
+        last = min(len(self._fast), self._next + QUERIES_PER_SLICE)
+        for index in self._fast[self._next : last].tolist():
+            violation = self._verifier.check_speed(whole[index], whole[index + 1])
+            if violation is not None:
+                return self._at(violation, index)
+        self._next = last
+        if last == len(self._fast):
+            self._stage, self._next = _Stage.WORKSPACE, 0
+        return None
+
+    def _whole(self) -> Matrix:
+        """Set-points of all joints from the beginning on, those of other groups where they are predicted to rest."""
+        whole = np.repeat(self.begin[:1], len(self._rows), axis=0)
+        whole[:, self.points.indices] = self._rows
+        return whole
+
     def _check_workspace(self) -> Violation | None:
         """Walk along the path of all joints, those of other groups resting where they are predicted to be."""
-        whole = np.repeat(self.begin[:1], len(self._rows) - self._next, axis=0)
-        whole[:, self.points.indices] = self._rows[self._next :]
+        whole = self._whole()[self._next :]
         reached, self._room, violation = self._verifier.workspace_check.check_path(whole, self._room, QUERIES_PER_SLICE)
         if violation is not None:
             return self._at(violation, self._next + reached)

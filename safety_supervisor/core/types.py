@@ -94,6 +94,8 @@ class TrajectoryCommand(Value, frozen=True, tag=True):
     clock: int
     frame_id: str
     body: str
+    received: int = 0
+    """When its bytes came, steady clock, [ns], where decoding took time since; 0: at `at`."""
 
 
 class CommandUnreadable(Value, frozen=True, tag=True):

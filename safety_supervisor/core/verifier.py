@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from safety_supervisor.core.checks.workspace import WorkspaceCheck
 from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
@@ -62,6 +63,7 @@ class Verifier:
         self._sample_times = tuple(dt * (i + 1) for i in range(STOP_SAMPLES))
         self._window = np.zeros((HISTORY + 1 + STOP_SAMPLES, len(configuration.robot.joints)))
         self._dt = dt
+        self._frame_speed = configuration.envelope.frame_speed
 
     def verify(
         self, history: Matrix, state: Matrix, rules: Rules, path_stop: Stop | None = None
@@ -116,12 +118,28 @@ class Verifier:
         )
 
     def _check_frames(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
-        if rules.frame_speed is not None:
-            moved = np.abs(state[0] - before)
-            if not self._reach @ moved <= rules.frame_speed * self._dt:
-                speed, frame = self.workspace.fastest_frame(before, state[0], self._period)
-                if not speed <= rules.frame_speed:
-                    return Violation(Code.FRAME_SPEED, "frame.speed", speed, rules.frame_speed, frame)
+        if (
+            rules.frame_speed is not None
+            and not self._reach @ np.abs(state[0] - before) <= rules.frame_speed * self._dt
+        ):
+            violation = self._speed_violation(before, state[0], rules.frame_speed)
+            if violation is not None:
+                return violation
         if isinstance(stop, StraightStop):
             return self.workspace_check.check(before, state[0], stop, rules.recovery)
         return None
+
+    def _speed_violation(self, before: Vector, after: Vector, limit: float) -> Violation | None:
+        speed, frame = self.workspace.fastest_frame(before, after, self._period)
+        return None if speed <= limit else Violation(Code.FRAME_SPEED, "frame.speed", speed, limit, frame)
+
+    def suspect_speeds(self, poses: Matrix) -> NDArray[np.intp]:
+        """Return the steps between consecutive poses, shape (m, n), that could pass the frame speed of the envelope."""
+        if self._frame_speed is None:
+            return np.empty(0, dtype=np.intp)
+        travel = np.abs(np.diff(poses, axis=0)) @ self._reach
+        return np.flatnonzero(~(travel <= self._frame_speed * self._dt))
+
+    def check_speed(self, before: Vector, after: Vector) -> Violation | None:
+        """Check one step between poses, shape (n,), against the frame speed of the envelope."""
+        return None if self._frame_speed is None else self._speed_violation(before, after, self._frame_speed)

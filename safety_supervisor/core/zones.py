@@ -125,6 +125,14 @@ class Workspace:
             distance = room.item(pair)
         return Clearance(distance if math.isfinite(distance) else -math.inf, *self._names[pair])
 
+    def rooms(self, q: Vector) -> Vector:
+        """Compute the clearance of every box and frame at a pose, shape (number of pairs,), [m]; see `clearance_at`."""
+        excess = np.abs(self.model.frame_positions(q).T.take(self._frames, axis=1) - self._centre) - self._half
+        outside = np.maximum(excess, 0.0)
+        signed = np.sqrt((outside * outside).sum(axis=0)) + np.minimum(excess.max(axis=0), 0.0)
+        rooms: Vector = self._sign * signed - self._margin
+        return rooms
+
     def frame_travel(self, dq_abs: Vector) -> float:
         """Bound the travel of any frame origin, [m], when every joint moves by at most `dq_abs`, shape (n,)."""
         return float(self.model.reach @ dq_abs)

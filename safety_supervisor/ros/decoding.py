@@ -134,7 +134,7 @@ class Decoder:
             entry = self._outstanding.get(reply.event.source)
             if entry is not None and entry.number == reply.number:
                 del self._outstanding[reply.event.source]
-                events.append(msgspec.structs.replace(reply.event, at=now))
+                events.append(msgspec.structs.replace(reply.event, at=now, received=entry.due - TIMEOUT))
         return True
 
     def _end(self) -> None:

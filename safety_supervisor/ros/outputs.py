@@ -27,7 +27,7 @@ DEADLINE_CYCLES: Final = 5
 """Messages come every cycle; a receiver may ask to be told when this many are missing."""
 LEASE_CYCLES: Final = 25
 REST: Final = NS_PER_S
-"""How long a message at rest goes on resting, [ns]."""
+"""How long a message goes on resting behind its end, [ns]."""
 
 
 class Output(Protocol):
@@ -63,9 +63,10 @@ class JointTrajectoryHorizon:
         points = [] if actuate.before is None else [(0, actuate.before)]
         points.append((period, step))
         points += [(period + point.time, point) for point in actuate.horizon if point.time > 0]
-        if not actuate.horizon:
-            # A trajectory that has ended when it is received is refused by the controller: at rest it goes on resting.
-            points.append((period + REST, step))
+        # A trajectory that has ended when it is received is refused by the controller, and a refused step is a jump
+        # with the next one: behind its end each goes on resting, however short its stop and however late it comes.
+        ends, last = points[-1]
+        points.append((ends + REST, last))
         stamp = time.time_ns() - time.monotonic_ns() + actuate.scheduled
         return self._writer.write(stamp, points)
 

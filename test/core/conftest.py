@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from rig import Rig
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.types import Actuate
 
+encode = msgspec.msgpack.Encoder().encode
 STILL = {"LOCKED", "READY", "PROTECTIVE_STOP", "EMERGENCY_STOP", "FAULT"}
 
 
@@ -31,7 +34,7 @@ def judge_output(rig: Rig) -> None:
         if sent:
             assert len(sent) == 1
             assert effects[0] is sent[0], "the motors are served before anything is reported"
-            assert np.isfinite([sent[0].positions, sent[0].velocities, sent[0].accelerations]).all()
+            assert math.isfinite(sum(sent[0].positions) + sum(sent[0].velocities) + sum(sent[0].accelerations))
             if sent[0].horizon:
                 end = sent[0].horizon[-1]
                 assert not any(end.velocities), "the kept stop ends at rest"
@@ -40,7 +43,7 @@ def judge_output(rig: Rig) -> None:
                 assert times[0] > 0
                 assert times == sorted(set(times))
             else:
-                assert np.abs(sent[0].velocities).max() < 1e-9, "what moves carries its stop"
+                assert max(map(abs, sent[0].velocities)) < 1e-9, "what moves carries its stop"
             if last is not None and before in STILL and after in STILL and not rig.placed_anew:
                 assert sent[0].positions == last.positions, (before, after)
         else:
@@ -77,7 +80,8 @@ def rigs() -> Iterator[Callable[..., Rig]]:
             continue
         fresh = Supervisor(rig.configuration)
         again = [effect for event in rig.events for effect in fresh.handle(event)]
-        assert repr(again) == repr(rig.history), "the same events gave other effects"
+        # As bytes, in which NaN is equal to itself.
+        assert [encode(effect) for effect in again] == [encode(effect) for effect in rig.history]
 
 
 @pytest.fixture

@@ -150,6 +150,11 @@ def test_any_velocities_integrate_to_the_position_of_the_segments() -> None:
     random = np.random.default_rng(5)
     period = 0.02
     taken = feed(Stream(CommandKind.VELOCITY, period, 2), period * np.arange(40), random.normal(size=(40, 2)), rest(2))
+    for (_, _, before), (_, _, segment) in pairwise(taken):
+        # The velocity between two set-points is the cubic through both, by Hermite's formula in the middle.
+        (_, v0, a0), (_, v1, a1) = before.end_state, segment.end_state
+        middle = (v0 + v1) / 2 + period / 8 * (a0 - a1)
+        assert np.allclose(segment.state(segment.start + period / 2)[1], middle, rtol=0, atol=1e-9)
     position = np.zeros(2)
     nodes, weights = np.polynomial.legendre.leggauss(5)
     for _, _, segment in taken:

@@ -21,7 +21,9 @@ from safety_supervisor.core.zones import Clearance, Workspace
 RESERVE: Final = 5e-4
 """Clearance that is never used up, [m]: covers rounding and gives the walk a step to take at the boundary."""
 
-STOP_SAMPLES: Final = 48
+_ROUNDING: Final = 1e-9  # [m], of a clearance that does not change
+
+_POSES: Final = 48
 """Poses of a stop between which its travel is summed."""
 
 QUERY_LIMIT: Final = 24
@@ -69,8 +71,8 @@ class WorkspaceCheck:
 
     @staticmethod
     def _poses(stop: StraightStop) -> Matrix:
-        step = stop.duration / STOP_SAMPLES
-        return stop.positions(tuple(step * (i + 1) for i in range(STOP_SAMPLES)))
+        step = stop.duration / _POSES
+        return stop.positions(tuple(step * (i + 1) for i in range(_POSES)))
 
     def _walk(self, stop: StraightStop, here: Clearance) -> Violation | None:
         """Walk through the stop, each clearance proving the way until it is used up."""
@@ -93,16 +95,14 @@ class WorkspaceCheck:
         return Violation(Code.WORKSPACE, f"zones.{here.box}", room, RESERVE, here.frame, "during the stop")
 
     def _check_outside(self, before: Vector, here: Clearance, stop: StraightStop, recovery: bool) -> Violation | None:
-        """Allow what does not worsen the clearance, at the pose and along the stop.
+        """Allow what worsens no clearance of any box and frame, at the pose and at the stop's end.
 
-        In RECOVERY, which is slow, and for a robot that was placed within the reserve: it must be able to leave.
+        In RECOVERY, and for a robot that was placed within the reserve: it must be able to leave.
         """
-        least = min(RESERVE, self._workspace.clearance(before).distance)
-        may_leave = recovery or (least >= 0.0 and self._reach @ stop.travel <= LEAVING_WAY)
-        if may_leave and here.distance >= least:
-            poses = self._poses(stop)[2::3]  # the last one is the stop's end
-            if all(self._workspace.clearance(q).distance >= least for q in poses):
-                return None
+        least = np.minimum(RESERVE, self._workspace.rooms(before)) - _ROUNDING
+        poses = stop.positions((0.0, stop.duration))
+        if (recovery or least.min() >= -_ROUNDING) and all((self._workspace.rooms(q) >= least).all() for q in poses):
+            return None
         return Violation(Code.WORKSPACE, f"zones.{here.box}", here.distance, RESERVE, here.frame)
 
     def check_path(self, poses: Matrix, room: float, budget: int) -> tuple[int, float, Violation | None]:
