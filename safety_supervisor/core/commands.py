@@ -217,7 +217,7 @@ class Commands:
         """A trajectory's publisher was lost: let its groups run the kept stop. Returns whether it moved anything."""
         self._drop(source, Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness"))
         lost = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(source))
-        self._motion.stop_lanes(lost)
+        self._stop(lost, source)
         return bool(lost)
 
     def _standing(self, session: Session) -> Violation | None:
@@ -250,7 +250,7 @@ class Commands:
     def _cancel(self, cancel: Cancel) -> Ruling:
         lanes = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(cancel.source))
         self._drop(cancel.source, Violation(Code.CANCELLED, "source.cancel"))
-        self._motion.stop_lanes(lanes)
+        self._stop(lanes, cancel.source)
         return Ruling(cancel.source, cancel.command, "PASS", code=Code.CANCELLED.value)
 
     def _unusual(self, taken: Refused | Repeat) -> Ruling:
@@ -263,5 +263,14 @@ class Commands:
         if source in self.sessions:
             if command:
                 self._intake.remember(source, command, "REJECT", violation.code.value)
-            self._motion.stop_lanes(tuple(n for n, lane in self._motion.lanes.items() if lane.source == source))
+            lanes = self._motion.lanes.items()
+            self._stop(tuple(name for name, lane in lanes if source in (lane.source, lane.owner)), source)
         return Ruling(source, command, "REJECT", violation)
+
+    def _stop(self, groups: tuple[str, ...], source: str) -> None:
+        """Let groups run the kept stop for one source; another one whose accepted motion waits there is told."""
+        for group in groups:
+            lane = self._motion.lanes[group]
+            if lane.owner not in ("", source) and lane.owner != lane.source:
+                self._dropped.append(Ruling(lane.owner, "", "REJECT", Violation(Code.PURGED, "stop", detail=source)))
+        self._motion.stop_lanes(groups)

@@ -62,6 +62,11 @@ class Lane:
         return playing or (self._following is not None and self._following[2] == source)
 
     @property
+    def owner(self) -> str:
+        """The source that holds it: the one whose accepted motion comes last; empty for none."""
+        return self._following[2] if self._following is not None else self.source
+
+    @property
     def stop(self) -> Stop | None:
         """The stop that it runs."""
         return self._stop

@@ -78,7 +78,8 @@ class MeasuredState:
             newest, clock = self._stamps.get(event.names, (0, 0))
             if event.stamp <= newest and event.clock >= clock:
                 return ()
-            self._stamps[event.names] = (event.stamp, event.clock)
+            # A stamp of the future must not make every true one old.
+            self._stamps[event.names] = (min(event.stamp, event.clock), event.clock)
         positions = np.array(event.positions)[columns]
         velocities = (
             np.array(event.velocities)[columns] if event.velocities else self._speeds(event.at, targets, positions)

@@ -109,7 +109,7 @@ class Motion:
     def owner(self, group: str) -> str:
         """Return the source that moves a group, empty for none."""
         lane = self.lanes[group]
-        return lane.source if lane.moving else ""
+        return lane.owner if lane.moving else ""
 
     # --- what begins
 

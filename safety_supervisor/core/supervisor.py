@@ -149,8 +149,7 @@ class Supervisor:
             # Before any cause of this moment: nothing may lead past a fault that only a maintainer clears (SR-047).
             self._state.initialised(now, self._inputs.estop.latched, self._fault_on_disk)
             self._fault_on_disk = None
-        missed = (event.at - event.scheduled) // self._timing.period
-        missed = missed if self._with_horizon and missed > 0 else 0
+        missed = self._missed(event)
         self._due_tick, self._due_cycle = self._motion.tick + missed + 1, self._cycle
         effects += self._stop(self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
@@ -178,6 +177,10 @@ class Supervisor:
         effects += self._replies
         self._replies = []
         return effects
+
+    def _missed(self, event: Tick) -> int:
+        """Control periods that were missed, during which a controller with the horizon ran on into the kept stop."""
+        return max(0, (event.at - event.scheduled) // self._timing.period) if self._with_horizon else 0
 
     def _rules(self) -> Rules:
         envelope = self._configuration.envelope
@@ -238,7 +241,8 @@ class Supervisor:
                     self._motion.follow_kept_blindly(self._due_tick)
                     if self._state.state is not State.INIT:
                         before = self._motion.kept_state(self._due_tick - 1)
-                        effects.append(self._actuate(now, event.scheduled, before))
+                        grid = event.scheduled + self._missed(event) * self._timing.period
+                        effects.append(self._actuate(now, grid, before))
                 else:
                     self._motion.stop_all()
             except Exception:

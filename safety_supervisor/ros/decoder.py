@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import msgspec
-from rclpy.serialization import deserialize_message
-from trajectory_msgs.msg import JointTrajectory
+from rclpy.serialization import deserialize_message, serialize_message
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.types import CommandUnreadable, TrajectoryCommand
@@ -144,6 +144,8 @@ def _work(source: int, sink: int) -> NoReturn:
 def serve(source: int, sink: int) -> None:
     """Answer every request until the other end closes."""
     requests, encoder, buffer = msgspec.msgpack.Decoder(DecodeRequest), msgspec.msgpack.Encoder(), FrameBuffer()
+    # The first message loads the library's type support; every worker inherits that.
+    decode(DecodeRequest(0, "", 0, 1, serialize_message(JointTrajectory(points=[JointTrajectoryPoint()]))))
     worker = Worker()
     _write(sink, encode_frame(encoder.encode(DecodeReply(0, None))))
     while data := os.read(source, 1 << 20):
@@ -169,6 +171,8 @@ def main() -> None:
     """Run until the parent ends. Ctrl-C is the parent's to handle: it still needs us while it stops."""
     die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError):  # ordinary, but before what else the machine does
+        os.setpriority(os.PRIO_PROCESS, 0, -5)
     with contextlib.suppress(BrokenPipeError):
         serve(0, 1)
 

@@ -134,7 +134,11 @@ class Decoder:
             entry = self._outstanding.get(reply.event.source)
             if entry is not None and entry.number == reply.number:
                 del self._outstanding[reply.event.source]
-                events.append(msgspec.structs.replace(reply.event, at=now, received=entry.due - TIMEOUT))
+                if isinstance(reply.event, TrajectoryCommand):
+                    received = entry.due - TIMEOUT
+                    events.append(msgspec.structs.replace(reply.event, at=now, received=received))
+                else:
+                    events.append(msgspec.structs.replace(reply.event, at=now))
         return True
 
     def _end(self) -> None:

@@ -247,11 +247,13 @@ class Inputs:
         self._sink.enter(event)
 
     def _hear_description(self, data: bytes) -> None:
-        if data == self._described:
-            return
-        self._described = data
-        text = read_string(data)
-        # Another length is another description: hashing is bounded by our own URDF's size.
+        # Another length is another description: what is decoded and hashed is bounded by our own URDF's size.
+        text = None
+        if len(data) <= self._urdf_bytes + MAX_TEXT_BYTES:
+            if data == self._described:
+                return
+            self._described = data
+            text = read_string(data)
         encoded = b"" if text is None else text.encode()
         digest = hashlib.sha256(encoded).hexdigest() if len(encoded) == self._urdf_bytes else ""
         self._sink.enter(RobotDescription(time.monotonic_ns(), digest))

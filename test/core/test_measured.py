@@ -222,7 +222,7 @@ def test_a_swing_that_comes_back_is_no_rest() -> None:
         q = HOME.copy()
         q[1] += 0.02 * np.sin(2 * np.pi * i / 25)
         measured.update(states(now, q))
-    assert not measured.rests(now)
+        assert not measured.rests(now), "it is back where it was, but was elsewhere meanwhile"
 
 
 @pytest.mark.requirement("SR-008")

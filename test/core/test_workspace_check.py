@@ -186,7 +186,7 @@ def test_kinematics_a_decision_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     velocity = np.array([1.5, 0, 0, 0, 0, 0, 0])  # turns about the vertical: the height stays
     slow = JointLimits(LIMITS.lower, LIMITS.upper, LIMITS.velocity, np.full(7, 1.0), np.full(7, 100.0))
     stop = StraightStop(np.stack([HOME, velocity, np.zeros(7)]), StopLimits(slow))
-    monkeypatch.setattr(workspace_module, "STOP_SAMPLES", 3000)  # else the 48 poses lie farther apart than 4 mm
+    monkeypatch.setattr(workspace_module, "_POSES", 3000)  # else the 48 poses lie farther apart than 4 mm
     violation = WorkspaceCheck(workspace).check(HOME, HOME, stop)
     assert violation is not None
     assert violation.code is Code.QUERY_LIMIT

@@ -60,6 +60,7 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 PATIENT: dict[str, Any] = {
     "timing": {"overrun": 0.05, "joint_state_timeout": 0.5},
+    "tracking": {"bound": 0.5, "delay": 0.3},
     "estop": {"driver": "none", "none": "I accept"},
 }
 """A test machine is shared: what these tests do not ask about must not stop the robot."""

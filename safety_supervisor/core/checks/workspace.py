@@ -95,13 +95,14 @@ class WorkspaceCheck:
         return Violation(Code.WORKSPACE, f"zones.{here.box}", room, RESERVE, here.frame, "during the stop")
 
     def _check_outside(self, before: Vector, here: Clearance, stop: StraightStop, recovery: bool) -> Violation | None:
-        """Allow what worsens no clearance of any box and frame, at the pose and at the stop's end.
+        """Allow what worsens no clearance of any box and frame, at the pose and along the stop.
 
-        In RECOVERY, and for a robot that was placed within the reserve: it must be able to leave.
+        In RECOVERY, which is slow, and for a robot that was placed within the reserve: it must be able to leave.
         """
         least = np.minimum(RESERVE, self._workspace.rooms(before)) - _ROUNDING
-        poses = stop.positions((0.0, stop.duration))
-        if (recovery or least.min() >= -_ROUNDING) and all((self._workspace.rooms(q) >= least).all() for q in poses):
+        may_leave = recovery or (least.min() >= -_ROUNDING and self._reach @ stop.travel <= LEAVING_WAY)
+        poses = np.concatenate((stop.positions((0.0,)), self._poses(stop)[2::3]))  # the last one is the stop's end
+        if may_leave and all((self._workspace.rooms(q) >= least).all() for q in poses):
             return None
         return Violation(Code.WORKSPACE, f"zones.{here.box}", here.distance, RESERVE, here.frame)
 

@@ -14,9 +14,7 @@ from safety_supervisor_sim.oracle import Box, Judging, Limits
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-ControllerName = Literal[
-    "joint_trajectory_controller", "forward_position", "forward_velocity", "joint_state"
-]
+ControllerName = Literal["joint_trajectory_controller", "forward_position", "forward_velocity", "joint_state"]
 
 
 class _Section(BaseModel):

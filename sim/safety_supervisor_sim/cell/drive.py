@@ -108,9 +108,7 @@ class Drive:
         if self._quantity is Quantity.VELOCITY:
             self._robot.drive_velocity(self.reference_velocity.tolist(), self._torque)
         else:
-            self._robot.drive_position(
-                self.reference.tolist(), self.reference_velocity.tolist(), self._torque
-            )
+            self._robot.drive_position(self.reference.tolist(), self.reference_velocity.tolist(), self._torque)
 
     def _accept(self, target: Target) -> None:
         if not np.isfinite(target.values).all():

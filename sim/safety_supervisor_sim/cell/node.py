@@ -101,9 +101,7 @@ class CellNode:
         self._message.header.frame_id = "sim_cell"
         self._message.name = list(self.cell.measure().names)
         self._description = node.create_publisher(String, "robot_description", LATCHED)
-        self._description.publish(
-            String(data=urdf_path(cell_file.robot).read_text(encoding="utf-8"))
-        )
+        self._description.publish(String(data=urdf_path(cell_file.robot).read_text(encoding="utf-8")))
         self._margins = node.create_publisher(String, "~/margins", STATES)
         topic = cell_file.controllers.named(controller).topic
         kinds: dict[str, tuple[Any, Callable[[Any], None]]] = {
@@ -156,9 +154,7 @@ class CellNode:
         for subscription, callback in self._polled:
             with subscription.handle:
                 for _ in range(MOST_AT_ONCE):
-                    taken = subscription.handle.take_message(
-                        subscription.msg_type, subscription.raw
-                    )
+                    taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
                     if taken is None:
                         break
                     self._put(callback, *taken)
@@ -181,9 +177,7 @@ class CellNode:
         if len(message.velocity) or len(message.effort):
             self.cell.malformed_message("velocity or effort filled")
             return
-        self.cell.send_joint_state(
-            tuple(message.name), np.array(message.position, dtype=np.float64)
-        )
+        self.cell.send_joint_state(tuple(message.name), np.array(message.position, dtype=np.float64))
 
     def _take_trajectory(self, data: bytes) -> None:
         try:

@@ -200,9 +200,7 @@ class PandaCell:
             self.now_ns += self.period_ns
             self.steps += 1
             self._read()
-            self.oracle.add_sample(
-                self.now_ns, self.position, self.velocity, self._robot.link_positions()
-            )
+            self.oracle.add_sample(self.now_ns, self.position, self.velocity, self._robot.link_positions())
 
     def _deadman_expired(self) -> bool:
         last = self.controller.last_accepted_ns

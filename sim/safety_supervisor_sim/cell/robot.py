@@ -51,20 +51,14 @@ class SimulatedRobot:
     def __init__(self, section: RobotSection, rate_hz: float) -> None:
         self._client = pybullet.connect(pybullet.DIRECT)
         pybullet.setTimeStep(1.0 / rate_hz, physicsClientId=self._client)
-        pybullet.setPhysicsEngineParameter(
-            numSolverIterations=SOLVER_ITERATIONS, physicsClientId=self._client
-        )
+        pybullet.setPhysicsEngineParameter(numSolverIterations=SOLVER_ITERATIONS, physicsClientId=self._client)
         pybullet.setGravity(0.0, 0.0, -9.81, physicsClientId=self._client)
         text = urdf_path(section).read_text(encoding="utf-8")
         with tempfile.TemporaryDirectory(prefix="sim_cell_") as directory:
             # PyBullet resolves no package:// of example-robot-data.
             rewritten = Path(directory) / "robot.urdf"
-            rewritten.write_text(
-                text.replace("package://", f"{robots_share()}/"), encoding="utf-8"
-            )
-            self._body = pybullet.loadURDF(
-                str(rewritten), useFixedBase=True, physicsClientId=self._client
-            )
+            rewritten.write_text(text.replace("package://", f"{robots_share()}/"), encoding="utf-8")
+            self._body = pybullet.loadURDF(str(rewritten), useFixedBase=True, physicsClientId=self._client)
         index_of: dict[str, int] = {}
         links: list[str] = []
         for index in range(pybullet.getNumJoints(self._body, physicsClientId=self._client)):
@@ -95,9 +89,7 @@ class SimulatedRobot:
     def place(self, pose: Array) -> None:
         """Put the robot at rest at `pose`, shape (n,), [rad]."""
         for index, value in zip(self._index, pose, strict=True):
-            pybullet.resetJointState(
-                self._body, index, float(value), 0.0, physicsClientId=self._client
-            )
+            pybullet.resetJointState(self._body, index, float(value), 0.0, physicsClientId=self._client)
         for index, value in self._held.items():
             pybullet.resetJointState(self._body, index, value, 0.0, physicsClientId=self._client)
             pybullet.setJointMotorControl2(
@@ -149,9 +141,7 @@ class SimulatedRobot:
 
     def held_states(self) -> tuple[Array, Array]:
         """True positions and velocities of the held joints, in the cell file's order."""
-        states = pybullet.getJointStates(
-            self._body, list(self._held), physicsClientId=self._client
-        )
+        states = pybullet.getJointStates(self._body, list(self._held), physicsClientId=self._client)
         return (
             np.array([state[0] for state in states]),
             np.array([state[1] for state in states]),

@@ -81,9 +81,7 @@ class Ledger:
             if len(self.breaches) >= MOST_BREACHES:
                 self.dropped += 1
                 return
-            self.breaches[key] = Breach(
-                self.act, kind, found.item, first_ns, last_ns, count, found
-            )
+            self.breaches[key] = Breach(self.act, kind, found.item, first_ns, last_ns, count, found)
             return
         known.last_ns = last_ns
         known.count += count

@@ -80,9 +80,7 @@ class Oracle:
         links: names of the m judged link frames.
     """
 
-    def __init__(
-        self, limits: Limits, judging: Judging, joints: Sequence[str], links: Sequence[str]
-    ) -> None:
+    def __init__(self, limits: Limits, judging: Judging, joints: Sequence[str], links: Sequence[str]) -> None:
         self.joints = tuple(joints)
         self.links = tuple(links)
         self.limits = limits
@@ -252,9 +250,7 @@ class Oracle:
         if found.margin < -self.judging.tolerance.get(kind, 0.0):
             ledger.breach(kind, found, found.time_ns, found.time_ns, 1)
 
-    def _found(
-        self, kind: str, time: Times, items: Sequence[str], value: Array, limit: Array, margin: Array
-    ) -> None:
+    def _found(self, kind: str, time: Times, items: Sequence[str], value: Array, limit: Array, margin: Array) -> None:
         # NaN compares false with everything: it must not pass as "no breach".
         margin = np.where(np.isfinite(margin), margin, -HUGE)
         value = np.where(np.isfinite(value), value, HUGE)
@@ -288,9 +284,7 @@ class Oracle:
         fresh = self._filled - self._judged
         if fresh:
             end, new = self._filled, slice(self._judged, self._filled)
-            self._truth.judge(
-                self._time[:end], self._q[:end], self._v[:end], self._link[:end], fresh
-            )
+            self._truth.judge(self._time[:end], self._q[:end], self._v[:end], self._link[:end], fresh)
             self._history.extend(self._time[new], self._q[new], self._v[new], self._link[new])
             self._account(new)
         keep = min(self._keep, self._filled)

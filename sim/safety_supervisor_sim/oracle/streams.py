@@ -91,9 +91,7 @@ class StreamJudge:
         if velocity is not None and self._velocity is not None:
             with np.errstate(over="ignore", invalid="ignore"):
                 acceleration = (velocity - self._velocity) / self._period
-            self._each(
-                "command_acceleration", time_ns, acceleration, self._limits.acceleration
-            )
+            self._each("command_acceleration", time_ns, acceleration, self._limits.acceleration)
             if self._acceleration is not None:
                 with np.errstate(over="ignore", invalid="ignore"):
                     jerk = (acceleration - self._acceleration) / self._period

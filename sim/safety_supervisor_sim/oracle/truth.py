@@ -53,9 +53,7 @@ class TruthJudge:
         window = self._judging.window
         start = max(len(time) - fresh, window)
         if start < len(time):
-            slope = (v[start:] - v[start - window : len(v) - window]) / (
-                window * self._judging.period
-            )
+            slope = (v[start:] - v[start - window : len(v) - window]) / (window * self._judging.period)
             margin = limits.acceleration - np.abs(slope)
             self._found("acceleration", time[start:], joints, slope, limits.acceleration, margin)
 

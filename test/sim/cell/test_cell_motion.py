@@ -99,9 +99,7 @@ def test_the_shipped_rate_tracks_as_well(cell_file: CellFile) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_radians_per_second_are_tracked_within_the_bound(
-    cell_file: CellFile, kind: str
-) -> None:
+def test_two_radians_per_second_are_tracked_within_the_bound(cell_file: CellFile, kind: str) -> None:
     with PandaCell(cell_file, kind) as cell:  # type: ignore[arg-type]
         worst = swing(cell, 0, amplitude=0.5, rate=4.0, seconds=1.6)
         assert 0.010 < worst < 0.030

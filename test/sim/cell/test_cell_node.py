@@ -63,9 +63,7 @@ class Cell:
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
         self.states: list[JointState] = []
-        self.node.create_subscription(
-            JointState, "joint_states", self.states.append, qos_profile_sensor_data
-        )
+        self.node.create_subscription(JointState, "joint_states", self.states.append, qos_profile_sensor_data)
         self.mark = self.node.create_publisher(String, "/sim_cell/mark", 10)
 
     def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> None:
@@ -137,9 +135,7 @@ def test_a_trajectory_is_played_judged_and_reported(start: Start, tmp_path: Path
     first = cell.states[0]
     assert list(first.name) == [*JOINTS, "panda_finger_joint1", "panda_finger_joint2"]
     assert cell.position() == pytest.approx(HOME, abs=1e-3)
-    age = cell.node.get_clock().now().nanoseconds - (
-        first.header.stamp.sec * 10**9 + first.header.stamp.nanosec
-    )
+    age = cell.node.get_clock().now().nanoseconds - (first.header.stamp.sec * 10**9 + first.header.stamp.nanosec)
     assert 0 <= age < 60 * 10**9
 
     motors = cell.publisher(JointTrajectory, "/panda_arm_controller/joint_trajectory")
@@ -227,14 +223,10 @@ def test_a_flood_on_the_motor_topic_moves_nothing_and_power_can_be_cut(start: St
         ([f"cell_file:={CELL_PATH}", "controller:=telepathy"], "telepathy"),
     ],
 )
-def test_wrong_parameters_end_with_status_2_and_say_why(
-    parameters: list[str], told: str
-) -> None:
+def test_wrong_parameters_end_with_status_2_and_say_why(parameters: list[str], told: str) -> None:
     command = [sys.executable, "-m", "safety_supervisor_sim.cell.main", "--ros-args"]
     for parameter in parameters:
         command += ["-p", parameter]
-    ended = subprocess.run(
-        command, env=environment(DOMAIN + 3), capture_output=True, text=True, timeout=60
-    )
+    ended = subprocess.run(command, env=environment(DOMAIN + 3), capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
     assert told in ended.stderr + ended.stdout

@@ -60,9 +60,7 @@ def test_linear_from_the_desired_state_to_the_first_point() -> None:
     # In the first cycle at t the last state is dated t - 1 ms and the command is that of
     # t + 1 ms: 2/11, 3/11, ... of the way to the point at t + 10 ms.
     assert driven.send(point(10, 0.11)) is None
-    assert driven.run(12) == pytest.approx(
-        [0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.10, 0.11, 0.11, 0.11]
-    )
+    assert driven.run(12) == pytest.approx([0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.10, 0.11, 0.11, 0.11])
 
 
 def test_points_are_played_from_zero_time_without_blending() -> None:
@@ -173,9 +171,7 @@ def test_stamped_messages_play_by_their_stamp_whenever_they_arrive() -> None:
         ((replace(point(10, 1.0), accelerations=np.zeros(2)),), "accelerations size"),
     ],
 )
-def test_bad_messages_are_refused_and_the_old_motion_goes_on(
-    points: Sequence[Point], reason: str
-) -> None:
+def test_bad_messages_are_refused_and_the_old_motion_goes_on(points: Sequence[Point], reason: str) -> None:
     driven = Driven()
     driven.send(point(0, 0.0), point(10, 10.0))
     driven.run(2)

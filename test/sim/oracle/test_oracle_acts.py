@@ -31,9 +31,7 @@ class Ramp:
             since = min(since, 0.25)
             q = min(t, self.brake_at * 1e-3) + since - 2.0 * since * since
             moving = 1.0 - 4.0 * since
-            self.oracle.add_sample(
-                self.step * PERIOD_NS, np.array([q]), np.array([moving]), np.zeros((1, 3))
-            )
+            self.oracle.add_sample(self.step * PERIOD_NS, np.array([q]), np.array([moving]), np.zeros((1, 3)))
             self.step += 1
 
 

@@ -138,9 +138,7 @@ def test_waypoints_are_judged(
 
 
 @pytest.mark.parametrize(("speed", "lawful"), [(0.99, True), (1.01, False)])
-def test_what_a_trajectory_controller_gives_the_drives_is_judged(
-    oracle: Oracle, speed: float, lawful: bool
-) -> None:
+def test_what_a_trajectory_controller_gives_the_drives_is_judged(oracle: Oracle, speed: float, lawful: bool) -> None:
     for step in range(100):
         oracle.add_setpoint(step, np.array([speed * step * 0.001]))
     assert kinds(oracle) == (set() if lawful else {"setpoint_velocity"})

@@ -47,9 +47,7 @@ def feed(
     for step in range(round(seconds / PERIOD)):
         t = step * PERIOD
         speed = (np.array(q(t + 1e-6)) - np.array(q(t - 1e-6))) / 2e-6
-        oracle.add_sample(
-            start_ns + round(t * 1e9), np.array(q(t)), speed, np.array([hand(t)])
-        )
+        oracle.add_sample(start_ns + round(t * 1e9), np.array(q(t)), speed, np.array([hand(t)]))
 
 
 def kinds(oracle: Oracle) -> set[str]:
