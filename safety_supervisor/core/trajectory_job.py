@@ -25,6 +25,7 @@ from safety_supervisor.core.verifier import Verifier
 
 SAMPLES_PER_SLICE: Final = 64
 QUERIES_PER_SLICE: Final = 6
+SPEEDS_PER_SLICE: Final = 16
 START_TOLERANCE: Final = 0.01
 """A first point for time 0 may differ from the commanded pose by this, [rad] (MoveIt's allowed_start_tolerance)."""
 REST_TOLERANCE: Final = 1e-3
@@ -84,7 +85,7 @@ class TrajectoryJob:
     def slices_for(duration: int, period: int) -> int:
         """Return the cycles after which the verification of a trajectory of `duration` [ns] is done at the latest."""
         samples = duration // period + HISTORY + 2
-        return 12 + 4 * (1 + int(samples // SAMPLES_PER_SLICE)) + int(samples // QUERIES_PER_SLICE)
+        return 12 + 4 * (1 + int(samples // SAMPLES_PER_SLICE)) + int(samples // SPEEDS_PER_SLICE)
 
     @property
     def done(self) -> bool:
@@ -205,7 +206,7 @@ class TrajectoryJob:
         whole = self._whole()
         if self._fast is None:
             self._fast = self._verifier.suspect_speeds(whole)
-        last = min(len(self._fast), self._next + QUERIES_PER_SLICE)
+        last = min(len(self._fast), self._next + SPEEDS_PER_SLICE)
         for index in self._fast[self._next : last].tolist():
             violation = self._verifier.check_speed(whole[index], whole[index + 1])
             if violation is not None:

@@ -29,7 +29,7 @@ SCRIPT: list[Step] = [
     ("stream_raw", [1e9] * 7, False, 2),
     ("stream_near", [0.1] * 7, 3, 2),
     ("trajectory_raw", [0.5, 0.4], [0.1] * 14, 3),
-    ("go_home", 2.0, 580),
+    ("go_home", 2.0, 620),
     ("reach", [0.8, 1.0, 0, 1.0, 0, 0, 0], 3.0, "quintic", 40),
     ("go_home", 2.0, 100),
     ("stream_velocity", 0.5, 30, 6),
