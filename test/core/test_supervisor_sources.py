@@ -116,9 +116,17 @@ BAD: list[tuple[int, str, str, Callable[[Rig], Any]]] = [
 @pytest.mark.requirement("SR-031")
 @pytest.mark.requirement("SR-030")
 @pytest.mark.requirement("SR-054")
+@pytest.mark.redteam(1)
+@pytest.mark.redteam(2)
+@pytest.mark.redteam(4)
+@pytest.mark.redteam(5)
+@pytest.mark.redteam(6)
+@pytest.mark.redteam(9)
+@pytest.mark.redteam(10)
+@pytest.mark.redteam(26)
 @pytest.mark.parametrize(
     ("code", "send"),
-    [pytest.param(code, send, id=name, marks=pytest.mark.redteam(row)) for row, name, code, send in BAD],
+    [pytest.param(code, send, id=f"row {row}: {name}") for row, name, code, send in BAD],
 )
 def test_what_is_malformed_is_refused_whole_and_needs_no_person(
     rigs: Rigs, code: str, send: Callable[[Rig], Any]
