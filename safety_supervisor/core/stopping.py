@@ -253,6 +253,19 @@ def straight_stop_reach(states: NDArray[np.float64], limits: JointLimits) -> tup
     return np.minimum(q, end) - turning, np.maximum(q, end) + turning, rest
 
 
+def _longest(limits: JointLimits) -> tuple[float, float]:
+    """Bound the fade and the profile of every straight stop, [s]."""
+    profile = BrakeProfile.within(
+        float((limits.velocity / limits.acceleration).max()), float((limits.velocity / limits.jerk).max())
+    )
+    return float((limits.acceleration / limits.jerk).max()), profile.duration
+
+
+def longest_stop(limits: JointLimits) -> float:
+    """Bound the duration of every straight stop, [s]."""
+    return sum(_longest(limits))
+
+
 class StopRoom:
     """States from which every straight stop stays inside the limits, so that none has to be planned to know it.
 
@@ -265,10 +278,8 @@ class StopRoom:
 
     def __init__(self, limits: JointLimits) -> None:
         """Compute the room."""
-        fade = float((limits.acceleration / limits.jerk).max())
-        slowness = float((limits.velocity / limits.acceleration).max())
-        smoothness = float((limits.velocity / limits.jerk).max())
-        travel = limits.velocity * (fade + 0.5 * BrakeProfile.within(slowness, smoothness).duration)
+        fade, duration = _longest(limits)
+        travel = limits.velocity * (fade + 0.5 * duration)
         fastest = limits.velocity - 0.5 * fade * limits.acceleration
         rows = (limits.lower + travel, limits.upper - travel, fastest, limits.acceleration)
         self._bounds = list(zip(*(row.tolist() for row in rows), strict=True))

@@ -18,14 +18,16 @@ from rclpy.parameter import Parameter
 from rclpy.service import Service
 
 from safety_supervisor.config import ConfigurationError
-from safety_supervisor.core.units import NS_PER_S
+from safety_supervisor.core.stopping import longest_stop
+from safety_supervisor.core.trajectory import LONGEST_PATH_STOP
+from safety_supervisor.core.units import NS_PER_S, nanoseconds
 from safety_supervisor.ros.cycle import Cycle, Executor
 from safety_supervisor.ros.process import RealTime
 from safety_supervisor.ros.services import Answer, HeldServices
 from safety_supervisor.ros.session import Session, StartError, read_configuration
 
-STOP_TIME = 3 * NS_PER_S // 2
-"""How long a stop before the end or a deactivation may take, [ns]."""
+STOP_ALLOWANCE = 3 * NS_PER_S // 2
+"""How long a stop before the end or a deactivation may take beyond the longest planned one, [ns]."""
 IDLE_WAIT = 0.02
 """How long to wait for a request while no cycle runs, [s]."""
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -142,7 +144,8 @@ class SupervisorNode(LifecycleNode):
         cycle, self._cycle = self._cycle, None
         if session is not None and cycle is not None:
             session.request_stop(reason)
-            ends = time.monotonic_ns() + STOP_TIME
+            longest = nanoseconds(max(LONGEST_PATH_STOP, longest_stop(session.configuration.envelope.joints)))
+            ends = time.monotonic_ns() + longest + STOP_ALLOWANCE
             cycle.run_period()
             while not session.at_rest and time.monotonic_ns() < ends:
                 cycle.run_period()

@@ -26,6 +26,10 @@ ENTRY_POINTS: Final = "safety_supervisor.outputs"
 DEADLINE_CYCLES: Final = 5
 """Messages come every cycle; a receiver may ask to be told when this many are missing."""
 LEASE_CYCLES: Final = 25
+STEP: Final = NS_PER_S // 1000
+"""Change of the ROS clock against the steady clock between two cycles that is a step, [ns]; slewing is 500 ppm."""
+UNCERTAIN: Final = NS_PER_S // 10_000
+"""Time between the two readings of the steady clock above which the offset is not known, [ns]."""
 REST: Final = NS_PER_S
 """How long a message goes on resting behind its end, [ns]."""
 
@@ -37,6 +41,39 @@ class Output(Protocol):
 
     def encode(self, actuate: Actuate) -> bytes:
         """Return the serialised message of one control cycle."""
+
+
+class ClockStepError(RuntimeError):
+    """The ROS clock was stepped against the steady clock."""
+
+
+class ClockOffset:
+    """ROS clock less steady clock, [ns]; a clock that is slewed is followed, one that is stepped is a fault.
+
+    A controller that plays stamped trajectories would leap in time with the step.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was read yet."""
+        self._offset: int | None = None
+
+    def read(self) -> int:
+        """Return the offset.
+
+        Raises:
+            ClockStepError: when it changed by more than STEP since the last cycle; the new one counts from then on.
+        """
+        before, wall, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        offset = wall - (before + after) // 2
+        if self._offset is None:
+            self._offset = offset
+        elif after - before > UNCERTAIN:
+            return self._offset  # interrupted between the two clocks: says nothing
+        else:
+            step, self._offset = offset - self._offset, offset
+            if abs(step) > STEP:
+                raise ClockStepError(f"the ROS clock was stepped by {step / 1e6:.3f} ms: slew it, never step it")
+        return self._offset
 
 
 class JointTrajectoryHorizon:
@@ -55,6 +92,7 @@ class JointTrajectoryHorizon:
         """Prepare the message."""
         self._period = configuration.timing.period
         self._writer = TrajectoryWriter(configuration.robot.joints)
+        self._offset = ClockOffset()
 
     def encode(self, actuate: Actuate) -> bytes:
         """Return a JointTrajectory that starts when the cycle was due."""
@@ -67,8 +105,7 @@ class JointTrajectoryHorizon:
         # with the next one: behind its end each goes on resting, however short its stop and however late it comes.
         ends, last = points[-1]
         points.append((ends + REST, last))
-        stamp = time.time_ns() - time.monotonic_ns() + actuate.scheduled
-        return self._writer.write(stamp, points)
+        return self._writer.write(self._offset.read() + actuate.scheduled, points)
 
 
 class JointPosition:

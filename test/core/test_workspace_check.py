@@ -113,6 +113,21 @@ def test_no_pass_is_ever_wrong() -> None:
 
 
 @pytest.mark.requirement("SR-027")
+def test_a_stretched_arm_that_swings_straight_at_a_wall() -> None:
+    """Where the bound on the travel is nearly the travel itself: refused when the stop ends 1 mm too late."""
+    q = np.array([0.0, 1.2, 0.0, -0.6, 0.0, 1.8, 0.785])
+    tcp = MODEL.frame_positions(q)[MODEL.frame_names.index("panda_hand_tcp")]
+    radius, bearing = float(np.hypot(tcp[0], tcp[1])), float(np.arctan2(tcp[1], tcp[0]))
+    assert radius > 0.7 * MODEL.reach[0]
+    state = np.stack([q, np.eye(7)[0], np.zeros(7)])
+    stop = StraightStop(state, StopLimits(LIMITS))
+    y = radius * np.sin(bearing + stop.end[0])
+    for wall, passes in ((y + 0.002, True), (y - 0.001, False)):
+        box = WorkspaceBox("in", BoxKind.KEEP_IN, (-2, -2, -2), (2, wall, 2), ("panda_hand_tcp",), 0.0)
+        assert (WorkspaceCheck(Workspace((box,), MODEL)).check(q, q, stop) is None) is passes
+
+
+@pytest.mark.requirement("SR-027")
 def test_a_remembered_pose_proves_only_what_it_proves() -> None:
     """One check object along a walk toward and along a face: with the memory as without it, never a wrong pass."""
     random = np.random.default_rng(9)

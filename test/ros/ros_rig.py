@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 import os
 import signal
 import subprocess
@@ -282,6 +283,18 @@ class Client:
     def pose(self) -> list[float]:
         """Return where the resting robot is, without the noise of a single measurement."""
         return [sum(column) / len(self._recent) for column in zip(*self._recent, strict=True)]
+
+    def wait_rest(self, timeout: float = 6.0) -> list[float]:
+        """Wait until the robot rests for half a second; return where."""
+        ends = time.monotonic() + timeout
+        self.spin(1.0)
+        before, here = [math.inf], [0.0]
+        while max(abs(a - b) for a, b in zip(here, before, strict=True)) > 0.002:
+            assert time.monotonic() < ends, "the robot does not come to rest"
+            before = self.pose()
+            self.spin(0.5)
+            here = self.pose()
+        return here
 
     def play(self, travel: float = 1.0, seconds: float = 3.0) -> None:
         """Send a trajectory that turns joint 1, and wait until it moves."""

@@ -61,17 +61,13 @@ def move_and_lose(rig: Rig, client: Client, kind: str, motors: Motors, number: s
     client.arm()
     client.play(TRAVEL if client.pose()[0] < HOME[0] + 0.3 else -TRAVEL, SECONDS)
     client.spin(0.9)  # about the greatest speed
-    assert client.state == "AUTO/MOVING"
+    client.wait_state("AUTO/MOVING", timeout=0.1)
     there = client.measured[0]
     if number is signal.SIGKILL:
         rig.kill(supervisor)
     else:
         supervisor.send(number)
-    client.spin(1.0)
-    before = client.pose()
-    client.spin(0.5)
-    here = client.pose()
-    assert max(abs(a - b) for a, b in zip(here, before, strict=True)) < 0.002, "it does not rest"
+    here = client.wait_rest()
     if output(kind)["on_loss"] == "hold":
         assert here[0] == pytest.approx(motors.end, abs=0.005)
     else:
