@@ -351,5 +351,5 @@ def test_the_predicted_number_of_slices_is_enough_for_a_moving_start() -> None:
         rig.clear()
         target = goal(rig, -0.1, 0.02)
         rig.trajectory([4.0], target, ZERO, ZERO)
-        rig.seconds(0.5)
+        rig.seconds(1.0)  # until it has begun
         assert [d.verdict for d in rig.decisions()] == ["PASS"], rig.decisions()
