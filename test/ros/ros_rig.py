@@ -282,6 +282,7 @@ class Client:
 
     def pose(self) -> list[float]:
         """Return where the resting robot is, without the noise of a single measurement."""
+        self.wait_for(lambda: len(self._recent) > 0, "joint states")
         return [sum(column) / len(self._recent) for column in zip(*self._recent, strict=True)]
 
     def wait_rest(self, timeout: float = 6.0) -> list[float]:
