@@ -130,7 +130,7 @@ def judge_act(act: Act, result: Record | None, oracle: Record, arrival: Arrival 
 
 
 TOLD_LATE = frozenset({"E_RATE", "E_QUARANTINED", "E_NOT_MOVING_STATE"})
-"""Refusals of commands that nothing was made of; while nothing changes they are told once a second, with their count."""
+"""Refusals that are told once a second while nothing changes, with their count."""
 
 
 def _heard_reasons(expect: Expect, result: Record) -> list[str]:
