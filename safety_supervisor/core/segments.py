@@ -22,7 +22,7 @@ from safety_supervisor.core.settings import CommandKind
 from safety_supervisor.core.units import Matrix, Vector
 
 # Coefficients in u = t / duration from (q0, v0 T, a0 T^2, q1, v1 T, a1 T^2).
-_HERMITE: Final = np.array(
+HERMITE: Final = np.array(
     [
         [1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
         [0.0, 1.0, 0.0, 0.0, 0.0, 0.0],
@@ -61,7 +61,7 @@ def derivative_rows(u: float, duration: float) -> Matrix:
 def _blend(duration: float) -> Matrix:
     """Return the matrix, shape (6, 6), from two states in SI units to coefficients in u = t / duration."""
     scale = np.array([1.0, duration, duration * duration] * 2)
-    result: Matrix = _HERMITE * scale
+    result: Matrix = HERMITE * scale
     return result
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.segments import derivative_rows
+from safety_supervisor.core.segments import HERMITE, derivative_rows
 from safety_supervisor.core.settings import JointLimits
 from safety_supervisor.core.stopping import BrakeProfile, PathStop
 from safety_supervisor.core.units import Matrix, Vector
@@ -23,17 +23,6 @@ LONGEST_PATH_STOP: Final = 1.0
 """A path stop that would last longer than this, [s], gives way to the straight stop."""
 
 _CUBIC: Final = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [-3, -2, 3, -1], [2, 1, -2, 1]], dtype=float)
-_QUINTIC: Final = np.array(
-    [
-        [1, 0, 0, 0, 0, 0],
-        [0, 1, 0, 0, 0, 0],
-        [0, 0, 0.5, 0, 0, 0],
-        [-10, -6, -1.5, 10, -4, 0.5],
-        [15, 8, 1.5, -15, 7, -1],
-        [-6, -3, -0.5, 6, -3, 0.5],
-    ],
-    dtype=float,
-)
 
 
 def _bernstein(degree: int) -> Matrix:
@@ -85,7 +74,7 @@ class PlannedTrajectory:
             v = np.concatenate((begin[1:2], velocities))
             a = np.concatenate((begin[2:3], accelerations))
             rows = np.stack([q[:-1], v[:-1] * spans, a[:-1] * spans**2, q[1:], v[1:] * spans, a[1:] * spans**2], axis=1)
-            c[:] = np.einsum("ab,mbk->mak", _QUINTIC, rows)
+            c[:] = np.einsum("ab,mbk->mak", HERMITE, rows)
         self.duration = float(times[-1])
         self._rest: Matrix = np.stack([positions[-1], np.zeros_like(positions[-1]), np.zeros_like(positions[-1])])
         self._profile: BrakeProfile | None = None

@@ -129,10 +129,6 @@ def judge_act(act: Act, result: Record | None, oracle: Record, arrival: Arrival 
     return Judgement(act.name, describe(act.expect), _seen(result, motion), tuple(reasons), motion)
 
 
-TOLD_LATE = frozenset({"E_RATE", "E_QUARANTINED", "E_NOT_MOVING_STATE"})
-"""Refusals that are told once a second while nothing changes, with their count."""
-
-
 def _heard_reasons(expect: Expect, result: Record) -> list[str]:
     decisions, states = result["decisions"], result["states"]
     verdicts = {decision.get("verdict") for decision in decisions}
@@ -141,9 +137,7 @@ def _heard_reasons(expect: Expect, result: Record) -> list[str]:
     reasons = [f"no verdict {verdict}" for verdict in expect.verdicts if verdict not in verdicts]
     if expect.codes and not set(expect.codes) & (codes | causes):
         reasons.append(f"none of {' '.join(expect.codes)}")
-    # The count of folded refusals is told up to a second late, and may belong to the act before.
-    folded = {decision["code"] for decision in decisions if int(decision.get("count", 1)) > 1}
-    unexpected = codes - set(expect.codes) - set(expect.also) - (folded & TOLD_LATE)
+    unexpected = codes - set(expect.codes) - set(expect.also)
     if unexpected:
         reasons.append(f"unexpected {' '.join(sorted(unexpected))}")
     if expect.state and result["state"] not in expect.state:
