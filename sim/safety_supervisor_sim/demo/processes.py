@@ -15,9 +15,9 @@ from typing import IO, Final
 
 PATIENCE: Final = 10.0
 """How long a process may take to end when nobody is in a hurry, [s]."""
-HURRY: Final = 0.7
-"""The same after Ctrl-C, [s]: all within 2 s."""
-OTHERS: Final = 0.5
+HURRY: Final = 1.3
+"""The same for the supervisor after Ctrl-C, [s]: all end within 2 s. On a starved machine it waits for standstill."""
+OTHERS: Final = 0.35
 """Share of it for those that have no robot to stop."""
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -111,7 +111,7 @@ def end_all(supervisor: Process | None, others: Sequence[Process | None], patien
     Args:
         supervisor: None when it was not started.
         others: in the order in which they are asked; all at once.
-        patience: for the supervisor, [s]; the others get half of it.
+        patience: for the supervisor, [s]; the others get a share of it (`OTHERS`).
 
     Returns:
         Names of those that had to be killed.

@@ -218,7 +218,13 @@ class Oracle:
             "tolerance": dict(self.judging.tolerance),
             "acts": [act.as_dict() for act in acts],
             "measured": measured,
+            "at_rest": self._at_rest(),
         }
+
+    def _at_rest(self) -> bool:
+        """Whether every joint stood still in the newest sample; False when there is none."""
+        _, _, v = self._history.motion()
+        return len(v) > 0 and not bool(is_moving(v[-1:], self.judging.standstill_speed)[0])
 
     def summary(self) -> dict[str, Any]:
         """Worst margin by kind, breaches so far, the present act: for a live display."""
