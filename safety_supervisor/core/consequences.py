@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from safety_supervisor.core.commands import Ruling
+from safety_supervisor.core.envelope import ENVELOPE
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.motion import Motion, Note
 from safety_supervisor.core.safety_state import SafetyState
@@ -14,6 +15,9 @@ from safety_supervisor.core.units import Nanoseconds
 
 _NOT_NOW: Final = frozenset({Code.PRIORITY, Code.ENABLING_SWITCH, Code.HOLD_TO_RUN})
 """Refusals that are nobody's mistake: another source has the joints, or nobody holds the switch yet."""
+
+_LATE: Final = frozenset({Code.LATE, Code.OVERRUN})
+"""Stops of a motion that no bad command caused."""
 
 
 class Consequences:
@@ -37,6 +41,8 @@ class Consequences:
     def of_note(self, note: Note, now: Nanoseconds) -> set[Code]:
         """Follow what happened to motion under way; return the causes of a stop."""
         self.hold_if_stopped(note.code, now)
+        if note.code in _LATE and note.source in self._sessions:
+            self._sessions[note.source].excuse(now)
         if note.code is Code.NOT_FINITE_RESULT:
             return {Code.NOT_FINITE_RESULT}
         return set() if note.violation is None else self._count_refusal(note.source, note.violation, 1, now)
@@ -46,7 +52,9 @@ class Consequences:
         session = self._sessions.get(source)
         if session is None or not self._state.permits(session.settings.kind) or session.quarantined:
             return set()
-        if violation.code in _NOT_NOW or not session.count_refusals(count, now):
+        if violation.code in _NOT_NOW or (violation.code in ENVELOPE and session.excused(now)):
+            return set()
+        if not session.count_refusals(count, now):
             return set()
         session.quarantined = True
         return {Code.REFUSALS}

@@ -16,6 +16,10 @@ _FOLDED: Final = frozenset(
 """Refusals that a stream earns again and again while nothing changes."""
 
 _FOLD_FOR: Final[Nanoseconds] = NS_PER_S
+"""A run that goes on is told of once in this time, with its count."""
+
+_QUIET: Final[Nanoseconds] = NS_PER_S // 10
+"""A run has ended when nothing more came for this long: its rest is told then, not a second later."""
 
 
 class DecisionLog:
@@ -24,7 +28,7 @@ class DecisionLog:
     def __init__(self) -> None:
         """Start with nothing said."""
         self._said: dict[tuple[str, Code], Nanoseconds] = {}
-        self._unsaid: dict[tuple[str, Code], tuple[Ruling, int]] = {}
+        self._unsaid: dict[tuple[str, Code], tuple[Ruling, int, Nanoseconds]] = {}
 
     def ruled(self, ruling: Ruling, now: Nanoseconds) -> list[Decision]:
         """Report a ruling on a command; a folded one gives nothing now, and its count later."""
@@ -35,16 +39,17 @@ class DecisionLog:
         if violation.code not in _FOLDED:
             return [_of_violation(now, ruling.source, ruling.command, ruling.verdict, violation, ruling.count)]
         key = (ruling.source, violation.code)
-        _, unsaid = self._unsaid.get(key, (ruling, 0))
-        self._unsaid[key] = (ruling, unsaid + ruling.count)
+        _, unsaid, _ = self._unsaid.get(key, (ruling, 0, now))
+        self._unsaid[key] = (ruling, unsaid + ruling.count, now)
         return self.due(now)
 
     def due(self, now: Nanoseconds) -> list[Decision]:
-        """Report what was folded long enough, once a cycle."""
+        """Report what was folded long enough, and runs that have ended, once a cycle."""
         result = []
         for key in tuple(self._unsaid):
-            if now - self._said.get(key, -_FOLD_FOR) >= _FOLD_FOR:
-                ruling, count = self._unsaid.pop(key)
+            ruling, count, last = self._unsaid[key]
+            if now - self._said.get(key, -_FOLD_FOR) >= _FOLD_FOR or now - last >= _QUIET:
+                del self._unsaid[key]
                 self._said[key] = now
                 assert ruling.violation is not None
                 result.append(

@@ -32,6 +32,9 @@ _ORDERS: Final = (
     (Code.JERK_LIMIT, "joint.jerk"),
 )
 
+ENVELOPE: Final = frozenset(code for code, _ in _ORDERS)
+"""What a set-point earns that is too far from where the robot is."""
+
 
 def _difference_matrix(rows: int, dt: float) -> Matrix:
     """Return the matrix that maps HISTORY + rows set-points to `rows` first, second and third differences over dt^k."""

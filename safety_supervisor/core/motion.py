@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from safety_supervisor.core.envelope import HISTORY, JointEnvelope
+from safety_supervisor.core.envelope import ENVELOPE, HISTORY, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.intake_results import SetPoint
 from safety_supervisor.core.lane import Lane, Progress, at_rest
@@ -67,6 +67,7 @@ class Motion:
             for name, lane in self.lanes.items()
         }
         self.tick = 0
+        self._bridged = False
         self._horizon_of: Stop | None = None
         self._horizon: tuple[HorizonPoint, ...] = ()
         self.place(np.zeros(n))
@@ -266,7 +267,7 @@ class Motion:
                 break
             for name in self._offenders(outcome, moving):
                 lane = self.lanes[name]
-                notes.append(Note(lane.source, lane.command, outcome.code, outcome))
+                notes.append(self._stopped_by(outcome, lane))
                 lane.follow_stop(self.kept, self.kept_tick)
                 state[:, lane.indices], progress[name] = lane.step(self.tick)
         if not any(came in (Progress.MOVING, Progress.ENDED) for came in progress.values()):
@@ -278,6 +279,7 @@ class Motion:
         self.history = np.concatenate((self.history[1:], state[:1]))
         self.state = state
         self._still = not state[1:].any()
+        self._bridged = False
         return tuple(note for note in notes if note.source)
 
     def _verify(self, state: Matrix, rules: Rules, moving: list[str]) -> Verified | Violation:
@@ -291,6 +293,12 @@ class Motion:
                 if isinstance(outcome, Verified):
                     return outcome
         return self._verifier.verify(self.history, state, rules)
+
+    def _stopped_by(self, violation: Violation, lane: Lane) -> Note:
+        """Tell why a lane is stopped: after missed cycles it is our lateness, and nobody's bad command."""
+        if self._bridged and violation.code in ENVELOPE:
+            return Note(lane.source, lane.command, Code.OVERRUN)
+        return Note(lane.source, lane.command, violation.code, violation)
 
     def _stops_within(self, lane: Lane, distance: float) -> bool:
         """Whether the kept stop rests within a distance of the present set-point in every joint of a lane, [rad]."""
@@ -335,6 +343,7 @@ class Motion:
             self.tick += 1
             self.state = self.kept.state((self.tick - self.kept_tick) * self._dt)
             self.history = np.concatenate((self.history[1:], self.state[:1]))
+            self._bridged = True
         self._still = not self.state[1:].any()
 
     def kept_state(self, tick: int) -> Matrix:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.settings import SourceKind, SourceSettings
-from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+
+REACTION: Final[Nanoseconds] = NS_PER_S
+"""How long a source may take to notice that its motion was stopped."""
 
 
 class Session:
@@ -19,6 +23,7 @@ class Session:
         self.alive = False
         self.quarantined = False
         self._refused: deque[Nanoseconds] = deque(maxlen=settings.refusals + 1)
+        self._excused_until: Nanoseconds = 0
 
     @property
     def doubled(self) -> bool:
@@ -36,6 +41,14 @@ class Session:
             self._refused.append(now)
         full = len(self._refused) == self._refused.maxlen
         return full and now - self._refused[0] <= self.settings.refusal_window
+
+    def excuse(self, now: Nanoseconds) -> None:
+        """Its motion was stopped by lateness: until it has noticed, what it streams on can not be joined (SR-054)."""
+        self._excused_until = now + REACTION
+
+    def excused(self, now: Nanoseconds) -> bool:
+        """Whether it may still not know that its motion was stopped."""
+        return now < self._excused_until
 
     def forgive(self) -> None:
         """Lift the quarantine: a person has reset."""

@@ -76,11 +76,17 @@ class Workspace:
         self._half = (maximum - minimum) / 2
         self._sign = np.array([-1.0 if box.kind is BoxKind.KEEP_IN else 1.0 for box, _ in pairs])
         self._margin = np.array([box.margin for box, _ in pairs])
+        self.pair_reach: Matrix = model.frame_reach[self._frames]
+        """`RobotModel.frame_reach` of every box and frame, shape (number of pairs, n)."""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to keep clear of."""
         return not self._names
+
+    def pair(self, index: int) -> tuple[str, str]:
+        """Return the names of box and frame of a pair, in the order of `rooms`."""
+        return self._names[index]
 
     def clearance(self, q: Vector) -> Clearance:
         """Compute the smallest clearance of any box and frame at a pose.
@@ -132,10 +138,6 @@ class Workspace:
         signed = np.sqrt((outside * outside).sum(axis=0)) + np.minimum(excess.max(axis=0), 0.0)
         rooms: Vector = self._sign * signed - self._margin
         return rooms
-
-    def frame_travel(self, dq_abs: Vector) -> float:
-        """Bound the travel of any frame origin, [m], when every joint moves by at most `dq_abs`, shape (n,)."""
-        return float(self.model.reach @ dq_abs)
 
     def fastest_frame(self, q0: Vector, q1: Vector, dt: Nanoseconds) -> tuple[float, str]:
         """Find the frame that moves fastest, in a straight line, between two poses.

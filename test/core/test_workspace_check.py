@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -195,9 +196,7 @@ def test_kinematics_a_decision_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     tcp = MODEL.frame_positions(HOME)[MODEL.frame_names.index("panda_hand_tcp")]
     box = WorkspaceBox("floor", BoxKind.KEEP_IN, (-2, -2, tcp[2] - 0.004), (2, 2, 2), ("panda_hand_tcp",), 0.0)
     workspace = Workspace((box,), MODEL)
-    asked = []
-    original = workspace.clearance
-    workspace.clearance = lambda q: asked.append(1) or original(q)  # type: ignore[method-assign, func-returns-value]
+    asked = count_rooms(workspace)
     velocity = np.array([1.5, 0, 0, 0, 0, 0, 0])  # turns about the vertical: the height stays
     slow = JointLimits(LIMITS.lower, LIMITS.upper, LIMITS.velocity, np.full(7, 1.0), np.full(7, 100.0))
     stop = StraightStop(np.stack([HOME, velocity, np.zeros(7)]), StopLimits(slow))
@@ -205,7 +204,67 @@ def test_kinematics_a_decision_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     violation = WorkspaceCheck(workspace).check(HOME, HOME, stop)
     assert violation is not None
     assert violation.code is Code.QUERY_LIMIT
-    assert len(asked) <= QUERY_LIMIT + 1
+    assert len(asked) == QUERY_LIMIT
+
+
+def test_a_link_beside_a_wall_does_not_hold_up_a_wrist_that_turns() -> None:
+    """Each frame counts with its own travel: the elbow stays where it is, 2 mm from the ceiling."""
+    elbow = MODEL.frame_positions(HOME)[MODEL.frame_names.index("panda_link4")]
+    box = WorkspaceBox("ceiling", BoxKind.KEEP_IN, (-2, -2, -2), (2, 2, elbow[2] + 0.002), ("panda_link4",), 0.0)
+    workspace = Workspace((box,), MODEL)
+    room = workspace.clearance(HOME).distance
+    for joint, passes in ((1, False), (4, True), (5, True)):
+        velocity = np.zeros(7)
+        velocity[joint] = 0.8  # joint 2 lifts the elbow; those behind the elbow do not move it
+        stop = StraightStop(np.stack([HOME, velocity, np.zeros(7)]), StopLimits(LIMITS))
+        assert MODEL.reach @ stop.travel > room, "too far for the travel of the robot as a whole"
+        asked = count_rooms(workspace)
+        assert (WorkspaceCheck(workspace).check(HOME, HOME, stop) is None) is passes
+        assert not passes or len(asked) <= 2
+
+
+def hand_box(kind: BoxKind, minimum: tuple[float, ...], maximum: tuple[float, ...]) -> Workspace:
+    return Workspace((WorkspaceBox("box", kind, minimum, maximum, ("panda_hand_tcp",), 0.0),), MODEL)
+
+
+@pytest.mark.requirement("SR-026")
+@pytest.mark.redteam(29)
+def test_a_stop_that_crosses_a_thin_wall_is_refused() -> None:
+    """Clear where it begins and where it ends, with a wall of 1 mm in between."""
+    tcp = MODEL.frame_positions(HOME)[MODEL.frame_names.index("panda_hand_tcp")]
+    slow = JointLimits(LIMITS.lower, LIMITS.upper, LIMITS.velocity, np.full(7, 2.0), np.full(7, 1000.0))
+    stop = StraightStop(np.stack([HOME, np.array([1.4, 0, 0, 0, 0, 0, 0]), np.zeros(7)]), StopLimits(slow))
+    half = 0.5 * stop.travel[0] * tcp[0]
+    box = (-2.0, float(half), -2.0), (2.0, float(half) + 0.001, 2.0)
+    workspace = hand_box(BoxKind.KEEP_OUT, *box)
+    assert min(workspace.clearance(HOME).distance, workspace.clearance(stop.end).distance) > 0.05
+    violation = WorkspaceCheck(workspace).check(HOME, HOME, stop)
+    assert violation is not None
+    assert violation.code is Code.WORKSPACE
+
+
+def test_a_stop_that_turns_between_two_poses_is_proven_over_its_whole_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A joint that still swings out and comes back: where poses are far apart, both ends are clear, the turn is not."""
+    state = np.zeros((3, 7))
+    state[0] = HOME
+    state[1, 0], state[2, 0] = 1.0, -5.0
+    gentle = JointLimits(LIMITS.lower, LIMITS.upper, LIMITS.velocity, np.full(7, 10.0), np.full(7, 10.0))
+    stop = StraightStop(state, StopLimits(gentle))
+    assert stop.turning
+    way = stop.positions(tuple(np.linspace(0.0, stop.duration, 400)))
+    farthest = max(MODEL.frame_positions(q)[MODEL.frame_names.index("panda_hand_tcp"), 1] for q in way)
+    workspace = hand_box(BoxKind.KEEP_IN, (-2.0, -2.0, -2.0), (2.0, float(farthest) - 0.005, 2.0))
+    monkeypatch.setattr(workspace_module, "_POSES", 1)
+    assert min(workspace.clearance(HOME).distance, workspace.clearance(stop.end).distance) > 0.01
+    assert WorkspaceCheck(workspace).check(HOME, HOME, stop) is not None
+
+
+def count_rooms(workspace: Workspace) -> list[int]:
+    """Count the clearances that are computed from now on."""
+    asked: list[int] = []
+    rooms = partial(Workspace.rooms, workspace)
+    workspace.rooms = lambda q: asked.append(1) or rooms(q)  # type: ignore[method-assign, func-returns-value]
+    return asked
 
 
 @pytest.mark.requirement("SR-045")

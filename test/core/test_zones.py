@@ -87,7 +87,7 @@ def test_clearance_changes_no_faster_than_frames_travel(
 ) -> None:
     workspace = Workspace(tuple(many), MODEL)
     change = abs(workspace.clearance(q0).distance - workspace.clearance(q1).distance)
-    assert change <= workspace.frame_travel(np.abs(q1 - q0)) + 1e-12
+    assert change <= float(workspace.model.reach @ np.abs(q1 - q0)) + 1e-12
 
 
 @pytest.mark.redteam(29)
@@ -97,7 +97,7 @@ def test_a_thin_wall_between_two_clear_poses_is_not_proven_clear() -> None:
     left, right = HOME + [0.3, 0, 0, 0, 0, 0, 0], HOME - [0.3, 0, 0, 0, 0, 0, 0]
     room = min(workspace.clearance(left).distance, workspace.clearance(right).distance)
     assert room > 0.04
-    assert room < workspace.frame_travel(np.abs(left - right))
+    assert room < float(workspace.model.reach @ np.abs(left - right))
     assert workspace.clearance(HOME).distance < 0
 
 
@@ -187,6 +187,6 @@ def test_a_swept_motion_is_never_farther_in_than_the_bound_says() -> None:
     start, end = HOME, HOME + [1.2, 0.3, 0.0, 0.4, 0.0, 0.1, 0.0]
     samples = [start + (end - start) * part for part in np.linspace(0, 1, 200)]
     rooms = [workspace.clearance(q).distance for q in samples]
-    travel = workspace.frame_travel(np.abs(end - start)) / 199
+    travel = float(workspace.model.reach @ np.abs(end - start)) / 199
     assert min(rooms) < 0 < rooms[0]
     assert all(abs(b - a) <= travel + 1e-12 for a, b in itertools.pairwise(rooms))

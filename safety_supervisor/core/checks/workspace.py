@@ -2,7 +2,7 @@
 
 A frame origin moves at most `reach . |dq|` when the joints move by dq (`RobotModel.reach`, a proven bound), so a pose
 with clearance c proves every pose nearer than c in that metric. One remembered pose therefore answers most cycles
-without any kinematics; near a boundary the stop is walked through in steps that the clearance itself allows.
+without any kinematics; near a boundary the stop is halved until each stretch is proven.
 
 Requirements: SR-026, SR-027.
 """
@@ -67,32 +67,49 @@ class WorkspaceCheck:
         self._anchor, self._room = q, here.distance
         if way < here.distance - RESERVE:
             return None
-        return self._walk(stop, here)
+        return self._walk(stop, q)
 
     @staticmethod
     def _poses(stop: StraightStop) -> Matrix:
         step = stop.duration / _POSES
         return stop.positions(tuple(step * (i + 1) for i in range(_POSES)))
 
-    def _walk(self, stop: StraightStop, here: Clearance) -> Violation | None:
-        """Walk through the stop, each clearance proving the way until it is used up."""
-        poses = np.concatenate((stop.positions((0.0,)), self._poses(stop)))
-        steps = np.abs(np.diff(poses, axis=0)) @ self._reach
-        index, room = 0, here.distance
-        for _ in range(QUERY_LIMIT):
-            reached = index + int(np.searchsorted(np.cumsum(steps[index:]), room - RESERVE, side="right"))
-            if reached >= len(steps):
-                return None
-            if reached == index:
-                break
-            index = reached
-            here = self._workspace.clearance(poses[index])
-            room = here.distance
-        else:
-            return Violation(
-                Code.QUERY_LIMIT, "workspace", float(QUERY_LIMIT), float(QUERY_LIMIT), here.frame, here.box
-            )
-        return Violation(Code.WORKSPACE, f"zones.{here.box}", room, RESERVE, here.frame, "during the stop")
+    def _walk(self, stop: StraightStop, q: Vector) -> Violation | None:
+        """Prove the stop by halves: a stretch is proven when its travel is less than the rooms at its ends together.
+
+        On the way a frame is nearer by travel than its room to one of the two ends; each box and frame counts by
+        itself, so that a link beside a wall does not hold up a wrist that turns.
+        """
+        poses = np.concatenate((q[None, :], self._poses(stop)))
+        steps = np.abs(np.diff(poses, axis=0))
+        reach = self._workspace.pair_reach.T
+        travel = np.concatenate((np.zeros((1, reach.shape[1])), np.cumsum(steps @ reach, axis=0)))
+        hidden = np.maximum(stop.travel - steps.sum(axis=0), 0.0) @ reach  # of joints that turn between two poses
+        rooms = {0: self._workspace.rooms(q) - RESERVE}
+        stretches = [(0, _POSES)]
+        while stretches:
+            first, last = stretches.pop()
+            if last not in rooms:
+                if len(rooms) == QUERY_LIMIT:
+                    return self._near(Code.QUERY_LIMIT, rooms[first], "so many clearances did not prove the stop")
+                rooms[last] = self._workspace.rooms(poses[last]) - RESERVE
+            if not rooms[last].min() >= 0.0:
+                return self._near(Code.WORKSPACE, rooms[last], "during the stop")
+            if (travel[last] - travel[first] + hidden < rooms[first] + rooms[last]).all():
+                continue
+            if last - first == 1:
+                return self._near(Code.WORKSPACE, np.minimum(rooms[first], rooms[last]), "during the stop")
+            middle = (first + last) // 2
+            stretches += [(middle, last), (first, middle)]
+        return None
+
+    def _near(self, code: Code, rooms: Vector, detail: str) -> Violation:
+        """Name the box and frame with the least room."""
+        pair = int(np.argmin(rooms))
+        box, frame = self._workspace.pair(pair)
+        if code is Code.QUERY_LIMIT:
+            return Violation(code, f"zones.{box}", float(QUERY_LIMIT), float(QUERY_LIMIT), frame, detail)
+        return Violation(code, f"zones.{box}", float(rooms[pair]) + RESERVE, RESERVE, frame, detail)
 
     def _check_outside(self, before: Vector, here: Clearance, stop: StraightStop, recovery: bool) -> Violation | None:
         """Allow what worsens no clearance of any box and frame, at the pose and along the stop.
