@@ -91,7 +91,8 @@ def arrivals(recording: Recording, results: Sequence[Mapping[str, Any]]) -> dict
         facts = result["facts"]
         if "set_points" not in facts:
             continue
-        actuates = recording.output(result["began_ns"], result["ended_ns"])
+        # Of a motion that was begun again after a late stop, the last beginning counts.
+        actuates = recording.output(facts["began_ns"], result["ended_ns"])
         arrival = find(np.array(facts["set_points"]), facts["period"], _as_output(recording, actuates))
         if _foreign(recording.configuration.output.type, actuates, facts["output"]):
             arrival = Arrival(arrival.checked, arrival.checked, float("inf"), arrival.max_time_error, arrival.off_beat)

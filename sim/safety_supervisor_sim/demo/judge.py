@@ -15,6 +15,8 @@ from safety_supervisor_sim.agent.marks import AFTER
 from safety_supervisor_sim.demo.unchanged import Arrival
 from safety_supervisor_sim.scenario import Act, Expect, has_fault
 
+LATE: Final = frozenset({"E_LATE", "E_OVERRUN", "E_VELOCITY_LIMIT", "E_ACCELERATION_LIMIT", "E_JERK_LIMIT"})
+"""What is heard of a good motion that this machine's lateness stopped, until the agent has noticed and begins again."""
 AT_POSE: Final = 0.02
 """A joint this close to a pose is there: drives lag and sag a little, [rad]."""
 
@@ -137,7 +139,8 @@ def _heard_reasons(expect: Expect, result: Record) -> list[str]:
     reasons = [f"no verdict {verdict}" for verdict in expect.verdicts if verdict not in verdicts]
     if expect.codes and not set(expect.codes) & (codes | causes):
         reasons.append(f"none of {' '.join(expect.codes)}")
-    unexpected = codes - set(expect.codes) - set(expect.also)
+    late = LATE if late_stops(result) else frozenset()
+    unexpected = codes - set(expect.codes) - set(expect.also) - late
     if unexpected:
         reasons.append(f"unexpected {' '.join(sorted(unexpected))}")
     if expect.state and result["state"] not in expect.state:
@@ -153,6 +156,11 @@ def _heard_reasons(expect: Expect, result: Record) -> list[str]:
             if reply["ok"] is not wanted
         ]
     return reasons
+
+
+def late_stops(result: Record) -> int:
+    """Count the stops of a good motion by lateness: each is shown, none needs a person (SR-054)."""
+    return int(result["facts"].get("late_stops", 0))
 
 
 def _motion_reasons(act: Act, result: Record, records: Sequence[Record]) -> list[str]:
@@ -248,6 +256,8 @@ def _seen(result: Record, motion: Mapping[str, Any]) -> str:
     parts = [f"{key} x{count}" if count > 1 else key for key, count in verdicts.items()]
     parts += [cause for cause in result["causes"] if not any(cause in key for key in verdicts)]
     parts += [f"{reply['service']} {'accepted' if reply['ok'] else 'refused'}" for reply in result["replies"]]
+    if late_stops(result):
+        parts.append(f"begun again x{late_stops(result)}")
     parts.append(f"-> {result['state'] or 'unknown'}")
     parts.append(f"moved {motion['farthest']:.3f} rad" if motion["moved"] else "no motion")
     return ", ".join(parts)

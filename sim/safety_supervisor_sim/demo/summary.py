@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from safety_supervisor_sim.demo.judge import Run, Verdict
+from safety_supervisor_sim.demo.judge import Run, Verdict, late_stops
 from safety_supervisor_sim.demo.unchanged import TOLERANCE
 
 
@@ -45,6 +45,7 @@ def summarise(
             "tolerance": TOLERANCE,
         },
         "missed_cycles": missed_cycles,
+        "late_stops": sum(late_stops(result) for result in run.results),
         "cycle_us": {name: _number(status.get(f"cycle_{name}_us")) for name in ("p50", "p99")},
         "lateness_us": {name: _number(status.get(f"lateness_{name}_us")) for name in ("p50", "p99")},
         "replay": None
@@ -96,7 +97,8 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
         f"worst margins: {worst or 'none'}",
         f"good motion: {good['set_points']} set-points checked, {good['missing']} missing"
         + ("" if good["max_error"] is None else f", farthest {good['max_error']:.2g} rad from the output"),
-        f"cycles: served in {cycle['p50']} us (p50), {cycle['p99']} us (p99); {summary['missed_cycles']} missed",
+        f"cycles: served in {cycle['p50']} us (p50), {cycle['p99']} us (p99); {summary['missed_cycles']} missed; "
+        f"{summary['late_stops']} stops of good motion by lateness",
     ]
     if replay is not None:
         same = "every effect came out again, bit for bit" if replay["identical"] else f"DIFFERENT: {replay['detail']}"
