@@ -29,6 +29,8 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from safety_supervisor_sim import shared_memory
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 JOINTS = [f"panda_joint{number}" for number in range(1, 8)]
 HOME = [0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785]
@@ -82,6 +84,7 @@ class Process:
 
     def __init__(self, command: list[str], domain: int, directory: Path, name: str, sink: int | None = None) -> None:
         self.words = directory / f"{name}.{time.monotonic_ns()}.txt"
+        self.left: set[Path] = set()
         environment = dict(os.environ)
         environment.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)  # the wheels prepare each process anew
         path = [str(REPOSITORY), str(REPOSITORY / "sim"), environment.get("PYTHONPATH", "")]
@@ -120,17 +123,11 @@ class Process:
             try:
                 self.process.wait(5.0)
             except subprocess.TimeoutExpired:
+                left = shared_memory.files_of(self.process.pid)
                 self.process.kill()
                 self.process.wait()
-
-
-SHARED_MEMORY = Path("/dev/shm")
-
-
-def segments_of(pid: int) -> set[str]:
-    """Return the middleware's shared memory that a process uses."""
-    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    return {line.rpartition("/")[2] for line in maps if "/dev/shm/" in line and "fastrtps" in line}
+                shared_memory.clear(left)
+                self.left |= left
 
 
 def children_of(pid: int) -> list[int]:
@@ -334,8 +331,6 @@ class Rig:
         self.domain = next_domain()
         self.report_file = directory / "report.json"
         self.last_directory = directory / "log"
-        self._orphaned: set[str] = set()
-        self._found = {entry.name for entry in SHARED_MEMORY.iterdir()}
         self._processes: list[Process] = []
         self._clients: list[Client] = []
 
@@ -379,10 +374,12 @@ class Rig:
         return client
 
     def kill(self, process: Process) -> None:
-        """SIGKILL a process; what it leaves in shared memory is cleared away behind the test."""
-        self._orphaned |= segments_of(process.process.pid) - self._found
+        """SIGKILL a process, and clear away what it leaves in shared memory."""
+        left = shared_memory.files_of(process.process.pid)
         process.send(signal.SIGKILL)
         process.process.wait()
+        shared_memory.clear(left)
+        process.left |= left
 
     def report(self, client: Client) -> dict[str, Any]:
         """Return the oracle's report as it is now."""
@@ -390,14 +387,15 @@ class Rig:
         return report
 
     def close(self) -> None:
+        used = shared_memory.files_of(os.getpid())
+        for process in self._processes:
+            used |= process.left | shared_memory.files_of(process.process.pid)
         for client in self._clients:
             client.close()
         for process in reversed(self._processes):
             process.end()
+        shared_memory.clear(used)
         self._processes.clear()
-        for name in self._orphaned:
-            for left in (name, f"{name}_el", f"sem.{name}_mutex"):
-                (SHARED_MEMORY / left).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -6,13 +6,14 @@ import signal
 import time
 
 import pytest
-from ros_rig import SHARED_MEMORY, Rig, children_of, is_alive, segments_of
+from ros_rig import Rig, children_of, is_alive
+
+from safety_supervisor_sim import shared_memory
 
 
 @pytest.mark.requirement("SR-026")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_mid_motion_stops_the_robot_then_ends_everything(rig: Rig, number: signal.Signals) -> None:
-    found = {entry.name for entry in SHARED_MEMORY.iterdir()}
     rig.cell()
     client = rig.client()
     supervisor = rig.supervisor()
@@ -22,7 +23,7 @@ def test_a_signal_in_mid_motion_stops_the_robot_then_ends_everything(rig: Rig, n
     assert len(children) == 2  # recorder and decoder
     client.spin(1.0)
     assert client.state == "AUTO/MOVING"
-    shared = segments_of(supervisor.process.pid) - found
+    shared = shared_memory.files_of(supervisor.process.pid)
 
     begin = time.monotonic()
     supervisor.send(number)
@@ -39,7 +40,7 @@ def test_a_signal_in_mid_motion_stops_the_robot_then_ends_everything(rig: Rig, n
 
     rig.close()  # whoever heard it has mapped its memory too
     assert shared
-    assert not [name for name in shared if (SHARED_MEMORY / name).exists()]
+    assert not [file for file in shared if file.exists()]
 
 
 def test_a_signal_while_it_starts_ends_at_once(rig: Rig) -> None:
@@ -52,4 +53,7 @@ def test_a_signal_while_it_starts_ends_at_once(rig: Rig) -> None:
     supervisor.send(signal.SIGINT)
     assert supervisor.wait(10.0) == 0
     assert time.monotonic() - begin < 4.0
-    assert not [pid for pid in children if is_alive(pid)]
+    ends = time.monotonic() + 2.0
+    while any(is_alive(pid) for pid in children):
+        assert time.monotonic() < ends, "a child outlives it"
+        time.sleep(0.01)

@@ -8,33 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
 from typing import Any
 
+from safety_supervisor_sim import shared_memory
+
 
 class Child:
     """One child process, running `python -m MODULE ARGUMENTS`."""
 
-    def __init__(self, module: str, arguments: dict[str, Any], shared_memory: bool = True) -> None:
+    def __init__(self, module: str, arguments: dict[str, Any]) -> None:
         """Start it.
 
         Args:
             module: what to run.
             arguments: its parameters; given as one JSON object on the command line.
-            shared_memory: False for a process that will be killed: a killed one leaves its segments behind.
         """
-        environment = dict(os.environ)
-        if not shared_memory:
-            environment["FASTDDS_BUILTIN_TRANSPORTS"] = "UDPv4"
         self._module = module
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, json.dumps(arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment,
             text=True,
         )
 
@@ -79,8 +75,10 @@ class Child:
 
     def kill(self) -> None:
         """End it as a crash would: SIGKILL."""
+        left = shared_memory.files_of(self._process.pid)
         self._process.send_signal(signal.SIGKILL)
         self._finish()
+        shared_memory.clear(left)
 
     def close(self, timeout: float = 2.0) -> None:
         """Let it end by itself; kill it when it does not."""
@@ -89,7 +87,7 @@ class Child:
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
         self._finish()
 
     def _finish(self) -> None:

@@ -75,9 +75,8 @@ def hire(scenario: Scenario, configuration: Configuration, supervisor: str) -> C
         "trajectory": f"{supervisor}/sources/{source.name}/joint_trajectory",
         "lease": None if source.liveliness_lease is None else source.liveliness_lease / 1e9,
     }
-    dies = any(act.act == "agent_dies" for act in scenario.acts)
     return Cast(
-        mouth=Child(SPEAKER, {"node": "agent", "names": names, **topics}, shared_memory=not dies),
+        mouth=Child(SPEAKER, {"node": "agent", "names": names, **topics}),
         rogues={},
         button=Child("safety_supervisor_sim.agent.button", {"topic": f"{supervisor}/simulated_estop"}),
     )

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from safety_supervisor import load_config
 from safety_supervisor.config import ConfigurationError
-from safety_supervisor_sim import priority
+from safety_supervisor_sim import priority, shared_memory
 from safety_supervisor_sim.demo import evidence, places
 from safety_supervisor_sim.demo.judge import Judgement, Replayed, Run, Verdict, judge
 from safety_supervisor_sim.demo.live import Display, LiveState
@@ -108,6 +108,7 @@ class _Show:
         self._domain = places.free_domain()
         self._lines: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._processes: dict[str, Process] = {}
+        self._shared: set[Path] = set()
 
     def play(self, expected: float) -> tuple[LiveState, list[str]]:
         """Start everything, watch until the last act was played, end everything."""
@@ -127,7 +128,9 @@ class _Show:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 get = self._processes.get
+                self._look_at_shared_memory()
                 killed = end_all(get("supervisor"), [get("agent"), get("cell")], patience)
+                shared_memory.clear(self._shared)
         failures += [f"{name} did not end by itself and was killed" for name in killed]
         return state, failures
 
@@ -136,9 +139,6 @@ class _Show:
             **os.environ,
             "ROS_DOMAIN_ID": str(self._domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-            # Shared memory is left behind by a process that is killed, and with it a participant that joins was seen to
-            # hold up the others for 0.3 s.
-            "FASTDDS_BUILTIN_TRANSPORTS": os.environ.get("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4"),
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
         }
@@ -186,8 +186,12 @@ class _Show:
     def _watch(self, state: LiveState, display: Display, timeout: float) -> list[str]:
         due = time.monotonic() + timeout
         raised = False
+        act = ""
         while time.monotonic() < due:
             self._drain(state)
+            if state.act != act:
+                act = state.act
+                self._look_at_shared_memory()
             if not raised and state.status:
                 raised = True
                 priority.give_all(self._processes["cell"].id, priority.CELL)
@@ -201,6 +205,11 @@ class _Show:
                 return [_obituary(process) for process in ended]
             time.sleep(REFRESH)
         return [f"the run was broken off after {timeout:.0f} s, in act {state.act or 'none'}"]
+
+    def _look_at_shared_memory(self) -> None:
+        """Take note of what is used: some processes are killed in the course of the scenario."""
+        for process in self._processes.values():
+            self._shared |= shared_memory.files_of_session(process.id)
 
     def _drain(self, state: LiveState) -> None:
         while True:

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
+from safety_supervisor_sim import shared_memory
+
 PATIENCE: Final = 10.0
 """How long a process may take to end when nobody is in a hurry, [s]."""
 HURRY: Final = 1.3
@@ -87,9 +89,11 @@ class Process:
     def kill(self) -> bool:
         """Kill what is left of its session; return whether the process itself had to be killed."""
         alive = self._process.poll() is None
+        left = shared_memory.files_of_session(self._process.pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        shared_memory.clear(left)
         if self._process.stdout is not None:
             self._process.stdout.close()
         return alive

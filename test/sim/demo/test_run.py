@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from safety_supervisor_sim import shared_memory
+
 ROOT = Path(__file__).resolve().parents[3]
 SCENARIOS = ROOT / "sim" / "scenarios"
 LIMIT_S = 110.0
@@ -74,6 +76,7 @@ def test_an_expectation_that_does_not_hold_is_exit_status_1(tmp_path: Path) -> N
 
 
 def test_ctrl_c_in_mid_run_stops_the_robot_first_and_leaves_nothing(tmp_path: Path) -> None:
+    before = set(shared_memory.PLACE.iterdir())
     running = subprocess.Popen(
         command("demo", "--headless", "--log-directory", str(tmp_path)),
         stdout=subprocess.PIPE,
@@ -97,6 +100,7 @@ def test_ctrl_c_in_mid_run_stops_the_robot_first_and_leaves_nothing(tmp_path: Pa
     assert "the robot was stopped" in rest
     assert took < 2.0
     assert processes_of(tmp_path) == []
+    assert [file for file in shared_memory.PLACE.iterdir() if file not in before and "fastrtps" in file.name] == []
     (place,) = tmp_path.iterdir()
     said = [line.split() for line in (place / "supervisor.log").read_text(encoding="utf-8").splitlines()]
     # On a starved machine it may have been stopped for another cause already.
