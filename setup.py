@@ -25,7 +25,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
         (f"share/{PACKAGE}/launch", sorted(glob("launch/*.launch.py"))),
-        (f"share/{PACKAGE}/config", sorted(glob("config/*.yaml"))),
+        (f"share/{PACKAGE}/config", sorted([*glob("config/*.yaml"), *glob("config/*.xml")])),
         (f"share/{PACKAGE}/scenarios", sorted(glob("sim/scenarios/*.yaml"))),
         (f"share/{PACKAGE}/cells", sorted(glob("sim/cells/*.yaml"))),
     ],

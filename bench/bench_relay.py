@@ -52,6 +52,8 @@ def environment() -> dict[str, str]:
     """Return the environment of the processes: a domain of their own on this machine."""
     own = {key: value for key, value in os.environ.items() if key != "_ROS_WHEELS_BOOTSTRAP_COMPLETE"}
     own.update(ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+    for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+        own.setdefault(variable, str(REPOSITORY / "config" / "fastdds.xml"))
     own.setdefault("ROS_DOMAIN_ID", str(10 + os.getpid() % 90))
     own["PYTHONPATH"] = os.pathsep.join(filter(None, (str(REPOSITORY), own.get("PYTHONPATH", ""))))
     return own

@@ -17,6 +17,8 @@ settings.load_profile("anywhere")
 # Nothing else on this machine or network may answer, and numpy keeps to one thread; set before anything is imported.
 os.environ.setdefault("ROS_DOMAIN_ID", str(15 + os.getpid() % 85))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+for _variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+    os.environ.setdefault(_variable, str(Path(__file__).resolve().parents[1] / "config" / "fastdds.xml"))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -22,7 +22,7 @@ from safety_supervisor.core.stopping import longest_stop
 from safety_supervisor.core.trajectory import LONGEST_PATH_STOP
 from safety_supervisor.core.units import NS_PER_S, nanoseconds
 from safety_supervisor.ros.cycle import Cycle, Executor
-from safety_supervisor.ros.process import RealTime
+from safety_supervisor.ros.process import RealTime, listens_in_shared_memory
 from safety_supervisor.ros.services import Answer, HeldServices
 from safety_supervisor.ros.session import Session, StartError, read_configuration
 
@@ -129,6 +129,8 @@ class SupervisorNode(LifecycleNode):
                 raise StartError("use_sim_time is refused: deadlines run on the steady clock of this machine")
             configuration = read_configuration(self._config_file, self._log_directory)
             self.session = Session(self, configuration, self._held, lambda: self._real_time.text)
+            if listens_in_shared_memory():
+                log.warning("shared memory of the middleware in use: cycles may be missed, see config/fastdds.xml")
         except ConfigurationError as error:
             for line in str(error).splitlines():
                 log.error(line)

@@ -135,7 +135,11 @@ class _Show:
         return state, failures
 
     def _start(self) -> None:
+        # Without shared memory, by which a participant that joins holds up the others; whoever has a profile keeps it.
+        profiles = str(places.shared("config", "fastdds.xml"))
         environment = {
+            "FASTRTPS_DEFAULT_PROFILES_FILE": profiles,
+            "FASTDDS_DEFAULT_PROFILES_FILE": profiles,
             **os.environ,
             "ROS_DOMAIN_ID": str(self._domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
