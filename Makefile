@@ -13,7 +13,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 setup: ## make or update .venv from the lock file
-	@scripts/setup.sh
+	@scripts/setup.sh >&2
 
 demo: setup ## simulated Panda, misbehaving agent, supervisor: make demo ARGS="--headless --seconds 40 --json"
 	@$(BIN)/safety-supervisor demo $(ARGS)

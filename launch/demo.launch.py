@@ -8,7 +8,7 @@ ros2 launch safety_supervisor demo.launch.py [scenario:=/path/to/scenario.yaml]
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, SetEnvironmentVariable, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
@@ -40,8 +40,11 @@ def generate_launch_description() -> LaunchDescription:
                 "log_directory", default_value="", description="logs and latches; empty: as configured"
             ),
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error"),
-            # Without shared memory, by which a participant that joins holds up the others.
-            SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", share("config", "fastdds.xml")),
+            # Without shared memory, by which a participant that joins holds up the others; who set a profile keeps it.
+            *(
+                SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=share("config", "fastdds.xml")))
+                for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+            ),
             Node(
                 package=PACKAGE,
                 executable="sim_cell",

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from _pytest.runner import runtestprotocol
 from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from stillness import StillnessWatch
 
 # Tests assert no times: a busy machine is no failure.
 settings.register_profile("anywhere", deadline=None)
@@ -27,6 +33,42 @@ LAUNCH = importlib.util.find_spec("launch_testing") is not None
 
 # Launch tests import `launch`, which is part of a ROS 2 installation and of no package index.
 collect_ignore = [] if LAUNCH else ["launch"]
+
+
+REAL_TIME = (HERE / "ros", HERE / "sim")
+STILL = 0.01
+"""A control cycle is 4 ms; standing still for longer than this is the machine's failure, [s]."""
+REPEATS = 2
+_repeated: list[str] = []
+_watch: StillnessWatch | None = None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Repeat a real-time test that failed while the machine stood still."""
+    global _watch
+    if not any(folder in item.path.parents for folder in REAL_TIME):
+        return None
+    _watch = _watch or StillnessWatch()
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for repeat in range(REPEATS + 1):
+        _watch.longest()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        still = _watch.longest()
+        if repeat == REPEATS or still < STILL or not any(report.failed for report in reports):
+            break
+        why = next(str(report.longrepr).strip().splitlines()[-1] for report in reports if report.failed)
+        _repeated.append(f"{item.nodeid}: the machine stood still for {1e3 * still:.0f} ms; {why}")
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_unconfigure() -> None:
+    """End the watch."""
+    if _watch is not None:
+        _watch.close()
 
 
 def _not_run(reporter: pytest.TerminalReporter) -> dict[str, list[str]]:
@@ -48,7 +90,11 @@ def _not_run(reporter: pytest.TerminalReporter) -> dict[str, list[str]]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the closing list."""
+    """Print the closing lists."""
+    if _repeated:
+        terminalreporter.section("repeated", sep="-")
+        for line in _repeated:
+            terminalreporter.write_line(line)
     reasons = _not_run(terminalreporter)
     terminalreporter.section("not run", sep="-")
     if not reasons:

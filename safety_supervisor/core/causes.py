@@ -27,7 +27,6 @@ class CauseRule:
         permits_recovery: RECOVERY may begin and go on while the cause is active.
         demands_relays: the host demands STOP of the e-stop device at once, while the kept stop still runs; the device's
             SS1-t delay lets it end. Apart from that, EMERGENCY_STOP and FAULT always demand it.
-        latching: the target is latched and survives a restart.
     """
 
     code: Code
@@ -37,7 +36,6 @@ class CauseRule:
     blocks_reset: bool
     permits_recovery: bool
     demands_relays: bool
-    latching: bool
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,6 @@ _ROWS: Final = (
         (
             Code.INTERNAL,
             Code.NOT_FINITE_RESULT,
-            Code.KEPT_STOP_MISSING,
             Code.SECOND_SUPERVISOR,
             Code.STANDSTILL_LEFT,
             Code.SELF_TEST,
@@ -117,7 +114,6 @@ def _rules() -> tuple[CauseRule, ...]:
                     blocks_reset=row.blocks_reset,
                     permits_recovery=row.permits_recovery,
                     demands_relays=row.category <= 1,
-                    latching=row.target in (State.EMERGENCY_STOP, State.FAULT),
                 )
             )
     return tuple(sorted(rules, key=lambda rule: (rule.category, rule.order)))
@@ -140,13 +136,3 @@ def by_hardness(codes: Iterable[Code]) -> tuple[CauseRule, ...]:
         KeyError: when a code is no cause of a stop.
     """
     return tuple(sorted((CAUSE_OF[code] for code in set(codes)), key=lambda rule: (rule.category, rule.order)))
-
-
-def hardest(codes: Iterable[Code]) -> CauseRule:
-    """Return the hardest cause, which is the one to show.
-
-    Raises:
-        KeyError: when a code is no cause of a stop.
-        IndexError: when there is none.
-    """
-    return by_hardness(codes)[0]

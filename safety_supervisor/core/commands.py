@@ -7,6 +7,7 @@ the kept stop; the next good command resumes (SR-054).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from safety_supervisor.core.trajectory_job import TrajectoryJob
 from safety_supervisor.core.types import CommandUnreadable, StreamCommand, TrajectoryCommand, Verdict
 from safety_supervisor.core.units import Matrix, seconds
 from safety_supervisor.core.verifier import Verifier
+
+_WAITING_LIMIT: Final = 16
+"""Accepted trajectories of a group that may wait to begin: a bound of memory and work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +152,17 @@ class Commands:
             if lane.stream is not None:
                 if lane.source == points.source:
                     return Violation(Code.MOTION_ACTIVE, "source.motion", detail="its stream is still active")
-                motion.stop_lanes((group,))
+                motion.preempt((group,), points.source, points.command)
         floating = motion.at_rest and points.start_in == 0
         tick = motion.tick
         if not floating:
             tick += max(
                 TrajectoryJob.slices_for(int(points.times[-1]), self._period), -(-points.start_in // self._period)
+            )
+        wait = max(motion.lanes[group].waits_before(tick) for group in points.groups)
+        if wait >= _WAITING_LIMIT:
+            return Violation(
+                Code.RATE, "source.rate", float(wait), float(_WAITING_LIMIT), detail="too many trajectories wait"
             )
         predicted: list[Matrix] = []
         for back in range(HISTORY, -1, -1):
@@ -217,7 +226,7 @@ class Commands:
         """A trajectory's publisher was lost: let its groups run the kept stop. Returns whether it moved anything."""
         self._drop(source, Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness"))
         lost = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(source))
-        self._stop(lost, source)
+        self._motion.stop_lanes(lost, source, Code.SOURCE_DIED, Code.SOURCE_DIED.cause)
         return bool(lost)
 
     def _standing(self, session: Session) -> Violation | None:
@@ -250,7 +259,7 @@ class Commands:
     def _cancel(self, cancel: Cancel) -> Ruling:
         lanes = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(cancel.source))
         self._drop(cancel.source, Violation(Code.CANCELLED, "source.cancel"))
-        self._stop(lanes, cancel.source)
+        self._motion.stop_lanes(lanes, cancel.source, Code.CANCELLED, Code.CANCELLED.cause)
         return Ruling(cancel.source, cancel.command, "PASS", code=Code.CANCELLED.value)
 
     def _unusual(self, taken: Refused | Repeat) -> Ruling:
@@ -263,14 +272,18 @@ class Commands:
         if source in self.sessions:
             if command:
                 self._intake.remember(source, command, "REJECT", violation.code.value)
-            lanes = self._motion.lanes.items()
-            self._stop(tuple(name for name, lane in lanes if source in (lane.source, lane.owner)), source)
+            groups = tuple(
+                name
+                for name, lane in self._motion.lanes.items()
+                if lane.holds_for(source) and not (violation.code is Code.PRIORITY and self._is_taken(name, source))
+            )
+            self._motion.stop_lanes(groups, source, Code.PURGED, f"{command or 'a command'} was refused")
         return Ruling(source, command, "REJECT", violation)
 
-    def _stop(self, groups: tuple[str, ...], source: str) -> None:
-        """Let groups run the kept stop for one source; another one whose accepted motion waits there is told."""
-        for group in groups:
-            lane = self._motion.lanes[group]
-            if lane.owner not in ("", source) and lane.owner != lane.source:
-                self._dropped.append(Ruling(lane.owner, "", "REJECT", Violation(Code.PURGED, "stop", detail=source)))
-        self._motion.stop_lanes(groups)
+    def _is_taken(self, group: str, source: str) -> bool:
+        """Whether another source's trajectory will take a group over, as planned from the motion that it has."""
+        if self._motion.owner(group) != source:
+            return True
+        session = self.sessions[source]
+        higher = (job for name, (job, _) in self._jobs.items() if self._outranks(name, session))
+        return any(group in job.points.groups for job in higher)

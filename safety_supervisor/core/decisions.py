@@ -62,7 +62,9 @@ class DecisionLog:
         if note.violation is not None:
             return _of_violation(now, note.source, note.command, "STOP", note.violation, 1)
         verdict: Verdict = "PASS" if note.code is Code.ENDED else "STOP"
-        return _decision(now, note.source, note.command, verdict, note.code.value, "motion", note.code.cause)
+        return _decision(
+            now, note.source, note.command, verdict, note.code.value, "motion", note.detail or note.code.cause
+        )
 
     def stopped(self, now: Nanoseconds, source: str, command: str, code: Code, detail: str = "") -> Decision:
         """Report motion that a cause stopped."""

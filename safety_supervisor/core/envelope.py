@@ -80,7 +80,7 @@ class JointEnvelope:
         Returns:
             None when every difference keeps its limit, else the worst violation. NaN never passes.
         """
-        differences = np.abs(self._differences @ window)
+        differences = np.abs(self._differences.dot(window))
         if (differences <= self._window_bounds).all():
             return None
         return self._worst(differences.reshape(3, self._rows, -1).max(axis=1))

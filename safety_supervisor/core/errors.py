@@ -62,7 +62,7 @@ class Code(str, Enum):
     START_STATE = "E_START_STATE", "The trajectory's first point is for time 0 and is not the present commanded pose.", "Start from the commanded pose, or give the first point a time."
     END_VELOCITY = "E_END_VELOCITY", "The trajectory ends with a velocity.", "End at rest."
     STATE_CHANGED = "E_STATE_CHANGED", "The robot's state changed while the trajectory was being verified.", "Send it again."
-    PURGED = "E_PURGED", "A stop discarded the command.", "Send a new one after the reset and the start."
+    PURGED = "E_PURGED", "A stop discarded the command.", "Send a new one; where the state demands it, after the reset and the start."
 
     # --- a motion breaks a limit
     POSITION_LIMIT = "E_POSITION_LIMIT", "A joint would pass its position limit, or could no longer stop before it.", "Stay inside the limit by the stopping distance."
@@ -71,11 +71,11 @@ class Code(str, Enum):
     JERK_LIMIT = "E_JERK_LIMIT", "A joint's acceleration would change faster than allowed.", "Smooth the set-points."
     WORKSPACE = "E_WORKSPACE", "A link frame would leave the workspace, stop included.", "Stay inside the workspace by the stopping distance."
     FRAME_SPEED = "E_FRAME_SPEED", "A link frame would move faster than allowed.", "Move slower."
-    NO_STOP = "E_NO_STOP", "No stop from the commanded state could be verified.", "Move slower near limits."
     QUERY_LIMIT = "E_QUERY_LIMIT", "Verification would need more checks than one decision may use.", "Move slower near boundaries."
     LATE = "E_LATE", "The next set-point did not arrive in time.", "Send at the declared period; the kept stop runs, the next good command resumes."
     ENDED = "E_ENDED", "The motion ended.", "Nothing to do."
     SOURCE_DIED = "E_SOURCE_DIED", "The publisher of a playing trajectory was lost.", "Restart the agent."
+    PREEMPTED = "E_PREEMPTED", "A newer trajectory of the source, or a source of higher priority, took over the joints.", "Nothing to do when the newer one is yours; else send again when the other source has ended."
     CANCELLED = "E_CANCELLED", "The source cancelled its trajectory.", "Nothing to do."
 
     # --- causes of stops
@@ -83,7 +83,6 @@ class Code(str, Enum):
     ESTOP_SILENT = "E_ESTOP_SILENT", "The e-stop device is silent or its value is unknown.", "Check the device and its line."
     INTERNAL = "E_INTERNAL", "The supervisor's own code failed.", "Keep the log, restart, and report it; a maintainer clears the latch."
     NOT_FINITE_RESULT = "E_NOT_FINITE_RESULT", "A computation gave a result that is not finite.", "Keep the log and report it; a maintainer clears the latch."
-    KEPT_STOP_MISSING = "E_KEPT_STOP_MISSING", "There was no verified stop.", "Keep the log and report it; a maintainer clears the latch."
     SECOND_SUPERVISOR = "E_SECOND_SUPERVISOR", "Another supervisor serves this robot.", "Stop one of the two."
     STANDSTILL_LEFT = "E_STANDSTILL_LEFT", "The robot moved while it was stopped.", "Check brakes and drives; a maintainer clears the latch."
     SELF_TEST = "E_SELF_TEST", "A self-test failed.", "Read the detail; a maintainer clears the latch."
@@ -106,7 +105,7 @@ class Code(str, Enum):
     ENDPOINT_REPLACED = "E_ENDPOINT_REPLACED", "A source's publisher was replaced or doubled.", "Make sure that one publisher is left, then reset."
     STOP_REQUEST = "E_STOP_REQUEST", "Somebody asked for a stop.", "Clear the reason, then reset."
     REFUSALS = "E_REFUSALS", "A source had too many commands refused.", "Find out why; a reset lifts the quarantine."
-    INCOMPATIBLE_QOS = "E_INCOMPATIBLE_QOS", "An endpoint's quality of service does not fit.", "Use the profile that the log names for the topic, then restart the supervisor."
+    INCOMPATIBLE_QOS = "E_INCOMPATIBLE_QOS", "An endpoint's quality of service does not fit, or no controller listens.", "Correct or end the endpoint that the log names, or start the controller."
     READY_TIMEOUT = "E_READY_TIMEOUT", "Nobody started within the time allowed after the reset.", "Reset again."
     IDLE = "E_IDLE", "Nothing moved for the idle time.", "Reset and start again."
     RECOVERY_ENDED = "E_RECOVERY_ENDED", "Recovery ended.", "Reset when no cause is left."

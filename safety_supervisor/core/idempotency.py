@@ -85,11 +85,6 @@ class IdempotencyKeys:
         for entry in self._undecided.pop(command, ()):
             entry.result = result
 
-    def purge(self) -> None:
-        """Close all commands that have no result yet: a stop discarded them. Results and keys stay."""
-        for command in tuple(self._undecided):
-            self.close(command, Earlier("REJECT", Code.PURGED.value))
-
     def _forget(self, at: Nanoseconds) -> None:
         """Drop keys that have aged out; the oldest come first."""
         while self._entries:

@@ -70,6 +70,7 @@ class Inputs:
         self._timing = configuration.timing
         self._sessions = sessions
         self._workspace_checked: Nanoseconds = 0
+        self._incompatible: set[str] = set()
         self._overruns: deque[Nanoseconds] = deque(maxlen=configuration.timing.overruns_per_hour)
 
     # --- once a cycle
@@ -170,7 +171,9 @@ class Inputs:
             case RobotDescription():
                 note(Code.CONFIGURATION_CHANGED, event.sha256 != self._configuration.robot.urdf_sha256)
             case IncompatibleEndpoint() if event.required:
-                note(Code.INCOMPATIBLE_QOS, True)
+                self._incompatible -= {event.topic}
+                self._incompatible |= {event.topic} if event.prevents else set()
+                note(Code.INCOMPATIBLE_QOS, bool(self._incompatible))
             case _:
                 pass
         # At once: what one event shows is not forgotten when the next one of the same cycle is good again.

@@ -95,14 +95,6 @@ class Intake:
         if known is not None:
             known.keys.close(command, Earlier(verdict, code))
 
-    def purge(self) -> None:
-        """A stop discarded all motion: commands without a result end as `E_PURGED`.
-
-        Keys and stamps stay, or a command from before the stop could be repeated after it.
-        """
-        for source in self._sources.values():
-            source.keys.purge()
-
     def _refuse_unknown(self, name: str) -> Refused:
         self._unknown += 1
         violation = Violation(Code.UNKNOWN_SOURCE, "command.source", detail=f"no source {describe(name)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +14,7 @@ from safety_supervisor.core.settings import CommandKind
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector
 
 
-@dataclass(frozen=True, slots=True)
-class SetPoint:
+class SetPoint(msgspec.Struct, frozen=True):
     """A well-formed streamed set-point."""
 
     source: str

@@ -1,10 +1,15 @@
 """What one joint group is doing: resting, stopping, playing a stream or a trajectory.
 
+Accepted trajectories wait in the order of their starts. Each was planned from the state that the one before it will
+have then, so that playing them in this order is one continuous motion. A newer one replaces those that would start at
+its own start or later.
+
 Time in here is play-out time: cycle number times control period. A late cycle delays motion and never makes it faster.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -24,6 +29,33 @@ class Progress(Enum):
     MOVING = "moving"
     ENDED = "ended"
     LATE = "late"
+
+
+@dataclass(frozen=True, slots=True)
+class Motive:
+    """An accepted motion that a lane plays, or that waits in it.
+
+    Attributes:
+        source: who asked for it; empty for the supervisor's own.
+        command: correlation id.
+        streamed: whether it is a stream.
+        playing: whether it has begun.
+    """
+
+    source: str
+    command: str
+    streamed: bool
+    playing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A trajectory that begins with cycle `tick`."""
+
+    trajectory: PlannedTrajectory
+    tick: int
+    source: str
+    command: str
 
 
 def at_rest(positions: Vector) -> Matrix:
@@ -47,24 +79,45 @@ class Lane:
         self.stream: Stream | None = None
         self.trajectory: PlannedTrajectory | None = None
         self.trajectory_tick = 0
-        self._following: tuple[PlannedTrajectory, int, str, str] | None = None
-        self.source = ""
-        self.command = ""
+        self._waiting: list[_Waiting] = []
+        self._source = ""
+        self._command = ""
 
     @property
     def moving(self) -> bool:
         """Whether a source moves it, or has motion waiting to begin."""
-        return self.stream is not None or self.trajectory is not None or self._following is not None
+        return self.stream is not None or self.trajectory is not None or bool(self._waiting)
 
-    def plays_for(self, source: str) -> bool:
-        """Whether a trajectory of that source plays, or waits to replace the one that does."""
-        playing = self.trajectory is not None and self.source == source
-        return playing or (self._following is not None and self._following[2] == source)
+    @property
+    def source(self) -> str:
+        """The source that moves it, or will when its waiting motion begins; empty for none."""
+        if self.stream is not None or self.trajectory is not None:
+            return self._source
+        return self._waiting[0].source if self._waiting else ""
 
     @property
     def owner(self) -> str:
         """The source that holds it: the one whose accepted motion comes last; empty for none."""
-        return self._following[2] if self._following is not None else self.source
+        return self._waiting[-1].source if self._waiting else self.source
+
+    def motives(self) -> tuple[Motive, ...]:
+        """Return what it plays and what waits, in the order in which it is played."""
+        waiting = tuple(Motive(later.source, later.command, False, False) for later in self._waiting)
+        if self.stream is None and self.trajectory is None:
+            return waiting
+        return (Motive(self._source, self._command, self.stream is not None, True), *waiting)
+
+    def holds_for(self, source: str) -> bool:
+        """Whether any motion of that source plays or waits."""
+        return any(motive.source == source for motive in self.motives())
+
+    def plays_for(self, source: str) -> bool:
+        """Whether a trajectory of that source plays or waits."""
+        return any(motive.source == source and not motive.streamed for motive in self.motives())
+
+    def waits_before(self, tick: int) -> int:
+        """Count the trajectories that wait and would begin before a cycle."""
+        return sum(later.tick < tick for later in self._waiting)
 
     @property
     def stop(self) -> Stop | None:
@@ -74,6 +127,14 @@ class Lane:
     def rest_at(self, positions: Vector) -> None:
         """Rest at a position, shape (k,), and forget everything else."""
         self._clear()
+        self._rest_at(positions)
+
+    def finish(self, positions: Vector) -> None:
+        """Rest at a position, shape (k,), where the motion that played has ended; what waits goes on waiting."""
+        self.stream = self.trajectory = None
+        self._rest_at(positions)
+
+    def _rest_at(self, positions: Vector) -> None:
         self._stop = None
         self._rest = at_rest(positions)
 
@@ -82,24 +143,40 @@ class Lane:
         self._clear()
         self._stop, self._stop_tick = stop, tick
 
-    def begin_stream(self, stream: Stream, source: str, command: str) -> None:
-        """Play a stream, once its first segment begins."""
-        self.stream, self.source, self.command = stream, source, command
+    def play_stream(self, stream: Stream, source: str, command: str) -> None:
+        """Play a stream, once its first segment begins, or go on with it by a newer command."""
+        self.stream, self._source, self._command = stream, source, command
 
-    def begin_trajectory(self, trajectory: PlannedTrajectory, tick: int, source: str, command: str) -> None:
-        """Play a trajectory from cycle `tick` on, replacing the one that plays until then."""
-        self._following = (trajectory, tick, source, command)
-        if not self.source:
-            self.source, self.command = source, command
+    def add_trajectory(self, trajectory: PlannedTrajectory, tick: int, source: str, command: str) -> tuple[Motive, ...]:
+        """Play a trajectory from cycle `tick` on; return what it replaces before it ever began."""
+        replaced = tuple(Motive(old.source, old.command, False, False) for old in self._waiting if old.tick >= tick)
+        self._waiting = [old for old in self._waiting if old.tick < tick]
+        self._waiting.append(_Waiting(trajectory, tick, source, command))
+        return replaced
+
+    def begin_due(self, tick: int) -> tuple[Motive, ...]:
+        """Begin the waiting trajectory whose cycle has come; return what it takes the place of."""
+        ended: tuple[Motive, ...] = ()
+        while self._waiting and tick >= self._waiting[0].tick:
+            ended += tuple(motive for motive in self.motives() if motive.playing)
+            due = self._waiting.pop(0)
+            self.trajectory, self.trajectory_tick = due.trajectory, due.tick
+            self._source, self._command = due.source, due.command
+            self.stream = self._stop = None
+        return ended
 
     def _clear(self) -> None:
-        self.stream = self.trajectory = self._following = None
-        self.source = self.command = ""
+        self.stream = self.trajectory = None
+        self._waiting = []
 
     def state_at(self, t: float) -> Matrix | None:
         """Return the state at a future play-out time, shape (3, k); None when it is not known yet."""
         if self.stream is not None:
             return None
+        # The same sum as in `step` and of the trajectory that plays then: the prediction is exact to the last bit.
+        for later in reversed(self._waiting):
+            if t >= later.tick * self._dt:
+                return later.trajectory.state(t - later.tick * self._dt)
         if self.trajectory is not None:
             return self.trajectory.state(t - self.trajectory_tick * self._dt)
         return self._base(t)
@@ -119,17 +196,10 @@ class Lane:
         With LATE the state is a placeholder: the caller lets the lane follow the kept stop.
         """
         t = tick * self._dt
-        if self._following is not None and tick >= self._following[1]:
-            self.trajectory, self.trajectory_tick, self.source, self.command = self._following
-            self._following = None
-            self._stop = None
-            self.stream = None
         if self.trajectory is not None:
             tau = t - self.trajectory_tick * self._dt
             state = self.trajectory.state(tau)
-            if tau >= self.trajectory.duration and self._following is None:
-                return state, Progress.ENDED
-            return state, Progress.MOVING
+            return state, Progress.ENDED if tau >= self.trajectory.duration else Progress.MOVING
         if self.stream is not None:
             played = self.stream.state(t)
             if played is not None:

@@ -23,7 +23,7 @@ _NAME_SETS: Final = 32
 _VELOCITY_SHARE: Final = 1.25
 """Measured velocities may pass the limit by this factor: tracking transients and noise are no overspeed."""
 
-_POSITION_NOISE: Final = 2e-3
+POSITION_NOISE: Final = 2e-3
 """Measured positions may pass the limit by this, [rad]: noise and servo error at the limit are no breach."""
 
 _LEAST_DIFFERENCE: Final = 0.004
@@ -149,7 +149,7 @@ class MeasuredState:
         """Return which measured joint limits are passed: position, velocity (SR-028)."""
         codes = []
         q, v = self.positions, self.velocities
-        if not ((q >= self._limits.lower - _POSITION_NOISE) & (q <= self._limits.upper + _POSITION_NOISE)).all():
+        if not ((q >= self._limits.lower - POSITION_NOISE) & (q <= self._limits.upper + POSITION_NOISE)).all():
             codes.append(Code.MEASURED_POSITION)
         if not (np.abs(v) <= self._limits.velocity * _VELOCITY_SHARE).all():
             codes.append(Code.MEASURED_VELOCITY)

@@ -6,14 +6,13 @@ with one stop, and where that fails lets the offending lanes run the stop that w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from safety_supervisor.core.envelope import ENVELOPE, HISTORY, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.intake_results import SetPoint
 from safety_supervisor.core.lane import Lane, Progress, at_rest
+from safety_supervisor.core.notes import Note, Notes
 from safety_supervisor.core.segments import Segment, Stream
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.stopping import Stop, StopLimits, StopRoom, StraightStop
@@ -28,22 +27,7 @@ _HAIR = 1e-4  # [rad]
 _SAME = 1e-9  # [rad], rounding of the same stop in two lanes
 _BRIDGE_LIMIT = 1000  # periods: longer than any stop, and a bound of the work
 
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something that happened to a source's motion.
-
-    Attributes:
-        source: whose motion.
-        command: correlation id.
-        code: what happened.
-        violation: the rule that was broken, None when the motion just ended.
-    """
-
-    source: str
-    command: str
-    code: Code
-    violation: Violation | None = None
+__all__ = ["Motion", "Note"]
 
 
 class Motion:
@@ -68,6 +52,7 @@ class Motion:
         }
         self.tick = 0
         self._bridged = False
+        self._notes = Notes()
         self._horizon_of: Stop | None = None
         self._horizon: tuple[HorizonPoint, ...] = ()
         self.place(np.zeros(n))
@@ -104,8 +89,8 @@ class Motion:
         return next((lane.source for lane in self.lanes.values() if lane.source), "")
 
     def moves_for(self, source: str) -> bool:
-        """Whether a source moves the robot."""
-        return any(lane.source == source for lane in self.lanes.values())
+        """Whether a source moves the robot, or has motion waiting to begin."""
+        return any(lane.holds_for(source) for lane in self.lanes.values())
 
     def owner(self, group: str) -> str:
         """Return the source that moves a group, empty for none."""
@@ -129,7 +114,7 @@ class Motion:
         Returns:
             A violation, or whether a new stream began with it.
         """
-        planned: list[tuple[Lane, Stream, Segment, Vector, Matrix | None]] = []
+        planned: list[tuple[Lane, Stream, Segment, bool]] = []
         began = False
         for group in set_point.groups:
             lane = self.lanes[group]
@@ -140,7 +125,7 @@ class Motion:
             )
             stream, begin = lane.stream, None
             if stream is None or lane.source != set_point.source or stream.kind is not set_point.kind:
-                if lane.moving and lane.source == set_point.source:
+                if lane.holds_for(set_point.source):
                     return Violation(Code.MOTION_ACTIVE, "source.motion", detail="its other motion is active")
                 stream = Stream(set_point.kind, source_period, playout_periods)
                 begin = self._stop_state(lane, stream.start_time(received))
@@ -151,14 +136,12 @@ class Motion:
             violation = None if recovery else self._check_end(group, segment.end_state)
             if violation is not None:
                 return violation
-            planned.append((lane, stream, segment, values, begin))
-        for lane, stream, segment, values, begin in planned:
-            if begin is not None:
-                if lane.moving:  # preempted by a higher priority: its own stop runs until the new stream begins
-                    lane.follow_stop(self.kept, self.kept_tick)
-                lane.begin_stream(stream, set_point.source, set_point.command)
-            lane.command = set_point.command
-            stream.take(segment, values, received, begin)
+            planned.append((lane, stream, segment, begin is not None))
+        for lane, stream, segment, begins in planned:
+            if begins:
+                self.preempt((lane.name,), set_point.source, set_point.command)
+            lane.play_stream(stream, set_point.source, set_point.command)
+            stream.take(segment, received)
         return began
 
     def _stop_state(self, lane: Lane, t: float) -> Matrix:
@@ -187,7 +170,8 @@ class Motion:
     def begin_trajectory(self, parts: dict[str, PlannedTrajectory], tick: int, source: str, command: str) -> None:
         """Play an accepted trajectory, one part a group, from cycle `tick` on."""
         for group, trajectory in parts.items():
-            self.lanes[group].begin_trajectory(trajectory, tick, source, command)
+            for replaced in self.lanes[group].add_trajectory(trajectory, tick, source, command):
+                self._notes.add(replaced, Code.PREEMPTED, detail=f"{command} of {source} took over before it began")
 
     def predict(self, groups: tuple[str, ...], tick: int) -> Matrix | None:
         """Return the state of all joints at a future cycle, shape (3, n); None where a stream makes it unknown."""
@@ -217,22 +201,59 @@ class Motion:
             here = self.state[:, lane.indices]
             there = at_rest(positions[lane.indices])
             path = PlannedTrajectory(here, np.array([duration]), there[:1], there[1:2], there[2:])
-            lane.begin_trajectory(path, self.tick, "", "")
+            lane.add_trajectory(path, self.tick, "", "")
         return True
 
     # --- what ends
 
-    def stop_lanes(self, groups: tuple[str, ...]) -> None:
-        """Let groups run the kept stop and forget their queued motion."""
+    def preempt(self, groups: tuple[str, ...], source: str, command: str) -> None:
+        """Let groups run the kept stop, and another source take over from there; those that lose them are told."""
         for group in groups:
-            if self.lanes[group].moving:
-                self.lanes[group].follow_stop(self.kept, self.kept_tick)
+            lane = self.lanes[group]
+            if lane.moving:
+                self._halt(lane, Code.PREEMPTED, Code.PREEMPTED, detail=f"{command} of {source} took over")
+
+    def stop_lanes(self, groups: tuple[str, ...], source: str, code: Code, detail: str) -> None:
+        """Let groups run the kept stop and forget their queued motion, because of one source.
+
+        Its trajectories there end with `code`, those of others are purged. Its streams hear of it by the refusal of
+        the set-point that stops them.
+        """
+        for group in groups:
+            lane = self.lanes[group]
+            for motive in lane.motives():
+                if motive.source != source:
+                    self._notes.add(motive, Code.PURGED, detail=f"{source}: {detail}")
+                elif not motive.streamed:
+                    self._notes.add(motive, code, detail=detail)
+            if lane.moving:
+                lane.follow_stop(self.kept, self.kept_tick)
 
     def stop_all(self) -> tuple[Note, ...]:
-        """Let everything run the kept stop and forget all queued motion (SR-013)."""
-        notes = tuple(Note(lane.source, lane.command, Code.PURGED) for lane in self.lanes.values() if lane.source)
-        self.stop_lanes(tuple(self.lanes))
+        """Let everything run the kept stop and forget all queued motion (SR-013); return whose it was."""
+        earlier = self._notes.take(self.lanes.values())
+        for lane in self.lanes.values():
+            if lane.moving:
+                self._halt(lane, Code.PURGED)
+        notes = self._notes.take(self.lanes.values())
+        self._notes.give_back(earlier)
         return notes
+
+    def _halt(
+        self,
+        lane: Lane,
+        code: Code,
+        waiting: Code = Code.PURGED,
+        violation: Violation | None = None,
+        detail: str = "",
+    ) -> None:
+        """Let a lane run the kept stop; note why what played ended, and what became of what waited."""
+        for motive in lane.motives():
+            if motive.playing:
+                self._notes.add(motive, code, violation, detail)
+            else:
+                self._notes.add(motive, waiting, detail=detail)
+        lane.follow_stop(self.kept, self.kept_tick)
 
     # --- every cycle
 
@@ -242,19 +263,18 @@ class Motion:
         Never fails: what can not be verified becomes the kept stop.
         """
         self.tick += 1
-        notes: list[Note] = []
         progress: dict[str, Progress] = {}
         state = at_rest(self.state[0])
         for name, lane in self.lanes.items():
+            for motive in lane.begin_due(self.tick):
+                taker = lane.motives()[0]
+                self._notes.add(motive, Code.PREEMPTED, detail=f"{taker.command} of {taker.source} took over")
             part, came = lane.step(self.tick)
             if came is Progress.LATE:
                 # A source that ends its stream while the last set-points still differ by a hair has ended, not failed.
                 code = Code.ENDED if self._stops_within(lane, _HAIR) else Code.LATE
-                notes.append(Note(lane.source, lane.command, code))
-                lane.follow_stop(self.kept, self.kept_tick)
+                self._halt(lane, code)
                 part, came = lane.step(self.tick)
-            elif came is Progress.ENDED:
-                notes.append(Note(lane.source, lane.command, Code.ENDED))
             state[:, lane.indices] = part
             progress[name] = came
         while True:
@@ -267,20 +287,22 @@ class Motion:
                 break
             for name in self._offenders(outcome, moving):
                 lane = self.lanes[name]
-                notes.append(self._stopped_by(outcome, lane))
-                lane.follow_stop(self.kept, self.kept_tick)
+                # After missed cycles it is our lateness, and nobody's bad command.
+                late = self._bridged and outcome.code in ENVELOPE
+                self._halt(lane, Code.OVERRUN if late else outcome.code, violation=None if late else outcome)
                 state[:, lane.indices], progress[name] = lane.step(self.tick)
         if not any(came in (Progress.MOVING, Progress.ENDED) for came in progress.values()):
             state = self._follow_kept(progress, state, rules)
         for name, came in progress.items():
             if came is Progress.ENDED:
                 lane = self.lanes[name]
-                lane.rest_at(state[0, lane.indices])
+                self._notes.add(lane.motives()[0], Code.ENDED)
+                lane.finish(state[0, lane.indices])
         self.history = np.concatenate((self.history[1:], state[:1]))
         self.state = state
         self._still = not state[1:].any()
         self._bridged = False
-        return tuple(note for note in notes if note.source)
+        return self._notes.take(self.lanes.values())
 
     def _verify(self, state: Matrix, rules: Rules, moving: list[str]) -> Verified | Violation:
         """Verify with the stop along the path where there is one, else with the straight stop."""
@@ -293,12 +315,6 @@ class Motion:
                 if isinstance(outcome, Verified):
                     return outcome
         return self._verifier.verify(self.history, state, rules)
-
-    def _stopped_by(self, violation: Violation, lane: Lane) -> Note:
-        """Tell why a lane is stopped: after missed cycles it is our lateness, and nobody's bad command."""
-        if self._bridged and violation.code in ENVELOPE:
-            return Note(lane.source, lane.command, Code.OVERRUN)
-        return Note(lane.source, lane.command, violation.code, violation)
 
     def _stops_within(self, lane: Lane, distance: float) -> bool:
         """Whether the kept stop rests within a distance of the present set-point in every joint of a lane, [rad]."""
@@ -330,7 +346,7 @@ class Motion:
             self.kept, self.kept_tick = outcome.stop, self.tick
             return state
         for lane in self.lanes.values():
-            lane.follow_stop(self.kept, self.kept_tick)
+            self._halt(lane, Code.PURGED)
         elapsed = (self.tick - self.kept_tick) * self._dt
         return self.kept.state(elapsed)
 
@@ -354,7 +370,7 @@ class Motion:
         """Be at cycle `tick` of the kept stop and go on along it, whatever was half done before we failed."""
         self.tick = tick
         for lane in self.lanes.values():
-            lane.follow_stop(self.kept, self.kept_tick)
+            self._halt(lane, Code.PURGED)
         self.state = self.kept.state((self.tick - self.kept_tick) * self._dt)
         self._still = not self.state[1:].any()
         self.history = np.concatenate((self.history[1:], self.state[:1]))

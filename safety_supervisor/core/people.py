@@ -11,14 +11,12 @@ from safety_supervisor.core.acts import ActRefusal, judge_recover, judge_reset, 
 from safety_supervisor.core.causes import by_hardness
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.inputs import Inputs
+from safety_supervisor.core.measured import POSITION_NOISE
 from safety_supervisor.core.motion import Motion
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.state_table import State
 from safety_supervisor.core.types import OperatorAct
-
-POSITION_NOISE = 2e-3
-"""A measured position this far outside its limit is noise or servo error at the limit, [rad]."""
 
 
 class People:

@@ -12,10 +12,10 @@ enough, and the rest of the play-out delay absorbs jitter.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from safety_supervisor.core.settings import CommandKind
@@ -39,6 +39,7 @@ _FROM_POSITIONS: Final = np.array([[1.0, 0.0, 0.0, 0.0], [11.0 / 6.0, -3.0, 1.5,
 _RATE_GAIN: Final = 0.05  # relative change of the segment length per play-out delay of mean lateness beyond the slack
 _RATE_SLACK: Final = 0.1  # mean lateness, in play-out delays, that needs no change
 _RATE_LIMIT: Final = 0.01  # a source may be this much faster or slower than it declares
+_RATE_STEP: Final = _RATE_LIMIT / 64  # so that the matrices of a segment's length are computed once, not for each
 _ERROR_SMOOTHING: Final = 0.02  # weight of one arrival in the mean, so that jitter does not reach the motion
 _QUEUE_PERIODS: Final = 4  # set-points that may wait beyond the play-out delay
 
@@ -57,7 +58,7 @@ def derivative_rows(u: float, duration: float) -> Matrix:
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _blend(duration: float) -> Matrix:
     """Return the matrix, shape (6, 6), from two states in SI units to coefficients in u = t / duration."""
     scale = np.array([1.0, duration, duration * duration] * 2)
@@ -65,15 +66,20 @@ def _blend(duration: float) -> Matrix:
     return result
 
 
-@lru_cache(maxsize=64)
-def _estimate(duration: float) -> Matrix:
-    """Return the matrix, shape (3, 4), from four set-points, newest first, to the state at the newest."""
-    result: Matrix = _FROM_POSITIONS / np.array([[1.0], [duration], [duration * duration]])
+@lru_cache(maxsize=1024)
+def _chain(duration: float) -> Matrix:
+    """Return the matrix, shape (9, 7), that makes a segment of a state and the four set-points up to its end.
+
+    From three rows of state and four of set-points, newest first, to six rows of coefficients and three of the state
+    at the end: one product instead of one for the state and one for the coefficients.
+    """
+    end = np.zeros((3, 7))
+    end[:, 3:] = _FROM_POSITIONS / np.array([[1.0], [duration], [duration * duration]])
+    result: Matrix = np.vstack((_blend(duration) @ np.vstack((np.eye(3, 7), end)), end))
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """A quintic from play-out time `start` to `start + duration`, [s]."""
 
     start: float
@@ -81,20 +87,18 @@ class Segment:
     coefficients: Matrix
     """In u = (t - start) / duration, shape (6, n)."""
     end_state: Matrix
+    history: Matrix
+    """Set-points at its end and at the two before, newest first, shape (3, n)."""
 
     @property
     def end(self) -> float:
         """Play-out time of the end, [s]."""
         return self.start + self.duration
 
-    @classmethod
-    def between(cls, start: float, duration: float, first: Matrix, last: Matrix) -> Segment:
-        """Join two states, each shape (3, n)."""
-        return cls(start, duration, _blend(duration) @ np.concatenate((first, last)), last)
-
     def state(self, t: float) -> Matrix:
         """Position, velocity, acceleration at play-out time t, shape (3, n)."""
-        return derivative_rows((t - self.start) / self.duration, self.duration) @ self.coefficients
+        result: Matrix = derivative_rows((t - self.start) / self.duration, self.duration).dot(self.coefficients)
+        return result
 
 
 class Stream:
@@ -113,7 +117,6 @@ class Stream:
         self._delay = playout_periods * period
         self._segments: deque[Segment] = deque()
         self._last: Segment | None = None
-        self._history: Matrix = np.empty((0, 0))
         self._lateness = 0.0
 
     @property
@@ -142,30 +145,28 @@ class Stream:
             start, period, first = self.start_time(received), self._period, begin
             history = self._history_of(begin)
         else:
-            start, first, history = self._last.end, self._last.end_state, self._history
+            start, first, history = self._last.end, self._last.end_state, self._last.history
             ahead = start + self._period - received - self._delay
             if ahead > _QUEUE_PERIODS * self._period:
                 return None
             period = self._period * (1.0 + self._rate())
         if self.kind is CommandKind.POSITION:
-            last = _estimate(period) @ np.concatenate((values[None, :], history))
-        else:
-            # First order: a ramp in velocity must not overshoot in acceleration, and position is free here.
-            acceleration = (values - history[0]) / period
-            travel = 0.5 * period * (first[1] + values) + period * period / 12.0 * (first[2] - acceleration)
-            last = np.stack([first[0] + travel, values, acceleration])
-        return Segment.between(start, period, first, last)
+            known = np.concatenate((first, values[None, :], history))
+            found: Matrix = _chain(period).dot(known)
+            return Segment(start, period, found[:6], found[6:], known[3:6])
+        # First order: a ramp in velocity must not overshoot in acceleration, and position is free here.
+        acceleration = (values - history[0]) / period
+        travel = 0.5 * period * (first[1] + values) + period * period / 12.0 * (first[2] - acceleration)
+        last = np.stack([first[0] + travel, values, acceleration])
+        coefficients = _blend(period) @ np.concatenate((first, last))
+        return Segment(start, period, coefficients, last, np.concatenate((values[None, :], history[:2])))
 
-    def take(self, segment: Segment, values: Vector, received: float, begin: Matrix | None) -> None:
+    def take(self, segment: Segment, received: float) -> None:
         """Queue a planned segment."""
-        if self._last is None and begin is not None:
-            self._history = self._history_of(begin)
-            self._lateness = 0.0
-        else:
+        if self._last is not None:
             # Later than planned (a slow source) lengthens the segments that follow, earlier shortens them.
             late = received + self._delay - segment.end
             self._lateness += _ERROR_SMOOTHING * (late - self._lateness)
-        self._history = np.concatenate((values[None, :], self._history[:2]))
         self._last = segment
         self._segments.append(segment)
 
@@ -191,7 +192,8 @@ class Stream:
         """Relative change of the next segment's length that follows a source whose clock differs from ours."""
         lateness = self._lateness / self._delay
         beyond = max(0.0, abs(lateness) - _RATE_SLACK)
-        return min(_RATE_LIMIT, _RATE_GAIN * beyond) * (1.0 if lateness > 0.0 else -1.0)
+        change = min(_RATE_LIMIT, _RATE_GAIN * beyond) * (1.0 if lateness > 0.0 else -1.0)
+        return round(change / _RATE_STEP) * _RATE_STEP
 
     def _history_of(self, begin: Matrix) -> Matrix:
         """Extrapolate the three set-points before a beginning backwards from its state, newest first."""

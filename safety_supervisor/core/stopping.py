@@ -196,7 +196,7 @@ class StraightStop:
 
     def positions(self, times: tuple[float, ...]) -> Matrix:
         """Positions at several times, shape (len(times), n)."""
-        result: Matrix = np.array([(1.0, *self._weights(t)) for t in times]) @ self._origin
+        result: Matrix = np.array([(1.0, *self._weights(t)) for t in times]).dot(self._origin)
         return result
 
     def _rows(self, t: float) -> tuple[tuple[float, float, float], ...]:
@@ -210,7 +210,7 @@ class StraightStop:
 
     def state(self, t: float) -> Matrix:
         """Position, velocity, acceleration t seconds into the stop, shape (3, n)."""
-        result: Matrix = np.array(self._rows(t)) @ self._origin
+        result: Matrix = np.array(self._rows(t)).dot(self._origin)
         return result
 
     def extremes(self) -> Matrix:
@@ -226,8 +226,10 @@ class StraightStop:
         for knot in (fade, fade + p.ramp, fade + p.duration - p.ramp, fade + p.duration):
             if knot > (times[-1] if times else 0.0) + 1e-6:
                 times.append(knot)
-        states = np.array([row for t in times for row in self._rows(t)]).reshape(-1, 3, 3) @ self._origin
-        return _horizon(times, states)
+        if not times:
+            return ()
+        states: Matrix = np.array([row for t in times for row in self._rows(t)]).dot(self._origin)
+        return _horizon(times, states.reshape(len(times), 3, -1))
 
 
 def straight_stop_reach(states: NDArray[np.float64], limits: JointLimits) -> tuple[Matrix, Matrix, Matrix]:

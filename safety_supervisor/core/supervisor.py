@@ -324,7 +324,7 @@ class Supervisor:
         if session.live or not self._commands.lose(event.source):
             return []
         self._consequences.hold_if_stopped(Code.SOURCE_DIED, event.at)
-        return [self._decisions.stopped(event.at, event.source, "", Code.SOURCE_DIED)]
+        return []  # its trajectories are told one by one in the next cycle
 
     def _configuration_changed(self, event: ConfigurationChanged) -> list[Effect]:
         """A file on disk changed: FAULT while armed; while not armed it only prevents arming (SR-041)."""

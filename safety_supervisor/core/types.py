@@ -167,12 +167,16 @@ class ConfigurationChanged(Value, frozen=True, tag=True):
 
 
 class IncompatibleEndpoint(Value, frozen=True, tag=True):
-    """A required or optional endpoint has an incompatible quality of service."""
+    """Endpoints of a topic begin or cease to have a quality of service by which one side does not hear the other."""
 
     at: int
     topic: str
     policy: str
+    """Policies in question; none on an output to which nobody listens at all."""
     required: bool
+    """Whether the topic matters for arming."""
+    prevents: bool = True
+    """Whether it is so now."""
 
 
 class StopRequested(Value, frozen=True, tag=True):

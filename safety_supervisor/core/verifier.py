@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,8 +35,7 @@ class Rules:
     recovery: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(msgspec.Struct, frozen=True):
     """A step that may be sent, with the stop that was verified after it.
 
     Attributes:
@@ -120,7 +120,7 @@ class Verifier:
     def _check_frames(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
         if (
             rules.frame_speed is not None
-            and not self._reach @ np.abs(state[0] - before) <= rules.frame_speed * self._dt
+            and not self._reach.dot(np.abs(state[0] - before)) <= rules.frame_speed * self._dt
         ):
             violation = self._speed_violation(before, state[0], rules.frame_speed)
             if violation is not None:

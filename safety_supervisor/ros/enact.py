@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import UInt64
@@ -56,6 +56,7 @@ class Enactor:
         self._feed = feed
         self._reply = reply
         self._facts = facts
+        self._misfits = endpoints.misfits
         self._log = node.get_logger()
         reliable = ReliabilityPolicy.RELIABLE
         latched = QoSProfile(depth=1, reliability=reliable, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -141,7 +142,7 @@ class Enactor:
                 self._log.info(told)
             self._unshown = False
             self._status_due = now + STATUS_PERIOD
-            message = self._writer.write(status, time.time_ns(), self._facts())
+            message = self._write(status)
             self._status.publish(message)
             if now >= self._diagnostics_due:
                 self._diagnostics_due = now + DIAGNOSTICS_PERIOD
@@ -151,3 +152,11 @@ class Enactor:
             self._decisions.publish(decision_message(self._waiting.popleft(), time.time_ns()))
             return True
         return False
+
+    def _write(self, status: Status) -> DiagnosticArray:
+        """Return the status message; endpoints that do not fit are at least a warning."""
+        misfits = "; ".join(f"{topic}: {text}" for topic, text in sorted(self._misfits.items()))
+        message = self._writer.write(status, time.time_ns(), (*self._facts(), ("incompatible_endpoints", misfits)))
+        if misfits:
+            message.status[0].level = max(message.status[0].level, DiagnosticStatus.WARN)
+        return message

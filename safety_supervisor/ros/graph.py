@@ -1,4 +1,5 @@
-"""Watches the graph: who else publishes on the motor topic, on a source's inputs, on joint_states, as a supervisor.
+"""Watches the graph: who else publishes on the motor topic, on a source's inputs, on joint_states, as a supervisor; and
+whose quality of service keeps him from hearing us, or us from hearing him.
 
 The graph lists endpoints, not life: it finds second publishers, never a death. One topic is looked at per slice; only
 changes become events.
@@ -7,22 +8,34 @@ changes become events.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.types import AdapterFault, JointStateEndpoints, OutputEndpoints, SourceEndpoints
+from safety_supervisor.core.types import (
+    AdapterFault,
+    IncompatibleEndpoint,
+    JointStateEndpoints,
+    OutputEndpoints,
+    SourceEndpoints,
+)
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
-from safety_supervisor.ros.quality import Endpoints, Sink
+from safety_supervisor.ros.quality import Endpoints, Ours, Sink
+from safety_supervisor.ros.text import escape
 
 SLICE = NS_PER_S // 50
 """Time between two slices, [ns]."""
 NAME_WAIT = NS_PER_S // 2
 """How long a publisher's node may stay nameless: discovery of a node may come behind that of its publisher, [ns]."""
 NAMELESS = "_NODE_NAME_UNKNOWN_"
+SHOWN = 3
+"""Endpoints of a topic that are named when they do not fit; the rest is counted."""
+FITS = ("",)
+"""What is known of a topic on which everything fits."""
 
 
 def qualify(info: Any) -> str:
@@ -62,8 +75,10 @@ class GraphWatch:
         self._endpoints = endpoints
         self._ours = node.get_fully_qualified_name()
         self._next_slice = 0
+        self._next_urgent = 0
+        self._was_urgent = False
         self._turn = 0
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._known: dict[str, tuple[str, ...]] = {f"fit {topic}": FITS for topic in endpoints.watched}
         self._nameless_since: dict[str, Nanoseconds] = {}
         states = node.resolve_topic_name("joint_states")
         self._slices: list[Callable[[Nanoseconds], None]] = [
@@ -72,17 +87,34 @@ class GraphWatch:
             lambda now: self._look_heartbeat(heartbeat, now),
         ]
         self._slices += [partial(self._look_source, name) for name in endpoints.sources]
-        self._topics = {topic: name for name, topics in endpoints.sources.items() for topic in topics}
+        self._looks: dict[str, Callable[[Nanoseconds], None]] = {
+            topic: partial(self._look_source, name) for name, topics in endpoints.sources.items() for topic in topics
+        }
+        self._looks[states] = self._slices[1]
+        # What is only asked whether it fits shares one slice: a foreign publisher is not to be found later for it.
+        self._others = [topic for topic in endpoints.watched if topic not in self._looks]
+        self._looks |= {topic: partial(self._look_fit, topic) for topic in self._others}
+        if self._others:
+            others = cycle(self._others)
+            self._slices.append(lambda now: self._look_fit(next(others), now))
 
     def slice(self, now: Nanoseconds) -> bool:
-        """Look at one topic when it is time; return whether anything was done."""
+        """Look at one topic when it is time; return whether anything was done.
+
+        What the middleware told of comes at once, yet no faster than the turns and never twice while a turn is due:
+        endpoints that come and go all the time hold up neither the turns nor what else waits for spare time.
+        """
         changed = self._endpoints.changed
-        if changed:
-            self._look_source(self._topics[changed.pop()], now)
+        due = now >= self._next_slice
+        if changed and now >= self._next_urgent and not (due and self._was_urgent):
+            self._next_urgent = now + SLICE
+            self._was_urgent = True
+            self._looks[changed.pop()](now)
             return True
-        if now < self._next_slice:
+        if not due:
             return False
         self._next_slice = now + SLICE
+        self._was_urgent = False
         self._slices[self._turn](now)
         self._turn = (self._turn + 1) % len(self._slices)
         return True
@@ -91,6 +123,8 @@ class GraphWatch:
         """Look at every topic: at start, before motion is possible."""
         for look in self._slices:
             look(now)
+        for topic in self._others:
+            self._look_fit(topic, now)
 
     def _changed(self, key: str, value: tuple[str, ...], now: Nanoseconds) -> bool:
         """Return whether a value is new and worth telling; a nameless publisher is given time to be named."""
@@ -113,7 +147,7 @@ class GraphWatch:
             self._sink.enter(OutputEndpoints(time.monotonic_ns(), foreign))
 
     def _look_states(self, topic: str, now: Nanoseconds) -> None:
-        nodes = tuple(list_publishers(self._node, topic))
+        nodes = tuple(self._hear(topic, now))
         if self._changed("states", nodes, now):
             self._sink.enter(JointStateEndpoints(time.monotonic_ns(), nodes))
 
@@ -125,9 +159,55 @@ class GraphWatch:
             self._sink.enter(AdapterFault(time.monotonic_ns(), Code.SECOND_SUPERVISOR.value, detail))
 
     def _look_source(self, source: str, now: Nanoseconds) -> None:
-        each = [list_publishers(self._node, topic) for topic in self._endpoints.sources[source]]
+        each = [self._hear(topic, now) for topic in self._endpoints.sources[source]]
         nodes = {name for names in each for name in names}
         # One publisher a topic, and all of one node: two nodes on two inputs of a source are two speakers.
         publishers = max(len(nodes), *(len(names) for names in each)) if each else 0
         if self._changed(f"source {source}", (str(publishers), *sorted(nodes)), now):
             self._sink.enter(SourceEndpoints(time.monotonic_ns(), source, publishers))
+
+    def _hear(self, topic: str, now: Nanoseconds) -> list[str]:
+        """Return what `list_publishers` does, of an input of ours; publishers that do not fit are told."""
+        infos = self._node.get_publishers_info_by_topic(topic)
+        ours = self._endpoints.watched.get(topic)
+        if ours is not None:
+            self._judge(topic, ours, infos, now)
+        return sorted(qualify(info) for info in infos)
+
+    def _look_fit(self, topic: str, now: Nanoseconds) -> None:
+        ours = self._endpoints.watched[topic]
+        ask = self._node.get_subscriptions_info_by_topic if ours.publishes else self._node.get_publishers_info_by_topic
+        self._judge(topic, ours, ask(topic), now)
+
+    def _judge(self, topic: str, ours: Ours, infos: Sequence[Any], now: Nanoseconds) -> None:
+        """Tell when other endpoints begin or cease to fit.
+
+        A publisher on an input that can not be heard prevents arming: somebody believes that he is heard. On the motor
+        topic one subscription that fits is the controller, and who else can not hear is an onlooker; with none that
+        fits, the motors hear nothing.
+        """
+        misfits = [(policies, qualify(info)) for info in infos if (policies := ours.misfits(info))]
+        prevents = len(misfits) == len(infos) if ours.publishes else bool(misfits)
+        value = ("prevents" if prevents else "", *sorted(f"{' '.join(policies)} {who}" for policies, who in misfits))
+        if not self._changed(f"fit {topic}", value, now):
+            return
+        texts = [
+            f"{escape(who)} does not fit in {' and '.join(policies)}: {ours.cure(policies)}"
+            for policies, who in sorted(misfits)
+        ]
+        if not infos and ours.publishes:
+            texts = ["no controller listens"]
+        text = "; ".join(texts[:SHOWN]) + (f"; and {len(texts) - SHOWN} more" if len(texts) > SHOWN else "")
+        log = self._node.get_logger()
+        if prevents:
+            log.error(f"{topic}: {text}")
+        elif text:
+            log.warning(f"{topic}: {text}; an onlooker, since another subscription fits")
+        else:
+            log.info(f"{topic}: every endpoint fits")
+        if text:
+            self._endpoints.misfits[topic] = text
+        else:
+            self._endpoints.misfits.pop(topic, None)
+        named = " ".join(sorted({policy for policies, _ in misfits for policy in policies}))
+        self._sink.enter(IncompatibleEndpoint(time.monotonic_ns(), topic, named, True, prevents))

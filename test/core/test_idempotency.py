@@ -81,17 +81,6 @@ def test_a_result_that_comes_after_its_key_aged_out_is_lost_quietly() -> None:
     assert known.judge("a", "body", 2 * LIFETIME) is None
 
 
-@pytest.mark.requirement("SR-013")
-def test_a_purge_ends_what_is_undecided_and_forgets_no_key() -> None:
-    known = keys()
-    known.open("a", "body", "c1", 0)
-    known.open("b", "body", "c2", 0)
-    known.close("c1", PASS)
-    known.purge()
-    assert known.judge("a", "body", 1) == PASS
-    assert known.judge("b", "body", 1) == Earlier("REJECT", "E_PURGED")
-
-
 @pytest.mark.redteam(15)
 @settings(deadline=None)
 @given(

@@ -448,14 +448,6 @@ def test_stamps_that_do_not_increase_are_refused() -> None:
     taken(stream(source="other", stamp=CLOCK), intake)
 
 
-@pytest.mark.requirement("SR-030")
-def test_a_stop_does_not_make_an_old_stamp_new() -> None:
-    intake = Intake(CONFIGURATION)
-    taken(stream(stamp=CLOCK), intake)
-    intake.purge()
-    assert refused(stream(stamp=CLOCK), intake) is Code.OUT_OF_ORDER
-
-
 def test_a_refused_command_leaves_the_latest_stamp_alone() -> None:
     intake = Intake(CONFIGURATION)
     for bad in ({"positions": (math.nan, 0.0, 0.0)}, {"names": ("a1",)}, {"efforts": 1}, {"positions": (0.0,)}):
@@ -561,16 +553,6 @@ def test_a_refused_command_with_the_same_id_but_no_key_decides_nothing_of_anothe
     points(event, intake)
     refused(stream(frame_id="cid:a", efforts=1), intake)
     assert intake.trajectory(event) == Repeat("agent", "a", Earlier("WAIT", "E_BUSY"))
-
-
-@pytest.mark.requirement("SR-013")
-@pytest.mark.redteam(13)
-def test_a_purged_command_can_not_come_back_under_its_key() -> None:
-    intake = Intake(CONFIGURATION)
-    event = trajectory(frame_id="cid:a;key:k", body="x")
-    points(event, intake)
-    intake.purge()
-    assert intake.trajectory(event) == Repeat("agent", "a", Earlier("REJECT", "E_PURGED"))
 
 
 @pytest.mark.redteam(14)

@@ -223,7 +223,7 @@ def test_a_stop_forgets_what_was_queued() -> None:
     motion.begin_trajectory({"arm": path}, motion.tick + 1000, "planner", "b")
     run(motion, 50)
     notes = motion.stop_all()
-    assert [note.code for note in notes] == [Code.PURGED]
+    assert [(note.command, note.code) for note in notes] == [("a", Code.PURGED), ("b", Code.PURGED)]
     rows, codes = run(motion, 1500)
     assert codes == []
     assert motion.at_rest
@@ -310,7 +310,7 @@ def test_what_is_to_come_is_known_except_of_a_stream() -> None:
     assert motion.predict(("wrist",), motion.tick + 30) is None
     beside = motion.predict(("shoulder",), motion.tick + 30)
     assert beside is not None
-    motion.stop_lanes(("wrist",))
+    motion.stop_lanes(("wrist",), "joystick", Code.CANCELLED, "")
     run(motion, 30)
     assert np.allclose(motion.state[:, :4], predicted[0][:, :4], rtol=0, atol=1e-12)
     assert np.allclose(motion.state[:, :4], beside[:, :4], rtol=0, atol=1e-12)

@@ -22,7 +22,7 @@ def feed(
         segment = stream.plan(received, value, first)
         if segment is None:
             break
-        stream.take(segment, value, received, first)
+        stream.take(segment, received)
         taken.append((received, value, segment))
     return taken
 

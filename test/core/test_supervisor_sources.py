@@ -290,6 +290,22 @@ def test_repeated_and_reordered_stamps_are_refused(rigs: Rigs) -> None:
     assert rig.decisions()[-1].code == "E_OUT_OF_ORDER"
 
 
+@pytest.mark.requirement("SR-030")
+@pytest.mark.requirement("SR-013")
+def test_a_stop_does_not_make_an_old_stamp_new(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    goal = HOME.copy()
+    goal[0] += 0.2
+    stamp = rig.now + 1_900_000_000
+    rig.trajectory([1.0], goal[None, :], REST, REST, stamp=stamp)
+    rig.send(StopRequested(rig.now, "panel", ""))
+    rig.until("LOCKED")
+    assert rig.act("reset").ok
+    assert rig.act("start", "auto").ok
+    rig.trajectory([1.0], goal[None, :], REST, REST, stamp=stamp)
+    assert rig.decisions()[-1].code == "E_OUT_OF_ORDER"
+
+
 @pytest.mark.redteam(25)
 def test_a_flood_is_folded_stops_the_source_and_delays_no_stop(rigs: Rigs) -> None:
     rig = rigs().auto().move()

@@ -98,7 +98,6 @@ ROWS = [
     Row("E_ESTOP_SILENT", estop("unknown"), E, 1, True, estop("run")),
     Row("E_INTERNAL", fault("E_INTERNAL"), F, 1),
     Row("E_NOT_FINITE_RESULT", fault("E_NOT_FINITE_RESULT"), F, 1, states=("AUTO/MOVING", "READY")),
-    Row("E_KEPT_STOP_MISSING", fault("E_KEPT_STOP_MISSING"), F, 1, states=("AUTO/MOVING", "READY")),
     Row("E_SECOND_SUPERVISOR", fault("E_SECOND_SUPERVISOR"), F, 1, states=("AUTO/MOVING", "READY")),
     Row("E_SELF_TEST", fault("E_SELF_TEST"), F, 1, states=("AUTO/MOVING", "READY")),
     Row("E_TRACKING", push, F, 1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
@@ -29,15 +29,29 @@ def supervisor(cell_rig: Rig, client: Client) -> Iterator[Process]:
     process.end()
 
 
+@pytest.fixture
+def guest(cell_rig: Rig) -> Iterator[Callable[[str], Client]]:
+    """Nodes that come; they have gone behind the test, however it ends: the next one shares the graph."""
+    guests: list[Client] = []
+
+    def come(name: str) -> Client:
+        guests.append(cell_rig.client(name))
+        return guests[-1]
+
+    yield come
+    for one in guests:
+        one.close()
+
+
 @pytest.mark.redteam(32)
 @pytest.mark.redteam(41)
 @pytest.mark.requirement("SR-040")
 @pytest.mark.requirement("SR-047")
 def test_a_second_publisher_on_the_motor_topic_is_a_fault_that_survives_a_restart(
-    client: Client, supervisor: Process, cell_rig: Rig
+    client: Client, supervisor: Process, cell_rig: Rig, guest: Callable[[str], Client]
 ) -> None:
     client.arm()
-    rogue = cell_rig.client("rogue")
+    rogue = guest("rogue")
     rogue.publisher(JointTrajectory, MOTORS, 1)
     client.wait_state("FAULT", timeout=10.0)
     assert client.status["cause"] == "E_OUTPUT_PUBLISHER"
@@ -60,11 +74,11 @@ def test_a_second_publisher_on_the_motor_topic_is_a_fault_that_survives_a_restar
 @pytest.mark.redteam(30)
 @pytest.mark.requirement("SR-050")
 def test_a_second_publisher_of_a_source_stops_until_one_is_left(
-    client: Client, supervisor: Process, cell_rig: Rig
+    client: Client, supervisor: Process, guest: Callable[[str], Client]
 ) -> None:
     client.arm()
     client.play(travel=-1.0, seconds=6.0)
-    intruder = cell_rig.client("intruder")
+    intruder = guest("intruder")
     intruder.publisher(JointState, "/supervisor/sources/planner/joint_command")
     client.wait_for(lambda: client.status["cause"] == "E_ENDPOINT_REPLACED", "the stop for the second publisher")
     client.wait_state("PROTECTIVE_STOP", "LOCKED")
@@ -79,9 +93,11 @@ def test_a_second_publisher_of_a_source_stops_until_one_is_left(
 
 @pytest.mark.redteam(31)
 @pytest.mark.requirement("SR-028")
-def test_a_foreign_publisher_of_joint_states_stops(client: Client, supervisor: Process, cell_rig: Rig) -> None:
+def test_a_foreign_publisher_of_joint_states_stops(
+    client: Client, supervisor: Process, guest: Callable[[str], Client]
+) -> None:
     client.arm()
-    spoofer = cell_rig.client("spoofer")
+    spoofer = guest("spoofer")
     states = spoofer.publisher(JointState, "/joint_states", STREAM)
     client.wait_for(lambda: client.status["cause"] == "E_STATE_PUBLISHER", "the stop for the foreign publisher")
     states.publish(JointState(name=JOINTS, position=[0.0] * 7))
@@ -91,16 +107,18 @@ def test_a_foreign_publisher_of_joint_states_stops(client: Client, supervisor: P
 
 
 @pytest.mark.redteam(57)
-def test_an_incompatible_publisher_is_an_error_at_once(client: Client, supervisor: Process, cell_rig: Rig) -> None:
+def test_an_incompatible_publisher_is_an_error_at_once(
+    client: Client, supervisor: Process, guest: Callable[[str], Client]
+) -> None:
     client.wait_state("LOCKED", timeout=60.0)
-    mute = cell_rig.client("mute")
+    mute = guest("mute")
     mute.publisher(JointTrajectory, "/supervisor/sources/planner/joint_trajectory", BEST_EFFORT)
     client.wait_for(lambda: "RELIABILITY" in supervisor.text, "an error that names the policy", 5.0)
     assert "/supervisor/sources/planner/joint_trajectory" in supervisor.text
-    assert client.state == "LOCKED"
     mute.publisher(String, "/robot_description", 1)  # volatile: a required input that would never be heard
+    client.wait_for(lambda: "DURABILITY" in supervisor.text, "an error that names the other policy", 5.0)
     client.wait_for(lambda: "E_INCOMPATIBLE_QOS" in client.status["active_causes"], "the cause", 5.0)
-    assert "DURABILITY" in supervisor.text
+    assert client.state == "LOCKED"
     assert not client.call("/supervisor/reset").success
     mute.close()
 
@@ -122,9 +140,11 @@ def test_a_configuration_edited_while_running_is_a_fault(client: Client, supervi
 
 @pytest.mark.redteam(36)
 @pytest.mark.requirement("SR-041")
-def test_another_robot_description_is_not_armed(client: Client, supervisor: Process, cell_rig: Rig) -> None:
+def test_another_robot_description_is_not_armed(
+    client: Client, supervisor: Process, guest: Callable[[str], Client]
+) -> None:
     client.wait_state("LOCKED", timeout=60.0)
-    other = cell_rig.client("other_robot")
+    other = guest("other_robot")
     other.publisher(String, "/robot_description", LATCHED).publish(String(data="<robot name='other'/>"))
     client.wait_for(lambda: "E_CONFIGURATION_CHANGED" in client.status["active_causes"], "the cause")
     refused = client.call("/supervisor/reset")

@@ -58,8 +58,8 @@ class WorkspaceCheck:
         """
         if self._workspace.empty:
             return None
-        way = float(self._reach @ stop.travel)
-        if self._anchor is not None and self._reach @ np.abs(q - self._anchor) + way < self._room - RESERVE:
+        way = float(self._reach.dot(stop.travel))
+        if self._anchor is not None and self._reach.dot(np.abs(q - self._anchor)) + way < self._room - RESERVE:
             return None
         here = self._workspace.clearance(q)
         if here.distance < RESERVE:
@@ -80,12 +80,25 @@ class WorkspaceCheck:
         On the way a frame is nearer by travel than its room to one of the two ends; each box and frame counts by
         itself, so that a link beside a wall does not hold up a wrist that turns.
         """
+        reach = self._workspace.pair_reach.T
+        whole = stop.travel.dot(reach)
+        first = self._workspace.rooms(q) - RESERVE
+        if (whole < first).all():
+            return None
+        last = self._workspace.rooms(stop.end) - RESERVE
+        if not last.min() >= 0.0:
+            return self._near(Code.WORKSPACE, last, "during the stop")
+        if (whole < first + last).all():
+            return None
+        return self._halve(stop, q, {0: first, _POSES: last})
+
+    def _halve(self, stop: StraightStop, q: Vector, rooms: dict[int, Vector]) -> Violation | None:
+        """Prove the poses of a stop by halves; `rooms` at the first and the last are known."""
+        reach = self._workspace.pair_reach.T
         poses = np.concatenate((q[None, :], self._poses(stop)))
         steps = np.abs(np.diff(poses, axis=0))
-        reach = self._workspace.pair_reach.T
         travel = np.concatenate((np.zeros((1, reach.shape[1])), np.cumsum(steps @ reach, axis=0)))
         hidden = np.maximum(stop.travel - steps.sum(axis=0), 0.0) @ reach  # of joints that turn between two poses
-        rooms = {0: self._workspace.rooms(q) - RESERVE}
         stretches = [(0, _POSES)]
         while stretches:
             first, last = stretches.pop()

@@ -29,26 +29,12 @@ from safety_supervisor import load_config
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor_sim.agent.acts import Cast, Players
 from safety_supervisor_sim.agent.child import Child
+from safety_supervisor_sim.agent.programme import SETTLE_TIMEOUT, cycle, play, say
 from safety_supervisor_sim.agent.stage import Stage, StageError
-from safety_supervisor_sim.scenario import Act, Scenario, load_scenario
+from safety_supervisor_sim.scenario import Scenario, load_scenario
 
 SPEAKER: Final = "safety_supervisor_sim.agent.speaker"
 START_TIMEOUT: Final = 30.0
-SETTLE_TIMEOUT: Final = 2.0
-HEARD_TIMEOUT: Final = 0.5
-CYCLED: Final = 0.3
-"""How long the e-stop stays pressed when its device has to be cycled at start-up, [s]."""
-LEFT: Final = 0.1
-"""Time for the drives to come to rest and for the last decisions to arrive, [s]."""
-
-
-def say(line: dict[str, Any]) -> None:
-    """Tell the parent about progress; nobody needs to listen."""
-    try:
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        pass
 
 
 def check(scenario: Scenario, configuration: Configuration) -> list[str]:
@@ -118,67 +104,6 @@ def take_places(stage: Stage, cast: Cast) -> None:
             cycle(cast)
     if not stage.wait(stage.has_output, SETTLE_TIMEOUT):
         raise StageError(f"nothing on {stage.configuration.output.topic}")
-
-
-def play(stage: Stage, cast: Cast, players: Players, acts: list[Act]) -> list[dict[str, Any]]:
-    """Play act after act; return what was sent and heard."""
-    results = []
-    for number, act in enumerate(acts):
-        say({"act": act.name, "number": number, "of": len(acts)})
-        stage.begin(act.name)
-        began = time.monotonic_ns()
-        facts = players.play(act)
-        expect = act.expect
-        if expect.state:
-            stage.wait_for_state(expect.state, SETTLE_TIMEOUT)
-        if expect.codes:
-            stage.wait_for_codes(expect.codes, HEARD_TIMEOUT)
-        stage.wait_for_rest(SETTLE_TIMEOUT, still=0.05)
-        time.sleep(LEFT)
-        seen = stage.observed
-        result = {
-            "name": act.name,
-            "began_ns": began,
-            "ended_ns": (ended := time.monotonic_ns()),
-            "state": stage.status.get("state", ""),
-            "states": list(seen.states),
-            "causes": list(seen.causes),
-            "decisions": list(seen.decisions),
-            "replies": list(seen.replies),
-            "facts": facts,
-        }
-        results.append(result)
-        say({"played": act.name, "state": result["state"], "seconds": (ended - began) * 1e-9})
-        if expect.state and result["state"] not in expect.state and not set_again(stage, cast):
-            say({"failed": f"in {result['state']} after {act.name}: nothing can be played any more"})
-            break
-    stage.mark("end")
-    return results
-
-
-def set_again(stage: Stage, cast: Cast) -> bool:
-    """After an act that ended in another state than expected: let people bring the supervisor back.
-
-    The act is lost, those behind it need not be. Returns whether it holds in AUTO again.
-    """
-    stage.mark("set again")
-    stage.wait_for_rest(SETTLE_TIMEOUT)
-    if stage.status.get("state") == "EMERGENCY_STOP":
-        cycle(cast)
-        stage.wait_for_state(["LOCKED"], SETTLE_TIMEOUT)
-    if stage.status.get("state") == "LOCKED":
-        stage.call("reset")
-        stage.wait_for_state(["READY"], SETTLE_TIMEOUT)
-    if stage.status.get("state") == "READY":
-        stage.call("start")
-    return stage.wait_for_state(["AUTO/HOLDING"], SETTLE_TIMEOUT)
-
-
-def cycle(cast: Cast) -> None:
-    """Press the e-stop and release it."""
-    cast.button.order(state="stop")
-    time.sleep(CYCLED)
-    cast.button.order(state="run")
 
 
 def make_executor() -> Any:

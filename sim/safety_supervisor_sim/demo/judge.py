@@ -258,6 +258,8 @@ def _seen(result: Record, motion: Mapping[str, Any]) -> str:
     parts += [f"{reply['service']} {'accepted' if reply['ok'] else 'refused'}" for reply in result["replies"]]
     if late_stops(result):
         parts.append(f"begun again x{late_stops(result)}")
+    if result.get("played_again"):
+        parts.append(f"played again after {' '.join(result['played_again'])}")
     parts.append(f"-> {result['state'] or 'unknown'}")
     parts.append(f"moved {motion['farthest']:.3f} rad" if motion["moved"] else "no motion")
     return ", ".join(parts)

@@ -46,6 +46,7 @@ def summarise(
         },
         "missed_cycles": missed_cycles,
         "late_stops": sum(late_stops(result) for result in run.results),
+        "played_again": {one["name"]: one["played_again"] for one in run.results if one.get("played_again")},
         "cycle_us": {name: _number(status.get(f"cycle_{name}_us")) for name in ("p50", "p99")},
         "lateness_us": {name: _number(status.get(f"lateness_{name}_us")) for name in ("p50", "p99")},
         "replay": None
@@ -98,7 +99,8 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
         f"good motion: {good['set_points']} set-points checked, {good['missing']} missing"
         + ("" if good["max_error"] is None else f", farthest {good['max_error']:.2g} rad from the output"),
         f"cycles: served in {cycle['p50']} us (p50), {cycle['p99']} us (p99); {summary['missed_cycles']} missed; "
-        f"{summary['late_stops']} stops of good motion by lateness",
+        f"{summary['late_stops']} stops of good motion by lateness, "
+        f"{len(summary['played_again'])} acts played again after the machine stood still",
     ]
     if replay is not None:
         same = "every effect came out again, bit for bit" if replay["identical"] else f"DIFFERENT: {replay['detail']}"

@@ -101,6 +101,23 @@ def test_a_good_run_is_good() -> None:
     assert reasons(good_run()) == []
 
 
+@pytest.mark.requirement("SR-054")
+@pytest.mark.parametrize(
+    ("code", "late_stops", "found"),
+    [
+        ("E_JERK_LIMIT", 1, []),
+        ("E_JERK_LIMIT", 0, ["good: unexpected E_JERK_LIMIT E_OVERRUN"]),
+        ("E_POSITION_LIMIT", 1, ["good: unexpected E_POSITION_LIMIT"]),
+    ],
+)
+def test_a_good_motion_that_lateness_stopped_may_begin_again(code: str, late_stops: int, found: list[str]) -> None:
+    parts = good_run()
+    good = parts["results"][0]
+    good["decisions"] += [{"verdict": "STOP", "code": "E_OVERRUN"}, {"verdict": "REJECT", "code": code}]
+    good["facts"]["late_stops"] = late_stops
+    assert reasons(parts) == found
+
+
 def test_nothing_played_is_not_good() -> None:
     assert not judge(Run([], [], {"samples": 1}, {}, Replayed(1, True))).ok
 

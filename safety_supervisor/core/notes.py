@@ -1,0 +1,60 @@
+"""What happened to motion that was under way, told to the source that asked for it: the end of each command once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.lane import Lane, Motive
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that happened to a source's motion.
+
+    Attributes:
+        source: whose motion.
+        command: correlation id.
+        code: what happened.
+        violation: the rule that was broken, None when the motion just ended.
+        detail: one sentence for people; empty where the code says it all.
+    """
+
+    source: str
+    command: str
+    code: Code
+    violation: Violation | None = None
+    detail: str = ""
+
+
+class Notes:
+    """Notes that wait to be told; of a command that moves several lanes only the first end is one (SR-031)."""
+
+    def __init__(self) -> None:
+        """Start with nothing to tell."""
+        self._fresh: list[Note] = []
+        self._told: set[tuple[str, str]] = set()
+
+    def add(self, motive: Motive, code: Code, violation: Violation | None = None, detail: str = "") -> None:
+        """Note how a motion ended, unless it was the supervisor's own."""
+        if motive.source:
+            self._fresh.append(Note(motive.source, motive.command, code, violation, detail))
+
+    def give_back(self, notes: tuple[Note, ...]) -> None:
+        """Keep notes that were taken for another time."""
+        self._fresh += notes
+
+    def take(self, lanes: Collection[Lane]) -> tuple[Note, ...]:
+        """Return what is new, and forget it; `lanes` are all of the robot's, as they are now."""
+        if not self._fresh and not self._told:
+            return ()
+        fresh, self._fresh = self._fresh, []
+        result = []
+        for note in fresh:
+            if (note.source, note.command) not in self._told:
+                self._told.add((note.source, note.command))
+                result.append(note)
+        # A part of the same command that plays on in another lane ends later, and says nothing new then.
+        self._told &= {(motive.source, motive.command) for lane in lanes for motive in lane.motives()}
+        return tuple(result)
