@@ -36,8 +36,8 @@ collect_ignore = [] if LAUNCH else ["launch"]
 
 
 REAL_TIME = (HERE / "ros", HERE / "sim")
-STILL = 0.01
-"""A control cycle is 4 ms; standing still for longer than this is the machine's failure, [s]."""
+STILL = 0.006
+"""A control cycle is 4 ms; standing still for longer than this, cycles were missed for it, [s]."""
 REPEATS = 2
 _repeated: list[str] = []
 _watch: StillnessWatch | None = None

@@ -35,7 +35,7 @@ def test_what_a_killed_process_leaves_is_known_and_cleared() -> None:
     killed, lives = start(), start()
     try:
         left, others = shared_memory.files_of(killed.pid), shared_memory.files_of(lives.pid)
-        assert len(left) >= 6, "a segment and two ports, each with its lock file"
+        assert len(left) >= 2, "a segment and its lock file; its ports too, where it listens in shared memory"
         assert left.isdisjoint(others)
         assert shared_memory.files_of_session(killed.pid) == left
         killed.send_signal(signal.SIGKILL)
