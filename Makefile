@@ -7,7 +7,7 @@ BIN := .venv/bin
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup demo test lint types rooms docs check-docs unit launch-test bench campaign lock clean
+.PHONY: help setup demo test lint types rooms docs check-docs unit launch-test bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -45,9 +45,6 @@ unit: setup ## pytest: unit, property, ROS and simulation tests; make unit ARGS=
 
 bench: setup ## measure: make bench ARGS="--json"
 	@$(BIN)/python -m bench $(ARGS)
-
-campaign: setup ## many seeded simulation runs: make campaign ARGS="--runs 100"
-	@$(BIN)/safety-supervisor sim campaign $(ARGS)
 
 lock: setup ## resolve the lock files again: make lock ARGS="--upgrade"
 	scripts/lock.sh $(ARGS)

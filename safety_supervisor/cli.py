@@ -47,7 +47,7 @@ ROOMS = {
 }
 SIMULATION = {
     "demo": "Simulated robot, misbehaving agent, supervisor.",
-    "sim": "Scenarios and campaigns in simulation.",
+    "sim": "Scenarios in simulation.",
 }
 
 ConfigFile = Annotated[

@@ -13,7 +13,7 @@ _FIXED: Final[dict[State, str]] = {
     State.READY: "Press START.",
     State.MANUAL: "Hold the enabling switch in its middle and move the robot.",
     State.AUTO_MOVING: "Nothing to do: the robot moves by itself.",
-    State.AUTO_HOLDING: "Nothing to do: the next good command moves the robot.",
+    State.AUTO_HOLDING: "Nothing to do: the next good command moves the robot, a stream from where it stands.",
     State.AUTO_REDUCED: "Keep clear: the robot returns to full speed by itself.",
     State.STOPPING: "Wait: the robot is stopping.",
     State.RECOVERY: "Hold HOLD-TO-RUN and bring the robot back inside; release it to end.",

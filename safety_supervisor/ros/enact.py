@@ -24,6 +24,8 @@ STATUS_PERIOD = NS_PER_S // 10
 DIAGNOSTICS_PERIOD = NS_PER_S
 WAITING_DECISIONS = 200
 HEARTBEAT = "~/heartbeat"
+USUAL = ("READY", "AUTO/MOVING", "AUTO/HOLDING", "LOCKED E_RESTARTED")
+"""States, some with their cause, that are no warning in the log."""
 
 Facts = Callable[[], Iterable[tuple[str, str]]]
 
@@ -139,7 +141,9 @@ class Enactor:
             told = f"{status.state} {status.cause}".strip()
             if told != self._told:
                 self._told = told
-                self._log.info(told)
+                usual = not status.cause or status.state in USUAL or told in USUAL
+                say = self._log.info if usual else self._log.warning
+                say(f"{told}: {status.next_step}" if status.cause else told)
             self._unshown = False
             self._status_due = now + STATUS_PERIOD
             message = self._write(status)
