@@ -141,9 +141,12 @@ class Enactor:
             told = f"{status.state} {status.cause}".strip()
             if told != self._told:
                 self._told = told
-                usual = not status.cause or status.state in USUAL or told in USUAL
-                say = self._log.info if usual else self._log.warning
-                say(f"{told}: {status.next_step}" if status.cause else told)
+                words = f"{told}: {status.next_step}" if status.cause else told
+                # Two lines of code: rclpy raises when one call site logs with another severity than before.
+                if not status.cause or status.state in USUAL or told in USUAL:
+                    self._log.info(words)
+                else:
+                    self._log.warning(words)
             self._unshown = False
             self._status_due = now + STATUS_PERIOD
             message = self._write(status)

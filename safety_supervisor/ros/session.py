@@ -35,8 +35,8 @@ from safety_supervisor.ros.services import Answer, HeldServices
 from safety_supervisor.ros.statistics import CycleStatistics
 from safety_supervisor.ros.warmup import warm_up
 
-DISCOVERY = 0.5
-"""How long another supervisor is given to be discovered, [s]."""
+DISCOVERY = 1.5
+"""How long another supervisor is given to be discovered, [s]; most of it passes while everything else is built."""
 DECODER_START = 20.0
 """[s]"""
 FAILURES = 20

@@ -271,6 +271,10 @@ class Client:
         """Bring the supervisor from LOCKED to AUTO as two acts of a person."""
         self.wait_state("LOCKED", timeout=60.0)
         reset = self.call("/supervisor/reset")
+        if "E_ACT_STATE state is INIT" in reset.message:  # that LOCKED was the last word of the supervisor before
+            self.spin(0.5)
+            self.wait_state("LOCKED", timeout=60.0)
+            reset = self.call("/supervisor/reset")
         assert reset.success, reset.message
         self.wait_state("READY")
         start = self.call("/supervisor/start")

@@ -81,7 +81,7 @@ def test_a_second_publisher_of_a_source_stops_until_one_is_left(
     intruder = guest("intruder")
     intruder.publisher(JointState, "/supervisor/sources/planner/joint_command")
     client.wait_for(lambda: client.status["cause"] == "E_ENDPOINT_REPLACED", "the stop for the second publisher")
-    client.wait_state("PROTECTIVE_STOP", "LOCKED")
+    client.wait_state("LOCKED")
     assert "E_ENDPOINT_REPLACED" in client.status["active_causes"]
     refused = client.call("/supervisor/reset")
     assert not refused.success
