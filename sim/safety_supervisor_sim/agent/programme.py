@@ -18,7 +18,7 @@ CYCLED: Final = 0.3
 LEFT: Final = 0.1
 """Time for the drives to come to rest and for the last decisions to arrive, [s]."""
 HICCUP: Final = frozenset({"E_OVERRUN", "E_ESTOP_SILENT"})
-"""Causes of a stop by which a machine that stood still shows; where none of them is expected, the act says nothing."""
+"""Lateness that stopped the robot, whosever it was; where none of them is expected, the act says nothing of its own."""
 ONCE: Final = (
     script.Flood,
     script.AgentDies,
@@ -42,8 +42,8 @@ def say(line: dict[str, Any]) -> None:
 def play(stage: Stage, cast: Cast, players: Players, acts: list[script.Act]) -> list[dict[str, Any]]:
     """Play act after act; return what was sent and heard.
 
-    An act in which the machine stood still is played once more, once people have set the supervisor again; that is
-    told in its result. The oracle goes on judging all the same.
+    An act that lateness disturbed is played once more, after people have set the supervisor again. That is told in its
+    result, whether the machine or the supervisor was late, and the oracle goes on judging all the same.
     """
     results = []
     for number, act in enumerate(acts):
@@ -90,7 +90,7 @@ def _play(stage: Stage, players: Players, act: script.Act) -> dict[str, Any]:
 
 
 def _disturbed(act: script.Act, result: dict[str, Any]) -> list[str]:
-    """Name what the machine's standing still brought into an act; empty when nothing, or when it was overcome."""
+    """Name what lateness brought into an act; empty when nothing, or when it was overcome."""
     if isinstance(act, ONCE) or (isinstance(act, script.TrajectoryAct) and act.call):
         return []
     overcome = result["facts"].get("late_stops") and result["state"] in act.expect.state
