@@ -38,7 +38,7 @@ collect_ignore = [] if LAUNCH else ["launch"]
 REAL_TIME = (HERE / "ros", HERE / "sim")
 STILL = 0.006
 """A control cycle is 4 ms; standing still for longer than this, cycles were missed for it, [s]."""
-REPEATS = 2
+REPEATS = 4
 _repeated: list[str] = []
 _watch: StillnessWatch | None = None
 

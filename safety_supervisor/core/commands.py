@@ -83,7 +83,7 @@ class Commands:
         violation = self._standing(session) or self._priority(session, taken.groups)
         if violation is None:
             settings = session.settings
-            since = seconds(min(self._period, max(0, event.at - last_tick)))
+            since = seconds(min(self._period, max(0, (event.received or event.at) - last_tick)))
             outcome = self._motion.offer(
                 taken,
                 seconds(settings.period),

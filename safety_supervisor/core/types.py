@@ -73,6 +73,8 @@ class StreamCommand(Value, frozen=True, tag=True):
     """May carry `cid:ID` or `cid:ID;key:KEY`."""
     body: str
     """Hash of the message's content apart from its header, hexadecimal; empty where no key is given."""
+    received: int = 0
+    """When the middleware received it, steady clock, [ns], at most one cycle before `at`; 0: at `at`."""
 
 
 class TrajectoryCommand(Value, frozen=True, tag=True):

@@ -1,8 +1,9 @@
 """What the node listens to: raw subscriptions that turn bytes into events.
 
 Every message costs the control thread a bounded time: rate and byte length are judged before anything is decoded,
-joint states are read in place, trajectories go to the decoder process. Streams and states: best effort, depth 1,
-which matches every publisher. Trajectories: reliable, depth 10, with the source's liveliness lease.
+joint states are read in place, trajectories go to the decoder process. Streams and states: best effort, which matches
+every publisher; their queues hold what a period brings, a bunch of late set-points included. Trajectories: reliable,
+depth 10, with the source's liveliness lease.
 """
 
 from __future__ import annotations
@@ -41,10 +42,14 @@ from safety_supervisor.ros.text import escape
 MAX_STATE_BYTES = 65_536
 MAX_STATE_RATE_HZ = 5_000.0
 MAX_TEXT_BYTES = 4_096
+STREAM_DEPTH = 8
+"""Set-points or joint states that one cycle takes at most; of more, the newest are kept."""
+ESTOP_DEPTH = 16
+"""A press may be followed by a release within one cycle, and must be seen."""
 
 
-def _stream_profile() -> QoSProfile:
-    return QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
+def _stream_profile(depth: int = STREAM_DEPTH) -> QoSProfile:
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
 
 
 def _trajectory_profile(lease: Nanoseconds | None) -> QoSProfile:
@@ -87,7 +92,7 @@ class SourceInput:
         self._reader = JointStateReader()
         self._reported_at = time.monotonic_ns()
 
-    def hear_set_point(self, data: bytes) -> None:
+    def hear_set_point(self, data: bytes, received: Nanoseconds) -> None:
         """Handle the bytes of `~/sources/NAME/joint_command`."""
         now = time.monotonic_ns()
         source = self.source
@@ -116,10 +121,11 @@ class SourceInput:
                 clock=clock,
                 frame_id=fields.frame_id,
                 body=body,
+                received=received,
             )
         )
 
-    def hear_trajectory(self, data: bytes) -> None:
+    def hear_trajectory(self, data: bytes, received: Nanoseconds) -> None:
         """Handle the bytes of `~/sources/NAME/joint_trajectory`."""
         now = time.monotonic_ns()
         source = self.source
@@ -164,14 +170,13 @@ class SimulatedEstop:
         self._newest = EstopInput("unknown")
         self._unseen: EstopInput | None = None
 
-    def hear(self, data: bytes) -> None:
+    def hear(self, data: bytes, received: Nanoseconds) -> None:
         """Handle a message."""
         text = read_string(data) if len(data) <= MAX_TEXT_BYTES else None
-        now = time.monotonic_ns()
         if text == "run":
-            self._newest = EstopInput("run", received_at=now)
+            self._newest = EstopInput("run", received_at=received)
             return
-        self._newest = EstopInput("stop" if text == "stop" else "unknown", received_at=now)
+        self._newest = EstopInput("stop" if text == "stop" else "unknown", received_at=received)
         if self._unseen is None or text == "stop":
             self._unseen = self._newest
 
@@ -220,10 +225,10 @@ class Inputs:
             subscribe(
                 String, "~/stop_requests", self._hear_stop, QoSProfile(depth=10, reliability=reliability), watch=False
             )
-        subscribe(String, "~/hold", self._hear_hold, stream)
+        subscribe(String, "~/hold", self._hear_hold, _stream_profile(1))
         if configuration.estop.driver is EstopDriver.SIMULATED:
             self.estop = SimulatedEstop()
-            subscribe(String, "~/simulated_estop", self.estop.hear, stream, required=True)
+            subscribe(String, "~/simulated_estop", self.estop.hear, _stream_profile(ESTOP_DEPTH), required=True)
 
     def report_excess(self, now: Nanoseconds) -> None:
         """Report what was held back since the last cycle."""
@@ -235,7 +240,7 @@ class Inputs:
         """Return the e-stop's newest word for this tick."""
         return EstopInput("run") if self.estop is None else self.estop.sample()
 
-    def _hear_joint_states(self, data: bytes) -> None:
+    def _hear_joint_states(self, data: bytes, received: Nanoseconds) -> None:
         now = time.monotonic_ns()
         if len(data) > MAX_STATE_BYTES or not self._state_bucket.admit(now):
             return  # what is not heard turns stale, and stale is a stop
@@ -246,7 +251,7 @@ class Inputs:
         event = JointStates(now, fields.names, fields.positions, fields.velocities, fields.stamp, clock)
         self._sink.enter(event)
 
-    def _hear_description(self, data: bytes) -> None:
+    def _hear_description(self, data: bytes, received: Nanoseconds) -> None:
         # Another length is another description: what is decoded and hashed is bounded by our own URDF's size.
         text = None
         if len(data) <= self._urdf_bytes + MAX_TEXT_BYTES:
@@ -258,7 +263,7 @@ class Inputs:
         digest = hashlib.sha256(encoded).hexdigest() if len(encoded) == self._urdf_bytes else ""
         self._sink.enter(RobotDescription(time.monotonic_ns(), digest))
 
-    def _hear_stop(self, data: bytes) -> None:
+    def _hear_stop(self, data: bytes, received: Nanoseconds) -> None:
         if self._stop_heard:
             return  # this cycle already stops; repeats cost nothing (REDTEAM 52)
         self._stop_heard = True
@@ -266,7 +271,7 @@ class Inputs:
         reason = escape(text) if text is not None else "(unreadable)"
         self._sink.enter(StopRequested(time.monotonic_ns(), "topic", reason))
 
-    def _hear_hold(self, data: bytes) -> None:
+    def _hear_hold(self, data: bytes, received: Nanoseconds) -> None:
         text = read_string(data) if len(data) <= MAX_TEXT_BYTES else None
         if text is not None and text.isascii() and text.isdecimal() and len(text) <= 18:
             self._sink.enter(HoldToRun(time.monotonic_ns(), int(text)))

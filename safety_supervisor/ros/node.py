@@ -16,12 +16,14 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.service import Service
+from rclpy.subscription import Subscription
 
 from safety_supervisor.config import ConfigurationError
 from safety_supervisor.core.stopping import longest_stop
 from safety_supervisor.core.trajectory import LONGEST_PATH_STOP
 from safety_supervisor.core.units import NS_PER_S, nanoseconds
 from safety_supervisor.ros.cycle import Cycle, Executor
+from safety_supervisor.ros.polled import PolledSubscriptions
 from safety_supervisor.ros.process import RealTime, listens_in_shared_memory
 from safety_supervisor.ros.services import Answer, HeldServices
 from safety_supervisor.ros.session import Session, StartError, read_configuration
@@ -52,7 +54,8 @@ class SupervisorNode(LifecycleNode):
 
     def __init__(self) -> None:
         """Create the node and its lifecycle services."""
-        self._held = HeldServices()  # before the node: its list of services is asked for
+        self._held = HeldServices()  # before the node: its lists of services and subscriptions are asked for
+        self._polled = PolledSubscriptions()
         overrides = [Parameter("start_type_description_service", value=False)]
         super().__init__("supervisor", start_parameter_services=False, parameter_overrides=overrides)
         read_only = ParameterDescriptor(read_only=True)
@@ -72,6 +75,11 @@ class SupervisorNode(LifecycleNode):
     def services(self) -> Iterator[Service]:
         """Services that the executor serves; the others are polled."""
         return (service for service in super().services if not self._held.hides(service))
+
+    @property
+    def subscriptions(self) -> Iterator[Subscription]:
+        """Subscriptions that the executor serves; the others are polled."""
+        return (subscription for subscription in super().subscriptions if not self._polled.hides(subscription))
 
     def serve(self, executor: Executor) -> None:
         """Use this executor, to which the node has been added."""
@@ -128,7 +136,7 @@ class SupervisorNode(LifecycleNode):
             if self.get_parameter("use_sim_time").value:
                 raise StartError("use_sim_time is refused: deadlines run on the steady clock of this machine")
             configuration = read_configuration(self._config_file, self._log_directory)
-            self.session = Session(self, configuration, self._held, lambda: self._real_time.text)
+            self.session = Session(self, configuration, self._held, self._polled, lambda: self._real_time.text)
             if listens_in_shared_memory():
                 log.warning("shared memory of the middleware in use: cycles may be missed, see config/fastdds.xml")
         except ConfigurationError as error:

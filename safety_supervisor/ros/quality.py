@@ -21,6 +21,7 @@ from rclpy.qos import QoSCompatibility, QoSPolicyKind, QoSProfile, qos_check_com
 
 from safety_supervisor.core.types import Event, IncompatibleEndpoint
 from safety_supervisor.core.units import NS_PER_S
+from safety_supervisor.ros.polled import Heard, PolledSubscriptions
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -134,10 +135,11 @@ class Endpoints:
         misfits: topic to what does not fit there now, kept by the graph watch, for people.
     """
 
-    def __init__(self, node: LifecycleNode, sink: Sink) -> None:
+    def __init__(self, node: LifecycleNode, sink: Sink, polled: PolledSubscriptions) -> None:
         """Nothing is made yet."""
         self._node = node
         self._sink = sink
+        self._polled = polled
         self._made: list[Any] = []
         self._publishers: list[Any] = []
         self.changed: set[str] = set()
@@ -149,7 +151,7 @@ class Endpoints:
         self,
         kind: type[Any],
         topic: str,
-        callback: Callable[[bytes], None],
+        heard: Heard,
         profile: QoSProfile,
         *,
         source: str = "",
@@ -157,12 +159,12 @@ class Endpoints:
         watch: bool = True,
         liveliness: Callable[[Any], None] | None = None,
     ) -> None:
-        """Subscribe to raw bytes.
+        """Subscribe to raw bytes, which are polled.
 
         Args:
             kind: message type.
             topic: as the node resolves it.
-            callback: takes the bytes.
+            heard: takes the bytes and the time of their receipt.
             profile: quality of service.
             source: source whose input this is; a publisher that does not fit prevents arming.
             required: whether that is so without a source too.
@@ -177,10 +179,9 @@ class Endpoints:
         if liveliness is not None:
             options["liveliness"] = self._guard(name, liveliness)
         events = SubscriptionEventCallbacks(**options, use_default_callbacks=False)
-        guarded = self._guard(name, callback)
-        self._made.append(
-            self._node.create_subscription(kind, topic, guarded, profile, raw=True, event_callbacks=events)
-        )
+        subscription = self._node.create_subscription(kind, topic, _never, profile, raw=True, event_callbacks=events)
+        self._polled.hold(subscription, self._guard(name, heard), profile.depth)
+        self._made.append(subscription)
 
     def advertise(self, kind: type[Any], topic: str, profile: QoSProfile, *, required: bool = False) -> Publisher:
         """Make a publisher; `required`: without a subscription that fits, arming is prevented."""
@@ -194,18 +195,19 @@ class Endpoints:
     def close(self) -> None:
         """Destroy everything that was made."""
         for subscription in self._made:
+            self._polled.forget(subscription)
             self._node.destroy_subscription(subscription)
         for publisher in self._publishers:
             self._node.destroy_publisher(publisher)
         self._made.clear()
         self._publishers.clear()
 
-    def _guard(self, where: str, callback: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _guard(self, where: str, callback: Callable[..., None]) -> Callable[..., None]:
         """Wrap a callback so that an exception becomes a fault of the supervisor and never ends the loop."""
 
-        def run(argument: Any) -> None:
+        def run(*arguments: Any) -> None:
             try:
-                callback(argument)
+                callback(*arguments)
             except Exception as error:  # our own bug, not the sender's: bad input is data
                 self._sink.fail(where, error)
 
@@ -225,3 +227,7 @@ class Endpoints:
             f"{topic}: an endpoint has an incompatible {policy}: nothing is heard; {ours.cure((policy,))}"
         )
         self._sink.enter(IncompatibleEndpoint(time.monotonic_ns(), topic, policy, False))
+
+
+def _never(data: bytes) -> None:
+    raise AssertionError("this subscription is polled, never called back")

@@ -30,6 +30,7 @@ from safety_supervisor.ros.files import FileWatch
 from safety_supervisor.ros.graph import GraphWatch, list_publishers
 from safety_supervisor.ros.inputs import Inputs
 from safety_supervisor.ros.outputs import find_output
+from safety_supervisor.ros.polled import PolledSubscriptions
 from safety_supervisor.ros.quality import Endpoints
 from safety_supervisor.ros.services import Answer, HeldServices
 from safety_supervisor.ros.statistics import CycleStatistics
@@ -70,6 +71,7 @@ class Session:
         node: the lifecycle node.
         configuration: of the robot.
         services: that are polled.
+        polled: takes the subscriptions.
         real_time: says what the operating system permitted.
 
     Raises:
@@ -77,7 +79,12 @@ class Session:
     """
 
     def __init__(
-        self, node: LifecycleNode, configuration: Configuration, services: HeldServices, real_time: Callable[[], str]
+        self,
+        node: LifecycleNode,
+        configuration: Configuration,
+        services: HeldServices,
+        polled: PolledSubscriptions,
+        real_time: Callable[[], str],
     ) -> None:
         """Build everything, in the order in which it may fail; what was built is torn down when a later part fails."""
         self.configuration = configuration
@@ -85,6 +92,7 @@ class Session:
         self.running = False
         self._node = node
         self._services = services
+        self._polled = polled
         self._real_time = real_time
         self._log_ok = True
         self._failures = 0
@@ -110,7 +118,7 @@ class Session:
         self.supervisor = Supervisor(configuration)
         self._await_decoder()
         self._refuse_second(began)
-        endpoints = Endpoints(node, self)
+        endpoints = Endpoints(node, self, self._polled)
         self._undo.append(endpoints.close)
         self.enactor = Enactor(node, configuration, endpoints, output, self._feed, self._services.reply, self._facts)
         self.inputs = Inputs(endpoints, configuration, self, self._decoder)
@@ -189,7 +197,8 @@ class Session:
     # --- while active
 
     def begin(self) -> None:
-        """Boot the core, and tell it of the graph as it is now."""
+        """Boot the core, and tell it of the graph as it is now; messages count from now on."""
+        self._polled.discard()
         self.running = True
         self.enter(msgspec.structs.replace(self._boot, at=time.monotonic_ns()))
         self._graph.look_at_all(time.monotonic_ns())
@@ -251,11 +260,12 @@ class Session:
             self.fail("after tick", error)
 
     def before_tick(self) -> None:
-        """Take service requests."""
+        """Take service requests, and what was heard since the last cycle."""
         try:
             self._services.poll()
+            self._polled.poll()
         except Exception as error:
-            self.fail("services", error)
+            self.fail("polling", error)
 
     def spare(self, now: Nanoseconds) -> None:
         """Do one slice of what can wait."""

@@ -1,10 +1,12 @@
 """A process that publishes bytes on a topic as fast as it is told: `flooder.py TOPIC TYPE BYTES RATE SECONDS`.
 
-TYPE is JointState or JointTrajectory; BYTES 0 sends a small well-formed message, more a message of that length.
+TYPE is JointState or JointTrajectory; BYTES 0 sends a small well-formed message, more a message of that length. It ends
+after SECONDS, or at once by SIGINT, and says how many it sent.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 
@@ -13,13 +15,16 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import LivelinessPolicy, QoSProfile
 from rclpy.serialization import serialize_message
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 
 def main() -> None:
     topic, kind, length, rate, seconds = sys.argv[1:6]
-    rclpy.init()
+    ended: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: ended.append(number))
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = Node("flooder", start_parameter_services=False)
     profile = QoSProfile(depth=10)
     names = [f"panda_joint{number}" for number in range(1, 8)]
@@ -33,11 +38,11 @@ def main() -> None:
         message = JointTrajectory(joint_names=names, points=[point] * max(1, int(length) // 100))
     data = serialize_message(message).ljust(int(length), b"\0")
     publisher = node.create_publisher(type(message), topic, profile)
-    while publisher.get_subscription_count() == 0:
+    while publisher.get_subscription_count() == 0 and not ended:
         time.sleep(0.01)
     time.sleep(0.2)
     begin, sent = time.monotonic(), 0
-    while (elapsed := time.monotonic() - begin) < float(seconds):
+    while (elapsed := time.monotonic() - begin) < float(seconds) and not ended:
         if sent < elapsed * float(rate):
             publisher.publish(data)
             sent += 1

@@ -20,6 +20,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from safety_supervisor.ros.graph import NAME_WAIT, NAMELESS, SLICE, GraphWatch
 from safety_supervisor.ros.outputs import offer_profile
+from safety_supervisor.ros.polled import PolledSubscriptions
 from safety_supervisor.ros.quality import Endpoints, describe
 
 MOTORS = "/panda_arm_controller/joint_trajectory"
@@ -167,7 +168,7 @@ def endpoint(name: str, profile: QoSProfile, kind: str = "trajectory_msgs/msg/Jo
 @pytest.fixture
 def watched() -> tuple[FakeNode, FakeSink, Endpoints, GraphWatch]:
     node, sink = FakeNode(), FakeSink()
-    endpoints = Endpoints(node, sink)  # type: ignore[arg-type]
+    endpoints = Endpoints(node, sink, PolledSubscriptions())  # type: ignore[arg-type]
     endpoints.sources["planner"] = ["/planner"]
     endpoints.watched["/planner"] = describe(JointTrajectory, QoSProfile(depth=10), publishes=False)
     endpoints.watched["/motors"] = describe(JointTrajectory, offer_profile(4_000_000), publishes=True)

@@ -29,11 +29,11 @@ def _message(text: str) -> bytes:
 def test_a_press_shorter_than_a_cycle_is_seen_once(words: list[str], seen: list[str]) -> None:
     estop = SimulatedEstop()
     for word in words:
-        estop.hear(_message(word))
+        estop.hear(_message(word), 1)
     assert [estop.sample().state for _ in seen] == seen
 
 
 def test_bytes_that_are_no_string_are_unknown() -> None:
     estop = SimulatedEstop()
-    estop.hear(b"\x00\x01")
+    estop.hear(b"\x00\x01", 1)
     assert estop.sample().state == "unknown"
