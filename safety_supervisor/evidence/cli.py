@@ -149,7 +149,9 @@ def show(
 
 
 def _say_tail(state: str, path: str, offset: int) -> None:
-    if state == "torn":
+    if state == "open":
+        typer.echo(f"{path} is still being written: read up to byte {offset}.", err=True)
+    elif state == "torn":
         typer.echo(
             f"{path} ends in an unfinished record at byte {offset}: normal after a kill or power loss.", err=True
         )

@@ -79,6 +79,15 @@ def test_show_says_torn_and_fails_on_corruption(log: Path) -> None:
     assert (result.exit_code, "corrupt" in result.output) == (1, True)
 
 
+def test_show_says_that_a_log_is_still_being_written(log: Path) -> None:
+    log.write_bytes(log.read_bytes()[:-3])
+    with log.open("ab") as file:
+        event_log.lock_segment(file.fileno())
+        result = CliRunner().invoke(app, ["show", str(log)])
+    assert (result.exit_code, "still being written" in result.output) == (0, True)
+    assert "unfinished" not in result.output
+
+
 @pytest.mark.parametrize("command", ["show", "replay"])
 def test_what_is_no_log_is_wrong_use(command: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("robot: {}")
