@@ -142,6 +142,8 @@ def show(
     if not as_json:
         header = log.header
         print(f"robot {header.robot_id}, boot {header.boot_id}, started {header.started_at}, {len(log.segments)} files")
+        if header.removed_boots:
+            print(f"removed at its start, the oldest first: boots {', '.join(header.removed_boots)}")
         Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(rows))
     _say_tail(log.tail.state, log.tail.path, log.tail.offset)
     if log.tail.state == "corrupt":

@@ -54,11 +54,13 @@ class LogHeader(msgspec.Struct, frozen=True, tag=True):
     versions: dict[str, str]
     """Software and CPU; bit-identical replay holds for the same ones."""
     started_at: str
-    """Wall time, UTC. Data only: nothing is computed from it."""
+    """Wall time, UTC. Data only: nothing is computed from it but the order in which old boots are removed."""
     schema: int = SCHEMA
     segment: int = 0
     previous_bytes: int = 0
     """Length up to which the previous segment counts; what stands beyond is repeated in this one."""
+    removed_boots: tuple[str, ...] = ()
+    """Ids of earlier boots whose logs were removed at this start."""
 
 
 class Gap(msgspec.Struct, frozen=True, tag=True):
