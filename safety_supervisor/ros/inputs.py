@@ -1,8 +1,9 @@
 """What the node listens to: raw subscriptions that turn bytes into events.
 
 Every message costs the control thread a bounded time: rate and byte length are judged before anything is decoded,
-joint states are read in place, trajectories go to the decoder process. Streams and states: best effort, depth 1,
-which matches every publisher. Trajectories: reliable, depth 10, with the source's liveliness lease.
+joint states are read in place, trajectories go to the decoder process. Streams and states: best effort, which matches
+every publisher; states with depth 1, of set-points all count. Trajectories: reliable, depth 10, with the source's
+liveliness lease.
 """
 
 from __future__ import annotations
@@ -43,8 +44,13 @@ MAX_STATE_RATE_HZ = 5_000.0
 MAX_TEXT_BYTES = 4_096
 
 
-def _stream_profile() -> QoSProfile:
-    return QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
+SET_POINTS = 8
+"""Set-points of a source that wait to be read: those that a stream may have waiting to be played, and as many again.
+Each is one of a chain: a lost one is a jump for those behind it."""
+
+
+def _newest(depth: int = 1) -> QoSProfile:
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
 
 
 def _trajectory_profile(lease: Nanoseconds | None) -> QoSProfile:
@@ -195,7 +201,7 @@ class Inputs:
         self.estop: SimulatedEstop | None = None
         self.sources = [SourceInput(source, sink, decoder) for source in configuration.sources]
         subscribe = endpoints.subscribe
-        stream = _stream_profile()
+        newest, stream = _newest(), _newest(SET_POINTS)
         for heard in self.sources:
             source = heard.source
             prefix = f"~/sources/{source.name}"
@@ -210,7 +216,7 @@ class Inputs:
                     source=source.name,
                     liveliness=heard.hear_liveliness if source.liveliness_lease is not None else None,
                 )
-        subscribe(JointState, "joint_states", self._hear_joint_states, stream, required=True)
+        subscribe(JointState, "joint_states", self._hear_joint_states, newest, required=True)
         latched = QoSProfile(
             depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
         )
@@ -220,10 +226,10 @@ class Inputs:
             subscribe(
                 String, "~/stop_requests", self._hear_stop, QoSProfile(depth=10, reliability=reliability), watch=False
             )
-        subscribe(String, "~/hold", self._hear_hold, stream)
+        subscribe(String, "~/hold", self._hear_hold, newest)
         if configuration.estop.driver is EstopDriver.SIMULATED:
             self.estop = SimulatedEstop()
-            subscribe(String, "~/simulated_estop", self.estop.hear, stream, required=True)
+            subscribe(String, "~/simulated_estop", self.estop.hear, newest, required=True)
 
     def report_excess(self, now: Nanoseconds) -> None:
         """Report what was held back since the last cycle."""
