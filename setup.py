@@ -26,6 +26,7 @@ setup(
         (f"share/{PACKAGE}", ["package.xml"]),
         (f"share/{PACKAGE}/launch", sorted(glob("launch/*.launch.py"))),
         (f"share/{PACKAGE}/config", sorted([*glob("config/*.yaml"), *glob("config/*.xml")])),
+        (f"share/{PACKAGE}/examples", sorted([*glob("examples/*.py"), *glob("examples/*.yaml")])),
         (f"share/{PACKAGE}/scenarios", sorted(glob("sim/scenarios/*.yaml"))),
         (f"share/{PACKAGE}/cells", sorted(glob("sim/cells/*.yaml"))),
     ],

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "safety_supervisor"
 SIMULATION = ROOT / "sim" / "safety_supervisor_sim"
-SOURCES = sorted(path for top in (SHIPPED, SIMULATION, ROOT / "test") for path in top.rglob("*.py"))
+SOURCES = sorted(path for top in (SHIPPED, SIMULATION, ROOT / "examples", ROOT / "test") for path in top.rglob("*.py"))
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 # What can tell the time, throw dice, wait, or reach the world outside.

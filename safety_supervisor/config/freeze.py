@@ -65,6 +65,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         evidence=settings.EvidenceSettings(
             log_directory=str(Path(evidence.log_directory).expanduser().absolute()),
             record_events=evidence.record_events,
+            keep_bytes=evidence.keep_bytes,
         ),
         sha256=sha256,
         path=str(path),

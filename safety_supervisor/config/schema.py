@@ -237,6 +237,14 @@ class EvidenceKeys(Section):
         max_length=1024,
     )
     record_events: bool = key("record every event that enters the core, for `log replay`", "", True)
+    keep_bytes: int = key(
+        "event logs of this robot's earlier boots: at start the oldest are removed until no more is left; "
+        "the boot before stays however long it is",
+        "bytes",
+        10_000_000_000,
+        ge=1_000_000,
+        le=10**15,
+    )
 
 
 SECTIONS: dict[str, type[Section]] = {

@@ -45,7 +45,9 @@ class Consequences:
             self._sessions[note.source].excuse(now)
         if note.code is Code.NOT_FINITE_RESULT:
             return {Code.NOT_FINITE_RESULT}
-        return set() if note.violation is None else self._count_refusal(note.source, note.violation, 1, now)
+        if note.violation is None or note.code in _LATE:
+            return set()
+        return self._count_refusal(note.source, note.violation, 1, now)
 
     def _count_refusal(self, source: str, violation: Violation, count: int, now: Nanoseconds) -> set[Code]:
         """Count refusals while motion is permitted; too many are a protective stop and quarantine."""

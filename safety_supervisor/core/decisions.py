@@ -66,9 +66,18 @@ class DecisionLog:
             now, note.source, note.command, verdict, note.code.value, "motion", note.detail or note.code.cause
         )
 
-    def stopped(self, now: Nanoseconds, source: str, command: str, code: Code, detail: str = "") -> Decision:
-        """Report motion that a cause stopped."""
-        return _decision(now, source, command, "STOP", code.value, "cause", detail or code.cause)
+    def stopped(
+        self,
+        now: Nanoseconds,
+        source: str,
+        command: str,
+        code: Code,
+        detail: str = "",
+        seen: tuple[float, float] = (0.0, 0.0),
+    ) -> Decision:
+        """Report motion that a cause stopped; `seen` is its value and its limit where it has them."""
+        violation = Violation(code, "cause", *seen, detail=detail)
+        return _of_violation(now, source, command, "STOP", violation, 1)
 
 
 def _decision(

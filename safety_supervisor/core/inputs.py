@@ -27,7 +27,7 @@ from safety_supervisor.core.types import (
     SourceEndpoints,
     Tick,
 )
-from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds, seconds
 
 _HOUR: Final = 3600 * NS_PER_S
 _WORKSPACE_EVERY: Final = 10 * 1_000_000
@@ -72,6 +72,7 @@ class Inputs:
         self._workspace_checked: Nanoseconds = 0
         self._incompatible: set[str] = set()
         self._overruns: deque[Nanoseconds] = deque(maxlen=configuration.timing.overruns_per_hour)
+        self._late: Nanoseconds = 0
 
     # --- once a cycle
 
@@ -86,6 +87,7 @@ class Inputs:
         causes |= self.switch.sample(event.estop, state is State.MANUAL)
         # A robot that rests in a stopped state is not endangered by a late cycle, and INIT sends nothing at all.
         if now - event.scheduled > self._timing.overrun and not first and state in _TRACKED:
+            self._late = now - event.scheduled
             causes.add(self._count_overrun(now))
         self.conditions.note(Code.LOG, not event.log_ok)
         self.conditions.note(Code.STATE_STALE, bool(self.measured.stale(now)))
@@ -117,6 +119,17 @@ class Inputs:
         self._overruns.append(now)
         too_many = len(self._overruns) == self._overruns.maxlen and now - self._overruns[0] < _HOUR
         return Code.OVERRUNS if too_many else Code.OVERRUN
+
+    def seen(self, cause: Code) -> tuple[float, float]:
+        """Return what was seen and what is allowed, for causes that are late cycles; else zeros.
+
+        `E_OVERRUN`: how late a cycle was and may be, [s]. `E_OVERRUNS`: late cycles within an hour, how many may be.
+        """
+        if cause is Code.OVERRUN:
+            return seconds(self._late), seconds(self._timing.overrun)
+        if cause is Code.OVERRUNS:
+            return float(len(self._overruns)), float(self._timing.overruns_per_hour - 1)
+        return 0.0, 0.0
 
     # --- what is asked of it
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from safety_supervisor.core.envelope import ENVELOPE, HISTORY, JointEnvelope
+from safety_supervisor.core.envelope import HISTORY, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.intake_results import SetPoint
 from safety_supervisor.core.lane import Lane, Progress, at_rest
-from safety_supervisor.core.notes import Note, Notes
+from safety_supervisor.core.notes import Note, Notes, excuse
 from safety_supervisor.core.segments import Segment, Stream
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.stopping import Stop, StopLimits, StopRoom, StraightStop
@@ -51,7 +51,7 @@ class Motion:
             for name, lane in self.lanes.items()
         }
         self.tick = 0
-        self._bridged = False
+        self._late = 0.0  # [s], of a cycle before which others were missed
         self._notes = Notes()
         self._horizon_of: Stop | None = None
         self._horizon: tuple[HorizonPoint, ...] = ()
@@ -285,11 +285,10 @@ class Motion:
             if isinstance(outcome, Verified):
                 self.kept, self.kept_tick = outcome.stop, self.tick
                 break
+            reason = excuse(outcome, self._late, self._dt)
             for name in self._offenders(outcome, moving):
                 lane = self.lanes[name]
-                # After missed cycles it is our lateness, and nobody's bad command.
-                late = self._bridged and outcome.code in ENVELOPE
-                self._halt(lane, Code.OVERRUN if late else outcome.code, violation=None if late else outcome)
+                self._halt(lane, reason.code, violation=reason)
                 state[:, lane.indices], progress[name] = lane.step(self.tick)
         if not any(came in (Progress.MOVING, Progress.ENDED) for came in progress.values()):
             state = self._follow_kept(progress, state, rules)
@@ -301,7 +300,7 @@ class Motion:
         self.history = np.concatenate((self.history[1:], state[:1]))
         self.state = state
         self._still = not state[1:].any()
-        self._bridged = False
+        self._late = 0.0
         return self._notes.take(self.lanes.values())
 
     def _verify(self, state: Matrix, rules: Rules, moving: list[str]) -> Verified | Violation:
@@ -350,16 +349,17 @@ class Motion:
         elapsed = (self.tick - self.kept_tick) * self._dt
         return self.kept.state(elapsed)
 
-    def bridge(self, missed: int) -> None:
+    def bridge(self, missed: int, late: float) -> None:
         """Take note of control periods that were missed, during which the controller ran on into the kept stop.
 
-        Only for outputs that carry the kept stop. What moves goes on from there if that keeps the envelope.
+        Only for outputs that carry the kept stop. What moves goes on from there if that keeps the envelope. `late` is
+        how late this cycle is, [s].
         """
         for _ in range(min(missed, _BRIDGE_LIMIT)):
             self.tick += 1
             self.state = self.kept.state((self.tick - self.kept_tick) * self._dt)
             self.history = np.concatenate((self.history[1:], self.state[:1]))
-            self._bridged = True
+            self._late = late
         self._still = not self.state[1:].any()
 
     def kept_state(self, tick: int) -> Matrix:

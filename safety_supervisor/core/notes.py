@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from safety_supervisor.core.envelope import ENVELOPE
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.lane import Lane, Motive
+
+
+def excuse(broken: Violation, late: float, period: float) -> Violation:
+    """Return why motion under way ends: after missed control cycles it is our lateness, and nobody's bad command.
+
+    Args:
+        broken: the rule that the next step would break.
+        late: how late the cycle is, before which others were missed, [s]; 0 when none was.
+        period: control period, [s]: a cycle that is later than this has missed another one.
+    """
+    if not late or broken.code not in ENVELOPE:
+        return broken
+    detail = f"missed control cycles: to go on from where the controller is would break {broken.rule}"
+    return Violation(Code.OVERRUN, "timing.period", late, period, broken.joint, detail)
 
 
 @dataclass(frozen=True, slots=True)

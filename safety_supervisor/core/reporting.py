@@ -80,7 +80,8 @@ class Reporting:
         if key == self._told and now - self._told_at < _STATUS_PERIOD:
             return []
         self._told, self._told_at = key, now
-        codes = first + tuple(rule.code for rule in by_hardness(active))
+        # What keeps INIT may be a cause as well.
+        codes = tuple(dict.fromkeys((*first, *(rule.code for rule in by_hardness(active)))))
         mode: Literal["none", "manual", "auto"] = "none"
         if state.state is State.MANUAL:
             mode = "manual"

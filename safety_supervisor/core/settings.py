@@ -235,6 +235,8 @@ class EvidenceSettings:
 
     log_directory: str
     record_events: bool
+    keep_bytes: int
+    """For event logs of earlier boots."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ from safety_supervisor.core.types import (
     Tick,
     TrajectoryCommand,
 )
-from safety_supervisor.core.units import Matrix
+from safety_supervisor.core.units import Matrix, seconds
 from safety_supervisor.core.verifier import Rules, Verifier
 from safety_supervisor.core.zones import Workspace
 
@@ -161,7 +161,7 @@ class Supervisor:
         rulings: tuple[Ruling, ...] = ()
         notes: tuple[Note, ...] = ()
         if self._placed:
-            self._motion.bridge(missed)
+            self._motion.bridge(missed, seconds(now - event.scheduled))
             if self._state.permits_motion:
                 rulings = self._commands.advance()
             before = self._motion.state
@@ -221,7 +221,7 @@ class Supervisor:
         effects: list[Effect] = []
         cause = self._state.cause or Code.PURGED
         for note in self._motion.stop_all():
-            effects.append(self._decisions.stopped(now, note.source, note.command, cause))
+            effects.append(self._decisions.stopped(now, note.source, note.command, cause, "", self._inputs.seen(cause)))
         for ruling in self._commands.purge():
             effects += self._decisions.ruled(ruling, now)
         if self._state.state is State.STOPPING:

@@ -33,8 +33,19 @@ _PROGRESS_BYTES = 5_000_000
 
 LogFile = Annotated[Path, typer.Argument(metavar="FILE", help="Any segment of the boot's log.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
-LogDirectory = Annotated[Path, typer.Option("--log-directory", help="Where latches and logs stand.")]
-Robot = Annotated[str, typer.Option("--robot", help="`robot.id` of the configuration.")]
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Configuration of the robot.", show_default=False)
+]
+LogDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the latches stand, when the supervisor was started with `log_directory`.", show_default=False
+    ),
+]
+Robot = Annotated[
+    str,
+    typer.Option(help="With --log-directory instead of --config: `robot.id` of the configuration.", show_default=False),
+]
 
 
 def plain(text: str, longest: int = _LONGEST_CELL) -> Text:
@@ -131,6 +142,8 @@ def show(
     if not as_json:
         header = log.header
         print(f"robot {header.robot_id}, boot {header.boot_id}, started {header.started_at}, {len(log.segments)} files")
+        if header.removed_boots:
+            print(f"removed at its start, the oldest first: boots {', '.join(header.removed_boots)}")
         Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(rows))
     _say_tail(log.tail.state, log.tail.path, log.tail.offset)
     if log.tail.state == "corrupt":
@@ -138,7 +151,9 @@ def show(
 
 
 def _say_tail(state: str, path: str, offset: int) -> None:
-    if state == "torn":
+    if state == "open":
+        typer.echo(f"{path} is still being written: read up to byte {offset}.", err=True)
+    elif state == "torn":
         typer.echo(
             f"{path} ends in an unfinished record at byte {offset}: normal after a kill or power loss.", err=True
         )
@@ -209,10 +224,34 @@ def _print_report(report: Any) -> None:
         print("SAME: every effect came out again, bit for bit")
 
 
+def _place(config: Path | None, log_directory: Path | None, robot: str) -> tuple[Path, str]:
+    """Return log directory and robot id; without a configuration, which may be broken or gone, both must be given."""
+    if config is None:
+        if log_directory is None or not robot:
+            raise _fail(2, "give --config FILE, or --log-directory DIR and --robot ID")
+        return log_directory, robot
+    if robot:
+        raise _fail(2, "--robot is given by --config already")
+    from safety_supervisor.config import ConfigurationError, load_config
+
+    try:
+        configuration = load_config(config)
+    except ConfigurationError as error:
+        for line in str(error).splitlines():
+            Console(stderr=True).print(plain(line, _LONGEST_TEXT), soft_wrap=True)
+        raise _fail(2, "or give --log-directory DIR and --robot ID") from None
+    return log_directory or Path(configuration.evidence.log_directory), configuration.robot.id
+
+
 @latch_app.command("show")
-def latch_show(log_directory: LogDirectory, robot: Robot, as_json: Json = False) -> None:
-    """Show what is latched. Exit 1 when something is."""
-    found = LatchStore(log_directory, robot).load()
+def latch_show(
+    config: Config = None, log_directory: LogDirectory = None, robot: Robot = "", as_json: Json = False
+) -> None:
+    """Show what is latched. Exit 1 when something is.
+
+    Example: safety-supervisor latch show --config my_robot.yaml
+    """
+    found = LatchStore(*_place(config, log_directory, robot)).load()
     if as_json:
         print(json.dumps(asdict(found)))
     else:
@@ -223,20 +262,25 @@ def latch_show(log_directory: LogDirectory, robot: Robot, as_json: Json = False)
 
 @latch_app.command("clear")
 def latch_clear(
-    log_directory: LogDirectory,
-    robot: Robot,
     by: Annotated[str, typer.Option(help="Who clears it.")],
     reason: Annotated[str, typer.Option(help="Why it may be cleared.")],
+    config: Config = None,
+    log_directory: LogDirectory = None,
+    robot: Robot = "",
 ) -> None:
-    """Clear the fault latch while no supervisor runs. An emergency stop is released by its device alone."""
+    """Clear the fault latch while no supervisor runs. An emergency stop is released by its device alone.
+
+    Example: safety-supervisor latch clear --config my_robot.yaml --by ada --reason "drive replaced"
+    """
     if not by.strip() or not reason.strip():
         raise _fail(2, "--by and --reason must say something")
-    if not log_directory.is_dir():
-        raise _fail(2, f"{log_directory} is no directory")
-    lock = RobotLock(log_directory, robot)
+    directory, robot = _place(config, log_directory, robot)
+    if not directory.is_dir():
+        raise _fail(2, f"{directory} is no directory: no supervisor of {robot} has run with it")
+    lock = RobotLock(directory, robot)
     try:
         lock.acquire_directory()
-        before = LatchStore(log_directory, robot).clear(by, reason)
+        before = LatchStore(directory, robot).clear(by, reason)
     except LockHeldError as error:
         raise _fail(1, f"{error}: stop the supervisor first") from None
     except OSError as error:

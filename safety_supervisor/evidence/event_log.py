@@ -4,14 +4,19 @@ A *segment* file is `MAGIC`, then records: u32 length, u32 CRC-32 of the payload
 payload is a `LogHeader`; every other one is an `Entry` (one handled event) or a `Gap`. A boot's log is its segments
 0, 1, 2, ... and replay needs all of them from 0.
 
+Its recorder holds a lock on the segment that it writes, so that a reader can tell a record that is not finished yet
+from one that never will be.
+
 Of the effects an entry keeps a digest of all and, in full, those that are not an `Actuate`: set-points are 90 % of
 the bytes and replay computes them again.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import struct
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +35,7 @@ SCHEMA = 1
 RECORD = struct.Struct("<II")
 LONGEST_RECORD = 64 * 1024 * 1024
 
+_LOCK_TRIES = 10
 _ACTUATE = b"\xa4type\xa7Actuate"
 _ENTRY = 0x93  # a MessagePack array of three: every other payload is a map
 
@@ -48,11 +54,13 @@ class LogHeader(msgspec.Struct, frozen=True, tag=True):
     versions: dict[str, str]
     """Software and CPU; bit-identical replay holds for the same ones."""
     started_at: str
-    """Wall time, UTC. Data only: nothing is computed from it."""
+    """Wall time, UTC. Data only: nothing is computed from it but the order in which old boots are removed."""
     schema: int = SCHEMA
     segment: int = 0
     previous_bytes: int = 0
     """Length up to which the previous segment counts; what stands beyond is repeated in this one."""
+    removed_boots: tuple[str, ...] = ()
+    """Ids of earlier boots whose logs were removed at this start."""
 
 
 class Gap(msgspec.Struct, frozen=True, tag=True):
@@ -81,7 +89,8 @@ class Tail:
     """How a log ends."""
 
     state: str
-    """`complete`; `torn`: the last record is unfinished, as after SIGKILL or power loss; `corrupt`."""
+    """`complete`; `open`: its recorder still writes it; `torn`: the last record is unfinished, as after SIGKILL or
+    power loss; `corrupt`."""
     path: str
     offset: int
     """First byte that does not count."""
@@ -134,6 +143,30 @@ def segment_name(header: LogHeader) -> str:
     return f"{stamp}Z-{boot}{number}{SUFFIX}"
 
 
+def lock_segment(descriptor: int) -> None:
+    """Show that a segment is being written, until the file is closed or its writer dies."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(0.001)  # a reader looks at it in this very moment
+        except OSError:
+            return  # a file system without locks: a log that grows is then taken for a torn one
+
+
+def _is_written(file: BinaryIO) -> bool:
+    """Whether a recorder writes a segment now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
+
+
 def _read_payload(file: BinaryIO) -> bytes | None:
     """Read one record; None when it is unfinished or its CRC is wrong."""
     head = file.read(RECORD.size)
@@ -154,9 +187,13 @@ def read_header(path: Path) -> LogHeader:
         OSError: when it can not be read.
     """
     with path.open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise LogError(f"{path}: no event log of this version")
-        payload = _read_payload(file)
+        written = _is_written(file)  # before the first byte is read: what is missing there may come
+        magic = file.read(len(MAGIC))
+        payload = _read_payload(file) if magic == MAGIC else None
+    if payload is None and written:
+        raise LogError(f"{path}: its recorder has just begun to write it: try again")
+    if magic != MAGIC:
+        raise LogError(f"{path}: no event log of this version")
     if payload is None:
         raise LogError(f"{path}: the header is damaged")
     try:
@@ -197,19 +234,24 @@ class EventLog:
         self.tail = Tail("complete", str(self.segments[-1][0]), self.size)
 
     def __iter__(self) -> Iterator[Entry | Gap]:
-        """Yield entries and gaps; `tail` tells afterwards how the log ended."""
+        """Yield entries and gaps; `tail` tells afterwards how the log ended.
+
+        A log that is being written is read as far as it had come when this reached its last segment.
+        """
         self.position = 0
         for number, (path, _) in enumerate(self.segments):
             last = number == len(self.segments) - 1
-            end = path.stat().st_size if last else self.segments[number + 1][1].previous_bytes
             with path.open("rb") as file:
+                written = last and _is_written(file)  # before its end is looked up, which does not move any more if not
+                end = path.stat().st_size if last else self.segments[number + 1][1].previous_bytes
                 file.seek(len(MAGIC))
                 file.seek(RECORD.unpack(file.read(RECORD.size))[0], 1)  # read_header has checked it
                 while file.tell() < end:
                     start = file.tell()
                     item = _decode(_read_payload(file))
                     if item is None or file.tell() > end:
-                        state = "torn" if last and not _resumes(path, start) else "corrupt"
+                        whole = last and not _resumes(path, start, end)
+                        state = "corrupt" if not whole else "open" if written else "torn"
                         self.tail = Tail(state, str(path), start)
                         return
                     self.position += file.tell() - start
@@ -217,7 +259,7 @@ class EventLog:
                 if file.tell() != end:
                     self.tail = Tail("corrupt", str(path), file.tell())
                     return
-                self.tail = Tail("complete", str(path), end)
+                self.tail = Tail("open" if written else "complete", str(path), end)
 
 
 def _decode(payload: bytes | None) -> Entry | Gap | None:
@@ -233,13 +275,15 @@ def _decode(payload: bytes | None) -> Entry | Gap | None:
     return other if isinstance(other, Gap) else None
 
 
-def _resumes(path: Path, start: int) -> bool:
-    """Return whether damage at `start` is damage in the middle and no torn tail.
+def _resumes(path: Path, start: int, end: int) -> bool:
+    """Return whether damage at `start`, in what the file held up to `end`, is damage in the middle and no torn tail.
 
     A record with a right CRC stands behind it, or the record is whole and wrong: a kill or a power loss leaves a
     record unfinished or zero-filled, and nothing behind it.
     """
-    data = path.read_bytes()[start:]
+    with path.open("rb") as file:
+        file.seek(start)
+        data = file.read(end - start)
     if not data.strip(b"\x00"):
         return False
     if len(data) >= RECORD.size:

@@ -308,7 +308,9 @@ def _write_latches(store: LatchStore, newest: dict[str, object]) -> None:
         print(f"latches can not be written: {error}", file=sys.stderr)
 
 
-def describe_boot(configuration: Configuration, boot_id: str, nonce: str) -> LogHeader:
+def describe_boot(
+    configuration: Configuration, boot_id: str, nonce: str, removed_boots: tuple[str, ...] = ()
+) -> LogHeader:
     """Build the header of a boot's log.
 
     Raises:
@@ -323,6 +325,7 @@ def describe_boot(configuration: Configuration, boot_id: str, nonce: str) -> Log
         configuration_sha256=configuration.sha256,
         versions=software_versions(),
         started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        removed_boots=removed_boots,
     )
 
 

@@ -128,6 +128,7 @@ class LogWriter:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self._path = self._directory / event_log.segment_name(self._header)
         self._file = os.open(self._path, flags, 0o600)
+        event_log.lock_segment(self._file)
         self._preamble = event_log.encode_header(self._header)
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

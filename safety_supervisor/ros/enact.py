@@ -19,6 +19,7 @@ from safety_supervisor.ros.cdr import write_counter
 from safety_supervisor.ros.messages import StatusWriter, decision_message
 from safety_supervisor.ros.outputs import Output, offer_profile
 from safety_supervisor.ros.quality import Endpoints
+from safety_supervisor.ros.refusals import RefusalLog
 
 STATUS_PERIOD = NS_PER_S // 10
 DIAGNOSTICS_PERIOD = NS_PER_S
@@ -92,6 +93,7 @@ class Enactor:
         self._status_due = 0
         self._diagnostics_due = 0
         self._waiting: deque[Decision] = deque()
+        self._refusals = RefusalLog()
         self.moving = False
         """Whether the last set-point moves."""
         self.relay_stop = False
@@ -135,7 +137,7 @@ class Enactor:
             self._unshown = True
 
     def slice(self, now: Nanoseconds) -> bool:
-        """Publish one thing that waited: a changed status, a decision, the periodic status; whether there was one."""
+        """Tell one thing that waited: a changed or due status, a line of the log, a decision; whether there was one."""
         status = self._newest
         if status is not None and (self._unshown or now >= self._status_due):
             told = f"{status.state} {status.cause}".strip()
@@ -155,8 +157,14 @@ class Enactor:
                 self._diagnostics_due = now + DIAGNOSTICS_PERIOD
                 self._diagnostics.publish(message)
             return True
+        line = self._refusals.line(now)
+        if line:
+            self._log.warning(line)
+            return True
         if self._waiting:
-            self._decisions.publish(decision_message(self._waiting.popleft(), time.time_ns()))
+            decision = self._waiting.popleft()
+            self._decisions.publish(decision_message(decision, time.time_ns()))
+            self._refusals.take(decision)
             return True
         return False
 

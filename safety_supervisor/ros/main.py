@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import Any
 
 GOOD, UNUSABLE = 0, 2
 NO_LOG_FILE = ("--ros-args", "--disable-external-lib-logs")
@@ -37,28 +38,29 @@ class Ending:
             raise Interrupted
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, make_executor: Callable[[], Any] | None = None) -> int:
     """Run the node until a signal or a shutdown.
 
     Args:
         arguments: command line with ROS arguments, the program's name first; `sys.argv` when None.
+        make_executor: makes the executor, once rclpy is initialised; `node.make_executor` when None.
 
     Returns:
         Exit status: 0 ended by a signal or a shutdown, 2 the configuration or the installation is not usable.
     """
     ending = Ending()
     try:
-        return _run(ending, sys.argv if arguments is None else arguments)
+        return _run(ending, sys.argv if arguments is None else arguments, make_executor)
     except Interrupted:
         return GOOD
 
 
-def _run(ending: Ending, arguments: Sequence[str]) -> int:
+def _run(ending: Ending, arguments: Sequence[str], make_executor: Callable[[], Any] | None) -> int:
     try:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
 
-        from safety_supervisor.ros.node import SUCCESS, SupervisorNode, make_executor
+        from safety_supervisor.ros import node as nodes
         from safety_supervisor.ros.process import never_wait_for_readers
     except ImportError as error:
         print(f"supervisor: {error}: install the extra `ros`, or source a ROS 2", file=sys.stderr)
@@ -66,19 +68,19 @@ def _run(ending: Ending, arguments: Sequence[str]) -> int:
     never_wait_for_readers()
     try:
         rclpy.init(args=[*arguments, *NO_LOG_FILE], signal_handler_options=SignalHandlerOptions.NO)
-        node = SupervisorNode()
+        node = nodes.SupervisorNode()
     except Exception as error:
         print(f"supervisor: {error}", file=sys.stderr)
         return UNUSABLE
     status = GOOD
     try:
-        executor = make_executor()
+        executor = (make_executor or nodes.make_executor)()
         executor.add_node(node)
         node.serve(executor)
         if node.autostart:
-            good = node.trigger_configure() == SUCCESS
+            good = node.trigger_configure() == nodes.SUCCESS
             ending.may_interrupt = False
-            if not good or (not ending.wanted and node.trigger_activate() != SUCCESS):
+            if not good or (not ending.wanted and node.trigger_activate() != nodes.SUCCESS):
                 status = UNUSABLE
         ending.may_interrupt = False
         while status == GOOD and not ending.wanted and not node.ended:

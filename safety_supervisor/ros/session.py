@@ -24,6 +24,7 @@ from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.evidence.feed import EventFeed, describe_boot
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore
+from safety_supervisor.evidence.retention import make_room
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.enact import HEARTBEAT, Enactor
 from safety_supervisor.ros.files import FileWatch
@@ -144,13 +145,25 @@ class Session:
             self._node.get_logger().error(f"latches: {self._latches.detail}")
 
     def _start_feed(self, configuration: Configuration, boot_id: str, nonce: str) -> None:
+        evidence = configuration.evidence
+        removed = self._make_room(configuration) if evidence.record_events else ()
         self._feed = EventFeed(
-            configuration.evidence.log_directory,
-            describe_boot(configuration, boot_id, nonce),
-            record_events=configuration.evidence.record_events,
+            evidence.log_directory,
+            describe_boot(configuration, boot_id, nonce, removed),
+            record_events=evidence.record_events,
             keep=(self._lock.fileno(),),
         )
         self._undo.append(self._feed.close)
+
+    def _make_room(self, configuration: Configuration) -> tuple[str, ...]:
+        """Remove the logs of the oldest boots where they are more than is kept; return the boots' ids."""
+        evidence, log = configuration.evidence, self._node.get_logger()
+        removal = make_room(evidence.log_directory, configuration.robot.id, evidence.keep_bytes)
+        if removal.boots:
+            log.info(f"{removal} (evidence.keep_bytes {evidence.keep_bytes})")
+        if removal.failure:
+            log.warning(f"an old event log can not be removed: {removal.failure}")
+        return removal.boots
 
     def _await_decoder(self) -> None:
         ends = time.monotonic() + DECODER_START

@@ -81,7 +81,7 @@ def configuration() -> Configuration:
         operators=OperatorSettings(False),
         estop=EstopSettings(EstopDriver.NONE),
         output=OutputSettings(OutputType.JOINT_STATE, "out", True, OnLoss.HOLD, None, None),
-        evidence=EvidenceSettings("log", False),
+        evidence=EvidenceSettings("log", False, 10**9),
         sha256="",
         path="",
     )

@@ -288,14 +288,14 @@ def test_missed_periods_are_bridged_along_the_stop() -> None:
     motion.begin_trajectory({"arm": quintic(motion, "arm", 0.4, 1.5)}, motion.tick, "planner", "a")
     run(motion, 120)
     kept, tick = motion.kept, motion.tick
-    motion.bridge(5)
+    motion.bridge(5, 0.02)
     assert motion.tick == tick + 5
     assert np.array_equal(motion.state, kept.state(5 * DT))
     assert np.array_equal(motion.history, np.stack([kept.state(i * DT)[0] for i in (3, 4, 5)]))
     rows = [kept.state(i * DT)[0] for i in range(6)]
     more, _ = run(motion, 300)
     keeps_envelope(rows + more)
-    motion.bridge(0)
+    motion.bridge(0, 0.0)
     assert motion.at_rest
 
 

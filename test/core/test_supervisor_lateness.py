@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from rig import HOME, Rig
+from rig import HOME, Rig, panda
 
 from safety_supervisor.core.types import StopRequested
 
@@ -85,7 +86,8 @@ def test_lateness_excuses_no_other_mistake(rigs: Rigs) -> None:
 @pytest.mark.requirement("SR-037")
 @pytest.mark.parametrize("kind", ["stream", "trajectory"])
 def test_cycles_that_we_missed_are_no_bad_command(rigs: Rigs, kind: str) -> None:
-    rig = rigs().auto()
+    strict = tuple(replace(source, refusals=0) for source in panda().sources)  # a single one would be counted
+    rig = rigs(panda(sources=strict)).auto()
     flow: Callable[[int], None] | None = None
     if kind == "stream":
         flow = Sweep(rig)
@@ -102,6 +104,10 @@ def test_cycles_that_we_missed_are_no_bad_command(rigs: Rigs, kind: str) -> None
     rig.seconds(0.3)
     stopped = rig.decisions("STOP")
     assert [d.code for d in stopped] == ["E_OVERRUN"]
+    # 3 periods late, where one is a missed cycle: how late, how much is allowed, by how much it was passed.
+    told = (stopped[0].value, stopped[0].limit, stopped[0].margin)
+    assert told == pytest.approx((0.012, 0.004, -0.008))
+    assert stopped[0].rule == "timing.period"
     assert rig.state == "AUTO/HOLDING"
     resumes_alone(rig)
 

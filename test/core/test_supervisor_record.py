@@ -90,6 +90,21 @@ def test_the_status_is_told_on_every_change_and_at_10_hz(rigs: Rigs) -> None:
 
 
 @pytest.mark.requirement("SR-031")
+def test_in_init_what_keeps_it_and_is_a_cause_as_well_is_named_once(rigs: Rigs) -> None:
+    rig = rigs()
+    rig.log_ok = False
+    rig.measure = False
+    rig.estop = "unknown"
+    rig.estop_received = 0
+    rig.cycle(50)
+    assert rig.state == "INIT"
+    codes = rig.status.active_causes
+    assert {"E_ACT_INPUT", "E_LOG", "E_ESTOP_SILENT"} <= set(codes)
+    assert len(codes) == len(set(codes)), codes
+    assert codes[0] == "E_ACT_INPUT", "what keeps INIT comes first"
+
+
+@pytest.mark.requirement("SR-031")
 @pytest.mark.requirement("SR-010")
 def test_every_act_is_answered_with_its_reason(rigs: Rigs) -> None:
     rig = rigs()

@@ -439,6 +439,32 @@ def test_the_third_overrun_within_an_hour_is_a_fault(rigs: Rigs) -> None:
     assert rig.latches == (False, "E_OVERRUNS")
 
 
+@pytest.mark.requirement("SR-031")
+@pytest.mark.requirement("SR-038")
+def test_the_decision_on_an_overrun_says_how_late_and_how_much_is_allowed(rigs: Rigs) -> None:
+    def stopped(code: str) -> tuple[float, float, float]:
+        decision = rig.decisions("STOP")[-1]
+        assert decision.code == code
+        return decision.value, decision.limit, decision.margin
+
+    rig = rigs().auto()
+    for milliseconds in (13, 20):
+        rig.move()
+        rig.late = milliseconds * 1_000_000
+        rig.cycle()
+        rig.late = 0
+        rig.now += milliseconds // 4 * rig.period
+        rig.skips = True
+        assert stopped("E_OVERRUN") == pytest.approx((milliseconds / 1000, 0.012, 0.012 - milliseconds / 1000))
+        rig.until(L)
+        assert rig.act("reset").ok
+        assert rig.act("start", "auto").ok
+        rig.cycle(2)
+    rig.move()
+    late(rig)
+    assert stopped("E_OVERRUNS") == (3.0, 2.0, -1.0)
+
+
 @pytest.mark.requirement("SR-038")
 def test_two_overruns_an_hour_apart_and_short_lateness_are_no_fault(rigs: Rigs) -> None:
     rig = rigs().auto()

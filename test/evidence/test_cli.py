@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 from evidence_records import actuate, decision, header, status, tick
 from typer.testing import CliRunner
 
@@ -17,6 +18,7 @@ from safety_supervisor.evidence.instance_lock import RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore, StoredLatches
 
 SECOND = 1_000_000_000
+PANDA = Path(__file__).parents[2] / "config" / "panda.yaml"
 encode = msgspec.msgpack.Encoder().encode
 
 
@@ -77,6 +79,15 @@ def test_show_says_torn_and_fails_on_corruption(log: Path) -> None:
     assert (result.exit_code, "corrupt" in result.output) == (1, True)
 
 
+def test_show_says_that_a_log_is_still_being_written(log: Path) -> None:
+    log.write_bytes(log.read_bytes()[:-3])
+    with log.open("ab") as file:
+        event_log.lock_segment(file.fileno())
+        result = CliRunner().invoke(app, ["show", str(log)])
+    assert (result.exit_code, "still being written" in result.output) == (0, True)
+    assert "unfinished" not in result.output
+
+
 @pytest.mark.parametrize("command", ["show", "replay"])
 def test_what_is_no_log_is_wrong_use(command: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("robot: {}")
@@ -112,6 +123,37 @@ def test_a_fault_is_cleared_by_a_named_person_while_no_supervisor_runs(tmp_path:
     assert "emergency stop stays latched" in output
     assert store.load() == StoredLatches(True, "")
     assert "drive replaced" in (tmp_path / "panda.latches.history").read_text()
+
+
+@pytest.mark.requirement("SR-047")
+def test_the_configuration_says_where_the_latches_are(tmp_path: Path) -> None:
+    base = yaml.safe_load(PANDA.read_text())
+    base["robot"]["id"] = "panda_two"
+    base["evidence"]["log_directory"] = str(tmp_path / "log")
+    config = tmp_path / "robot.yaml"
+    config.write_text(yaml.safe_dump(base))
+    assert latch("clear", "--config", str(config), "--by", "ada", "--reason", "new")[0] == 2  # it never ran
+    assert latch("show", "--config", str(config))[0] == 0
+    for directory, more in ((tmp_path / "log", []), (tmp_path / "x", ["--log-directory", str(tmp_path / "x")])):
+        directory.mkdir()
+        store = LatchStore(directory, "panda_two")
+        store.write(False, "E_TRACKING")
+        status, output = latch("show", "--config", str(config), *more)
+        assert (status, "fault: E_TRACKING" in output) == (1, True)
+        status, output = latch("clear", "--config", str(config), *more, "--by", "ada", "--reason", "drive replaced")
+        assert (status, "cleared: E_TRACKING" in output) == (0, True)
+        assert store.load() == StoredLatches(False, "")
+
+
+def test_without_a_good_configuration_both_directory_and_robot_are_asked_for(tmp_path: Path) -> None:
+    broken = tmp_path / "robot.yaml"
+    broken.write_text("robot: {id: panda}\n")
+    for words in ([], ["--robot", "panda"], ["--log-directory", str(tmp_path)], ["--config", str(broken)]):
+        status, output = latch("show", *words)
+        assert status == 2
+        assert "--log-directory DIR and --robot ID" in output.replace("\n", " ")
+    assert "evidence" in latch("show", "--config", str(broken))[1]
+    assert latch("show", "--config", str(PANDA), "--robot", "other")[0] == 2
 
 
 def test_show_tells_free_latches_from_unknown_ones(tmp_path: Path) -> None:

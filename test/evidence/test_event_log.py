@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -81,6 +83,62 @@ def test_every_flipped_bit_of_a_record_in_the_middle_is_corruption(tmp_path: Pat
         path.write_bytes(damaged)
         items, state = read(path)
         assert (len(items), state) == (1, "corrupt"), bit
+
+
+@contextlib.contextmanager
+def being_written(path: Path) -> Iterator[None]:
+    """Hold the file as its recorder does."""
+    with path.open("ab") as file:
+        event_log.lock_segment(file.fileno())
+        yield
+
+
+def test_what_a_recorder_still_writes_is_open_wherever_it_has_come_to(tmp_path: Path) -> None:
+    parts = records(2)
+    whole = write(tmp_path, parts).read_bytes()
+    path = tmp_path / "a.events"
+    for cut in range(len(whole) - len(parts[1]), len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        with being_written(path):
+            items, state = read(path)
+        assert (len(items), state) == (2 if cut == len(whole) else 1, "open"), cut
+    path.write_bytes(whole[:-1])
+    assert read(path)[1] == "torn", "nobody writes it any more"
+
+
+def test_a_log_that_grows_while_it_is_read_is_not_corrupt(tmp_path: Path) -> None:
+    parts = records(4)
+    path = write(tmp_path, [parts[0], parts[1], parts[2][:40]])
+    with being_written(path):
+        log = EventLog(path)
+        reading = iter(log)
+        items = [next(reading)]
+        with path.open("ab") as file:
+            file.write(parts[2][40:] + parts[3])
+        items += reading
+    assert [item.event.at for item in items if isinstance(item, Entry)] == [1, 2]
+    assert log.tail.state == "open"
+    assert read(path)[1] == "complete"
+
+
+@pytest.mark.redteam(38)
+def test_damage_in_the_middle_of_a_log_that_is_being_written_is_corruption(tmp_path: Path) -> None:
+    parts = records(4)
+    damaged = bytearray(parts[1])
+    damaged[60] ^= 1
+    path = write(tmp_path, [parts[0], bytes(damaged), parts[2], parts[3][:30]])
+    with being_written(path):
+        items, state = read(path)
+    assert (len(items), state) == (1, "corrupt")
+
+
+def test_a_header_that_is_being_written_is_not_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.events"
+    whole = event_log.encode_header(header())
+    for length in (0, 5, 14, 30, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with being_written(path), pytest.raises(LogError, match="try again"):
+            EventLog(path)
 
 
 def test_a_zero_filled_tail_is_torn(tmp_path: Path) -> None:

@@ -75,6 +75,25 @@ def test_what_was_recorded_is_in_the_file_in_order(start: Start, tmp_path: Path)
     assert log.segments[0][0].stat().st_mode & 0o777 == 0o600
 
 
+def test_a_log_is_read_while_it_is_written(start: Start, tmp_path: Path) -> None:
+    feed = start()
+    lengths = []
+    at = 0
+    while len(lengths) < 200:
+        record(feed, at + 1, at + 20)
+        at += 20
+        log = only_log(tmp_path / "log")
+        found = ticks(list(log))
+        assert log.tail.state == "open"
+        assert found == list(range(1, len(found) + 1))
+        lengths.append(len(found))
+    assert lengths == sorted(lengths)
+    assert lengths[-1] > 0
+    assert feed.close(10.0)
+    log = only_log(tmp_path / "log")
+    assert (ticks(list(log))[-1], log.tail.state) == (at, "complete")
+
+
 @pytest.mark.requirement("SR-043")
 @pytest.mark.redteam(41)
 def test_a_killed_control_process_loses_nothing_that_was_acknowledged_and_leaves_no_recorder(tmp_path: Path) -> None:

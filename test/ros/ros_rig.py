@@ -367,6 +367,10 @@ class Rig:
         """Start a program that stands beside the tests."""
         return self._start([str(Path(__file__).with_name(name)), *arguments], name)
 
+    def example(self, name: str, *arguments: str) -> Process:
+        """Start a program that is shown to users."""
+        return self._start([str(REPOSITORY / "examples" / name), *arguments], name)
+
     def _start(self, command: list[str], name: str, sink: int | None = None) -> Process:
         process = Process(command, self.domain, self.directory, name, sink)
         self._processes.append(process)

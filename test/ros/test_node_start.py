@@ -12,6 +12,9 @@ import pytest
 from lifecycle_msgs.srv import GetState
 from ros_rig import Rig, children_of, write_configuration
 
+from safety_supervisor.evidence.event_log import EventLog, LogHeader, encode_header, segment_name
+from safety_supervisor.evidence.latch_store import LatchStore
+
 START = 60.0
 """A start is 3 s of work; a busy machine shares its processors, [s]."""
 
@@ -72,6 +75,29 @@ def test_a_second_supervisor_is_refused(rig: Rig, tmp_path: Path) -> None:
     client.spin(0.3)
     assert client.state == "LOCKED"
     assert first.process.poll() is None
+
+
+@pytest.mark.requirement("SR-047")
+def test_old_event_logs_are_removed_at_start_and_that_is_said(rig: Rig) -> None:
+    directory = rig.fresh_directory()
+    LatchStore(directory, "panda").open()
+    old: list[Path] = []
+    for number in (1, 2):
+        begun = f"2020-01-0{number}T00:00:00+00:00"
+        head = LogHeader("panda", f"boot{number}", "n", b"", b"", "", {}, begun)
+        old.append(directory / segment_name(head))
+        old[-1].write_bytes(encode_header(head).ljust(800_000, b"\0"))
+    rig.cell()
+    client = rig.client()
+    supervisor = rig.supervisor(f"log_directory:={directory}", evidence={"keep_bytes": 1_000_000})
+    client.wait_state("LOCKED", timeout=START)  # and not FAULT: the latches are there
+    supervisor.send(signal.SIGINT)
+    assert client.wait_end(supervisor) == 0
+    assert "removed old event logs: boots 1, 2020-01-01" in supervisor.text
+    assert [path.exists() for path in old] == [False, True]
+    (now,) = set(directory.glob("*.events")) - set(old)
+    assert EventLog(now).header.removed_boots == ("boot1",)
+    assert LatchStore(directory, "panda").path.exists()
 
 
 @pytest.mark.requirement("SR-049")
