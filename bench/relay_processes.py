@@ -26,7 +26,7 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
 from safety_supervisor.ros.cdr import JointStateWriter
-from safety_supervisor.ros.node import make_executor
+from safety_supervisor.ros.cycle import make_executor
 from safety_supervisor.ros.process import RealTime
 
 JOINTS = [f"panda_joint{number}" for number in range(1, 8)]

@@ -47,10 +47,17 @@ def _check_sources(sections: Sections, problems: Problems) -> None:
                 f"is {source.rate_limit_hz:g}; for a period of {source.period:g} s allowed: {low:g} to {high:g}",
             )  # fmt: skip
         _check_liveliness(path, source, problems)
+        if source.array_commands is not None and source.array_commands not in source.commands:
+            problems.add(
+                f"{path}.array_commands", Code.VALUE, f"is {source.array_commands}, which is not in `commands`",
+                f"Add {source.array_commands} to `commands`, or leave the key out.",
+            )  # fmt: skip
         if sections.robot is not None:
             commanded = [joint for group in source.groups for joint in sections.robot.groups.get(group, [])]
             # CDR: header with a frame_id of up to 160 bytes, per joint a padded name and one value.
-            needed = 200 + sum(len(joint) + 16 for joint in commanded)
+            # In an array a value has a dimension of its own: a padded label and three numbers more.
+            each = 16 if source.array_commands is None else 28
+            needed = 200 + sum(len(joint) + each for joint in commanded)
             if source.max_message_bytes < needed:
                 problems.add(
                     f"{path}.max_message_bytes", Code.VALUE,

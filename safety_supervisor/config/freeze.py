@@ -101,6 +101,7 @@ def _source(name: str, keys: schema.SourceKeys) -> settings.SourceSettings:
         priority=keys.priority,
         groups=tuple(keys.groups),
         commands=frozenset(settings.CommandKind(kind) for kind in keys.commands),
+        array_commands=None if keys.array_commands is None else settings.CommandKind(keys.array_commands),
         period=nanoseconds(keys.period),
         playout_periods=keys.playout_periods,
         rate_limit_hz=keys.rate_limit_hz,

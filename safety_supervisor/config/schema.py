@@ -75,6 +75,9 @@ class SourceKeys(Section):
     priority: int = key("higher wins a joint group; no two sources of a group share one", ge=0, le=1000)
     groups: list[Name] = key("joint groups that it may move", min_length=1, max_length=20)
     commands: list[Literal["position", "velocity", "trajectory"]] = key("what it may send", min_length=1, max_length=3)
+    array_commands: Literal["position", "velocity"] | None = key(
+        "what the arrays of `~/sources/NAME/commands` hold, one of `commands`; null: there is no such topic", "", None
+    )
     period: float = key("declared time between two streamed set-points", "s", ge=0.001, le=0.2)
     playout_periods: int = key(
         "play-out delay: 1 for a steady clock, 2 where messages jitter", "periods", 2, ge=1, le=2
@@ -105,7 +108,8 @@ class SourceKeys(Section):
     )
     refusal_window: float = key("the window", "s", 5.0, gt=0.0, le=600.0)
     liveliness_lease: float | None = key(
-        "lease that the trajectory publisher must offer; its loss ends the playing trajectory in the kept stop; "
+        "lease that the trajectory publisher must offer, and within which an action's client must acknowledge "
+        "feedback; its loss ends the playing trajectory in the kept stop; "
         "mandatory for a source of trajectories",
         "s",
         None,

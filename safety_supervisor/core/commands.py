@@ -6,7 +6,7 @@ the kept stop; the next good command resumes (SR-054).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -42,6 +42,7 @@ class Ruling:
         began: whether motion begins with it.
         count: commands that it stands for.
         repeated: whether it is an earlier ruling, given again to the same idempotency key.
+        foldable: whether its sender waits for no answer of its own, so that equal ones may be told as one.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Ruling:
     began: bool = False
     count: int = 1
     repeated: bool = False
+    foldable: bool = False
 
 
 class Commands:
@@ -95,7 +97,7 @@ class Commands:
                 self._intake.remember(taken.source, taken.command, "PASS", "")
                 return Ruling(taken.source, taken.command, "PASS", began=True) if outcome else None
             violation = outcome
-        return self._refuse(taken.source, taken.command, violation)
+        return replace(self._refuse(taken.source, taken.command, violation), foldable=True)
 
     def trajectory(self, event: TrajectoryCommand) -> Ruling | None:
         """Rule on a trajectory, or begin its verification; the ruling then comes from `advance`."""
@@ -120,8 +122,8 @@ class Commands:
         """Rule on what was refused before it was decoded."""
         code = CODE_OF.get(event.code, Code.UNDECODABLE)
         violation = Violation(code, "source.bytes", event.value, event.limit, detail=event.detail)
-        ruling = self._refuse(event.source, "", violation)
-        return Ruling(ruling.source, "", ruling.verdict, violation, count=event.count)
+        ruling = self._refuse(event.source, event.command, violation)
+        return replace(ruling, count=event.count, foldable=not event.command)
 
     # --- trajectories under verification
 
@@ -256,11 +258,13 @@ class Commands:
         """Whether another source has a higher priority."""
         return self.sessions[name].settings.priority > session.settings.priority
 
-    def _cancel(self, cancel: Cancel) -> Ruling:
+    def _cancel(self, cancel: Cancel) -> Ruling | None:
         lanes = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(cancel.source))
-        self._drop(cancel.source, Violation(Code.CANCELLED, "source.cancel"))
-        self._motion.stop_lanes(lanes, cancel.source, Code.CANCELLED, Code.CANCELLED.cause)
-        return Ruling(cancel.source, cancel.command, "PASS", code=Code.CANCELLED.value)
+        self._drop(cancel.source, Violation(cancel.code, "source.cancel"))
+        self._motion.stop_lanes(lanes, cancel.source, cancel.code, cancel.code.cause)
+        if cancel.code is not Code.CANCELLED:
+            return None  # nobody asked: the end of each trajectory tells it
+        return Ruling(cancel.source, cancel.command, "PASS", code=cancel.code.value)
 
     def _unusual(self, taken: Refused | Repeat) -> Ruling:
         if isinstance(taken, Repeat):

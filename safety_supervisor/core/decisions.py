@@ -36,7 +36,7 @@ class DecisionLog:
         if violation is None:
             detail = "the earlier result of this key" if ruling.repeated else ""
             return [_decision(now, ruling.source, ruling.command, ruling.verdict, ruling.code, detail=detail)]
-        if violation.code not in _FOLDED:
+        if not ruling.foldable or violation.code not in _FOLDED:
             return [_of_violation(now, ruling.source, ruling.command, ruling.verdict, violation, ruling.count)]
         key = (ruling.source, violation.code)
         _, unsaid, _ = self._unsaid.get(key, (ruling, 0, now))

@@ -48,6 +48,8 @@ class Code(str, Enum):
     BUSY = "E_BUSY", "An earlier trajectory of the source is still being decoded or verified.", "Wait for its decision."
     KEY_CONFLICT = "E_KEY_CONFLICT", "An idempotency key came again with another body.", "Use a new key for a new command."
     KEYS_FULL = "E_KEYS_FULL", "The source has used more idempotency keys than are remembered.", "Wait until old keys age out."
+    LABELS = "E_LABELS", "An array does not name its joints.", "Fill `layout.dim` with one entry per value: `label` the joint's name, `size` 1 or 0; `data_offset` 0."
+    GOAL = "E_GOAL", "An action goal asks for what is not offered.", "Leave multi-DOF fields empty; give tolerances of position and velocity, finite, 0 or more (or -1), once for each joint of the trajectory."
     FRAME_ID = "E_FRAME_ID", "`header.frame_id` is neither empty nor `cid:ID[;key:KEY]` in plain ASCII.", "Use the form, or leave it empty."
 
     # --- a command is not allowed now
@@ -75,6 +77,8 @@ class Code(str, Enum):
     LATE = "E_LATE", "The next set-point did not arrive in time.", "Send at the declared period; the kept stop runs, the next good command resumes."
     ENDED = "E_ENDED", "The motion ended.", "Nothing to do."
     SOURCE_DIED = "E_SOURCE_DIED", "The publisher of a playing trajectory was lost.", "Restart the agent."
+    PATH_TOLERANCE = "E_PATH_TOLERANCE", "A joint left the `path_tolerance` of the action goal that played.", "Allow more, or find why the robot lags behind."
+    GOAL_TOLERANCE = "E_GOAL_TOLERANCE", "A joint was not within the action goal's `goal_tolerance` in time.", "Allow more, or find why the robot does not arrive."
     PREEMPTED = "E_PREEMPTED", "A newer trajectory of the source, or a source of higher priority, took over the joints.", "Nothing to do when the newer one is yours; else send again when the other source has ended."
     CANCELLED = "E_CANCELLED", "The source cancelled its trajectory.", "Nothing to do."
 

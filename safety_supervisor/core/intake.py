@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.idempotency import Earlier, IdempotencyKeys
 from safety_supervisor.core.intake_results import Cancel, Refused, Repeat, SetPoint, TrajectoryPoints
 from safety_supervisor.core.joint_names import JointNames, describe
@@ -71,7 +71,7 @@ class Intake:
             return self._refuse_unknown(event.source)
         command, key = _identify(source, event.frame_id)
         if _is_empty(event) and key != "" and CommandKind.TRAJECTORY in source.settings.commands:
-            return Cancel(event.source, command)
+            return Cancel(event.source, command, CODE_OF.get(event.reason, Code.CANCELLED))
         if key is not None:
             settled = self._settle(source, command, key, "trajectory:" + event.body, event.at)
             if settled is not None:

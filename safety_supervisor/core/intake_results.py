@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.errors import Violation
+from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.idempotency import Earlier
 from safety_supervisor.core.settings import CommandKind
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector
@@ -55,6 +55,8 @@ class Cancel:
 
     source: str
     command: str
+    code: Code = Code.CANCELLED
+    """Or why an adapter ends it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,9 @@ class SourceSettings:
     """More refused commands than this within `refusal_window` stop the robot and quarantine the source."""
     refusal_window: Nanoseconds
     liveliness_lease: Nanoseconds | None
-    """Lease that the trajectory publisher must offer; None only when the configuration accepts it in words."""
+    """Lease within which its speaker must be known to be alive; None only when the configuration waives it in words."""
+    array_commands: CommandKind | None = None
+    """What its arrays hold; None: it may send none."""
 
 
 @dataclass(frozen=True)

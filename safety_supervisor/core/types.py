@@ -98,6 +98,8 @@ class TrajectoryCommand(Value, frozen=True, tag=True):
     body: str
     received: int = 0
     """When its bytes came, steady clock, [ns], where decoding took time since; 0: at `at`."""
+    reason: str = ""
+    """Of an empty one: code of why an adapter ends the source's trajectories; empty when the source cancels."""
 
 
 class CommandUnreadable(Value, frozen=True, tag=True):
@@ -111,6 +113,8 @@ class CommandUnreadable(Value, frozen=True, tag=True):
     detail: str
     count: int = 1
     """How many such messages this event stands for."""
+    command: str = ""
+    """Correlation id, where it is known without decoding: that of an action goal."""
 
 
 class JointStates(Value, frozen=True, tag=True):

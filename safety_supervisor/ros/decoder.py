@@ -58,7 +58,7 @@ def decode(request: DecodeRequest) -> TrajectoryCommand | CommandUnreadable:
     times = tuple(point.time_from_start.sec * NS_PER_S + point.time_from_start.nanosec for point in points)
     efforts = sum(len(point.effort) for point in points)
     names = tuple(message.joint_names)
-    frame_id = message.header.frame_id
+    frame_id = f"cid:{request.command}" if request.command else message.header.frame_id
     body = ""
     if _KEY in frame_id:
         counts = (position_counts, velocity_counts, acceleration_counts)
@@ -83,7 +83,7 @@ def decode(request: DecodeRequest) -> TrajectoryCommand | CommandUnreadable:
 
 
 def _refuse(request: DecodeRequest, code: Code, value: float, limit: float, detail: str) -> CommandUnreadable:
-    return CommandUnreadable(0, request.source, code.value, float(value), float(limit), detail)
+    return CommandUnreadable(0, request.source, code.value, float(value), float(limit), detail, command=request.command)
 
 
 class Worker:

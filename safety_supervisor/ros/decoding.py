@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections import deque
 from dataclasses import dataclass
 
 import msgspec
@@ -13,18 +9,19 @@ import msgspec
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.types import CommandUnreadable, TrajectoryCommand
 from safety_supervisor.core.units import NS_PER_S
-from safety_supervisor.ros.frames import DecodeReply, DecodeRequest, FrameBuffer, encode_frame
+from safety_supervisor.ros.child import Child
+from safety_supervisor.ros.frames import DecodeReply, DecodeRequest
 
 TIMEOUT = 5 * NS_PER_S
 """A decoder that does not answer for so long is ended, [ns]; it gives up a message of its own accord much sooner."""
-_SLICE = 1 << 16
-"""Bytes moved in one call, so that a huge trajectory is sliced over cycles."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Outstanding:
     number: int
     due: int
+    received: int
+    command: str
 
 
 class Decoder:
@@ -33,48 +30,50 @@ class Decoder:
     def __init__(self) -> None:
         """Start the process; it is ready when `ready` turns true."""
         self.ready = False
-        self.restarts = -1
+        self.restarts = 0
         self._number = 0
         self._outstanding: dict[str, _Outstanding] = {}
-        self._ended: list[subprocess.Popen[bytes]] = []
         self._encoder = msgspec.msgpack.Encoder()
         self._replies = msgspec.msgpack.Decoder(DecodeReply)
-        self._start()
-
-    def _start(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
-            [sys.executable, "-m", "safety_supervisor.ros.decoder"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C at the terminal reaches the control process alone
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
-        os.set_blocking(self._to, False)
-        os.set_blocking(self._from, False)
-        self._unsent: deque[memoryview] = deque()
-        self._received = FrameBuffer()
-        self.ready = False
-        self.restarts += 1
+        self._child = Child("safety_supervisor.ros.decoder")
 
     @property
     def pid(self) -> int | None:
         """Process id, None while it is down."""
-        return None if self._process is None else self._process.pid
+        return self._child.pid
 
-    def submit(self, source: str, data: bytes, clock: int, now: int, max_points: int) -> CommandUnreadable | None:
-        """Hand over the bytes of a trajectory; return the refusal where that is not possible now."""
+    def submit(
+        self, source: str, data: bytes, clock: int, now: int, max_points: int, *, received: int = 0, command: str = ""
+    ) -> CommandUnreadable | None:
+        """Hand over the bytes of a trajectory; return the refusal where that is not possible now.
+
+        Args:
+            source: whose trajectory.
+            data: the message.
+            clock: ROS clock at receipt, [ns].
+            now: steady clock, [ns].
+            max_points: more are refused.
+            received: when it came, steady clock, [ns]; 0: now.
+            command: correlation id of an action goal, in the place of the header's; empty for a message.
+        """
         if source in self._outstanding:
-            return CommandUnreadable(now, source, Code.BUSY.value, 1.0, 1.0, "an earlier trajectory is being decoded")
-        if self._process is None:
-            return CommandUnreadable(now, source, Code.BUSY.value, 0.0, 0.0, "the decoder is being restarted")
+            detail = "an earlier trajectory is being decoded"
+            return CommandUnreadable(now, source, Code.BUSY.value, 1.0, 1.0, detail, command=command)
+        if self._child.pid is None:
+            detail = "the decoder is being restarted"
+            return CommandUnreadable(now, source, Code.BUSY.value, 0.0, 0.0, detail, command=command)
         self._number += 1
-        self._outstanding[source] = _Outstanding(self._number, now + TIMEOUT)
-        request = DecodeRequest(self._number, source, clock, max_points, data)
-        self._unsent.append(memoryview(encode_frame(self._encoder.encode(request))))
+        self._outstanding[source] = _Outstanding(self._number, now + TIMEOUT, received or now, command)
+        self._child.send(self._encoder.encode(DecodeRequest(self._number, source, clock, max_points, data, command)))
         return None
+
+    def withdraw(self, source: str, command: str) -> bool:
+        """Forget an action goal that is being decoded; return whether there was one."""
+        entry = self._outstanding.get(source)
+        if entry is None or entry.command != command:
+            return False
+        del self._outstanding[source]
+        return True
 
     def poll(self, now: int, may_restart: bool) -> list[TrajectoryCommand | CommandUnreadable]:
         """Move some bytes and return what was decoded, as events that enter now.
@@ -83,47 +82,29 @@ class Decoder:
             now: steady clock, [ns].
             may_restart: whether the milliseconds of starting a process may be spent now.
         """
-        if self._ended:
-            self._ended = [process for process in self._ended if process.poll() is None]
-        if self._process is None:
+        if self._child.pid is None:
+            self._child.bury()
             if may_restart:
-                self._start()
+                self._child.start()
+                self.restarts += 1
             return []
         events: list[TrajectoryCommand | CommandUnreadable] = []
-        alive = self._send() and self._receive(now, events)
+        alive = self._receive(now, events)
         if not alive or any(entry.due <= now for entry in self._outstanding.values()):
-            self._end()
-            for source in self._outstanding:
-                detail = "the decoder took too long" if alive else "the decoder died of it"
-                events.append(CommandUnreadable(now, source, Code.UNDECODABLE.value, 0.0, 0.0, detail))
+            self.ready = False
+            self._child.end()
+            detail = "the decoder took too long" if alive else "the decoder died of it"
+            for source, entry in self._outstanding.items():
+                code = Code.UNDECODABLE.value
+                events.append(CommandUnreadable(now, source, code, 0.0, 0.0, detail, command=entry.command))
             self._outstanding.clear()
         return events
 
-    def _send(self) -> bool:
-        if not self._unsent:
-            return True
-        head = self._unsent[0]
-        try:
-            sent = os.write(self._to, head[:_SLICE])
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        if sent == len(head):
-            self._unsent.popleft()
-        else:
-            self._unsent[0] = head[sent:]
-        return True
-
     def _receive(self, now: int, events: list[TrajectoryCommand | CommandUnreadable]) -> bool:
-        try:
-            data = os.read(self._from, _SLICE)
-        except BlockingIOError:
-            return True
-        if not data:
+        frames = self._child.exchange()
+        if frames is None:
             return False
-        self._received.feed(data)
-        while (frame := self._received.next()) is not None:
+        for frame in frames:
             try:
                 reply = self._replies.decode(frame)
             except msgspec.MsgspecError:
@@ -135,27 +116,13 @@ class Decoder:
             if entry is not None and entry.number == reply.number:
                 del self._outstanding[reply.event.source]
                 if isinstance(reply.event, TrajectoryCommand):
-                    received = entry.due - TIMEOUT
-                    events.append(msgspec.structs.replace(reply.event, at=now, received=received))
+                    events.append(msgspec.structs.replace(reply.event, at=now, received=entry.received))
                 else:
                     events.append(msgspec.structs.replace(reply.event, at=now))
         return True
 
-    def _end(self) -> None:
-        """Kill the process and leave its burial to later calls: a starved machine takes its time over that."""
-        process, self._process = self._process, None
-        self.ready = False
-        if process is None:
-            return
-        process.kill()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._ended.append(process)
-
     def close(self) -> None:
         """End the process."""
-        self._end()
+        self.ready = False
+        self._child.close()
         self._outstanding.clear()
-        for process in self._ended:
-            process.wait(timeout=2.0)

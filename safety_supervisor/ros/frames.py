@@ -22,6 +22,8 @@ class DecodeRequest(msgspec.Struct, frozen=True, array_like=True):
     """ROS clock at receipt, [ns]."""
     max_points: int
     data: bytes
+    command: str = ""
+    """Correlation id that takes the place of the header's; empty: the header's counts."""
 
 
 class DecodeReply(msgspec.Struct, frozen=True, array_like=True):

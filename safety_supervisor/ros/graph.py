@@ -24,6 +24,7 @@ from safety_supervisor.core.types import (
     SourceEndpoints,
 )
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+from safety_supervisor.ros.goal_pulse import clients_of
 from safety_supervisor.ros.quality import Endpoints, Ours, Sink
 from safety_supervisor.ros.text import escape
 
@@ -119,6 +120,11 @@ class GraphWatch:
         self._turn = (self._turn + 1) % len(self._slices)
         return True
 
+    def introduced(self, source: str) -> bool:
+        """Return whether a source's action has clients, and the core was told of every one of them."""
+        names = {qualify(info) for info in clients_of(self._node, self._endpoints.actions[source])}
+        return bool(names) and names <= set(self._known.get(f"source {source}", ())[1:])
+
     def look_at_all(self, now: Nanoseconds) -> None:
         """Look at every topic: at start, before motion is possible."""
         for look in self._slices:
@@ -160,8 +166,12 @@ class GraphWatch:
 
     def _look_source(self, source: str, now: Nanoseconds) -> None:
         each = [self._hear(topic, now) for topic in self._endpoints.sources[source]]
+        action = self._endpoints.actions.get(source)
+        if action is not None:
+            each.append(sorted(qualify(info) for info in clients_of(self._node, action)))
         nodes = {name for names in each for name in names}
-        # One publisher a topic, and all of one node: two nodes on two inputs of a source are two speakers.
+        # One publisher a topic, one client of the action, and all of one node: two nodes on two inputs of a source are
+        # two speakers.
         publishers = max(len(nodes), *(len(names) for names in each)) if each else 0
         if self._changed(f"source {source}", (str(publishers), *sorted(nodes)), now):
             self._sink.enter(SourceEndpoints(time.monotonic_ns(), source, publishers))

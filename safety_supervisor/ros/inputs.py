@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
+from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
-from safety_supervisor.core.errors import Code
+from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.settings import CommandKind, Configuration, EstopDriver, SourceSettings
 from safety_supervisor.core.types import (
     CommandUnreadable,
@@ -32,6 +33,7 @@ from safety_supervisor.core.types import (
     StreamCommand,
 )
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+from safety_supervisor.ros.arrays import decode_array
 from safety_supervisor.ros.cdr import JointStateFields, JointStateReader, read_string
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.frames import hash_content
@@ -91,6 +93,8 @@ class SourceInput:
         self._decoder = decoder
         self._reader = JointStateReader()
         self._reported_at = time.monotonic_ns()
+        self.publisher_alive = False
+        """Whether a publisher of trajectory messages keeps its lease."""
 
     def hear_set_point(self, data: bytes, received: Nanoseconds) -> None:
         """Handle the bytes of `~/sources/NAME/joint_command`."""
@@ -125,6 +129,37 @@ class SourceInput:
             )
         )
 
+    def hear_array(self, data: bytes, received: Nanoseconds) -> None:
+        """Handle the bytes of `~/sources/NAME/commands`."""
+        now = time.monotonic_ns()
+        source = self.source
+        if not self.bucket.admit(now):
+            return
+        if len(data) > source.max_message_bytes:
+            self._refuse(now, Code.TOO_LARGE, len(data), source.max_message_bytes, "bytes of the array's message")
+            return
+        clock = time.time_ns()
+        array = decode_array(data)
+        if isinstance(array, Violation):
+            self._refuse(now, array.code, array.value, array.limit, array.detail)
+            return
+        holds_velocities = source.array_commands is CommandKind.VELOCITY
+        self._sink.enter(
+            StreamCommand(
+                at=now,
+                source=source.name,
+                names=array.names,
+                positions=() if holds_velocities else array.values,
+                velocities=array.values if holds_velocities else (),
+                efforts=0,
+                stamp=0,
+                clock=clock,
+                frame_id="",
+                body="",
+                received=received,
+            )
+        )
+
     def hear_trajectory(self, data: bytes, received: Nanoseconds) -> None:
         """Handle the bytes of `~/sources/NAME/joint_trajectory`."""
         now = time.monotonic_ns()
@@ -140,9 +175,37 @@ class SourceInput:
         if refusal is not None:
             self._sink.enter(refusal)
 
+    def hear_goal(self, goal: str, data: bytes, clock: int, received: Nanoseconds) -> None:
+        """Handle the trajectory of an action goal; its length was judged where it came in.
+
+        Args:
+            goal: its correlation id.
+            data: trajectory_msgs/JointTrajectory.
+            clock: ROS clock at receipt, [ns].
+            received: steady clock, [ns].
+        """
+        now = time.monotonic_ns()
+        source = self.source
+        refusal: CommandUnreadable | None
+        if not self.bucket.admit(now):
+            self.bucket.excess -= 1  # told here, by its id
+            limit = source.rate_limit_hz
+            refusal = CommandUnreadable(now, source.name, Code.RATE.value, limit, limit, "goals", command=goal)
+        else:
+            refusal = self._decoder.submit(
+                source.name, data, clock, now, source.max_trajectory_points, received=received, command=goal
+            )
+        if refusal is not None:
+            self._sink.enter(refusal)
+
+    def withdraw_goal(self, goal: str) -> bool:
+        """Forget a goal that is still being decoded; return whether it was."""
+        return self._decoder.withdraw(self.source.name, goal)
+
     def hear_liveliness(self, status: Any) -> None:
         """Handle a change of the trajectory publisher's liveliness."""
-        self._sink.enter(SourceLiveliness(time.monotonic_ns(), self.source.name, status.alive_count > 0))
+        self.publisher_alive = status.alive_count > 0
+        self._sink.enter(SourceLiveliness(time.monotonic_ns(), self.source.name, self.publisher_alive))
 
     def report_excess(self, now: Nanoseconds) -> None:
         """Tell of the messages that the bucket held back since the last cycle, as one event."""
@@ -199,6 +262,8 @@ class Inputs:
         self._urdf_bytes = len(configuration.robot.urdf.encode())
         self.estop: SimulatedEstop | None = None
         self.sources = [SourceInput(source, sink, decoder) for source in configuration.sources]
+        self.watch_states: Callable[[JointStates], None] | None = None
+        """Takes joint states too."""
         subscribe = endpoints.subscribe
         stream = _stream_profile()
         for heard in self.sources:
@@ -206,6 +271,8 @@ class Inputs:
             prefix = f"~/sources/{source.name}"
             if source.commands & {CommandKind.POSITION, CommandKind.VELOCITY}:
                 subscribe(JointState, f"{prefix}/joint_command", heard.hear_set_point, stream, source=source.name)
+            if source.array_commands is not None:
+                subscribe(Float64MultiArray, f"{prefix}/commands", heard.hear_array, stream, source=source.name)
             if CommandKind.TRAJECTORY in source.commands:
                 subscribe(
                     JointTrajectory,
@@ -249,6 +316,8 @@ class Inputs:
         if isinstance(fields, str):
             return
         event = JointStates(now, fields.names, fields.positions, fields.velocities, fields.stamp, clock)
+        if self.watch_states is not None:
+            self.watch_states(event)
         self._sink.enter(event)
 
     def _hear_description(self, data: bytes, received: Nanoseconds) -> None:

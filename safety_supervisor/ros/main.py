@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None, make_executor: Callable[[], Any
 
     Args:
         arguments: command line with ROS arguments, the program's name first; `sys.argv` when None.
-        make_executor: makes the executor, once rclpy is initialised; `node.make_executor` when None.
+        make_executor: makes the executor, once rclpy is initialised; `cycle.make_executor` when None.
 
     Returns:
         Exit status: 0 ended by a signal or a shutdown, 2 the configuration or the installation is not usable.
@@ -60,6 +60,7 @@ def _run(ending: Ending, arguments: Sequence[str], make_executor: Callable[[], A
         import rclpy
         from rclpy.signals import SignalHandlerOptions
 
+        from safety_supervisor.ros import cycle
         from safety_supervisor.ros import node as nodes
         from safety_supervisor.ros.process import never_wait_for_readers
     except ImportError as error:
@@ -74,7 +75,7 @@ def _run(ending: Ending, arguments: Sequence[str], make_executor: Callable[[], A
         return UNUSABLE
     status = GOOD
     try:
-        executor = (make_executor or nodes.make_executor)()
+        executor = (make_executor or cycle.make_executor)()
         executor.add_node(node)
         node.serve(executor)
         if node.autostart:

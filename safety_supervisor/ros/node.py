@@ -207,15 +207,3 @@ class SupervisorNode(LifecycleNode):
         except Exception as error:  # rcl's word for a transition that does not exist here
             self.get_logger().warning(f"transition {wanted} refused: {error}")
             return False
-
-
-def make_executor() -> Any:
-    """Return the EventsExecutor, which has half the latency of the other one; Humble has only the other one."""
-    try:
-        from rclpy.experimental import EventsExecutor
-
-        return EventsExecutor()
-    except ImportError:
-        from rclpy.executors import SingleThreadedExecutor
-
-        return SingleThreadedExecutor()

@@ -131,6 +131,7 @@ class Endpoints:
     Attributes:
         changed: watched topics on which the middleware told of a change since the graph was last looked at.
         sources: source name to its topics.
+        actions: source name to its action.
         watched: topic to our endpoint, where one that does not fit prevents arming while it is there.
         misfits: topic to what does not fit there now, kept by the graph watch, for people.
     """
@@ -144,6 +145,7 @@ class Endpoints:
         self._publishers: list[Any] = []
         self.changed: set[str] = set()
         self.sources: dict[str, list[str]] = {}
+        self.actions: dict[str, str] = {}
         self.watched: dict[str, Ours] = {}
         self.misfits: dict[str, str] = {}
 

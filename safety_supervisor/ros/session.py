@@ -17,7 +17,7 @@ from std_srvs.srv import Trigger
 
 from safety_supervisor.config import load_config
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.types import AdapterFault, Boot, Event, OperatorAct, StopRequested, Tick
 from safety_supervisor.core.units import Nanoseconds
@@ -28,6 +28,7 @@ from safety_supervisor.evidence.retention import make_room
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.enact import HEARTBEAT, Enactor
 from safety_supervisor.ros.files import FileWatch
+from safety_supervisor.ros.goals import ACTION, NOT_INSTALLED, Goals, is_installed
 from safety_supervisor.ros.graph import GraphWatch, list_publishers
 from safety_supervisor.ros.inputs import Inputs
 from safety_supervisor.ros.outputs import find_output
@@ -123,11 +124,31 @@ class Session:
         self._undo.append(endpoints.close)
         self.enactor = Enactor(node, configuration, endpoints, output, self._feed, self._services.reply, self._facts)
         self.inputs = Inputs(endpoints, configuration, self, self._decoder)
+        actions = self._name_actions(configuration)
+        endpoints.actions.update(actions)
         self._offer_services()
         self._graph = GraphWatch(node, self, endpoints, configuration.output.topic, node.resolve_topic_name(HEARTBEAT))
+        self.goals: Goals | None = None
+        if actions:
+            self._offer_actions(configuration, actions)
         self._files = FileWatch(configuration, self)
         found = self._latches
         self._boot = Boot(time.monotonic_ns(), boot_id, nonce, found.emergency_stop, found.fault)
+
+    def _name_actions(self, configuration: Configuration) -> dict[str, str]:
+        """Return the action of each source of trajectories; none where its messages are not installed."""
+        names = [source.name for source in configuration.sources if CommandKind.TRAJECTORY in source.commands]
+        if names and not is_installed():
+            self._node.get_logger().info(f"{ACTION}: {NOT_INSTALLED}")
+            return {}
+        return {name: self._node.resolve_service_name(f"~/sources/{name}/{ACTION}") for name in names}
+
+    def _offer_actions(self, configuration: Configuration, actions: dict[str, str]) -> None:
+        name = self._node.get_fully_qualified_name()
+        sources = {heard.source.name: heard for heard in self.inputs.sources}
+        self.goals = Goals(configuration, self, sources, actions, name, self._graph.introduced)
+        self._undo.append(self.goals.close)
+        self.inputs.watch_states = self.goals.measure
 
     def _take_lock(self, configuration: Configuration) -> None:
         directory, robot = configuration.evidence.log_directory, configuration.robot.id
@@ -223,6 +244,8 @@ class Session:
         effects = self.supervisor.handle(event)
         self.enactor.carry_out(effects)
         self._feed.record(event, effects)
+        if self.goals is not None:
+            self.goals.follow(effects)
 
     def fail(self, where: str, error: Exception) -> None:
         """Turn an adapter's exception into a fault: the stop goes on, the loop goes on."""
@@ -256,6 +279,8 @@ class Session:
                 self.enactor.beat()
             self.enactor.carry_out(effects)
             self._feed.record(event, effects)
+            if self.goals is not None:
+                self.goals.follow(effects)
         except Exception as error:  # publishing failed; the next tick tries again, in FAULT
             sent = time.monotonic_ns()
             self.fail("tick", error)
@@ -269,6 +294,8 @@ class Session:
             self.inputs.report_excess(now)
             for event in self._decoder.poll(now, may_restart=self.may_transition):
                 self.enter(event)
+            if self.goals is not None:
+                self.goals.poll(now, may_restart=self.may_transition)
         except Exception as error:
             self.fail("after tick", error)
 
@@ -293,6 +320,7 @@ class Session:
         yield from self.statistics.summarise()
         yield "scheduler", self._real_time()
         yield "log", self._feed.failure or "kept"
+        yield ACTION, NOT_INSTALLED if self.goals is None else self.goals.text
         yield "decoder_restarts", str(self._decoder.restarts)
         yield "decisions_dropped", str(self.enactor.dropped_decisions)
         yield "relay_demand", "stop" if self.enactor.relay_stop else "run"

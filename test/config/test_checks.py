@@ -128,6 +128,8 @@ def test_keep_in_zones_of_different_frames_need_nothing_in_common(panda: PandaFi
         ("sources.planner.groups", ["arm", "arm"], ("sources.planner.groups", "E_CONFIG_VALUE")),
         ("sources.planner.commands", ["torque"], ("sources.planner.commands[0]", "E_CONFIG_VALUE")),
         ("sources.joystick.priority", 10, ("sources.joystick.priority", "E_CONFIG_PRIORITY")),
+        ("sources.planner.array_commands", "trajectory", ("sources.planner.array_commands", "E_CONFIG_VALUE")),
+        ("sources.planner.array_commands", "velocity", ("sources.planner.array_commands", "E_CONFIG_VALUE")),
         ("sources.planner.rate_limit_hz", 100.0, ("sources.planner.rate_limit_hz", "E_CONFIG_TIMING")),
         ("sources.planner.rate_limit_hz", 5000.0, ("sources.planner.rate_limit_hz", "E_CONFIG_TIMING")),
         ("sources.planner.period", 0.0, ("sources.planner.period", "E_CONFIG_VALUE")),

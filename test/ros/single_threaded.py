@@ -10,7 +10,7 @@ from safety_supervisor.ros.main import main
 
 def make_executor_of_humble() -> Any:
     """Make the executor that the node itself takes where there is no other one, and say which that is."""
-    from safety_supervisor.ros.node import make_executor
+    from safety_supervisor.ros.cycle import make_executor
 
     sys.modules["rclpy.experimental"] = None  # type: ignore[assignment]
     executor = make_executor()

@@ -1,0 +1,99 @@
+"""The life of action clients on invented clocks: no proof within the lease is a death."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+
+import pytest
+from ros_rig import REPOSITORY, Rig, children_of
+
+from safety_supervisor.config import load_config
+from safety_supervisor.core.types import Event, SourceLiveliness
+from safety_supervisor.ros.decoding import Decoder
+from safety_supervisor.ros.goal_clients import Clients
+from safety_supervisor.ros.inputs import SourceInput
+
+LEASE = 500_000_000
+SOURCE = "planner"
+
+
+class Heard:
+    """A sink that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def enter(self, event: Event) -> None:
+        self.events.append(event)
+
+    def fail(self, where: str, error: Exception) -> None:
+        raise error
+
+    @property
+    def lives(self) -> list[bool]:
+        return [event.alive for event in self.events if isinstance(event, SourceLiveliness)]
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+def make(heard: Heard, lease: int | None = LEASE) -> tuple[Clients, SourceInput]:
+    settings = load_config(REPOSITORY / "config" / "panda.yaml").source(SOURCE)
+    source = SourceInput(dataclasses.replace(settings, liveliness_lease=lease), heard, Decoder.__new__(Decoder))
+    return Clients(heard, {SOURCE: source}), source
+
+
+@pytest.mark.redteam(56)
+def test_a_client_is_alive_for_a_lease_after_its_newest_proof(heard: Heard) -> None:
+    clients, _ = make(heard)
+    assert not clients.adopt(SOURCE, 10)
+    assert heard.lives == []
+    clients.prove(SOURCE, 1000)
+    assert clients.adopt(SOURCE, 1000 + LEASE)
+    assert heard.lives == [True]
+    assert clients.lost(1000 + LEASE) == []
+    assert clients.lost(1001 + LEASE) == [SOURCE]
+    clients.prove(SOURCE, 2000)
+    assert clients.lost(1001 + LEASE) == []
+    clients.lose(SOURCE, 2001 + LEASE)
+    assert heard.lives == [True, False, False]
+    assert clients.alive == ()
+    assert not clients.adopt(SOURCE, 2001 + LEASE)
+
+
+@pytest.mark.redteam(56)
+def test_a_dead_client_is_told_before_the_publisher_counts_again(heard: Heard) -> None:
+    clients, source = make(heard)
+    source.publisher_alive = True
+    clients.prove(SOURCE, 1000)
+    assert clients.adopt(SOURCE, 1000)
+    clients.lose(SOURCE, 1000)
+    assert heard.lives == [True, False, True]
+    clients.prove(SOURCE, 1000)
+    assert clients.adopt(SOURCE, 1000)
+    clients.release(SOURCE, 1000)
+    assert heard.lives == [True, False, True, True, True]
+
+
+def test_where_liveliness_is_waived_nothing_is_proved_and_nothing_is_told(heard: Heard) -> None:
+    clients, _ = make(heard, lease=None)
+    assert clients.adopt(SOURCE, 10**18)
+    assert clients.lost(10**18) == []
+    clients.lose(SOURCE, 10**18)
+    assert heard.lives == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("control_msgs") is not None, reason="control_msgs is installed")
+def test_without_its_messages_the_action_is_not_offered_and_that_is_said(rig: Rig) -> None:
+    rig.cell()
+    supervisor = rig.supervisor()
+    client = rig.client()
+    client.wait_state("LOCKED", timeout=60.0)
+    assert client.status["follow_joint_trajectory"] == "not offered: control_msgs is not installed"
+    assert supervisor.text.count("follow_joint_trajectory") == 1
+    assert len(children_of(supervisor.process.pid)) == 2  # recorder and decoder
+    services = [name for name, _ in client.node.get_service_names_and_types()]
+    assert not [name for name in services if "follow_joint_trajectory" in name]
