@@ -15,7 +15,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from safety_supervisor.config.schema import Point, Section, key
+from safety_supervisor.config.keys import Point, Section, key
 from safety_supervisor.core import shapes
 
 Angle = Annotated[float, Field(ge=-math.tau, le=math.tau)]
