@@ -7,10 +7,8 @@ reading when it is built, and keeps alive what owns the memory.
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +16,19 @@ from numpy.typing import NDArray
 
 class StrideError(ValueError):
     """The fields do not lie equally far apart."""
+
+
+class _Memory:
+    """Memory for numpy to look at (https://numpy.org/doc/stable/reference/arrays.interface.html)."""
+
+    def __init__(self, address: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": np.dtype(np.float64).str,
+            "data": (address, True),
+            "shape": shape,
+            "strides": strides,
+        }
 
 
 def strided_view(fields: Sequence[NDArray[np.float64]], offset: int = 0, scalar: bool = False) -> NDArray[np.float64]:
@@ -29,7 +40,7 @@ def strided_view(fields: Sequence[NDArray[np.float64]], offset: int = 0, scalar:
         scalar: whether that is one double rather than an array like the field.
 
     Returns:
-        Shape (len(fields), *shape of the field), or (len(fields),) for scalars.
+        Shape (len(fields), *shape of the field), or (len(fields),) for scalars; read-only.
 
     Raises:
         StrideError: when the objects do not lie in one array.
@@ -42,7 +53,4 @@ def strided_view(fields: Sequence[NDArray[np.float64]], offset: int = 0, scalar:
     if steps or len(alike) != 1 or stride < first.nbytes or stride % 8 != 0:
         raise StrideError("not in one array")
     shape, strides = ((), ()) if scalar else (first.shape, first.strides)
-    size = stride * (len(fields) - 1) + (8 if scalar else first.nbytes)
-    memory: Any = (ctypes.c_char * size).from_address(addresses[0] + offset)
-    view: NDArray[np.float64] = np.ndarray((len(fields), *shape), np.float64, memory, 0, (stride, *strides))
-    return view
+    return np.asarray(_Memory(addresses[0] + offset, (len(fields), *shape), (stride, *strides)))

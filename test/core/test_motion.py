@@ -16,7 +16,6 @@ from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor.core.trajectory import PlannedTrajectory
 from safety_supervisor.core.types import Actuate, StopRequested
 from safety_supervisor.core.verifier import Rules, Verifier
-from safety_supervisor.core.zones import Workspace
 
 DT = 0.004
 SHIPPED = panda()
@@ -35,7 +34,7 @@ def two_groups() -> Configuration:
 
 
 def make(configuration: Configuration = SHIPPED) -> Motion:
-    motion = Motion(configuration, Verifier(configuration, Workspace(configuration.zones, MODEL)))
+    motion = Motion(configuration, Verifier(configuration))
     motion.place(HOME)
     return motion
 
