@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from safety_supervisor.config import schema
 from safety_supervisor.config.codes import ConfigurationCode as Code
+from safety_supervisor.config.geometry_checks import check_geometry, check_zones
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
 from safety_supervisor.config.sections import Sections, twice
-from safety_supervisor.config.urdf import Urdf
 
 
 def check_all(sections: Sections, problems: Problems) -> None:
     """Run every check that the well-formed sections allow."""
     if sections.robot is not None:
         check_robot(sections.robot, sections, problems)
-        if sections.urdf is not None:
-            _check_zone_frames(sections, sections.robot, sections.urdf, problems)
     _check_sources(sections, problems)
     _check_limits(sections, problems)
-    _check_zones(sections, problems)
+    check_geometry(sections, problems)
+    check_zones(sections, problems)
     _check_timing(sections, problems)
     _check_output(sections, problems)
     _check_people(sections, problems)
@@ -104,52 +103,6 @@ def _check_limits(sections: Sections, problems: Problems) -> None:
             speed = getattr(sections.envelope, name)
             if speed > fastest:
                 problems.add(f"envelope.{name}", Code.VALUE, f"is {speed:g}, above `frame_speed`, {fastest:g}")
-
-
-def _inside(zone: schema.ZoneKeys) -> tuple[list[float], list[float]]:
-    """Return the allowed box of a keep-in zone, or the forbidden one of a keep-out zone, margin included, [m]."""
-    sign = 1.0 if zone.kind == "keep_in" else -1.0
-    low = [value + sign * zone.margin for value in zone.minimum]
-    high = [value - sign * zone.margin for value in zone.maximum]
-    return low, high
-
-
-def _check_zones(sections: Sections, problems: Problems) -> None:
-    sound: dict[str, schema.ZoneKeys] = {}
-    for name, zone in sections.zones.items():
-        inverted = [axis for axis, a, b in zip("xyz", zone.minimum, zone.maximum, strict=True) if a >= b]
-        low, high = _inside(zone)
-        if inverted:
-            message = f"is not below `maximum` in {', '.join(inverted)}"
-            problems.add(f"zones.{name}.minimum", Code.EMPTY, message)
-        elif any(a >= b for a, b in zip(low, high, strict=True)):
-            problems.add(f"zones.{name}.margin", Code.EMPTY, f"is {zone.margin:g} and leaves nothing inside")
-        else:
-            sound[name] = zone
-    # Zones for all frames together must leave a place to be; an own list of frames is judged with them.
-    for name, zone in sound.items():
-        if zone.kind != "keep_in":
-            continue
-        low, high = _inside(zone)
-        for other_name, other in sound.items():
-            if other_name == name or (zone.frames and other.frames and not set(zone.frames) & set(other.frames)):
-                continue
-            other_low, other_high = _inside(other)
-            pairs = list(zip(low, high, other_low, other_high, strict=True))
-            if other.kind == "keep_out" and all(c <= a and b <= d for a, b, c, d in pairs):
-                problems.add(f"zones.{name}", Code.EMPTY, f"lies wholly inside the keep-out zone {other_name}")
-            elif other.kind == "keep_in" and name < other_name and any(max(a, c) >= min(b, d) for a, b, c, d in pairs):
-                problems.add(f"zones.{name}", Code.EMPTY, f"has nothing in common with the keep-in zone {other_name}")
-
-
-def _check_zone_frames(sections: Sections, robot: schema.RobotKeys, urdf: Urdf, problems: Problems) -> None:
-    commanded = frozenset(robot.joints)
-    for name, zone in sections.zones.items():
-        for frame in dict.fromkeys(zone.frames):
-            if frame not in urdf.links:
-                problems.add(f"zones.{name}.frames", Code.FRAME, f"the URDF has no link {frame}")
-            elif not urdf.moves(frame, commanded):
-                problems.add(f"zones.{name}.frames", Code.FRAME, f"{frame} does not move, so its zone checks nothing")
 
 
 def _check_timing(sections: Sections, problems: Problems) -> None:

@@ -39,6 +39,8 @@ class ConfigurationCode(str, Enum):
     JOINT = "E_CONFIG_JOINT", "A joint is missing, unknown, named twice or of a kind that can not be commanded.", "Name every joint of `robot.joints` once, as the URDF spells it."
     FRAME = "E_CONFIG_FRAME", "A frame is no link of the URDF, or does not move.", "Use a link name of the URDF."
     GROUP = "E_CONFIG_GROUP", "A joint group is unknown, empty or overlaps another.", "Put every joint into exactly one group."
+    VOLUME = "E_CONFIG_VOLUME", "A link's volume is missing or is no volume, or a pair of links is left out wrongly.", "Run `safety-supervisor geometry propose`, or write the shape; name each pair once, with a reason."
+    POSE = "E_CONFIG_POSE", "No pose, or not the declared one, is inside the zones and clear of everything.", "Correct zones, volumes, margins or `robot.start`; leave out a pair that always touches, with the reason."
     LOOSER = "E_CONFIG_LOOSER", "A limit is looser than the URDF's.", "Stay at or inside the limit of the URDF."
     EMPTY = "E_CONFIG_EMPTY", "A range or region has nothing inside.", "Put the lower bound below the upper one, margin included."
     PRIORITY = "E_CONFIG_PRIORITY", "Two sources of one joint group have the same priority.", "Give every source of a group a priority of its own."

@@ -12,8 +12,10 @@ import numpy as np
 from safety_supervisor.config import schema
 from safety_supervisor.config.robot_checks import mimicked
 from safety_supervisor.config.sections import Sections
+from safety_supervisor.config.shapes import ShapeKeys, freeze_shape
 from safety_supervisor.config.urdf import Urdf
 from safety_supervisor.core import settings
+from safety_supervisor.core.shapes import BoundedShape, Box, HalfSpace, Shape
 from safety_supervisor.core.units import Vector, nanoseconds
 
 _T = TypeVar("_T")
@@ -49,6 +51,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         robot=_robot(robot, _there(sections.urdf), urdf_text),
         sources=tuple(_source(name, keys) for name, keys in sections.sources.items()),
         envelope=_envelope(robot.joints, _there(sections.envelope)),
+        geometry=_geometry(_there(sections.geometry)),
         zones=tuple(_zone(name, keys) for name, keys in sections.zones.items()),
         timing=_timing(_there(sections.timing)),
         tracking=_tracking(robot.joints, _there(sections.tracking)),
@@ -91,6 +94,7 @@ def _robot(keys: schema.RobotKeys, urdf: Urdf, text: str) -> settings.RobotSetti
         state_publishers=tuple(
             settings.StatePublisher(publisher.node, tuple(publisher.joints)) for publisher in keys.joint_states
         ),
+        start=None if keys.start is None else tuple(keys.start[joint] for joint in keys.joints),
     )
 
 
@@ -135,15 +139,39 @@ def _envelope(joints: list[str], keys: schema.EnvelopeKeys) -> settings.Envelope
     )
 
 
-def _zone(name: str, keys: schema.ZoneKeys) -> settings.WorkspaceBox:
-    low, high = keys.minimum, keys.maximum
-    return settings.WorkspaceBox(
-        name=name,
-        kind=settings.BoxKind(keys.kind),
-        minimum=(low[0], low[1], low[2]),
-        maximum=(high[0], high[1], high[2]),
-        frames=tuple(keys.frames),
+def _geometry(keys: schema.GeometryKeys) -> settings.GeometrySettings:
+    volumes = {link: tuple(_bounded(shape) for shape in shapes) for link, shapes in keys.volumes.items()}
+    return settings.GeometrySettings(
+        volumes=volumes,
+        left_out=frozenset(frozenset(pair.links) for pair in keys.left_out),
         margin=keys.margin,
+    )
+
+
+def _bounded(keys: ShapeKeys) -> BoundedShape:
+    shape = freeze_shape(keys)
+    if isinstance(shape, HalfSpace):
+        raise AssertionError("a checked volume is bounded")
+    return shape
+
+
+def zone_shape(keys: schema.ZoneKeys) -> Shape:
+    """Return the region of a checked zone."""
+    if keys.shape is not None:
+        return freeze_shape(keys.shape)
+    corners = zip(_there(keys.minimum), _there(keys.maximum), strict=True)
+    (x, a), (y, b), (z, c) = (((low + high) / 2, high - low) for low, high in corners)
+    return Box((x, y, z), (a, b, c))
+
+
+def _zone(name: str, keys: schema.ZoneKeys) -> settings.Zone:
+    return settings.Zone(
+        name=name,
+        kind=settings.ZoneKind(keys.kind),
+        shape=zone_shape(keys),
+        links=tuple(keys.links),
+        margin=keys.margin,
+        frame_speed=keys.frame_speed,
     )
 
 
@@ -169,5 +197,6 @@ def _tracking(joints: list[str], keys: schema.TrackingKeys) -> settings.Tracking
         bound=_vector(keys.bound_of.get(name, keys.bound) for name in joints),
         delay=nanoseconds(keys.delay),
         standstill=keys.standstill,
+        path_error=_vector(keys.path_error for _ in joints),
         rest=keys.rest,
     )

@@ -15,6 +15,8 @@ from safety_supervisor.config import urdf as urdf_file
 from safety_supervisor.config.checks import check_all
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.freeze import freeze
+from safety_supervisor.config.keys import NAME
+from safety_supervisor.config.pose_checks import check_poses
 from safety_supervisor.config.problems import ConfigurationError, Problems, shown
 from safety_supervisor.config.sections import Sections
 from safety_supervisor.core.settings import Configuration
@@ -145,8 +147,8 @@ def _validate_all(raw: dict[str, Any], problems: Problems) -> Sections:
         else:
             sound: dict[str, Any] = {}
             for entry, value in entries.items():
-                if not schema.NAME.fullmatch(entry):
-                    problems.add(f"{name}.{_plain(entry)}", Code.NAME, f"allowed: {schema.NAME.pattern}")
+                if not NAME.fullmatch(entry):
+                    problems.add(f"{name}.{_plain(entry)}", Code.NAME, f"allowed: {NAME.pattern}")
                 checked = _validate(model, value, (name, _plain(entry)), problems)
                 if checked is not None:
                     sound[entry] = checked
@@ -249,4 +251,8 @@ def load_config(path: Path | str, urdf_text: str | None = None) -> Configuration
     check_all(sections, problems)
     if problems.found or model is None:
         raise ConfigurationError(path, tuple(problems.found))
-    return freeze(sections, model[0], files_sha256(data, model[1]), path)
+    configuration = freeze(sections, model[0], files_sha256(data, model[1]), path)
+    check_poses(configuration, problems)
+    if problems.found:
+        raise ConfigurationError(path, tuple(problems.found))
+    return configuration

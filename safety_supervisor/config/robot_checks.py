@@ -16,6 +16,7 @@ def check_robot(robot: schema.RobotKeys, sections: Sections, problems: Problems)
     _check_groups(robot, problems)
     _check_publishers(robot, sections.urdf, problems)
     _check_joint_map(robot, sections, problems)
+    _check_start(robot, sections, problems)
     if sections.urdf is not None:
         _check_joints(robot, sections.urdf, problems)
         _check_locked(robot, sections.urdf, problems)
@@ -109,6 +110,21 @@ def _check_publishers(robot: schema.RobotKeys, urdf: Urdf | None, problems: Prob
     for name in dict.fromkeys(robot.joints):
         if name not in speaks:
             problems.add("robot.joint_states", Code.JOINT, f"nobody measures {name}", "Name the node that does.")
+
+
+def _check_start(robot: schema.RobotKeys, sections: Sections, problems: Problems) -> None:
+    if robot.start is None:
+        return
+    for name in dict.fromkeys([*robot.joints, *robot.start]):
+        path = f"robot.start.{name}"
+        if name not in robot.start:
+            problems.add("robot.start", Code.JOINT, f"{name} is missing")
+        elif name not in robot.joints:
+            problems.add(path, Code.JOINT, f"{name} is not in `robot.joints`")
+        elif sections.envelope is not None and name in sections.envelope.joints:
+            limits, value = sections.envelope.joints[name], robot.start[name]
+            if not limits.lower <= value <= limits.upper:
+                problems.add(path, Code.VALUE, f"is {value:g}; allowed: {limits.lower:g} to {limits.upper:g}")
 
 
 def _check_joint_map(robot: schema.RobotKeys, sections: Sections, problems: Problems) -> None:

@@ -7,31 +7,10 @@ this file.
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-
-NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-ROS_NAME = r"^(/[A-Za-z_][A-Za-z0-9_]{0,63}){1,8}$"
-
-Name = Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]
-UrdfName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]{1,128}$")]
-RosName = Annotated[str, StringConstraints(pattern=ROS_NAME)]
-Coordinate = Annotated[float, Field(ge=-100.0, le=100.0)]
-Point = Annotated[list[Coordinate], Field(min_length=3, max_length=3)]
-MANDATORY: Any = ...
-
-
-def key(meaning: str, unit: str = "", default: Any = MANDATORY, **bounds: Any) -> Any:
-    """Describe a key: its meaning, its unit, its default (mandatory without one) and pydantic's bounds."""
-    return Field(default, description=meaning, json_schema_extra={"unit": unit}, **bounds)
-
-
-class Section(BaseModel):
-    """Base of every mapping of the file."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+from safety_supervisor.config.keys import Name, Point, RosName, Section, UrdfName, key
+from safety_supervisor.config.shapes import ShapeKeys
 
 
 class JointStatesKeys(Section):
@@ -62,6 +41,9 @@ class RobotKeys(Section):
         "a mimic joint follows the joint that it mimics and may be left out",
         "rad or m",
         {},
+    )
+    start: dict[UrdfName, float] | None = key(
+        "a pose that is inside every zone and clear of everything, to prove that there is one", "rad or m", None
     )
     joint_states: list[JointStatesKeys] = key(
         "who measures: each commanded joint from exactly one node", min_length=1, max_length=20
@@ -132,24 +114,60 @@ class JointKeys(Section):
 
 
 class EnvelopeKeys(Section):
-    """Limits of joints and link frames, never looser than the URDF's."""
+    """Limits of joints and links, never looser than the URDF's."""
 
     joints: dict[UrdfName, JointKeys] = key("one entry for every joint of `robot.joints`", min_length=1, max_length=100)
     frame_speed: float | None = key(
-        "greatest speed of every link frame; null: only the joints' limits hold", "m/s", gt=0.0, le=20.0
+        "greatest speed of any point of a link; null: only the joints' limits hold", "m/s", gt=0.0, le=20.0
     )
     manual_frame_speed: float = key("the same in MANUAL (SR-021)", "m/s", 0.25, gt=0.0, le=0.25)
     recovery_frame_speed: float = key("the same in RECOVERY", "m/s", 0.1, gt=0.0, le=0.25)
 
 
-class ZoneKeys(Section):
-    """An axis-aligned box in the base frame for link-frame origins."""
+class LeftOutKeys(Section):
+    """Two links that are never asked how near they are."""
 
-    kind: Literal["keep_in", "keep_out"] = key("which side of the box is allowed")
-    minimum: Point = key("corner with the smallest x, y, z", "m")
-    maximum: Point = key("corner with the greatest x, y, z", "m")
+    links: list[UrdfName] = key("the two links", min_length=2, max_length=2)
+    reason: str = key("why they can not hurt each other, in words", min_length=3, max_length=500)
+
+
+class GeometryKeys(Section):
+    """The bodies of the links.
+
+    A link that the URDF gives a collision or visual shape needs a volume; another one is a point at its origin, for
+    zones only. Links that one joint joins, and links that do not move against each other, are left out by themselves.
+    """
+
+    volumes: dict[UrdfName, list[ShapeKeys]] = key(
+        "link to the shapes that hold it together, in the link's frame; `safety-supervisor geometry` proposes them",
+        max_length=500,
+    )
+    left_out: list[LeftOutKeys] = key("other pairs of links that are never asked", "", [], max_length=500)
+    margin: float = key("distance to keep between any two bodies of the robot", "m", ge=0.0, le=0.5)
+
+
+class ZoneKeys(Section):
+    """A region of the cell, in the base frame, for the bodies of links: a shape, or the corners of an upright box.
+
+    To the margin is added what `tracking.path_error` of the joints can take from it, and 0.5 mm.
+    """
+
+    kind: Literal["keep_in", "keep_out", "restricted", "speed"] = key(
+        "`keep_in`: a box or polytope that holds the links; `restricted`: forbidden until this version can take an "
+        "approval; `speed`: inside it links are slower"
+    )
+    shape: ShapeKeys | None = key("the region; or `minimum` and `maximum`", "", None)
+    minimum: Point | None = key("corner of an upright box with the smallest x, y, z", "m", None)
+    maximum: Point | None = key("its corner with the greatest x, y, z", "m", None)
     margin: float = key("distance to keep from the faces, stop included", "m", ge=0.0, le=10.0)
-    frames: list[UrdfName] = key("links that it is for; empty: every link that moves", "", [], max_length=200)
+    links: list[UrdfName] = key("links that it is for; empty: every link that moves", "", [], max_length=200)
+    frame_speed: float | None = key(
+        "of a speed zone: greatest speed of any point of the links while one of them is inside or could stop only inside",
+        "m/s",
+        None,
+        gt=0.0,
+        le=20.0,
+    )
 
 
 class TimingKeys(Section):
@@ -187,6 +205,14 @@ class TrackingKeys(Section):
     bound_of: dict[UrdfName, float] = key("joints with a bound of their own", "rad or m", {})
     delay: float = key("longest time from a set-point to its measurement", "s", ge=0.0, le=0.5)
     standstill: float = key("movement that ends a monitored standstill (SR-008)", "rad or m", 0.05, gt=0.0, le=0.05)
+    path_error: float = key(
+        "how far a joint may be beside its commanded path: interpolation between set-points and servo error; the "
+        "margin of each pair of bodies grows by what it can take from it",
+        "rad or m",
+        0.002,
+        ge=0.0,
+        le=0.1,
+    )
     rest: float = key(
         "movement within `timing.standstill_window` that still counts as rest", "rad or m", gt=0.0, le=0.05
     )
@@ -253,6 +279,7 @@ class EvidenceKeys(Section):
 
 SECTIONS: dict[str, type[Section]] = {
     "robot": RobotKeys,
+    "geometry": GeometryKeys,
     "envelope": EnvelopeKeys,
     "timing": TimingKeys,
     "tracking": TrackingKeys,
@@ -268,7 +295,7 @@ NAMED_SECTIONS: dict[str, tuple[type[Section], int]] = {"sources": (SourceKeys, 
 
 NOT_ENFORCED = frozenset(
     {
-        "geometry", "separation", "balance", "limiting", "policy", "panel",
+        "separation", "balance", "limiting", "policy", "panel",
         "robot.tool", "robot.payload", "envelope.reduced", "envelope.tool", "output.power_off",
     }
 )  # fmt: skip

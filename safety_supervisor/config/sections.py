@@ -15,6 +15,7 @@ class Sections:
 
     robot: schema.RobotKeys | None = None
     sources: dict[str, schema.SourceKeys] = field(default_factory=dict)
+    geometry: schema.GeometryKeys | None = None
     envelope: schema.EnvelopeKeys | None = None
     zones: dict[str, schema.ZoneKeys] = field(default_factory=dict)
     timing: schema.TimingKeys | None = None

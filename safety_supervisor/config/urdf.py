@@ -53,6 +53,8 @@ class Urdf:
     root: str
     links: frozenset[str]
     joints: dict[str, UrdfJoint]
+    bodies: frozenset[str]
+    """Links with a collision or visual shape."""
 
     def path(self, link: str) -> Iterator[UrdfJoint]:
         """Yield the joints from a link back to the root."""
@@ -202,7 +204,12 @@ def parse_urdf(data: bytes) -> tuple[str, Urdf]:
     if len(roots) != 1 or len(children) != len(set(children)):
         raise UrdfError(f"links form no tree: {len(roots)} roots, {len(children)} joints, {len(links)} links")
     # One root, one parent a link: n - 1 joints, so a link that does not reach the root lies on a cycle.
-    urdf = Urdf(next(iter(roots)), known, {joint.name: joint for joint in joints})
+    bodies = frozenset(
+        element.get("name", "")
+        for element in robot.findall("link")
+        if element.find("collision/geometry/*") is not None or element.find("visual/geometry/*") is not None
+    )
+    urdf = Urdf(next(iter(roots)), known, {joint.name: joint for joint in joints}, bodies)
     parents = {joint.child: joint.parent for joint in joints}
     for link in links:
         steps, at = 0, link

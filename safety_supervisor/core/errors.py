@@ -71,8 +71,10 @@ class Code(str, Enum):
     VELOCITY_LIMIT = "E_VELOCITY_LIMIT", "A joint would move faster than allowed.", "Move slower. A stream that was stopped begins again from the commanded pose. Degrees sent as radians and jumps end here too."
     ACCELERATION_LIMIT = "E_ACCELERATION_LIMIT", "A joint would accelerate more than allowed.", "Plan with the configured limits. A stream that was stopped begins again from the commanded pose, at rest. Jumps end here too."
     JERK_LIMIT = "E_JERK_LIMIT", "A joint's acceleration would change faster than allowed.", "Smooth the set-points."
-    WORKSPACE = "E_WORKSPACE", "A link frame would leave the workspace, stop included.", "Stay inside the workspace by the stopping distance."
-    FRAME_SPEED = "E_FRAME_SPEED", "A link frame would move faster than allowed.", "Move slower."
+    WORKSPACE = "E_WORKSPACE", "A link's body would leave a keep-in zone or enter a keep-out zone, stop included.", "Stay clear of the zone's faces by its margin and the stopping distance."
+    RESTRICTED = "E_RESTRICTED", "A link's body would enter a restricted zone, stop included: that needs an approval, which this version can not take.", "Stay out of the zone by its margin and the stopping distance."
+    SELF_COLLISION = "E_SELF_COLLISION", "Two links of the robot would come nearer to each other than `geometry.margin`, stop included.", "Plan with the link volumes of the configuration."
+    FRAME_SPEED = "E_FRAME_SPEED", "A point of a link would move faster than allowed, everywhere or in a speed zone.", "Move slower; slow down before a speed zone by the stopping distance."
     QUERY_LIMIT = "E_QUERY_LIMIT", "Verification would need more checks than one decision may use.", "Move slower near boundaries."
     LATE = "E_LATE", "The next set-point did not arrive in time.", "Send at the declared period; the kept stop runs, the next good command resumes."
     ENDED = "E_ENDED", "The motion ended.", "Nothing to do."
@@ -96,7 +98,7 @@ class Code(str, Enum):
     CONFIGURATION_CHANGED = "E_CONFIGURATION_CHANGED", "Configuration, URDF or robot_description changed while running.", "Restore it or restart with the new one; a maintainer clears the latch."
     LOG = "E_LOG", "The record of motion can not be kept.", "Free the disk or repair the log directory, then reset."
     MEASURED_POSITION = "E_MEASURED_POSITION", "A measured joint is outside its position limit.", "Bring it back with RECOVERY."
-    MEASURED_WORKSPACE = "E_MEASURED_WORKSPACE", "A measured link frame is outside the workspace.", "Bring it back with RECOVERY."
+    MEASURED_WORKSPACE = "E_MEASURED_WORKSPACE", "A measured link touches another link, is outside a keep-in zone or inside a forbidden one.", "Bring it back with RECOVERY."
     MEASURED_VELOCITY = "E_MEASURED_VELOCITY", "A measured joint moves faster than allowed.", "Check drives and payload."
     STATE_NOT_FINITE = "E_STATE_NOT_FINITE", "A measured joint state holds NaN or infinity.", "Repair the driver that publishes joint_states."
     STATE_STALE = "E_STATE_STALE", "A joint's measured state is too old or was never received.", "Check the driver that publishes joint_states."
@@ -136,7 +138,7 @@ class Violation:
     Attributes:
         code: stable code.
         rule: name of the rule, such as `joint.velocity`.
-        joint: joint or frame that broke it; empty when none.
+        joint: joint or link that broke it, both links as `A and B`; empty when none.
         value: what was seen, SI units.
         limit: what was allowed, SI units.
         detail: one sentence for people, plain text.

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.types import JointStates
 from safety_supervisor.core.units import Nanoseconds, Vector, seconds
-from safety_supervisor.core.zones import Workspace
 
 _NAME_SETS: Final = 32
 """Different sets of names that may publish joint states; more are a fault of the publishers, not a cache to grow."""
@@ -36,7 +36,7 @@ _REST_SAMPLES: Final = 12
 class MeasuredState:
     """Newest measurement of each commanded joint, and what it says."""
 
-    def __init__(self, configuration: Configuration, workspace: Workspace) -> None:
+    def __init__(self, configuration: Configuration, scene: Scene) -> None:
         """Start with nothing received."""
         joints = configuration.robot.joints
         self._joints = joints
@@ -44,7 +44,8 @@ class MeasuredState:
         self._timing = configuration.timing
         self._tracking = configuration.tracking
         self._limits = configuration.envelope.joints
-        self._workspace = workspace
+        self._scene = scene
+        self._room: tuple[Vector, Vector] | None = None
         self._known: dict[tuple[str, ...], tuple[NDArray[np.intp], NDArray[np.intp]] | None] = {}
         self._stamps: dict[tuple[str, ...], tuple[int, int]] = {}
         self.positions: Vector = np.zeros(len(joints))
@@ -156,8 +157,19 @@ class MeasuredState:
         return tuple(codes)
 
     def workspace_code(self) -> Code | None:
-        """Return whether a measured link frame is outside the workspace; margins absorb noise."""
-        if self._workspace.empty or self._workspace.clearance(self.positions).distance >= 0.0:
+        """Return whether a measured body touches another or a zone; margins are there to absorb what is measured.
+
+        A pose whose distances are known answers for those around it, see `Scene.reach`.
+        """
+        if self._scene.empty:
+            return None
+        if self._room is not None:
+            pose, distances = self._room
+            if (self._scene.reach.dot(np.abs(self.positions - pose)) < distances).all():
+                return None
+        distances = self._scene.distances(self.positions)
+        if (distances >= 0.0).all():
+            self._room = self.positions.copy(), distances
             return None
         return Code.MEASURED_WORKSPACE
 

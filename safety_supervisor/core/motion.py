@@ -71,7 +71,7 @@ class Motion:
         self._still = True
         for lane in self.lanes.values():
             lane.rest_at(positions[lane.indices])
-        self._verifier.workspace_check.forget()
+        self._verifier.forget()
 
     @property
     def at_rest(self) -> bool:

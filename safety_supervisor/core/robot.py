@@ -7,21 +7,22 @@ joint, or a constant.
 
 from __future__ import annotations
 
-import itertools
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pinocchio as pin
-from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
 
+from safety_supervisor.core.bodies import hull_balls
 from safety_supervisor.core.mimic import RobotModelError, follow_joints
+from safety_supervisor.core.reach import Reach
 from safety_supervisor.core.settings import RobotSettings
+from safety_supervisor.core.shapes import BoundedShape
+from safety_supervisor.core.strided import StrideError, strided_view
 from safety_supervisor.core.units import Matrix, Vector
-from safety_supervisor.core.urdf import UrdfError, read_joints
-
-_ROUNDING = 1.0 + 1e-9
-"""Widens a bound that is exact in real numbers by more than its rounding error."""
+from safety_supervisor.core.urdf import UrdfError, read_joints, read_neighbours
 
 _FARTHEST = 1e3
 """Largest offset between two links, [m]."""
@@ -30,33 +31,34 @@ _FARTHEST = 1e3
 class RobotModel:
     """Kinematics of the commanded joints.
 
+    A point is the origin of a link that a commanded joint moves, links attached by fixed or locked joints included, or
+    the centre of one of the balls that span a volume of such a link.
+
     Attributes:
         joints: names of the commanded joints, configuration order, n of them.
-        frame_names: links that a commanded joint moves, m of them, those attached by fixed or locked joints included.
+        frame_names: link of each point, m of them, the origins first.
+        frame_radius: radius of the ball around each point, 0 for an origin, shape (m,), [m].
         frame_reach: shape (m, n), [m/rad] or [m/m]; see `reach`.
         reach: shape (n,), the largest of each column of `frame_reach`.
+        carrier: proves such bounds (`Reach`).
+        neighbours: pairs of links that one joint joins.
 
-    The bound: when the joints move by `dq` along a straight line between two configurations, the origin of frame f
-    moves by at most `frame_reach[f] @ |dq|`, hence any origin by at most `reach @ |dq|`.
+    The bound: when the joints move by `dq` along a straight line between two configurations, no part of ball f moves by
+    more than `frame_reach[f] @ |dq|`, hence no part of the robot by more than `reach @ |dq|`.
 
-    Proof. Along the line q(s) = q + s dq the origin's velocity is the sum over joints of J_j dq_j. A revolute joint
-    adds axis x (origin - point on axis), whose length is the origin's distance from the axis; a prismatic joint adds
-    a unit vector. A joint that follows another with a multiplier adds its own part times |multiplier|. So it is
-    enough to bound the distance of the origin from each revolute axis over all configurations, and to integrate
-    over s. For that a ball that holds the origin at all configurations is carried from the frame to the base: in the
-    frame of the body that the origin is fixed to it is a point. Turning a ball of centre c and radius r about an
-    axis by any angle stays in the ball about c's foot on the axis with radius r + |c - foot|, and that radius is also
-    the bound of the distance from the axis. Sliding it from `lower` to `upper` stays in the ball about the middle
-    with radius r + (upper - lower) / 2.
-
-    The bound needs prismatic joints inside the URDF's limits and nothing of revolute and continuous joints.
+    Proof. Along the line q(s) = q + s dq the velocity of a point of the ball is the sum over joints of J_j dq_j. A
+    revolute joint adds axis x (point - point on axis), whose length is the point's distance from the axis; a prismatic
+    joint adds a unit vector. A joint that follows another with a multiplier adds its own part times |multiplier|. So it
+    is enough to bound the distance of the ball's points from each revolute axis over all configurations, as `Reach`
+    does, and to integrate over s.
     """
 
-    def __init__(self, settings: RobotSettings) -> None:
+    def __init__(self, settings: RobotSettings, volumes: Mapping[str, tuple[BoundedShape, ...]] | None = None) -> None:
         """Build the model.
 
         Args:
             settings: names a URDF, the commanded joints and the positions of all others.
+            volumes: link to the shapes that hold it, in the link's frame.
 
         Raises:
             RobotModelError: with all problems found; a joint is missing, contradictory or of an unsupported type.
@@ -64,6 +66,7 @@ class RobotModel:
         self.joints = settings.joints
         try:
             self._described = read_joints(settings.urdf)
+            self.neighbours = read_neighbours(settings.urdf)
             self._follow = follow_joints(settings, self._described)
             full = pin.buildModelFromXML(settings.urdf)
         except (UrdfError, ValueError, RuntimeError) as error:
@@ -72,19 +75,28 @@ class RobotModel:
             raise RobotModelError((f"the URDF can not be read: {str(error).strip()}",)) from error
         _refuse_far_offsets(full)
         self._model: Any = self._reduce(full)
+        points = self._add_points(volumes or {})
         self._data: Any = self._model.createData()
         self._configuration = np.array(pin.neutral(self._model), dtype=np.float64)
         self._fill = self._plan_fill()
         self._base_rotation, self._base_translation = self._locate_base(settings.base_frame)
-        frames = [
+        bodies = [
             index
             for index, frame in enumerate(self._model.frames)
             if frame.type == pin.FrameType.BODY and frame.parentJoint != 0
         ]
-        self.frame_names: tuple[str, ...] = tuple(self._model.frames[index].name for index in frames)
+        named = [(self._model.frames[index].name, 0.0) for index in bodies] + list(points.values())
+        frames = bodies + list(points)
+        self.frame_names: tuple[str, ...] = tuple(link for link, _ in named)
+        self.frame_radius: Vector = np.array([radius for _, radius in named])
         self._frames = np.array(frames, dtype=np.intp)
-        self._translations = self._view_translations()
-        self.frame_reach: Matrix = self._bound_reach() * _ROUNDING
+        self._translations, self._rotations = self._view_placements()
+        self.carrier = Reach(self._model, self.joints, self._follow, self._described)
+        reach = [
+            self.carrier.of_ball(frame.parentJoint, np.array(frame.placement.translation), radius)
+            for frame, radius in zip([self._model.frames[index] for index in frames], self.frame_radius, strict=True)
+        ]
+        self.frame_reach: Matrix = np.array(reach).reshape(-1, len(self.joints))
         self.frame_reach.setflags(write=False)
         self.reach: Vector = self.frame_reach.max(axis=0, initial=0.0)
         self.reach.setflags(write=False)
@@ -112,15 +124,10 @@ class RobotModel:
             np.array([row.effort for row in rows]),
         )
 
-    def frame_positions(self, q: Vector) -> Matrix:
-        """Compute the origins of the moving link frames.
-
-        Args:
-            q: joint positions, shape (n,), [rad] or [m], configuration order.
-
-        Returns:
-            Shape (m, 3), [m], base frame, in the order of `frame_names`; a new array. Not finite where q is not.
-        """
+    def configure(self, q: Vector) -> Vector:
+        """Return Pinocchio's configuration for commanded positions, shape (n,), [rad] or [m]; not to be kept."""
+        if not self._fill:
+            return q
         configuration = self._configuration
         for target, source, multiplier, offset, sine in self._fill:
             value = multiplier * float(q[source]) + offset
@@ -131,11 +138,61 @@ class RobotModel:
                 configuration[sine] = math.sin(value)
             else:
                 configuration[target] = configuration[sine] = math.nan
-        pin.framesForwardKinematics(self._model, self._data, configuration if self._fill else q)
+        return configuration
+
+    def frame_positions(self, q: Vector) -> Matrix:
+        """Compute where the points are.
+
+        Args:
+            q: joint positions, shape (n,), [rad] or [m], configuration order.
+
+        Returns:
+            Shape (m, 3), [m], base frame, in the order of `frame_names`; a new array. Not finite where q is not.
+        """
+        pin.framesForwardKinematics(self._model, self._data, self.configure(q))
         positions: Matrix = self._translations[self._frames]
         if self._base_rotation is not None:
             positions = (positions - self._base_translation) @ self._base_rotation
         return positions
+
+    def frame_rotations(self) -> NDArray[np.float64]:
+        """Return how the points' links were turned at the last `frame_positions`, shape (m, 3, 3), in the world."""
+        rotations: NDArray[np.float64] = self._rotations[self._frames]
+        return rotations
+
+    @property
+    def kinematics(self) -> Any:
+        """Pinocchio's model of the joints that move; not to be changed."""
+        return self._model
+
+    @property
+    def base(self) -> Any:
+        """Placement of the base frame in Pinocchio's world (pinocchio.SE3)."""
+        return (
+            pin.SE3.Identity() if self._base_rotation is None else pin.SE3(self._base_rotation, self._base_translation)
+        )
+
+    def _add_points(self, volumes: Mapping[str, tuple[BoundedShape, ...]]) -> dict[int, tuple[str, float]]:
+        """Add a frame for every ball that spans a volume of a moving link; return its link and radius."""
+        points: dict[int, tuple[str, float]] = {}
+        for link, shapes in volumes.items():
+            index = self._body(link)
+            joint = self._model.frames[index].parentJoint
+            place = self._model.frames[index].placement.copy()  # adding frames moves all of them in memory
+            if joint == 0:
+                continue
+            for number, ball in enumerate(ball for shape in shapes for ball in hull_balls(shape)):
+                placement = place * pin.SE3(np.eye(3), np.array(ball.centre))
+                point = pin.Frame(f"{link}#{number}", joint, index, placement, pin.FrameType.OP_FRAME)
+                points[self._model.addFrame(point)] = link, ball.radius
+        return points
+
+    def _body(self, link: str) -> int:
+        """Return the frame of a link."""
+        index: int = self._model.getFrameId(link, pin.FrameType.BODY)
+        if index >= len(self._model.frames):
+            raise RobotModelError((f"{link!r} is not a link of the URDF",))
+        return index
 
     def _reduce(self, full: Any) -> Any:
         """Return the model of the joints that move, the others fixed at their positions."""
@@ -177,51 +234,25 @@ class RobotModel:
             return None, np.zeros(3)
         return np.array(frame.placement.rotation), np.array(frame.placement.translation)
 
-    def _view_translations(self) -> Matrix:
-        """Return the translations of all frame placements as one view, so that one copy reads them all.
+    def _view_placements(self) -> tuple[Matrix, NDArray[np.float64]]:
+        """Return translations and rotations of all frame placements as views, so that one copy reads them all.
 
-        Reading them one by one costs twenty times the kinematics. Pinocchio keeps them in one array and hands out
-        views; both are checked here. The view lives as long as `_data`, which is never resized.
+        Reading them one by one costs twenty times the kinematics. The views live as long as `_data`, which is never
+        resized.
         """
-        views = [placement.translation for placement in self._data.oMf]
-        addresses = [view.__array_interface__["data"][0] for view in views]
-        strides = {second - first for first, second in itertools.pairwise(addresses)}
-        if len(strides) == 1:
-            whole: Matrix = as_strided(views[0], shape=(len(views), 3), strides=(strides.pop(), views[0].strides[0]))
-            pin.framesForwardKinematics(self._model, self._data, pin.neutral(self._model))
-            if np.array_equal(whole, [np.array(placement.translation) for placement in self._data.oMf]):
-                return whole
-        raise RobotModelError(("this build of Pinocchio does not keep frame placements in one array",))
-
-    def _bound_reach(self) -> Matrix:
-        """Compute `frame_reach` by carrying a ball from each frame to the base; see the class."""
-        reach = np.zeros((len(self._frames), len(self.joints)))
-        model = self._model
-        scratch = model.createData()
-        for row, frame in enumerate(self._frames.tolist()):
-            index = model.frames[frame].parentJoint
-            centre, radius = np.array(model.frames[frame].placement.translation), 0.0
-            while index != 0:
-                follow = self._follow[model.names[index]]
-                assert follow.source is not None
-                jacobian = pin.computeJointJacobian(model, scratch, pin.neutral(model), index)
-                column = jacobian.reshape(6, model.nv)[:, model.joints[index].idx_v]
-                sliding, axis = column[:3], column[3:]
-                if np.any(axis):
-                    foot = axis * float(axis @ centre)
-                    radius += float(np.linalg.norm(centre - foot))
-                    centre, moved = foot, radius
-                else:
-                    source = self._described[self.joints[follow.source]]
-                    ends = [follow.multiplier * end + follow.offset for end in (source.lower, source.upper)]
-                    centre = centre + sliding * (sum(ends) / 2)
-                    radius += abs(ends[1] - ends[0]) / 2
-                    moved = 1.0
-                reach[row, follow.source] += abs(follow.multiplier) * moved
-                placement = model.jointPlacements[index]
-                centre = placement.rotation @ centre + placement.translation
-                index = model.parents[index]
-        return reach
+        placements = list(self._data.oMf)
+        try:
+            translations = strided_view([placement.translation for placement in placements])
+            rotations = strided_view([placement.rotation for placement in placements])
+        except StrideError as error:
+            raise RobotModelError((f"this build of Pinocchio keeps frame placements {error}",)) from error
+        pin.framesForwardKinematics(self._model, self._data, pin.neutral(self._model))
+        if not all(
+            np.array_equal(view, [np.array(getattr(placement, name)) for placement in self._data.oMf])
+            for name, view in (("translation", translations), ("rotation", rotations))
+        ):
+            raise RobotModelError(("this build of Pinocchio does not keep frame placements in one array",))
+        return translations, rotations
 
 
 def _refuse_far_offsets(model: Any) -> None:

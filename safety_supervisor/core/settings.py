@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from safety_supervisor.core.shapes import BoundedShape, Shape
 from safety_supervisor.core.units import Nanoseconds, Vector
 
 
@@ -68,6 +69,8 @@ class RobotSettings:
     locked_joints: dict[str, float]
     """Joints of the URDF that nobody commands, with the position at which kinematics holds them, [rad] or [m]."""
     state_publishers: tuple[StatePublisher, ...]
+    start: tuple[float, ...] | None = None
+    """A pose that is inside every zone and clear of everything, [rad]; None: none is declared."""
 
 
 @dataclass(frozen=True)
@@ -135,27 +138,41 @@ class EnvelopeSettings:
     """The same in RECOVERY, at most 0.25 m/s."""
 
 
-class BoxKind(str, Enum):
-    """Which side of a workspace box is allowed."""
+@dataclass(frozen=True)
+class GeometrySettings:
+    """The bodies of the robot's links."""
+
+    volumes: dict[str, tuple[BoundedShape, ...]]
+    """Link to the shapes that hold it, in the link's frame; a link that is not named is a point at its origin."""
+    left_out: frozenset[frozenset[str]]
+    """Pairs of links that are never asked, with a reason in the configuration."""
+    margin: float
+    """Distance to keep between any two bodies of the robot, [m]."""
+
+
+class ZoneKind(str, Enum):
+    """What a zone is for."""
 
     KEEP_IN = "keep_in"
     KEEP_OUT = "keep_out"
+    RESTRICTED = "restricted"
+    SPEED = "speed"
 
 
 @dataclass(frozen=True)
-class WorkspaceBox:
-    """An axis-aligned box in the base frame that link-frame origins must stay in, or out of."""
+class Zone:
+    """A region of the cell, in the base frame."""
 
     name: str
-    kind: BoxKind
-    minimum: tuple[float, float, float]
-    """[m]"""
-    maximum: tuple[float, float, float]
-    """[m]"""
-    frames: tuple[str, ...]
-    """Link frames that it is for; empty: all link frames that move."""
+    kind: ZoneKind
+    shape: Shape
+    """Where links must stay (`KEEP_IN`: a box or a polytope), must not be, or are slower (`SPEED`)."""
+    links: tuple[str, ...]
+    """Links that it is for; empty: all links that move."""
     margin: float
-    """Distance to keep from its faces, [m]."""
+    """Distance that their bodies keep from its faces, [m]."""
+    frame_speed: float | None = None
+    """Of a speed zone: greatest speed of any point of these links inside it, [m/s]."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +209,8 @@ class TrackingSettings:
     """Longest time from a set-point to its measurement."""
     standstill: float
     """Movement that ends a monitored standstill, [rad] (SR-008: 0.05)."""
+    path_error: Vector
+    """How far a joint may be beside its commanded path, [rad] or [m]: interpolation, servo error."""
     rest: float
     """Movement within `standstill_window` that still counts as rest, [rad]."""
 
@@ -248,7 +267,8 @@ class Configuration:
     robot: RobotSettings
     sources: tuple[SourceSettings, ...]
     envelope: EnvelopeSettings
-    zones: tuple[WorkspaceBox, ...]
+    geometry: GeometrySettings
+    zones: tuple[Zone, ...]
     timing: TimingSettings
     tracking: TrackingSettings
     operators: OperatorSettings

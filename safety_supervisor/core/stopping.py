@@ -182,9 +182,28 @@ class StraightStop:
         if not self.turning:
             way: Vector = np.abs(self.end - self._origin[0])
             return way
+        # The legs of the fade's control polygon are fade / 3 times v0, v1, v1.
         rest = np.abs(np.array(self.top_velocity))
-        bound: Vector = self.fade * np.maximum(np.abs(self._origin[1]), rest) + 0.5 * self._profile.duration * rest
+        bound: Vector = (self.fade / 3.0) * (np.abs(self._origin[1]) + 2.0 * rest) + 0.5 * self._profile.duration * rest
         return bound
+
+    def control_points(self) -> tuple[Matrix, ...]:
+        """Bezier control points of the way: the cubic of the fade, when there is one, and the straight line to the end.
+
+        The curve of a piece lies in the convex hull of its control points and is no longer than the way along them.
+
+        Returns:
+            Shapes (4, n) and (2, n), [rad], in the order of the way.
+        """
+        fade = self.fade
+        if fade == 0.0:
+            return (np.stack([self._origin[0], self.end]),)
+        third, square = fade / 3.0, fade * fade
+        rows = np.array(
+            [[1.0, 0.0, 0.0], [1.0, third, 0.0], [1.0, 2.0 * third, square / 6.0], [1.0, fade, square / 3.0]]
+        )
+        cubic: Matrix = rows.dot(self._origin)
+        return cubic, np.stack([cubic[3], self.end])
 
     def _weights(self, t: float) -> tuple[float, float]:
         """Return (alpha, beta) with q(t) = q0 + alpha v0 + beta a0."""

@@ -24,7 +24,6 @@ from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion import Motion, Note
 from safety_supervisor.core.people import People
 from safety_supervisor.core.reporting import Reporting
-from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.settings import Configuration, EstopDriver, OutputType
 from safety_supervisor.core.state_table import State
@@ -55,7 +54,6 @@ from safety_supervisor.core.types import (
 )
 from safety_supervisor.core.units import Matrix, seconds
 from safety_supervisor.core.verifier import Rules, Verifier
-from safety_supervisor.core.zones import Workspace
 
 
 class Supervisor:
@@ -65,19 +63,17 @@ class Supervisor:
         """Build the robot model and all checks; nothing moves until a person has reset and started.
 
         Raises:
-            RobotModelError: when the URDF does not have the configured joints.
-            WorkspaceError: when a zone names a frame that does not exist.
+            RobotModelError: when the URDF does not have the configured joints and links.
         """
         self._configuration = configuration
         timing = configuration.timing
         self._timing = timing
-        workspace = Workspace(configuration.zones, RobotModel(configuration.robot))
-        self._verifier = Verifier(configuration, workspace)
+        self._verifier = Verifier(configuration)
         self._state = SafetyState()
         self._motion = Motion(configuration, self._verifier)
         self._commands = Commands(configuration, self._motion, self._verifier, self._state)
         estop = EstopLatch(timing.estop_timeout, configuration.estop.driver is not EstopDriver.NONE)
-        measured = MeasuredState(configuration, workspace)
+        measured = MeasuredState(configuration, self._verifier.scene)
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
         self._people = People(configuration, self._state, self._motion, self._inputs)
         self._decisions = DecisionLog()

@@ -1,8 +1,9 @@
 """Verification of a whole trajectory, in slices of bounded work, before any of it is played.
 
 Every set-point of the run is known beforehand (play-out time advances exactly one control period per cycle), so the
-very set-points that would be sent are checked: envelope, position limits, workspace along the path, and the stop from
-each of them. A slice is a number of operations, never a time, so that replay takes the same slices.
+very set-points that would be sent are checked: envelope, position limits, the stop from each of them, speeds, and that
+the whole path is clear of the robot itself, the cell and the zones. A slice is a number of operations, never a time, so
+that replay takes the same slices.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
 from safety_supervisor.core.verifier import Verifier
 
 SAMPLES_PER_SLICE: Final = 64
-QUERIES_PER_SLICE: Final = 6
+STRIDES_PER_SLICE: Final = 3
 SPEEDS_PER_SLICE: Final = 16
+ZONE_STEPS_PER_SLICE: Final = 4
 START_TOLERANCE: Final = 0.01
 """A first point for time 0 may differ from the commanded pose by this, [rad] (MoveIt's allowed_start_tolerance)."""
 REST_TOLERANCE: Final = 1e-3
@@ -37,7 +39,8 @@ class _Stage(Enum):
     ENVELOPE = auto()
     STOPS = auto()
     FRAME_SPEED = auto()
-    WORKSPACE = auto()
+    SPEED_ZONES = auto()
+    CLEARANCE = auto()
     DONE = auto()
 
 
@@ -62,7 +65,7 @@ class TrajectoryJob:
                 shape (HISTORY + 1, n).
             start_tick: cycle at which the trajectory's time 0 lies.
             configuration: of the robot.
-            verifier: for the workspace.
+            verifier: for speeds and clearance.
         """
         self.points = points
         self.start_tick = start_tick
@@ -76,16 +79,21 @@ class TrajectoryJob:
         self._history = history
         self._stage = _Stage.PATH_STOP
         self._next = 0
-        self._room = -1.0
+        self._zones = list(verifier.speed_zones)
+        self._path = verifier.path_check()
         self._count = math.ceil(float(points.times[-1]) / NS_PER_S / self._dt) + HISTORY + 1
         self._rows: Matrix = np.empty((0, 0))
         self._fast: NDArray[np.intp] | None = None
 
     @staticmethod
     def slices_for(duration: int, period: int) -> int:
-        """Return the cycles after which the verification of a trajectory of `duration` [ns] is done at the latest."""
-        samples = duration // period + HISTORY + 2
-        return 12 + 4 * (1 + int(samples // SAMPLES_PER_SLICE)) + int(samples // SPEEDS_PER_SLICE)
+        """Return the cycles within which a trajectory of `duration` [ns] is to be verified.
+
+        Enough for every check but clearance very near to something: what takes longer is verified too late to be played
+        from motion, and refused; from rest it may take as long as it needs.
+        """
+        samples = int(duration // period) + HISTORY + 2
+        return 12 + 4 * (1 + samples // SAMPLES_PER_SLICE) + samples // SPEEDS_PER_SLICE + samples // 32
 
     @property
     def done(self) -> bool:
@@ -104,8 +112,10 @@ class TrajectoryJob:
             return self._check_stops()
         if self._stage is _Stage.FRAME_SPEED:
             return self._check_frame_speed()
-        if self._stage is _Stage.WORKSPACE:
-            return self._check_workspace()
+        if self._stage is _Stage.SPEED_ZONES:
+            return self._check_speed_zones()
+        if self._stage is _Stage.CLEARANCE:
+            return self._check_clearance()
         return None
 
     def parts(self, groups: dict[str, NDArray[np.intp]]) -> dict[str, PlannedTrajectory]:
@@ -213,7 +223,25 @@ class TrajectoryJob:
                 return self._at(violation, index)
         self._next = last
         if last == len(self._fast):
-            self._stage, self._next = _Stage.WORKSPACE, 0
+            self._stage = _Stage.SPEED_ZONES if self._zones else _Stage.CLEARANCE
+            self._next, self._fast = 0, None
+        return None
+
+    def _check_speed_zones(self) -> Violation | None:
+        """Check, zone by zone, those steps that could be too fast for it."""
+        zone, whole = self._zones[0], self._whole()
+        if self._fast is None:
+            self._fast = zone.suspects(whole)
+        last = min(len(self._fast), self._next + ZONE_STEPS_PER_SLICE)
+        for index in self._fast[self._next : last].tolist():
+            violation = zone.check_step(whole[index], whole[index + 1])
+            if violation is not None:
+                return self._at(violation, index)
+        self._next = last
+        if last == len(self._fast):
+            self._zones, self._next, self._fast = self._zones[1:], 0, None
+            if not self._zones:
+                self._stage = _Stage.CLEARANCE
         return None
 
     def _whole(self) -> Matrix:
@@ -222,10 +250,10 @@ class TrajectoryJob:
         whole[:, self.points.indices] = self._rows
         return whole
 
-    def _check_workspace(self) -> Violation | None:
+    def _check_clearance(self) -> Violation | None:
         """Walk along the path of all joints, those of other groups resting where they are predicted to be."""
         whole = self._whole()[self._next :]
-        reached, self._room, violation = self._verifier.workspace_check.check_path(whole, self._room, QUERIES_PER_SLICE)
+        reached, violation = self._path.advance(whole, STRIDES_PER_SLICE)
         if violation is not None:
             return self._at(violation, self._next + reached)
         self._next += reached

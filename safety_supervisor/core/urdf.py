@@ -64,6 +64,16 @@ def read_joints(urdf: str) -> dict[str, UrdfJoint]:
     return joints
 
 
+def read_neighbours(urdf: str) -> frozenset[frozenset[str]]:
+    """Return the pairs of links that a joint of any kind joins, of a URDF that `read_joints` has read."""
+    ends = ((joint.find("parent"), joint.find("child")) for joint in ElementTree.fromstring(urdf).findall("joint"))
+    return frozenset(
+        frozenset((parent.get("link", ""), child.get("link", "")))
+        for parent, child in ends
+        if parent is not None and child is not None
+    )
+
+
 def _read_joint(name: str, kind: str, element: ElementTree.Element) -> UrdfJoint:
     """Read one joint; `lower` and `upper` default to 0 where a limit is given, as the format says."""
     limit, mimic = element.find("limit"), element.find("mimic")

@@ -1,7 +1,8 @@
 """The verifier: one step and the stop after it, or the reason why not.
 
 A step is verified when the joint envelope holds over the set-points before it, the step itself and the first samples of
-its stop; when step and stop stay inside the position limits and the workspace; and when no link frame is too fast.
+its stop; when step and stop stay inside the position limits and clear of the robot itself, the cell and the zones; and
+when no point of a link is too fast.
 The stop that was verified is the stop that is kept: it is handed out with the verdict. Requirement: SR-026.
 """
 
@@ -13,13 +14,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.checks.workspace import WorkspaceCheck
+from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
+from safety_supervisor.core.checks.speed_zone import SpeedZone
 from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.frame_speed import fastest_point
+from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.settings import Configuration, ZoneKind
 from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
-from safety_supervisor.core.zones import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +54,42 @@ class Verified(msgspec.Struct, frozen=True):
 class Verifier:
     """Verifies steps of all commanded joints together."""
 
-    def __init__(self, configuration: Configuration, workspace: Workspace) -> None:
-        """Prepare for one robot."""
+    def __init__(self, configuration: Configuration) -> None:
+        """Build the robot's model and the scene, and prepare for them.
+
+        Raises:
+            RobotModelError: when the URDF does not have the configured joints and links.
+        """
         self._period: Nanoseconds = configuration.timing.period
         dt = seconds(self._period)
         self._limits = configuration.envelope.joints
         self._stop_limits = StopLimits(self._limits)
         self.envelope = JointEnvelope(self._limits, configuration.robot.joints, dt)
-        self.workspace = workspace
-        self.workspace_check = WorkspaceCheck(workspace)
-        self._reach = workspace.model.reach
+        geometry, path_error = configuration.geometry, configuration.tracking.path_error
+        self.model = RobotModel(configuration.robot, geometry.volumes)
+        zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
+        self.scene = Scene(self.model, geometry, zones, path_error)
+        self._collision = CollisionCheck(self.scene)
+        self.speed_zones = tuple(
+            SpeedZone(zone, self.model, geometry, path_error, self._period)
+            for zone in configuration.zones
+            if zone.kind is ZoneKind.SPEED
+        )
+        self._reach = self.model.reach
         self._sample_times = tuple(dt * (i + 1) for i in range(STOP_SAMPLES))
         self._window = np.zeros((HISTORY + 1 + STOP_SAMPLES, len(configuration.robot.joints)))
         self._dt = dt
         self._frame_speed = configuration.envelope.frame_speed
+
+    def forget(self) -> None:
+        """Begin anew, at another pose."""
+        self._collision.forget()
+        for zone in self.speed_zones:
+            zone.forget()
+
+    def path_check(self) -> PathCheck:
+        """Return a check of a whole path, at its beginning."""
+        return PathCheck(self.scene)
 
     def verify(
         self, history: Matrix, state: Matrix, rules: Rules, path_stop: Stop | None = None
@@ -125,13 +151,18 @@ class Verifier:
             violation = self._speed_violation(before, state[0], rules.frame_speed)
             if violation is not None:
                 return violation
-        if isinstance(stop, StraightStop):
-            return self.workspace_check.check(before, state[0], stop, rules.recovery)
-        return None
+        if not isinstance(stop, StraightStop):
+            # A path stop lies on a path that was proven clear, and slow where it has to be, when it was accepted.
+            return None
+        for zone in self.speed_zones:
+            violation = zone.check(before, state[0], stop)
+            if violation is not None:
+                return violation
+        return self._collision.check(before, state[0], stop, rules.recovery)
 
     def _speed_violation(self, before: Vector, after: Vector, limit: float) -> Violation | None:
-        speed, frame = self.workspace.fastest_frame(before, after, self._period)
-        return None if speed <= limit else Violation(Code.FRAME_SPEED, "frame.speed", speed, limit, frame)
+        speed, link = fastest_point(self.model, before, after, self._period)
+        return None if speed <= limit else Violation(Code.FRAME_SPEED, "frame.speed", speed, limit, link)
 
     def suspect_speeds(self, poses: Matrix) -> NDArray[np.intp]:
         """Return the steps between consecutive poses, shape (m, n), that could pass the frame speed of the envelope."""

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor.config import load_config
-from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.settings import Configuration, GeometrySettings, Zone, ZoneKind
+from safety_supervisor.core.shapes import Box
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.types import (
     Actuate,
@@ -45,6 +46,19 @@ MS = 1_000_000
 def panda(**changes: Any) -> Configuration:
     """The shipped Panda configuration, with sections replaced."""
     return replace(load_config(CONFIGURATION), **changes)
+
+
+BARE = GeometrySettings({}, frozenset(), 0.0)
+"""Links without volumes: points at their origins."""
+
+
+def upright(
+    name: str, kind: ZoneKind, low: Any, high: Any, links: tuple[str, ...] = (), margin: float = 0.0, **more: Any
+) -> Zone:
+    """A zone that is an upright box between two corners."""
+    low, high = np.array(low, dtype=float), np.array(high, dtype=float)
+    (x, y, z), (a, b, c) = ((low + high) / 2).tolist(), (high - low).tolist()
+    return Zone(name, kind, Box((x, y, z), (a, b, c)), links, margin, **more)
 
 
 class Rig:

@@ -6,22 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rig import HOME, MS, Rig, panda
+from rig import BARE, HOME, MS, Rig, panda
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.types import JointStates
-from safety_supervisor.core.zones import Workspace
 
 SHIPPED = panda()
-WORKSPACE = Workspace(SHIPPED.zones, RobotModel(SHIPPED.robot))
+SCENE = Scene(RobotModel(SHIPPED.robot, SHIPPED.geometry.volumes), SHIPPED.geometry, SHIPPED.zones)
 NAMES = SHIPPED.robot.joints
 LIMITS = SHIPPED.envelope.joints
 
 
 def make() -> MeasuredState:
-    return MeasuredState(SHIPPED, WORKSPACE)
+    return MeasuredState(SHIPPED, SCENE)
 
 
 def states(at: int, positions: np.ndarray = HOME, stamp: int = 0, **changes: object) -> JointStates:
@@ -191,7 +191,7 @@ def test_measured_workspace() -> None:
     assert measured.workspace_code() is None
     measured.update(states(2 * MS, HOME + np.array([0.8, 1.0, 0, 1.0, 0, 0, 0])))
     assert measured.workspace_code() is Code.MEASURED_WORKSPACE
-    assert MeasuredState(replace(SHIPPED, zones=()), Workspace((), WORKSPACE.model)).workspace_code() is None
+    assert MeasuredState(SHIPPED, Scene(SCENE.model, BARE, ())).workspace_code() is None, "nothing to touch"
 
 
 def test_rest_needs_the_whole_window_and_fresh_measurements() -> None:

@@ -11,16 +11,13 @@ from rig import HOME, Rig, panda
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.intake_results import SetPoint
 from safety_supervisor.core.motion import Motion
-from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor.core.trajectory import PlannedTrajectory
 from safety_supervisor.core.types import Actuate, StopRequested
 from safety_supervisor.core.verifier import Rules, Verifier
-from safety_supervisor.core.zones import Workspace
 
 DT = 0.004
 SHIPPED = panda()
-MODEL = RobotModel(SHIPPED.robot)
 RULES = Rules()
 
 
@@ -35,7 +32,7 @@ def two_groups() -> Configuration:
 
 
 def make(configuration: Configuration = SHIPPED) -> Motion:
-    motion = Motion(configuration, Verifier(configuration, Workspace(configuration.zones, MODEL)))
+    motion = Motion(configuration, Verifier(configuration))
     motion.place(HOME)
     return motion
 

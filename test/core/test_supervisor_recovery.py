@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rig import HOME, Rig, panda
+from rig import BARE, HOME, Rig, panda, upright
 
-from safety_supervisor.core.settings import BoxKind, WorkspaceBox
+from safety_supervisor.core.settings import ZoneKind
 from safety_supervisor.core.types import HoldToRun, SourceEndpoints, Status, StopRequested
 
 Rigs = Callable[..., Rig]
@@ -148,8 +148,8 @@ def test_recovery_is_for_a_robot_outside_and_nothing_else(rigs: Rigs) -> None:
 @pytest.mark.requirement("SR-045")
 def test_a_robot_inside_a_forbidden_box_comes_out(rigs: Rigs) -> None:
     """A wall in front of the robot that the hand has passed by 3 cm."""
-    wall = WorkspaceBox("wall", BoxKind.KEEP_IN, (-0.9, -0.9, 0.0), (0.28, 0.9, 1.25), (), 0.0)
-    rig = outside(rigs, HOME, zones=(wall,))
+    wall = upright("wall", ZoneKind.KEEP_IN, (-0.9, -0.9, 0.0), (0.28, 0.9, 1.25))
+    rig = outside(rigs, HOME, zones=(wall,), geometry=BARE)
     assert rig.status.active_causes == ("E_MEASURED_WORKSPACE",)
     assert rig.act("recover").ok
     jog(rig, 0.6, [0, 0.1, 0, 0, 0, 0, 0])

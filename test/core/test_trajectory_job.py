@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from rig import HOME, Rig, panda
 
+from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.trajectory import PlannedTrajectory
-from safety_supervisor.core.trajectory_job import QUERIES_PER_SLICE, SAMPLES_PER_SLICE, TrajectoryJob
+from safety_supervisor.core.trajectory_job import SAMPLES_PER_SLICE, STRIDES_PER_SLICE, TrajectoryJob
 from safety_supervisor.core.types import SourceLiveliness
-from safety_supervisor.core.zones import Workspace
 
 ZERO = np.zeros((1, 7))
 PLAYED = [("PASS", ""), ("PASS", "E_ENDED")]
@@ -275,7 +275,7 @@ def test_a_slice_is_a_bounded_number_of_operations(monkeypatch: pytest.MonkeyPat
     rig = Rig().auto()
     counts = {"queries": 0, "samples": 0}
     clearance, positions_at, states_at = (
-        Workspace.clearance,
+        Scene.distances,
         PlannedTrajectory.positions_at,
         PlannedTrajectory.states_at,
     )
@@ -293,7 +293,7 @@ def test_a_slice_is_a_bounded_number_of_operations(monkeypatch: pytest.MonkeyPat
         return states_at(self, taus)
 
     rig.cycle()
-    monkeypatch.setattr(Workspace, "clearance", counted_clearance)
+    monkeypatch.setattr(Scene, "distances", counted_clearance)
     monkeypatch.setattr(PlannedTrajectory, "positions_at", counted_positions)
     monkeypatch.setattr(PlannedTrajectory, "states_at", counted_states)
     worst = {"queries": 0, "samples": 0}
@@ -323,7 +323,7 @@ def test_a_slice_is_a_bounded_number_of_operations(monkeypatch: pytest.MonkeyPat
     print(f"1,000 points, 58 s: decided after {cycles} cycles; at most {worst} in one slice")
     assert rig.decisions()[0].verdict == "PASS", rig.decisions()
     assert worst["samples"] <= SAMPLES_PER_SLICE
-    assert worst["queries"] <= QUERIES_PER_SLICE
+    assert worst["queries"] <= 2 * STRIDES_PER_SLICE
     assert cycles <= TrajectoryJob.slices_for(58 * 10**9, rig.period)
 
 

@@ -1,0 +1,161 @@
+"""What link volumes and zones demand of themselves, of each other and of the URDF."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from safety_supervisor.config import schema
+from safety_supervisor.config.codes import ConfigurationCode as Code
+from safety_supervisor.config.problems import Problems
+from safety_supervisor.config.sections import Sections
+from safety_supervisor.config.shapes import BoxKeys, CapsuleKeys, CylinderKeys, HalfSpaceKeys, PolytopeKeys, ShapeKeys
+from safety_supervisor.core.bodies import THINNEST, thickness
+
+_SHORTEST = 1e-6
+"""Least length of a capsule, a cylinder or a normal, [m]."""
+
+_Corners = tuple[list[float], list[float]]
+
+
+def check_geometry(sections: Sections, problems: Problems) -> None:
+    """Check volumes and pairs that are left out."""
+    geometry, urdf = sections.geometry, sections.urdf
+    if geometry is None:
+        return
+    for link, shapes in geometry.volumes.items():
+        path = f"geometry.volumes.{link}"
+        if urdf is not None and link not in urdf.links:
+            problems.add(path, Code.FRAME, f"the URDF has no link {link}")
+        if not 1 <= len(shapes) <= 16:
+            problems.add(path, Code.VOLUME, f"has {len(shapes)} shapes; allowed: 1 to 16")
+        for index, shape in enumerate(shapes):
+            _check_shape(f"{path}[{index}]", shape, problems)
+            if shape.half_space is not None:
+                problems.add(
+                    f"{path}[{index}]", Code.VOLUME, "is a half-space, which no link fills", "Use another kind."
+                )
+    if urdf is not None and not problems.at("geometry.volumes"):
+        for link in sorted(urdf.bodies - set(geometry.volumes)):
+            problems.add("geometry.volumes", Code.VOLUME, f"{link} has a shape in the URDF and no volume")
+    _check_left_out(geometry, sections, problems)
+
+
+def _check_left_out(geometry: schema.GeometryKeys, sections: Sections, problems: Problems) -> None:
+    seen: set[frozenset[str]] = set()
+    for index, pair in enumerate(geometry.left_out):
+        path = f"geometry.left_out[{index}]"
+        links = frozenset(pair.links)
+        if len(links) == 1:
+            problems.add(f"{path}.links", Code.VOLUME, "names one link twice")
+        if links in seen:
+            problems.add(f"{path}.links", Code.VOLUME, f"{' and '.join(pair.links)} are left out twice")
+        seen.add(links)
+        if not pair.reason.strip():
+            problems.add(f"{path}.reason", Code.VOLUME, "is empty")
+        for link in sorted(links):
+            if sections.urdf is not None and link not in sections.urdf.links:
+                problems.add(f"{path}.links", Code.FRAME, f"the URDF has no link {link}")
+
+
+def _check_shape(path: str, keys: ShapeKeys, problems: Problems) -> bool:
+    """Check that a shape is one and has a size; return whether it is."""
+    given = keys.given()
+    if len(given) != 1:
+        kinds = ", ".join(given) or "no kind of shape"
+        problems.add(path, Code.VALUE, f"has {kinds}; exactly one of {', '.join(ShapeKeys.model_fields)} is right")
+        return False
+    match getattr(keys, given[0]):
+        case CapsuleKeys() as capsule if math.dist(capsule.start, capsule.end) < _SHORTEST:
+            problems.add(f"{path}.capsule.end", Code.EMPTY, "is its start", "Use a sphere.")
+        case CylinderKeys() as cylinder if math.dist(cylinder.start, cylinder.end) < _SHORTEST:
+            problems.add(f"{path}.cylinder.end", Code.EMPTY, "is its start", "Give it a height.")
+        case PolytopeKeys() as hull if not thickness(np.array(hull.vertices)) >= THINNEST:
+            message = f"lie in one plane, within {THINNEST:g} m"
+            problems.add(f"{path}.polytope.vertices", Code.EMPTY, message, "Give it a thickness.")
+        case HalfSpaceKeys() as half if math.hypot(*half.normal) < _SHORTEST:
+            problems.add(f"{path}.half_space.normal", Code.EMPTY, "has no length", "Give the outward direction.")
+        case _:
+            return True
+    return False
+
+
+def check_zones(sections: Sections, problems: Problems) -> None:
+    """Check the zones' shapes, links and what each kind needs."""
+    upright: dict[str, _Corners] = {}
+    for name, zone in sections.zones.items():
+        path = f"zones.{name}"
+        corners = _check_region(path, zone, problems)
+        if corners is not None:
+            upright[name] = corners
+        if (zone.kind == "speed") != (zone.frame_speed is not None):
+            what = "is missing for a speed zone" if zone.kind == "speed" else f"is for speed zones, not for {zone.kind}"
+            problems.add(f"{path}.frame_speed", Code.VALUE, what)
+        _check_links(path, zone, sections, problems)
+    _check_together(sections.zones, upright, problems)
+
+
+def _check_region(path: str, zone: schema.ZoneKeys, problems: Problems) -> _Corners | None:
+    """Check that a zone has one region with something inside; return the corners of an upright box, without margin."""
+    low, high = zone.minimum, zone.maximum
+    given = zone.shape is not None, low is not None, high is not None
+    if given not in ((True, False, False), (False, True, True)):
+        problems.add(f"{path}.shape", Code.VALUE, "is not the only one: give either `shape` or `minimum` and `maximum`")
+        return None
+    if zone.shape is not None:
+        if not _check_shape(f"{path}.shape", zone.shape, problems):
+            return None
+        shape = zone.shape.box or zone.shape.polytope
+        if zone.kind == "keep_in" and shape is None:
+            problems.add(f"{path}.shape", Code.VALUE, "is neither a box nor a polytope, as a keep-in zone must be")
+        elif zone.kind == "keep_in" and shape is not None:
+            size = min(shape.size) if isinstance(shape, BoxKeys) else thickness(np.array(shape.vertices))
+            if not size > 2.0 * zone.margin:
+                problems.add(f"{path}.margin", Code.EMPTY, f"is {zone.margin:g} and leaves nothing inside")
+        return None
+    assert low is not None
+    assert high is not None
+    inverted = [axis for axis, a, b in zip("xyz", low, high, strict=True) if a >= b]
+    if inverted:
+        problems.add(f"{path}.minimum", Code.EMPTY, f"is not below `maximum` in {', '.join(inverted)}")
+        return None
+    if zone.kind == "keep_in" and any(b - a <= 2.0 * zone.margin for a, b in zip(low, high, strict=True)):
+        problems.add(f"{path}.margin", Code.EMPTY, f"is {zone.margin:g} and leaves nothing inside")
+        return None
+    return low, high
+
+
+def _check_links(path: str, zone: schema.ZoneKeys, sections: Sections, problems: Problems) -> None:
+    robot, urdf = sections.robot, sections.urdf
+    if robot is None or urdf is None:
+        return
+    for link in dict.fromkeys(zone.links):
+        if link not in urdf.links:
+            problems.add(f"{path}.links", Code.FRAME, f"the URDF has no link {link}")
+        elif not urdf.moves(link, frozenset(robot.joints)):
+            problems.add(f"{path}.links", Code.FRAME, f"{link} does not move, so its zone checks nothing")
+
+
+def _check_together(zones: dict[str, schema.ZoneKeys], upright: dict[str, _Corners], problems: Problems) -> None:
+    """Check that upright keep-in boxes leave a place to be; for all other shapes a pose is looked for."""
+    for name, (low, high) in upright.items():
+        zone = zones[name]
+        if zone.kind != "keep_in":
+            continue
+        for other_name, (other_low, other_high) in upright.items():
+            other = zones[other_name]
+            if other_name == name or (zone.links and other.links and not set(zone.links) & set(other.links)):
+                continue
+            sides = list(zip(low, high, other_low, other_high, strict=True))
+            both = zone.margin + other.margin
+            if other.kind in ("keep_out", "restricted") and all(
+                c - both <= a and b <= d + both for a, b, c, d in sides
+            ):
+                problems.add(f"zones.{name}", Code.EMPTY, f"lies wholly inside the {other.kind} zone {other_name}")
+            elif (
+                other.kind == "keep_in"
+                and name < other_name
+                and any(max(a, c) + both >= min(b, d) for a, b, c, d in sides)
+            ):
+                problems.add(f"zones.{name}", Code.EMPTY, f"has nothing in common with the keep-in zone {other_name}")

@@ -1,0 +1,29 @@
+"""What every key of the configuration file is made of: strict sections, names, points."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+ROS_NAME = r"^(/[A-Za-z_][A-Za-z0-9_]{0,63}){1,8}$"
+
+Name = Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]
+UrdfName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]{1,128}$")]
+RosName = Annotated[str, StringConstraints(pattern=ROS_NAME)]
+Coordinate = Annotated[float, Field(ge=-100.0, le=100.0)]
+Point = Annotated[list[Coordinate], Field(min_length=3, max_length=3)]
+MANDATORY: Any = ...
+
+
+def key(meaning: str, unit: str = "", default: Any = MANDATORY, **bounds: Any) -> Any:
+    """Describe a key: its meaning, its unit, its default (mandatory without one) and pydantic's bounds."""
+    return Field(default, description=meaning, json_schema_extra={"unit": unit}, **bounds)
+
+
+class Section(BaseModel):
+    """Base of every mapping of the file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)

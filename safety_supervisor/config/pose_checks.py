@@ -1,0 +1,82 @@
+"""Is there a pose inside every zone and clear of everything? For configurations that are well-formed otherwise.
+
+Either `robot.start` is one. Or poses are tried, and what none of them satisfies is named: a pair of links that always
+touches, a zone that no pose leaves alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from safety_supervisor.config.codes import ConfigurationCode as Code
+from safety_supervisor.config.problems import Problems
+from safety_supervisor.core.checks.clearance import RESERVE
+from safety_supervisor.core.mimic import RobotModelError
+from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.settings import Configuration, ZoneKind
+from safety_supervisor.core.units import Matrix
+
+TRIED: Final = 256
+"""Poses that are tried where none is declared."""
+
+
+def check_poses(configuration: Configuration, problems: Problems) -> None:
+    """Look for a pose that is clear, or judge the one that is declared."""
+    try:
+        model = RobotModel(configuration.robot, configuration.geometry.volumes)
+        zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
+        scene = Scene(model, configuration.geometry, zones, configuration.tracking.path_error)
+    except RobotModelError as error:
+        for problem in error.problems:
+            problems.add("robot.urdf", Code.URDF, problem)
+        return
+    if scene.empty:
+        return
+    start = configuration.robot.start
+    if start is not None:
+        _judge(scene, np.array(start), problems)
+        return
+    poses = _spread(configuration)
+    rooms = np.array([scene.distances(q) for q in poses]) - scene.margins - RESERVE
+    rules = np.array([pair.rule for pair in scene.pairs])
+    for rule in dict.fromkeys(rules.tolist()):
+        clear = rooms[:, rules == rule] >= 0.0
+        if clear.all(axis=1).any():
+            continue
+        pairs = [pair for pair, known in zip(scene.pairs, rules == rule, strict=True) if known]
+        always = sorted({" and ".join(pairs[i].links) for i in np.flatnonzero(~clear.any(axis=0))})
+        path = "geometry.volumes" if rule == "geometry.self" else rule
+        what = f"in none of {TRIED} poses all links keep it"
+        if always:
+            what += f"; never {', '.join(always[:8])}"
+        problems.add(path, Code.POSE, what)
+
+
+def _judge(scene: Scene, start: Matrix, problems: Problems) -> None:
+    distances = scene.distances(start)
+    needed = scene.margins + RESERVE
+    for index in np.flatnonzero(~(distances >= needed)).tolist():
+        pair = scene.pairs[index]
+        message = (
+            f"{' and '.join(pair.links)}: {distances[index]:.4f} m from {pair.rule}, which needs {needed[index]:.4f} m"
+        )
+        problems.add("robot.start", Code.POSE, message)
+
+
+def _spread(configuration: Configuration) -> Matrix:
+    """Spread poses evenly over the position limits, shape (TRIED, n), by an additive recurrence.
+
+    Source: Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018: R_n.
+    """
+    limits = configuration.envelope.joints
+    n = len(limits.lower)
+    root = 2.0
+    for _ in range(64):
+        root = (1.0 + root) ** (1.0 / (n + 1))
+    steps = root ** -np.arange(1.0, n + 1.0)
+    shares = (0.5 + np.arange(TRIED)[:, None] * steps) % 1.0
+    poses: Matrix = limits.lower + shares * (limits.upper - limits.lower)
+    return poses

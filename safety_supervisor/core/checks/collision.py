@@ -1,0 +1,136 @@
+"""Self, cell and zones along a step and its stop, along a whole path, and the way out for a robot found too near.
+
+Requirements: SR-026, SR-027, SR-045.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from safety_supervisor.core.checks.clearance import STEP, Clearance, line
+from safety_supervisor.core.checks.leaving import Leaving
+from safety_supervisor.core.errors import Violation
+from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.stopping import StraightStop
+from safety_supervisor.core.units import Matrix, Vector
+
+_WINDOW: Final = 128  # set-points of a path that one pose is tried on
+
+
+class CollisionCheck:
+    """Proves that a step and its stop come near nothing."""
+
+    def __init__(self, scene: Scene) -> None:
+        """Start with nothing known."""
+        self._scene = scene
+        self._clearance = Clearance(scene)
+        self._leaving = Leaving(self._clearance)
+
+    def forget(self) -> None:
+        """Begin anew, at another pose."""
+        self._clearance.forget()
+        self._leaving.forget()
+
+    def check(self, before: Vector, q: Vector, stop: StraightStop, recovery: bool = False) -> Violation | None:
+        """Check the straight way from the last set-point to the next one, and the stop from there.
+
+        Args:
+            before: last commanded positions, shape (n,), [rad].
+            q: next commanded positions, shape (n,), [rad].
+            stop: planned from q.
+            recovery: a robot that penetrates something may leave it.
+        """
+        clearance = self._clearance
+        if self._scene.empty:
+            return None
+        end = stop.end
+        way = np.abs(q - before)
+        way += stop.travel
+        if clearance.quick(way, before, end):
+            return None
+        first, last = clearance.bound(np.stack([before, end]))
+        if not first.min() > 0.0:
+            start = clearance.rooms(before)
+            if isinstance(start, Violation):
+                return start
+            if not start.min() >= STEP:
+                return self._leaving.follow(start, (line(before, q), *stop.control_points()), recovery)
+            first = start
+        self._leaving.forget()
+        if not (self._scene.reach.dot(way) < first + last).all():
+            there = clearance.clear(end, "at the end of the stop")
+            if isinstance(there, Violation):
+                return there
+            last = there
+            violation = clearance.prove((line(before, q), *stop.control_points()), first, last, "during the stop")
+            if violation is not None:
+                return violation
+        clearance.remember_proof(before, first, end, last)
+        return None
+
+
+class PathCheck:
+    """Proves a path of set-points clear, a bounded number of poses at a time."""
+
+    def __init__(self, scene: Scene) -> None:
+        """Start at the beginning of a path."""
+        self._scene = scene
+        self._clearance = Clearance(scene)
+        self._leaving = Leaving(self._clearance)
+        self._rooms: Vector | None = None
+
+    def advance(self, poses: Matrix, strides: int) -> tuple[int, Violation | None]:
+        """Go on along a path.
+
+        Args:
+            poses: the set-points that are left, the first one reached already or the first of all, shape (m, n), [rad].
+            strides: each asks a pose or two, the last one up to QUERY_LIMIT more.
+
+        Returns:
+            Index of the last pose reached, from which to go on, and what the path comes too near after it.
+        """
+        if self._scene.empty:
+            return len(poses) - 1, None
+        index, simple = 0, True
+        while strides > 0 and simple and index < len(poses) - 1:
+            strides -= 1
+            if self._rooms is None:
+                rooms = self._clearance.rooms(poses[index])
+                if isinstance(rooms, Violation):
+                    return index, rooms
+                self._rooms = rooms
+            outcome: Vector | Violation | None
+            if self._rooms.min() >= STEP:
+                reached, simple, outcome = self._stride(poses[index : index + _WINDOW], self._rooms)
+            else:  # only a path that begins too near comes here: strides end where all is clear
+                way = (line(poses[index], poses[index + 1]),)
+                reached, simple, outcome = 1, False, self._leaving.follow(self._rooms, way, recovery=False)
+            if isinstance(outcome, Violation):
+                return index, outcome
+            index += reached
+            self._rooms = outcome
+        return index, None
+
+    def _stride(self, poses: Matrix, rooms: Vector) -> tuple[int, bool, Vector | Violation | None]:
+        """Go as far as the rooms at the first pose, and those at a pose ahead of it, prove.
+
+        The poses that one pose proves form a convex set, so that the straight ways between them are proven, too.
+
+        Returns:
+            Where it ends, whether one pose was enough, and the rooms there when they are known.
+        """
+        reach = self._scene.reach
+        held = (np.abs(poses - poses[0]).dot(reach.T) < rooms).all(axis=1)
+        alone = len(poses) - 1 if held.all() else int(held.argmin()) - 1
+        ahead = min(max(1, 2 * alone), len(poses) - 1)
+        there = self._clearance.clear(poses[ahead], "")
+        if not isinstance(there, Violation):
+            if (reach.dot(np.abs(np.diff(poses[: ahead + 1], axis=0)).sum(axis=0)) < rooms + there).all():
+                return ahead, True, there
+            if alone == 0:
+                violation = self._clearance.prove((line(poses[0], poses[1]),), rooms, there, "")
+                return 1, False, violation or there
+        # The first pose that is too near may lie before the one ahead.
+        return (alone, True, None) if alone > 0 else (0, True, there)

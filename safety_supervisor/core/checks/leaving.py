@@ -1,0 +1,80 @@
+"""The way out for a robot that is nearer to something than it may be: placed there, or stopped there.
+
+It may move where that brings no pair nearer that is too near, and no other pair too near. Requirement: SR-045.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from safety_supervisor.core.checks.clearance import RESERVE, STEP, Clearance, halve, way_along
+from safety_supervisor.core.errors import Violation
+from safety_supervisor.core.units import Matrix, Vector
+
+LEAVING_LIMIT: Final = 32
+"""Poses of one way that are asked."""
+
+_NOISE: Final = 2e-6  # [m], of a distance that does not change: Coal's tolerance for depths of penetration
+
+
+class Leaving:
+    """Judges ways out.
+
+    The rooms of the poses that were allowed are a floor that only rises. Poses that are asked lie so near each other
+    that rooms between them are smaller by STEP at most; by so much, and never more, the next way may begin and go below
+    the floor.
+    """
+
+    def __init__(self, clearance: Clearance) -> None:
+        """Start without a floor."""
+        self._clearance = clearance
+        self._floor: Vector | None = None
+
+    def forget(self) -> None:
+        """Drop the floor: the robot is clear, or was placed elsewhere."""
+        self._floor = None
+
+    def follow(self, start: Vector, pieces: tuple[Matrix, ...], recovery: bool) -> Violation | None:
+        """Judge a way.
+
+        Args:
+            start: rooms where it begins, shape (P,), [m], the least of them below STEP.
+            pieces: of the way, as Bezier control points.
+            recovery: it may begin in a penetration.
+        """
+        clearance = self._clearance
+        floor = np.minimum(start, STEP) if self._floor is None else self._floor
+        if not recovery and not (start + clearance.taken >= 0.0).all():
+            return clearance.violation(start, "it touches already; RECOVERY leads out")
+        poses = self._cut(pieces)
+        if poses is None:
+            return clearance.limit(LEAVING_LIMIT, int(start.argmin()), "too fast where it is too near")
+        least = np.maximum(np.minimum(floor, start), floor - STEP) - _NOISE
+        lowest = np.full_like(floor, STEP)
+        for pose in poses:
+            rooms = clearance.rooms(pose)
+            if isinstance(rooms, Violation):
+                return rooms
+            worse = ~(rooms >= least)
+            if worse.any():
+                return clearance.violation(np.where(worse, rooms, np.inf), "it is too near and would go nearer")
+            lowest = np.minimum(lowest, rooms)
+        self._floor = np.maximum(floor, lowest)
+        return None
+
+    def _cut(self, pieces: tuple[Matrix, ...]) -> list[Vector] | None:
+        """Poses along a way between which nothing travels farther than RESERVE; None when they are too many."""
+        poses: list[Vector] = []
+        left = list(reversed(pieces))
+        while left:
+            piece = left.pop()
+            if (self._clearance.scene.reach.dot(way_along((piece,))) <= RESERVE).all():
+                poses.append(piece[-1])
+            else:
+                first, second = halve(piece)
+                left += [second, first]
+            if len(poses) + len(left) > LEAVING_LIMIT:
+                return None
+        return poses

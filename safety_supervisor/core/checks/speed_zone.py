@@ -1,0 +1,75 @@
+"""Speed zones: while a robot is inside one, or could stop only inside, no point of its links is faster than allowed.
+
+Requirements: SR-026.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety_supervisor.core.checks.clearance import Clearance, line
+from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.frame_speed import fastest_point
+from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.settings import GeometrySettings, Zone
+from safety_supervisor.core.stopping import StraightStop
+from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
+
+
+class SpeedZone:
+    """Judges one zone."""
+
+    def __init__(
+        self, zone: Zone, model: RobotModel, geometry: GeometrySettings, path_error: Vector, period: Nanoseconds
+    ) -> None:
+        """Prepare for one zone of kind `SPEED`."""
+        assert zone.frame_speed is not None
+        self._zone = zone
+        self._model = model
+        self._clearance = Clearance(Scene(model, geometry, (zone,), path_error, between_links=False))
+        self._rows = np.array(
+            [i for i, link in enumerate(model.frame_names) if not zone.links or link in zone.links], dtype=np.intp
+        )
+        self._reach: Vector = model.frame_reach[self._rows].max(axis=0)
+        self._period = period
+        self._limit = zone.frame_speed
+        self._longest = zone.frame_speed * seconds(period)
+
+    def forget(self) -> None:
+        """Begin anew, at another pose."""
+        self._clearance.forget()
+
+    def check(self, before: Vector, q: Vector, stop: StraightStop) -> Violation | None:
+        """Check that a step is slow enough, or that it and its stop are outside the zone."""
+        step = np.abs(q - before)
+        if self._reach.dot(step) <= self._longest:
+            return None
+        clearance, end = self._clearance, stop.end
+        if clearance.quick(step + stop.travel, before, end):
+            return None
+        first, last = clearance.bound(np.stack([before, end]))
+        inside = clearance.prove((line(before, q), *stop.control_points()), first, last, "")
+        if inside is None:
+            clearance.remember_proof(before, first, end, last)
+            return None
+        return self._too_fast(before, q, inside)
+
+    def suspects(self, poses: Matrix) -> NDArray[np.intp]:
+        """Return the steps between consecutive poses, shape (m, n), that could be too fast inside."""
+        return np.flatnonzero(~(np.abs(np.diff(poses, axis=0)).dot(self._reach) <= self._longest))
+
+    def check_step(self, before: Vector, after: Vector) -> Violation | None:
+        """Check that a step of a path is slow enough or outside the zone; its stops lie on the path and are slower."""
+        first, last = self._clearance.bound(np.stack([before, after]))
+        inside = self._clearance.prove((line(before, after),), first, last, "")
+        return None if inside is None else self._too_fast(before, after, inside)
+
+    def _too_fast(self, before: Vector, after: Vector, inside: Violation) -> Violation | None:
+        if inside.code is Code.NOT_FINITE_RESULT:
+            return inside
+        speed, link = fastest_point(self._model, before, after, self._period, self._rows)
+        if speed <= self._limit:
+            return None
+        return Violation(Code.FRAME_SPEED, f"zones.{self._zone.name}", speed, self._limit, link, "inside a speed zone")

@@ -1,0 +1,86 @@
+"""How far a joint can carry a point, proven over all configurations.
+
+Take a ball that holds a point of a link, or a part of its volume, and carry it from joint to joint toward the base so
+that at each step it holds what it held before, whatever the joints below do. In the frame of the body that it is fixed
+to it stays where it is. Turning a ball of centre c and radius r about an axis by any angle stays in the ball about c's
+foot on the axis with radius r + |c - foot|; that radius also bounds the distance of any of its points from the axis, so
+how far a turn of the joint by 1 rad carries them. Sliding it from `lower` to `upper` stays in the ball about the middle
+with radius r + (upper - lower) / 2, and 1 m of sliding carries it 1 m.
+
+The bound needs prismatic joints inside the URDF's limits and nothing of revolute and continuous joints.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pinocchio as pin
+
+from safety_supervisor.core.mimic import Follow
+from safety_supervisor.core.units import Vector
+from safety_supervisor.core.urdf import UrdfJoint
+
+_ROUNDING = 1.0 + 1e-9
+"""Widens a bound that is exact in real numbers by more than its rounding error."""
+
+
+class Reach:
+    """Carries balls along a model's joints."""
+
+    def __init__(
+        self, model: Any, joints: tuple[str, ...], follow: dict[str, Follow], described: dict[str, UrdfJoint]
+    ) -> None:
+        """Take a Pinocchio model of the joints that move, the commanded ones, and what moves each of the others."""
+        self._model = model
+        self._joints = joints
+        self._follow = follow
+        self._described = described
+        scratch, neutral = model.createData(), pin.neutral(model)
+        self._columns: list[Vector] = [np.zeros(6)]
+        """Linear and angular velocity of each joint's body, in its own frame, at unit speed of the joint."""
+        for index in range(1, model.njoints):
+            jacobian = pin.computeJointJacobian(model, scratch, neutral, index)
+            self._columns.append(np.array(jacobian.reshape(6, model.nv)[:, model.joints[index].idx_v]))
+
+    def chain(self, joint: int) -> tuple[int, ...]:
+        """Return a joint of the model and those between it and the base, nearest first; empty for 0, the base."""
+        found: list[int] = []
+        while joint != 0:
+            found.append(joint)
+            joint = self._model.parents[joint]
+        return tuple(found)
+
+    def of_ball(self, joint: int, centre: Vector, radius: float, until: int = 0) -> Vector:
+        """Bound how far each commanded joint carries any point of a ball, against the body of joint `until`.
+
+        Args:
+            joint: the model's joint that moves the body that the ball is fixed to; 0 for the base.
+            centre: in the frame of that joint, shape (3,), [m].
+            radius: [m].
+            until: joint nearer to the base on the same chain; what it and all below it do moves both alike.
+
+        Returns:
+            Shape (n,), [m/rad] or [m/m]: when the joints move by dq no point moves farther than the result @ |dq|.
+        """
+        reach: Vector = np.zeros(len(self._joints))
+        model = self._model
+        while joint != until:
+            follow = self._follow[model.names[joint]]
+            assert follow.source is not None
+            sliding, axis = self._columns[joint][:3], self._columns[joint][3:]
+            if np.any(axis):
+                foot = axis * float(axis @ centre)
+                radius += float(np.linalg.norm(centre - foot))
+                centre, moved = foot, radius
+            else:
+                source = self._described[self._joints[follow.source]]
+                ends = [follow.multiplier * end + follow.offset for end in (source.lower, source.upper)]
+                centre = centre + sliding * (sum(ends) / 2)
+                radius += abs(ends[1] - ends[0]) / 2
+                moved = 1.0
+            reach[follow.source] += abs(follow.multiplier) * moved
+            placement = model.jointPlacements[joint]
+            centre = placement.rotation @ centre + placement.translation
+            joint = model.parents[joint]
+        return reach * _ROUNDING

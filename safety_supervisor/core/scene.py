@@ -1,0 +1,237 @@
+"""The robot's bodies and the cell's, and how far apart each pair is that must not touch.
+
+One Pinocchio geometry model holds the volumes of the links and the bodies of the zones; one query at a pose gives the
+signed distance of every pair. A keep-in zone is the half-spaces outside its faces, one body each.
+
+How far a pair can approach is bounded from the joints between its two bodies alone: what moves both alike does not
+count. For bodies A and B under a common joint c the travel of both in c's frame is added, each bounded by `Reach` for
+the balls that span it. The signed distance of convex bodies (negative: the depth of penetration) is the largest over
+all directions of the gap in that direction, so it changes by no more than the sum of the travels of their points.
+
+Requirements: SR-026, SR-027.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, NamedTuple
+
+import coal
+import numpy as np
+import pinocchio as pin
+
+from safety_supervisor.core.bodies import coal_body, faces, hull_balls
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.mimic import RobotModelError
+from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.settings import GeometrySettings, Zone, ZoneKind
+from safety_supervisor.core.shapes import BoundedShape, Box, Polytope, Shape, Sphere
+from safety_supervisor.core.strided import StrideError, strided_view
+from safety_supervisor.core.units import Matrix, Vector
+
+FARTHEST: Final = 1e4
+"""A distance beyond this, [m], is no result: Coal leaves the largest double where it has found none."""
+
+_ORIGIN: Final = Sphere((0.0, 0.0, 0.0), 0.0)
+
+_CODES: Final = {
+    ZoneKind.KEEP_IN: Code.WORKSPACE,
+    ZoneKind.KEEP_OUT: Code.WORKSPACE,
+    ZoneKind.RESTRICTED: Code.RESTRICTED,
+    ZoneKind.SPEED: Code.FRAME_SPEED,
+}
+
+
+class Pair(NamedTuple):
+    """Two bodies that must not come near each other.
+
+    Attributes:
+        code: of the violation.
+        rule: `geometry.self` or `zones.NAME`.
+        links: the link, or both links.
+        margin: distance that the configuration asks for, [m].
+    """
+
+    code: Code
+    rule: str
+    links: tuple[str, ...]
+    margin: float
+
+
+class _Volume(NamedTuple):
+    """A body of a link: its link, the model's joint that moves it, and its number in the geometry model."""
+
+    link: str
+    joint: int
+    body: int
+    shape: BoundedShape
+
+
+class Scene:
+    """All pairs of bodies that matter, evaluated at once.
+
+    Attributes:
+        pairs: P of them.
+        reach: shape (P, n), [m/rad] or [m/m]: when the joints move by dq, pair p approaches by at most reach[p] @ |dq|.
+        margins: distance that each pair keeps, shape (P,), [m]: its own margin, and what a joint that is `path_error`
+            beside its commanded path can take from it.
+    """
+
+    def __init__(
+        self,
+        model: RobotModel,
+        geometry: GeometrySettings,
+        zones: tuple[Zone, ...],
+        path_error: Vector | float = 0.0,
+        between_links: bool = True,
+    ) -> None:
+        """Build the scene.
+
+        Args:
+            model: kinematics.
+            geometry: volumes of the links; none: no pair of links is asked.
+            zones: that links must not touch.
+            path_error: how far a joint may be beside its commanded path, [rad], or shape (n,).
+            between_links: whether the links must not touch each other.
+
+        Raises:
+            RobotModelError: when a link is unknown, or this build of Coal keeps distances where they are not found.
+        """
+        self.model = model
+        self._geometry: Any = pin.GeometryModel()
+        self._data: Any = model.kinematics.createData()
+        frames = [frame for frame in model.kinematics.frames if frame.type == pin.FrameType.BODY]
+        self._frames = {frame.name: (frame.parentJoint, frame.placement) for frame in frames}
+        unknown = sorted(
+            {link for links in (geometry.volumes, *(zone.links for zone in zones)) for link in links}
+            - set(self._frames)
+        )
+        if unknown:
+            raise RobotModelError(tuple(f"{link!r} is not a link of the URDF" for link in unknown))
+        volumes = [self._add(link, shape) for link, shapes in geometry.volumes.items() for shape in shapes]
+        points = [
+            self._add(link, _ORIGIN)
+            for link, (joint, _) in self._frames.items()
+            if joint != 0 and link not in geometry.volumes and any(not z.links or link in z.links for z in zones)
+        ]
+        found: list[tuple[Pair, Vector, int, int]] = []
+        for number, first in enumerate(volumes if between_links else ()):
+            for second in volumes[number + 1 :]:
+                if self._asked(first, second, geometry):
+                    pair = Pair(Code.SELF_COLLISION, "geometry.self", (first.link, second.link), geometry.margin)
+                    found.append((pair, self._approach(first, second), first.body, second.body))
+        for zone in zones:
+            moving = [v for v in volumes + points if v.joint != 0 and (not zone.links or v.link in zone.links)]
+            pairs = [
+                (Pair(_CODES[zone.kind], f"zones.{zone.name}", (v.link,), zone.margin), self._travel(v, 0), v.body)
+                for v in moving
+            ]
+            for number, shape in enumerate(_forbidden(zone)):
+                index = self._add_body(f"zones.{zone.name}.{number}", 0, model.base, shape)
+                found += [(pair, travel, body, index) for pair, travel, body in pairs]
+        self.pairs: tuple[Pair, ...] = tuple(pair for pair, *_ in found)
+        self.reach: Matrix = np.array([reach for _, reach, *_ in found]).reshape(len(found), len(model.joints))
+        self.reach.setflags(write=False)
+        self.margins: Vector = np.array([pair.margin for pair in self.pairs]) + self.reach @ np.broadcast_to(
+            path_error, len(model.joints)
+        )
+        self.margins.setflags(write=False)
+        for _, _, first_index, second_index in found:
+            self._geometry.addCollisionPair(pin.CollisionPair(first_index, second_index))
+        self._results: Any = self._geometry.createData()
+        for index in range(len(self.pairs)):
+            # Pinocchio's own requests start each query from the last one's result: distances would depend on history.
+            self._results.distanceRequests[index] = coal.DistanceRequest()
+        self._distances = self._view_distances() if found else np.empty(0)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing that could be touched."""
+        return not self.pairs
+
+    def distances(self, q: Vector) -> Vector:
+        """Compute the signed distance of every pair at a pose.
+
+        Args:
+            q: joint positions, shape (n,), [rad] or [m], configuration order.
+
+        Returns:
+            Shape (P,), [m], negative where bodies penetrate, NaN where a result is not finite or none; a new array.
+            It depends on q alone, to the bit.
+        """
+        if not math.isfinite(q.sum()):  # Coal's answer to a NaN is not always one
+            return np.full(len(self.pairs), np.nan)
+        self._compute(q)
+        distances: Vector = self._distances.copy()
+        if not (distances.max(initial=0.0) < FARTHEST and distances.min(initial=0.0) > -FARTHEST):
+            distances[~(np.abs(distances) < FARTHEST)] = np.nan
+        return distances
+
+    def _compute(self, q: Vector) -> None:
+        configuration = self.model.configure(q)
+        pin.updateGeometryPlacements(self.model.kinematics, self._data, self._geometry, self._results, configuration)
+        pin.computeDistances(self._geometry, self._results)
+
+    def _add(self, link: str, shape: BoundedShape) -> _Volume:
+        """Add a body of a link."""
+        joint, placement = self._frames[link]
+        index = self._add_body(f"{link}.{self._geometry.ngeoms}", joint, placement, shape)
+        return _Volume(link, joint, index, shape)
+
+    def _add_body(self, name: str, joint: int, frame: Any, shape: Shape) -> int:
+        body = coal_body(shape)
+        added = pin.GeometryObject(name, joint, frame * body.placement, body.geometry)
+        index: int = self._geometry.addGeometryObject(added)
+        return index
+
+    def _asked(self, first: _Volume, second: _Volume, geometry: GeometrySettings) -> bool:
+        """Whether two volumes could touch and are not left out."""
+        if first.joint == second.joint:
+            return False
+        links = frozenset((first.link, second.link))
+        return links not in geometry.left_out and links not in self.model.neighbours
+
+    def _approach(self, first: _Volume, second: _Volume) -> Vector:
+        """Bound how far two volumes approach each other when joints move; shape (n,)."""
+        chain = self.model.carrier.chain(second.joint)
+        common = next((joint for joint in self.model.carrier.chain(first.joint) if joint in chain), 0)
+        return self._travel(first, common) + self._travel(second, common)
+
+    def _travel(self, volume: _Volume, until: int) -> Vector:
+        """Bound the travel of all points of a volume against the body of a joint; shape (n,)."""
+        frame = self._frames[volume.link][1]
+        rows = [
+            self.model.carrier.of_ball(volume.joint, frame.act(np.array(ball.centre)), ball.radius, until)
+            for ball in hull_balls(volume.shape)
+        ]
+        travel: Vector = np.max(rows, axis=0)
+        return travel
+
+    def _view_distances(self) -> Vector:
+        """Return all distances as one view: one copy reads them all, one by one takes longer than computing them.
+
+        A result holds `min_distance` just before `normal`. Checked here at three poses against the slow reading; the
+        view lives as long as `_results`, which is never resized.
+        """
+        lower, upper, _, _ = self.model.urdf_limits()
+        middle, swing = self.model.middle(), np.minimum(np.nan_to_num(upper - lower, posinf=2.0), 2.0)
+        try:
+            view: Vector = strided_view(
+                [result.normal for result in self._results.distanceResults], offset=-8, scalar=True
+            )
+        except StrideError as error:
+            raise RobotModelError((f"this build of Coal keeps distances {error}",)) from error
+        for share in (0.0, 0.11, -0.17):
+            self._compute(middle + share * swing)
+            slow = [result.min_distance for result in self._results.distanceResults]
+            if not np.array_equal(view, slow, equal_nan=True):
+                raise RobotModelError(("this build of Coal does not keep distances where they are looked for",))
+        return view
+
+
+def _forbidden(zone: Zone) -> tuple[Shape, ...]:
+    """Return the bodies that a zone's links must not touch."""
+    if zone.kind is not ZoneKind.KEEP_IN:
+        return (zone.shape,)
+    assert isinstance(zone.shape, Box | Polytope)
+    return faces(zone.shape)
