@@ -182,7 +182,7 @@ def _told_pairs(pairs: tuple[Pair, ...]) -> list[Pair]:
 
 def _print(result: Study, console: Console) -> None:
     table = Table("link", "geometry", "triangles", "volumes", "mesh sticks out", "volumes stick out", box=None)
-    table.columns[0].overflow = "fold"
+    table.columns[0].no_wrap = True
     for column in table.columns[2:]:
         column.justify = "right"
     for finding in result.findings:

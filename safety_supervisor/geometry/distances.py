@@ -108,7 +108,7 @@ def hull_faces(shape: Polytope) -> Matrix:
     except (RuntimeError, ValueError) as error:
         raise ValueError("its vertices lie in a plane, so it has no inside") from error
     hull = model.convex
-    vertices = np.array([hull.points(i) for i in range(hull.num_points)])
+    vertices = np.array([hull.point(i) for i in range(hull.num_points)])
     faces = vertices[[[hull.polygons(i)[k] for k in range(3)] for i in range(hull.num_polygons)]]
     middle = vertices.mean(axis=0)
     normals = np.cross(faces[:, 1] - faces[:, 0], faces[:, 2] - faces[:, 0])

@@ -24,8 +24,8 @@ from safety_supervisor.geometry.kinematics import Kinematics, between
 
 JOINTS_OF_A_PROOF: Final = 2
 """Over more joints between two links a proof takes too many cells."""
-_CELLS: Final = 2000
-_TIGHT: Final = 0.95
+_CELLS: Final = 6000
+_TIGHT: Final = 0.8
 """A bound this near to a distance that was seen is good enough."""
 _NEAR: Final = 0.02
 """Volumes that came so near are worth a proof that the meshes do not, [m]."""
