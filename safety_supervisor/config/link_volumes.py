@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from safety_supervisor.config import bounds, schema
 from safety_supervisor.config import urdf as urdf_file
 from safety_supervisor.config.codes import ConfigurationCode as Code
@@ -12,7 +14,7 @@ from safety_supervisor.config.geometry import GeometryKeys
 from safety_supervisor.config.load import _read, _read_urdf, _validate
 from safety_supervisor.config.problems import ConfigurationError, Problems
 from safety_supervisor.config.shapes import freeze_shape
-from safety_supervisor.core.shapes import BoundedShape, HalfSpace
+from safety_supervisor.core.shapes import BoundedShape, HalfSpace, Polytope
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,18 @@ def _freeze_volumes(
             one = freeze_shape(shape) if given != ["half_space"] else HalfSpace((0.0, 0.0, 1.0), 0.0)
             if isinstance(one, HalfSpace):
                 problems.add(where, Code.VALUE, "is a half-space, which wraps no link", "Use a capsule or a box.")
+            elif isinstance(one, Polytope) and _is_flat(one):
+                problems.add(where, Code.EMPTY, "has vertices that lie in a plane", "Give it some thickness.")
             else:
                 frozen.append(one)
         found[link] = tuple(frozen)
     return found
+
+
+def _is_flat(shape: Polytope) -> bool:
+    """Whether a polytope is thinner than 0.01 mm."""
+    corners = np.array(shape.vertices)
+    return bool(np.linalg.svd(corners - corners.mean(axis=0), compute_uv=False)[-1] < 1e-5)
 
 
 def _freeze_pairs(keys: GeometryKeys, tree: urdf_file.Urdf, problems: Problems) -> dict[frozenset[str], str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from safety_supervisor.core.shapes import Ball, BoundedShape, Box, Capsule, Cylinder, Polytope, Sphere
 from safety_supervisor.core.units import Matrix, Vector
-from safety_supervisor.geometry.distances import rotation
+from safety_supervisor.geometry.distances import convex_hull, rotation
 from safety_supervisor.geometry.tessellation import axes_about
 
 
@@ -80,11 +80,5 @@ def _geometry(shape: BoundedShape) -> tuple[Any, Matrix, Vector]:
         case Box():
             return coal.Box(*shape.size), rotation(shape.rpy), np.array(shape.centre)
         case Polytope():
-            corners = np.array(shape.vertices)
-            model: Any = coal.BVHModelOBBRSS()
-            model.beginModel(0, len(corners))
-            model.addVertices(corners)
-            model.endModel()
-            model.buildConvexHull(True, "Qt")
-            return model.convex, np.eye(3), np.zeros(3)
+            return convex_hull(shape), np.eye(3), np.zeros(3)
     raise TypeError(f"{type(shape).__name__} is no shape that wraps a link")

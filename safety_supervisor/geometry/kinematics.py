@@ -92,7 +92,7 @@ class Kinematics:
     def between(self, first: str, second: str) -> tuple[str, ...]:
         """Return the joints that move two links against each other, as they stand between them."""
         up, down = self._ways(first, second)
-        names = [joint.source for joint in (*up, *reversed(down)) if joint.source]
+        names = [joint.source for joint in (*reversed(up), *down) if joint.source]
         return tuple(dict.fromkeys(names))
 
     def placements(self, positions: Mapping[str, float]) -> dict[str, tuple[Matrix, Vector]]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.shapes import BoundedShape, Capsule
+from safety_supervisor.core.shapes import BoundedShape, Capsule, Sphere
 from safety_supervisor.core.units import Matrix
 from safety_supervisor.geometry.capsule import capsule_volume, fit_capsule
 from safety_supervisor.geometry.distances import signed_distances, triangle_distances
@@ -58,8 +58,8 @@ def halve(triangles: Matrix) -> Matrix:
     return np.concatenate([np.stack([a, middle, c], axis=1), np.stack([middle, b, c], axis=1)])
 
 
-def wrap(triangles: Matrix, most: int, chance: np.random.Generator) -> tuple[Capsule, ...]:
-    """Find few, tight capsules around a surface.
+def wrap(triangles: Matrix, most: int, chance: np.random.Generator) -> tuple[Capsule | Sphere, ...]:
+    """Find few, tight capsules around a surface; one whose line is a point is a sphere.
 
     Args:
         triangles: shape (t, 3, 3), [m].
@@ -82,7 +82,7 @@ def wrap(triangles: Matrix, most: int, chance: np.random.Generator) -> tuple[Cap
             sticking_out = protrusion(capsules, triangles)
             if sticking_out < _WORTH ** (len(capsules) - len(best)) * least:
                 best, least = capsules, sticking_out
-    return best
+    return tuple(Sphere(one.start, one.radius) if one.start == one.end else one for one in best)
 
 
 def protrusion(shapes: Sequence[BoundedShape], triangles: Matrix) -> float:

@@ -16,7 +16,7 @@ from small_robots import ARM, box, write_obj
 
 @pytest.fixture
 def arm(tmp_path: Path) -> Path:
-    """A URDF with mesh files beside it: relative path, package with a scale, visual only with an origin, a primitive."""
+    """A URDF with its mesh files: a relative path, a package with a scale, a visual with an origin, a primitive."""
     directory = tmp_path / "arm" / "urdf"
     write_obj(directory / "base.obj", box((-0.1, -0.1, 0.0), (0.1, 0.1, 0.08)))
     column, foot = box((-0.03, -0.03, 0.0), (0.03, 0.03, 0.4)), box((-0.03, -0.03, 0.0), (0.15, 0.03, 0.05))

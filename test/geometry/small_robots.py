@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from safety_supervisor.core.shapes import Box
 from safety_supervisor.core.units import Matrix
 from safety_supervisor.geometry.tessellation import tessellate
@@ -18,8 +19,8 @@ ARM = """<robot name="arm">
   <link name="tool"><collision><geometry><box size="0.04 0.05 0.06"/></geometry></collision></link>
   <joint name="one" type="revolute"><parent link="base"/><child link="upper"/><origin xyz="0 0 0.1"/><axis xyz="0 1 0"/>
     <limit lower="-1" upper="1" velocity="1" effort="1"/></joint>
-  <joint name="two" type="revolute"><parent link="upper"/><child link="lower"/><origin xyz="0 0 0.4"/><axis xyz="0 1 0"/>
-    <limit lower="-1.2" upper="1.2" velocity="1" effort="1"/></joint>
+  <joint name="two" type="revolute"><parent link="upper"/><child link="lower"/><origin xyz="0 0 0.4"/>
+    <axis xyz="0 1 0"/><limit lower="-1.2" upper="1.2" velocity="1" effort="1"/></joint>
   <joint name="three" type="prismatic"><parent link="lower"/><child link="tool"/><origin xyz="0 0 0.35"/>
     <axis xyz="0 0 1"/><limit lower="0" upper="0.1" velocity="1" effort="1"/></joint>
 </robot>

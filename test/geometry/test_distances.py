@@ -7,7 +7,7 @@ import pytest
 
 from safety_supervisor.core.shapes import Ball, BoundedShape, Box, Capsule, Cylinder, Polytope, Sphere
 from safety_supervisor.geometry.bodies import Body
-from safety_supervisor.geometry.distances import rotation, signed_distances, triangle_distances
+from safety_supervisor.geometry.distances import hull_faces, rotation, signed_distances, triangle_distances
 from safety_supervisor.geometry.tessellation import tessellate
 
 SHAPES: list[BoundedShape] = [
@@ -85,3 +85,10 @@ def test_roll_pitch_yaw_turn_about_the_fixed_axes_in_this_order() -> None:
     assert np.allclose(rotation((quarter, 0.0, 0.0)) @ [0, 1, 0], [0, 0, 1])
     assert np.allclose(rotation((quarter, quarter, 0.0)) @ [0, 1, 0], [1, 0, 0])
     assert np.allclose(rotation((quarter, quarter, quarter)) @ [0, 1, 0], [0, 1, 0])
+
+
+@pytest.mark.parametrize("height", [0.0, 1e-7])
+def test_a_flat_polytope_is_refused_before_coal_crashes_on_it(height: float) -> None:
+    flat = Polytope(((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.0, height)))
+    with pytest.raises(ValueError, match="lie in a plane"):
+        hull_faces(flat)
