@@ -92,9 +92,10 @@ def _translate(error: Any, prefix: tuple[str | int, ...], model: type[schema.Sec
         problems.add(path, Code.VALUE, f"is {seen}: {error['msg']}")
 
 
-def _validate(
+def validate(
     model: type[schema.Section], raw: Any, prefix: tuple[str, ...], problems: Problems
 ) -> schema.Section | None:
+    """Validate one section; None where something is wrong with it, which is then among the problems."""
     try:
         return model.model_validate(raw)
     except ValidationError as failure:
@@ -135,7 +136,7 @@ def _validate_all(raw: dict[str, Any], problems: Problems) -> Sections:
         elif name == "envelope":
             sections.envelope = _validate_envelope(raw[name], problems)
         else:
-            setattr(sections, name, _validate(model, raw[name], (name,), problems))
+            setattr(sections, name, validate(model, raw[name], (name,), problems))
     for name, (model, least) in schema.NAMED_SECTIONS.items():
         entries = raw.get(name)
         if name not in raw:
@@ -149,14 +150,19 @@ def _validate_all(raw: dict[str, Any], problems: Problems) -> Sections:
             for entry, value in entries.items():
                 if not NAME.fullmatch(entry):
                     problems.add(f"{name}.{_plain(entry)}", Code.NAME, f"allowed: {NAME.pattern}")
-                checked = _validate(model, value, (name, _plain(entry)), problems)
+                checked = validate(model, value, (name, _plain(entry)), problems)
                 if checked is not None:
                     sound[entry] = checked
             setattr(sections, name, sound)
     return sections
 
 
-def _read(path: Path, maximum: int) -> bytes:
+def read_file(path: Path, maximum: int) -> bytes:
+    """Read a configuration file within bounds.
+
+    Raises:
+        ConfigurationError: it can not be read, or is too long.
+    """
     try:
         return bounds.read_bounded(path, maximum)
     except OSError as error:
@@ -166,7 +172,7 @@ def _read(path: Path, maximum: int) -> bytes:
         raise ConfigurationError(path, tuple(problems.found)) from None
 
 
-def _read_urdf(
+def read_urdf(
     raw: dict[str, Any], path: Path, problems: Problems, recorded: str | None
 ) -> tuple[str, bytes, urdf_file.Urdf] | None:
     """Read the URDF whenever it is named, even if the rest of `robot` is malformed: limits are judged against it."""
@@ -218,8 +224,8 @@ def urdf_path(path: Path | str) -> Path:
         ConfigurationError: the configuration is not usable.
     """
     path = Path(path).expanduser().absolute()
-    raw, problems = bounds.parse(path, _read(path, bounds.MAXIMUM_BYTES))
-    robot = _validate(schema.RobotKeys, raw.get("robot"), ("robot",), problems)
+    raw, problems = bounds.parse(path, read_file(path, bounds.MAXIMUM_BYTES))
+    robot = validate(schema.RobotKeys, raw.get("robot"), ("robot",), problems)
     if isinstance(robot, schema.RobotKeys):
         try:
             return urdf_file.find_urdf(robot.urdf, path.parent)
@@ -242,10 +248,10 @@ def load_config(path: Path | str, urdf_text: str | None = None) -> Configuration
         ConfigurationError: the file is not usable; carries every problem with its path, code and cure.
     """
     path = Path(path).expanduser().absolute()
-    data = _read(path, bounds.MAXIMUM_BYTES)
+    data = read_file(path, bounds.MAXIMUM_BYTES)
     raw, problems = bounds.parse(path, data)
     sections = _validate_all(raw, problems)
-    model = _read_urdf(raw, path, problems, urdf_text)
+    model = read_urdf(raw, path, problems, urdf_text)
     if model is not None:
         sections.urdf = model[2]
     check_all(sections, problems)
