@@ -1,4 +1,5 @@
 """What keys demand of each other and of the URDF."""
+# ruff: noqa: E501  a table: one row, one line
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from rig import BARE, HOME, Rig, panda, upright
 from safety_supervisor.core.checks.collision import PathCheck
 from safety_supervisor.core.checks.speed_zone import SpeedZone
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.frame_speed import fastest_point
+from safety_supervisor.core.frame_speed import FrameSpeed
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import Zone, ZoneKind
@@ -115,6 +115,7 @@ def test_the_first_offending_time_and_pair_are_named() -> None:
     assert len(set(rig.outputs[before:])) == 1, "nothing of it was played"
 
 
+@pytest.mark.requirement("SR-032")
 def test_a_trajectory_into_the_robot_itself_is_refused_with_both_links() -> None:
     rig = Rig(replace(SHIPPED, zones=())).auto()
     goal = np.array([0.0, -0.7, 0.0, -3.0, 0.0, 0.5, 0.785])
@@ -194,6 +195,7 @@ def test_a_stream_and_a_trajectory_through_a_speed_zone() -> None:
 @pytest.mark.requirement("SR-026")
 def test_the_fastest_point_of_the_bodies_is_at_least_as_fast_as_any_point_in_them() -> None:
     random = np.random.default_rng(5)
+    speed = FrameSpeed(MODEL, MS4)
     other = OtherGeometry(SHIPPED.robot, SHIPPED.geometry, ())
     for _ in range(60):
         q0 = random.uniform(LIMITS.lower, LIMITS.upper)
@@ -210,12 +212,14 @@ def test_the_fastest_point_of_the_bodies_is_at_least_as_fast_as_any_point_in_the
                     # Only points inside the volume count; a third of the bounding ball nearly always is.
                     if inside(shape, inner):
                         fastest = max(fastest, float(np.linalg.norm(points[1] - points[0])) / 0.004)
-        bound, _ = fastest_point(MODEL, q0, q1, MS4)
+        bound = speed.fastest(q0, q1)
         assert bound >= fastest - 1e-9
         assert bound <= 3.0 * fastest + 0.1
     nan = HOME.copy()
     nan[2] = np.nan
-    assert fastest_point(MODEL, HOME, nan, MS4)[0] == np.inf
+    violation = speed.exceeds(HOME, nan, 1.0, "frame.speed")
+    assert violation is not None
+    assert violation.value == np.inf
 
 
 def inside(shape: object, point: np.ndarray) -> bool:
