@@ -1,7 +1,7 @@
 """The core alone: one decision on a streamed set-point, one control cycle, one trajectory, one start.
 
 `decision.joints.panda` is the whole way of a set-point through the core at joint level: intake by name, the smooth
-segment, limits, and the jerk-limited stop from its end. `cycle.joints.panda` is a `Tick`: step, stop and workspace
+segment, limits, and the jerk-limited stop from its end. `cycle.joints.panda` is a `Tick`: step, stop and geometry
 verified again, set-point and horizon made. The Panda moves all joints by sines at up to 0.5 rad/s, streamed at 100 Hz
 into a control cycle of 250 Hz.
 """
@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.config import load_config
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.types import (
     Actuate,
@@ -37,9 +38,9 @@ OMEGA = 0.5 / AMPLITUDE
 class Loop:
     """A supervisor with an ideal robot, cycle by cycle."""
 
-    def __init__(self) -> None:
-        """Bring it into AUTO."""
-        configuration = load_config(CONFIGURATION)
+    def __init__(self, configuration: Configuration | None = None) -> None:
+        """Bring it into AUTO; with the shipped configuration unless another one is given."""
+        configuration = configuration or load_config(CONFIGURATION)
         self.supervisor = Supervisor(configuration)
         self.names = configuration.robot.joints
         self.period = configuration.timing.period

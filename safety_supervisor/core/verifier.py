@@ -18,7 +18,7 @@ from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
 from safety_supervisor.core.checks.speed_zone import SpeedZone
 from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.frame_speed import fastest_point
+from safety_supervisor.core.frame_speed import FrameSpeed
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import Configuration, ZoneKind
@@ -75,7 +75,7 @@ class Verifier:
             for zone in configuration.zones
             if zone.kind is ZoneKind.SPEED
         )
-        self._reach = self.model.reach
+        self._speed = FrameSpeed(self.model, self._period)
         self._sample_times = tuple(dt * (i + 1) for i in range(STOP_SAMPLES))
         self._window = np.zeros((HISTORY + 1 + STOP_SAMPLES, len(configuration.robot.joints)))
         self._dt = dt
@@ -144,11 +144,8 @@ class Verifier:
         )
 
     def _check_frames(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
-        if (
-            rules.frame_speed is not None
-            and not self._reach.dot(np.abs(state[0] - before)) <= rules.frame_speed * self._dt
-        ):
-            violation = self._speed_violation(before, state[0], rules.frame_speed)
+        if rules.frame_speed is not None:
+            violation = self._speed.exceeds(before, state[0], rules.frame_speed, "frame.speed")
             if violation is not None:
                 return violation
         if not isinstance(stop, StraightStop):
@@ -160,17 +157,15 @@ class Verifier:
                 return violation
         return self._collision.check(before, state[0], stop, rules.recovery)
 
-    def _speed_violation(self, before: Vector, after: Vector, limit: float) -> Violation | None:
-        speed, link = fastest_point(self.model, before, after, self._period)
-        return None if speed <= limit else Violation(Code.FRAME_SPEED, "frame.speed", speed, limit, link)
-
     def suspect_speeds(self, poses: Matrix) -> NDArray[np.intp]:
         """Return the steps between consecutive poses, shape (m, n), that could pass the frame speed of the envelope."""
         if self._frame_speed is None:
             return np.empty(0, dtype=np.intp)
-        travel = np.abs(np.diff(poses, axis=0)) @ self._reach
+        travel = np.abs(np.diff(poses, axis=0)) @ self._speed.reach
         return np.flatnonzero(~(travel <= self._frame_speed * self._dt))
 
     def check_speed(self, before: Vector, after: Vector) -> Violation | None:
         """Check one step between poses, shape (n,), against the frame speed of the envelope."""
-        return None if self._frame_speed is None else self._speed_violation(before, after, self._frame_speed)
+        return (
+            None if self._frame_speed is None else self._speed.exceeds(before, after, self._frame_speed, "frame.speed")
+        )

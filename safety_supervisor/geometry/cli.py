@@ -99,8 +99,8 @@ def check_command(
     Prints for every link how far its mesh sticks out of the volumes (proven over whole triangles, not only at their
     corners) and how far the volumes stick out of the mesh; and every pair of links that is not asked, with the reason.
 
-    Exit status 1: a mesh sticks out, a link with a mesh has no volumes, or a pair that is asked overlaps at every
-    sampled pose, so that the robot could never move. 2: the file is not usable.
+    Exit status 1: a mesh sticks out, or a pair that is asked overlaps at every sampled pose, so that the robot could
+    never move. 2: the file is not usable; a link with a mesh that has no volumes is such a case.
 
     \b
     Example:

@@ -10,11 +10,11 @@ from other_geometry import OtherGeometry
 from rig import BARE, HOME, Rig, panda, upright
 
 from safety_supervisor.core.checks import clearance as clearance_module
-from safety_supervisor.core.checks.clearance import QUERY_LIMIT, RESERVE, STEP, Clearance, line
+from safety_supervisor.core.checks.clearance import QUERY_LIMIT, STEP, Clearance, line
 from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.scene import RESERVE, Scene
 from safety_supervisor.core.settings import JointLimits, Zone, ZoneKind
 from safety_supervisor.core.shapes import Box, Capsule, HalfSpace, Polytope, Sphere
 from safety_supervisor.core.stopping import StopLimits, StraightStop
@@ -156,7 +156,7 @@ def test_remembered_poses_prove_only_what_they_prove() -> None:
     assert len(asked) < 1.5 * passes
 
 
-@pytest.mark.requirement("SR-026")
+@pytest.mark.requirement("SR-032")
 @pytest.mark.parametrize("joint", [1, 5])
 def test_the_robot_never_folds_into_itself(joint: int) -> None:
     """Cycle by cycle toward itself, faster and faster: it ends before it touches, and both links are named."""

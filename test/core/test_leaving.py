@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from rig import BARE, HOME, Rig, panda, upright
 
-from safety_supervisor.core.checks.clearance import RESERVE, STEP
+from safety_supervisor.core.checks.clearance import STEP
 from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.scene import RESERVE, Scene
 from safety_supervisor.core.settings import Zone, ZoneKind
 from safety_supervisor.core.stopping import StopLimits, StraightStop
 

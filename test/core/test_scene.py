@@ -16,6 +16,7 @@ from rig import BARE, HOME, panda, upright
 from safety_supervisor.core.bodies import THINNEST, coal_body, faces, hull_balls
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.mimic import RobotModelError
+from safety_supervisor.core.never_touch import never_touches
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import GeometrySettings, RobotSettings, Zone, ZoneKind
@@ -33,7 +34,7 @@ CELL = (
     Zone("plate", ZoneKind.KEEP_OUT, Box((0.5, 0.0, 0.3), (0.3, 0.3, 0.005), (0.1, -0.2, 0.7)), (), 0.0),
     Zone("rock", ZoneKind.KEEP_OUT, PYRAMID, (), 0.0),
 )
-SCENE = Scene(MODEL, SHIPPED.geometry, CELL, SHIPPED.tracking.path_error)
+SCENE = Scene(MODEL, SHIPPED.geometry, CELL, SHIPPED.tracking.path_error, every_pair=True)
 
 LINKS = "".join(f'<link name="{name}"/>' for name in ("base", "a", "b", "c", "tip", "side"))
 
@@ -71,7 +72,9 @@ BRANCHED_ROBOT = RobotSettings(
     "r", BRANCHED, "", "base", BRANCHED_JOINTS, {"all": (0, 1, 2, 3)}, {}, ()
 )  # fmt: skip
 WALL = Zone("wall", ZoneKind.KEEP_OUT, Box((1.0, 0.0, 0.0), (0.1, 4.0, 4.0)), (), 0.0)
-BRANCHED_SCENE = Scene(RobotModel(BRANCHED_ROBOT, BRANCHED_GEOMETRY.volumes), BRANCHED_GEOMETRY, (WALL,))
+BRANCHED_SCENE = Scene(
+    RobotModel(BRANCHED_ROBOT, BRANCHED_GEOMETRY.volumes), BRANCHED_GEOMETRY, (WALL,), every_pair=True
+)
 
 
 def least(scene: Scene, q: np.ndarray) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -244,7 +247,7 @@ def test_a_distance_depends_on_the_pose_alone_to_the_bit() -> None:
     poses = random.uniform(SHIPPED.envelope.joints.lower, SHIPPED.envelope.joints.upper, (40, 7))
     straight = [SCENE.distances(q).tobytes() for q in poses]
     backward = [SCENE.distances(q).tobytes() for q in poses[::-1]][::-1]
-    again = Scene(RobotModel(SHIPPED.robot), SHIPPED.geometry, CELL, SHIPPED.tracking.path_error)
+    again = Scene(RobotModel(SHIPPED.robot), SHIPPED.geometry, CELL, SHIPPED.tracking.path_error, every_pair=True)
     crossed = []
     for q in poses:
         for _ in range(3):
@@ -274,7 +277,7 @@ def test_which_pairs_are_asked() -> None:
     assert frozenset(("panda_link7", "panda_hand")) not in links
     assert frozenset(("panda_link6", "panda_hand")) in links
     left_out = GeometrySettings(SHIPPED.geometry.volumes, frozenset([frozenset(("panda_link6", "panda_hand"))]), 0.0)
-    fewer = Scene(MODEL, left_out, ())
+    fewer = Scene(MODEL, left_out, (), every_pair=True)
     assert {frozenset(pair.links) for pair in fewer.pairs} == links - {frozenset(("panda_link6", "panda_hand"))}
     assert {pair.links for pair in SCENE.pairs if pair.rule == "zones.pipe"} == {("panda_hand",)}
     table = {pair.links for pair in SCENE.pairs if pair.rule == "zones.table"}
@@ -286,8 +289,49 @@ def test_which_pairs_are_asked() -> None:
     assert codes["zones.pole"] is Code.RESTRICTED
 
 
+def test_pairs_that_are_left_out_as_never_touching_never_touch() -> None:
+    """Proven at building; here sampled, over the URDF's whole range and far denser than the proof's boxes."""
+    scene = Scene(MODEL, SHIPPED.geometry, CELL, SHIPPED.tracking.path_error)
+
+    def keys(of: Scene) -> list[tuple[object, ...]]:
+        """What tells pairs apart, faces of one zone included: the distance at a pose, to the bit."""
+        return [(pair.rule, pair.links, d) for pair, d in zip(of.pairs, of.distances(HOME).tolist(), strict=True)]
+
+    kept, gone = keys(scene), []
+    for index, key in enumerate(keys(SCENE)):
+        if key in kept:
+            kept.remove(key)
+        else:
+            gone.append(index)
+    assert kept == []
+    names = {SCENE.pairs[index].links for index in gone}
+    print(f"{len(gone)} of {len(SCENE.pairs)} can never touch: {sorted(names)}")
+    assert ("panda_link6", "panda_hand") in names
+    assert ("panda_link5", "panda_link7") in {pair.links for pair in scene.pairs}, "they touch where joint 6 is low"
+    lower, upper, _, _ = MODEL.urdf_limits()
+    random = np.random.default_rng(7)
+    least = min(
+        float((SCENE.distances(q) - SCENE.margins)[gone].min()) for q in random.uniform(lower, upper, (4000, 7))
+    )
+    assert least > 5e-4
+
+
+def test_what_can_touch_in_one_corner_of_its_range_is_asked() -> None:
+    def distance(q: np.ndarray) -> float:
+        return float(abs(q[1] - 0.93) + abs(q[2] + 0.71))
+
+    lower, upper = np.full(4, -1.0), np.full(4, 1.0)
+    reach = np.array([0.0, 1.0, 1.0, 0.0])
+    assert not never_touches(distance, reach, 0.05, lower, upper)
+    assert never_touches(lambda q: distance(q) + 0.2, reach, 0.05, lower, upper)
+    assert not never_touches(lambda q: 0.0501, reach, 0.05, lower, upper), "not within the budget"
+    assert not never_touches(lambda q: 9.0, np.array([1.0, 1.0, 1.0, 0.0]), 0.05, lower, upper), "three joints"
+    assert not never_touches(lambda q: np.nan, reach, 0.05, lower, upper)
+    assert not never_touches(lambda q: 9.0, reach, 0.05, lower, np.full(4, np.inf))
+
+
 def test_margins_grow_by_what_the_path_error_can_take() -> None:
-    plain = Scene(MODEL, SHIPPED.geometry, CELL)
+    plain = Scene(MODEL, SHIPPED.geometry, CELL, every_pair=True)
     assert plain.margins.tolist() == [pair.margin for pair in plain.pairs]
     taken = SCENE.margins - plain.margins
     assert np.allclose(taken, SCENE.reach.sum(axis=1) * 0.002)
