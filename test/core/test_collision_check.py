@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -378,7 +379,7 @@ def test_a_distance_that_is_not_finite_is_a_fault(monkeypatch: pytest.MonkeyPatc
         rig = Rig().auto()
         compute = Scene._compute
 
-        def broken(self: Scene, q: np.ndarray, value: float = value) -> None:
+        def broken(self: Scene, q: np.ndarray, compute: Any = compute, value: float = value) -> None:
             compute(self, q)
             self._distances = self._distances.copy()
             self._distances[17] = value

@@ -180,14 +180,9 @@ def test_a_stream_and_a_trajectory_through_a_speed_zone() -> None:
             assert (first.code, first.rule) == ("E_FRAME_SPEED", "zones.slow")
     for peak, refused in ((0.3, False), (1.2, True)):
         rig = Rig(replace(SHIPPED, zones=(*SHIPPED.zones, zone))).auto()
-        rig.seconds(
-            1.0,
-            lambda i, p=peak: (
-                rig.stream([p * min(0.02 * i / 5, 1), 0, 0, 0, 0, 0, 0], "joystick", velocity=True) and None
-                if i % 5 == 0
-                else None
-            ),
-        )
+        for number in range(50):
+            rig.stream([peak * min(0.02 * number, 1.0), 0, 0, 0, 0, 0, 0], "joystick", velocity=True)
+            rig.cycle(5)
         assert ("E_FRAME_SPEED" in rig.codes()) is refused
         assert rig.output[0] > 0.05 or refused
 

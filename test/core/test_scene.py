@@ -1,4 +1,5 @@
 """Distances of all pairs of bodies against other computations, and how fast a pair can approach."""
+# ruff: noqa: E501  a table: one row, one line
 
 from __future__ import annotations
 
@@ -256,8 +257,9 @@ def test_a_distance_depends_on_the_pose_alone_to_the_bit() -> None:
     assert straight == backward == crossed
     for request in SCENE._results.distanceRequests:
         assert request.gjk_initial_guess == coal.GJKInitialGuess.DefaultGuess
-        with pytest.warns(DeprecationWarning):  # the old name of the same thing, on by default in Pinocchio
-            assert not request.enable_cached_gjk_guess
+        with pytest.warns(DeprecationWarning, match="gjk_initial_guess"):
+            cached = request.enable_cached_gjk_guess  # the old name of the same thing, on by default in Pinocchio
+        assert not cached
 
 
 @pytest.mark.requirement("SR-036")
