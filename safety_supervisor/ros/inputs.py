@@ -11,6 +11,7 @@ import hashlib
 import time
 from typing import Any
 
+from geometry_msgs.msg import PoseArray
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
@@ -19,11 +20,18 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.settings import CommandKind, Configuration, EstopDriver, SourceSettings
+from safety_supervisor.core.settings import (
+    CommandKind,
+    Configuration,
+    EstopDriver,
+    SeparationSettings,
+    SourceSettings,
+)
 from safety_supervisor.core.types import (
     CommandUnreadable,
     EstopInput,
     HoldToRun,
+    Humans,
     JointStates,
     RobotDescription,
     SourceLiveliness,
@@ -31,7 +39,7 @@ from safety_supervisor.core.types import (
     StreamCommand,
 )
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
-from safety_supervisor.ros.cdr import JointStateFields, JointStateReader, read_string
+from safety_supervisor.ros.cdr import JointStateFields, JointStateReader, read_points, read_string
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.frames import hash_content
 from safety_supervisor.ros.quality import Endpoints, Sink
@@ -41,6 +49,8 @@ from safety_supervisor.ros.text import escape
 MAX_STATE_BYTES = 65_536
 MAX_STATE_RATE_HZ = 5_000.0
 MAX_TEXT_BYTES = 4_096
+MAX_PEOPLE_RATE_HZ = 500.0
+PEOPLE_TOPIC = "~/humans"
 
 
 def _stream_profile() -> QoSProfile:
@@ -181,6 +191,33 @@ class SimulatedEstop:
         return word
 
 
+class PeopleInput:
+    """The bytes of `~/humans`; what can not be read makes people unknown."""
+
+    def __init__(self, settings: SeparationSettings, sink: Sink) -> None:
+        """Start with a full bucket."""
+        self._settings = settings
+        self._sink = sink
+        self._bucket = TokenBucket(MAX_PEOPLE_RATE_HZ)
+
+    def hear(self, data: bytes) -> None:
+        """Handle a message."""
+        now, clock, most = time.monotonic_ns(), time.time_ns(), self._settings.max_bytes
+        if not self._bucket.admit(now):
+            return  # what is not heard turns stale, and stale is a stop
+        if len(data) > most:
+            self._refuse(now, clock, Code.TOO_LARGE, f"{len(data)} bytes; allowed: {most}")
+            return
+        fields = read_points(data)
+        if fields is None:
+            self._refuse(now, clock, Code.UNDECODABLE, "not a PoseArray in plain little-endian CDR")
+            return
+        self._sink.enter(Humans(now, fields.frame_id, fields.points, fields.stamp, clock))
+
+    def _refuse(self, now: Nanoseconds, clock: int, code: Code, detail: str) -> None:
+        self._sink.enter(Humans(now, "", b"", 0, clock, code.value, detail))
+
+
 class Inputs:
     """All subscriptions of one boot."""
 
@@ -221,6 +258,9 @@ class Inputs:
                 String, "~/stop_requests", self._hear_stop, QoSProfile(depth=10, reliability=reliability), watch=False
             )
         subscribe(String, "~/hold", self._hear_hold, stream)
+        if configuration.separation is not None:
+            people = PeopleInput(configuration.separation, sink)
+            subscribe(PoseArray, PEOPLE_TOPIC, people.hear, stream, required=True)
         if configuration.estop.driver is EstopDriver.SIMULATED:
             self.estop = SimulatedEstop()
             subscribe(String, "~/simulated_estop", self.estop.hear, stream, required=True)
