@@ -29,10 +29,10 @@ Walk = Callable[[float], NDArray[np.float64]]
 """Where the body points are, shape (K, 3), at a time, [s]."""
 
 
-def watched(**changes: Any) -> Configuration:
+def watched(reduced: ReducedSettings = ReducedSettings(0.25, 0.2), **changes: Any) -> Configuration:
     """The Panda without zones, people watched."""
     configuration = panda(zones=())
-    envelope = replace(configuration.envelope, reduced=ReducedSettings(0.25, 0.2))
+    envelope = replace(configuration.envelope, reduced=reduced)
     return replace(configuration, envelope=envelope, separation=replace(SEPARATION, **changes))
 
 
@@ -73,7 +73,13 @@ class Perception:
 
     def tell(self, points: Any, **changes: Any) -> tuple[Effect, ...]:
         block = np.ascontiguousarray(points, dtype=float).tobytes()
-        values = {"frame_id": "panda_link0", "points": block, "stamp": self.rig.now - 1, "clock": self.rig.now, **changes}
+        values = {
+            "frame_id": "panda_link0",
+            "points": block,
+            "stamp": self.rig.now - 1,
+            "clock": self.rig.now,
+            **changes,
+        }
         return self.rig.send(Humans(at=self.rig.now, **values))
 
     def auto(self) -> Perception:
@@ -129,15 +135,16 @@ class Judge:
             if link != configuration.robot.base_frame
         }
 
-    def distance(self, q: NDArray[np.float64], point: NDArray[np.float64]) -> float:
-        """How far a point is from the nearest moving link, [m]."""
+    def distance(self, q: NDArray[np.float64], points: NDArray[np.float64]) -> float:
+        """How far the nearest of some points is from the nearest moving link, [m]."""
         places: dict[str, tuple[Any, Any]] = {}
         values = {**self._locked, **dict(zip(self._names, q.tolist(), strict=True))}
         least = np.inf
         for link, balls in self._balls.items():
             rotation, origin = self._place(link, values, places)
             centres = balls[:, :3] @ rotation.T + origin
-            least = min(least, float((np.linalg.norm(centres - point, axis=1) - balls[:, 3]).min()))
+            apart = np.linalg.norm(centres[:, None] - points, axis=2)
+            least = min(least, float((apart - balls[:, 3:]).min()))
         return least
 
     def _place(self, link: str, values: dict[str, float], places: dict[str, tuple[Any, Any]]) -> tuple[Any, Any]:
