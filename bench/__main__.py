@@ -15,6 +15,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 
 MODULES = {
     "decision": ("decision.", "cycle.", "measured.", "trajectory.", "startup."),
+    "people": ("people.",),
     "log": ("log.",),
     "relay": ("relay.",),
     "deadlines": ("deadlines.",),

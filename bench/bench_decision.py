@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.config import load_config
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.types import (
     Actuate,
@@ -37,9 +38,9 @@ OMEGA = 0.5 / AMPLITUDE
 class Loop:
     """A supervisor with an ideal robot, cycle by cycle."""
 
-    def __init__(self) -> None:
+    def __init__(self, configuration: Configuration | None = None) -> None:
         """Bring it into AUTO."""
-        configuration = load_config(CONFIGURATION)
+        configuration = configuration or load_config(CONFIGURATION)
         self.supervisor = Supervisor(configuration)
         self.names = configuration.robot.joints
         self.period = configuration.timing.period
