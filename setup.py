@@ -34,6 +34,7 @@ setup(
     install_requires=[
         "numpy>=1.24",
         "pin>=3.0",
+        "coal>=3.0",
         "pydantic>=2.7",
         "pyyaml>=6.0",
         "msgspec>=0.18",

@@ -14,7 +14,8 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 MODULES = {
-    "decision": ("decision.", "cycle.", "measured.", "trajectory.", "startup."),
+    "decision": ("decision.joints", "cycle.joints", "measured.", "trajectory.", "startup."),
+    "full": ("decision.full", "decision.margin", "cycle.full"),
     "people": ("people.",),
     "log": ("log.",),
     "relay": ("relay.",),

@@ -1,7 +1,7 @@
 """The core alone: one decision on a streamed set-point, one control cycle, one trajectory, one start.
 
 `decision.joints.panda` is the whole way of a set-point through the core at joint level: intake by name, the smooth
-segment, limits, and the jerk-limited stop from its end. `cycle.joints.panda` is a `Tick`: step, stop and workspace
+segment, limits, and the jerk-limited stop from its end. `cycle.joints.panda` is a `Tick`: step, stop and geometry
 verified again, set-point and horizon made. The Panda moves all joints by sines at up to 0.5 rad/s, streamed at 100 Hz
 into a control cycle of 250 Hz.
 """
@@ -39,7 +39,7 @@ class Loop:
     """A supervisor with an ideal robot, cycle by cycle."""
 
     def __init__(self, configuration: Configuration | None = None) -> None:
-        """Bring it into AUTO."""
+        """Bring it into AUTO; with the shipped configuration unless another one is given."""
         configuration = configuration or load_config(CONFIGURATION)
         self.supervisor = Supervisor(configuration)
         self.names = configuration.robot.joints

@@ -41,7 +41,9 @@ Only `true` and `false` are truth values, only decimal numbers are numbers; NaN,
 Refused, because this version does not enforce them: {refused}.
 
 Across keys: no limit is looser than the URDF's; every joint that moves is commanded or locked; a joint is in exactly
-one group, has limits and is measured by one node; sources of a group differ in priority; a keep-in zone is not empty;
+one group, has limits and is measured by one node; sources of a group differ in priority; every link that the URDF
+gives a shape has a volume; a pair of links is left out once, with a reason; no shape is flat, no keep-in zone empty;
+`robot.start`, or one of 256 poses that are tried, is inside every zone and clear of everything;
 `timing.overrun` is at least a period, `timing.joint_state_timeout` and `output.deadman.time` at least an overrun and a
 period; `operators.unsigned_services` and `estop.driver: simulated` need `output.simulated: true`.
 """

@@ -166,7 +166,7 @@ class ZoneKeys(Section):
     margin: float = key("distance to keep from the faces, stop included", "m", ge=0.0, le=10.0)
     links: list[UrdfName] = key("links that it is for; empty: every link that moves", "", [], max_length=200)
     frame_speed: float | None = key(
-        "of a speed zone: greatest speed of any point of the links while one of them is inside or could stop only inside",
+        "of a speed zone: greatest speed of any point of the links while one of them is inside or can stop only inside",
         "m/s",
         None,
         gt=0.0,

@@ -7,33 +7,68 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.units import Nanoseconds, Vector, seconds
 
 
-def fastest_point(
-    model: RobotModel, q0: Vector, q1: Vector, dt: Nanoseconds, rows: NDArray[np.intp] | None = None
-) -> tuple[float, str]:
-    """Bound the speed of the link points that move farthest, in a straight line, between two poses.
+class FrameSpeed:
+    """Judges the speed of points, all of a model's or those of some links."""
 
-    A point x of a ball of centre c and radius r goes from p0 to p1 = p0 + (c1 - c0) + (R1 - R0)(x - c), so not farther
-    than |c1 - c0| + r |R1 - R0|; the spectral norm of a difference of rotations is its Frobenius norm over sqrt 2.
+    def __init__(self, model: RobotModel, period: Nanoseconds, rows: NDArray[np.intp] | None = None) -> None:
+        """Prepare.
 
-    Args:
-        model: with the volumes of the links.
-        q0: joint positions before, shape (n,), [rad] or [m].
-        q1: joint positions after.
-        dt: time between them, [ns], positive.
-        rows: points that count, indices into `RobotModel.frame_names`; None for all.
+        Args:
+            model: with the volumes of the links.
+            period: time of a step, [ns].
+            rows: points that count, indices into `RobotModel.frame_names`; None for all.
+        """
+        self._model = model
+        self._dt = seconds(period)
+        self._rows = rows
+        chosen = np.arange(len(model.frame_names)) if rows is None else rows
+        self._links = tuple(model.frame_names[row] for row in chosen)
+        self._radius = model.frame_radius[chosen] * math.sqrt(0.5)
+        self.reach: Vector = model.frame_reach[chosen].max(axis=0)
+        """No point that counts moves farther than reach @ |dq|, shape (n,)."""
+        self._last: tuple[bytes, NDArray[np.float64], NDArray[np.float64]] | None = None
 
-    Returns:
-        Speed, [m/s], infinite when a pose is not finite, and the link's name.
-    """
-    before, turned_before = model.frame_positions(q0), model.frame_rotations()
-    moved = model.frame_positions(q1) - before
-    turned = model.frame_rotations() - turned_before
-    way = np.sqrt(np.einsum("ij,ij->i", moved, moved))
-    way += model.frame_radius * np.sqrt(0.5 * np.einsum("ijk,ijk->i", turned, turned))
-    index = int(way.argmax()) if rows is None else int(rows[way[rows].argmax()])
-    speed = float(way[index]) / seconds(dt)
-    return (speed if math.isfinite(speed) else math.inf), model.frame_names[index]
+    def exceeds(self, before: Vector, after: Vector, limit: float, rule: str) -> Violation | None:
+        """Check a straight step between two poses, shape (n,), against a speed, [m/s]."""
+        if self.reach.dot(np.abs(after - before)) <= limit * self._dt:
+            return None
+        way = self._ways(before, after)
+        if way.max() <= limit * self._dt:
+            return None
+        index = int(way.argmax())  # the first NaN, when there is one
+        speed = float(way[index]) / self._dt
+        return Violation(Code.FRAME_SPEED, rule, speed if math.isfinite(speed) else math.inf, limit, self._links[index])
+
+    def fastest(self, before: Vector, after: Vector) -> float:
+        """Bound the speed of the fastest point of a straight step, [m/s]; not finite when a pose is not."""
+        return float(self._ways(before, after).max()) / self._dt
+
+    def _ways(self, before: Vector, after: Vector) -> Vector:
+        """Bound how far points go, shape (number of rows,), [m].
+
+        A point x of a ball of centre c and radius r goes from p0 to p1 = p0 + (c1 - c0) + (R1 - R0)(x - c), so not
+        farther than |c1 - c0| + r |R1 - R0|; the spectral norm of a difference of rotations is its Frobenius norm over
+        sqrt 2.
+        """
+        key = before.tobytes()
+        if self._last is not None and self._last[0] == key:
+            _, centres, rotations = self._last
+        else:
+            centres, rotations = self._place(before)
+        moved, turned = self._place(after)
+        self._last = after.tobytes(), moved, turned
+        moved = moved - centres
+        turned = turned - rotations
+        way: Vector = np.sqrt(np.einsum("ij,ij->i", moved, moved))
+        way += self._radius * np.sqrt(np.einsum("ij,ij->i", turned, turned))
+        return way
+
+    def _place(self, q: Vector) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Centres, shape (rows, 3), and rotations, shape (rows, 9), at a pose."""
+        centres, rotations = self._model.frame_positions(q), self._model.frame_rotations().reshape(-1, 9)
+        return (centres, rotations) if self._rows is None else (centres[self._rows], rotations[self._rows])

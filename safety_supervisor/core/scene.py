@@ -14,6 +14,7 @@ Requirements: SR-026, SR-027.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import coal
@@ -23,11 +24,15 @@ import pinocchio as pin
 from safety_supervisor.core.bodies import coal_body, faces, hull_balls
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.mimic import RobotModelError
+from safety_supervisor.core.never_touch import never_touches
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import GeometrySettings, Zone, ZoneKind
 from safety_supervisor.core.shapes import BoundedShape, Box, Polytope, Shape, Sphere
 from safety_supervisor.core.strided import StrideError, strided_view
 from safety_supervisor.core.units import Matrix, Vector
+
+RESERVE: Final = 5e-4
+"""Distance beyond its margin that a pair keeps at every pose that is asked, [m]."""
 
 FARTHEST: Final = 1e4
 """A distance beyond this, [m], is no result: Coal leaves the largest double where it has found none."""
@@ -84,6 +89,7 @@ class Scene:
         zones: tuple[Zone, ...],
         path_error: Vector | float = 0.0,
         between_links: bool = True,
+        every_pair: bool = False,
     ) -> None:
         """Build the scene.
 
@@ -93,6 +99,7 @@ class Scene:
             zones: that links must not touch.
             path_error: how far a joint may be beside its commanded path, [rad], or shape (n,).
             between_links: whether the links must not touch each other.
+            every_pair: whether pairs are asked, too, that can not touch inside the URDF's limits (`never_touches`).
 
         Raises:
             RobotModelError: when a link is unknown, or this build of Coal keeps distances where they are not found.
@@ -122,16 +129,20 @@ class Scene:
                     found.append((pair, self._approach(first, second), first.body, second.body))
         for zone in zones:
             moving = [v for v in volumes + points if v.joint != 0 and (not zone.links or v.link in zone.links)]
-            pairs = [(Pair(_CODES[zone.kind], f"zones.{zone.name}", (v.link,), zone.margin), v) for v in moving]
+            pairs = [
+                (Pair(_CODES[zone.kind], f"zones.{zone.name}", (v.link,), zone.margin), self._travel(v, 0), v.body)
+                for v in moving
+            ]
             for number, shape in enumerate(_forbidden(zone)):
                 index = self._add_body(f"zones.{zone.name}.{number}", 0, model.base, shape)
-                found += [(pair, self._travel(v, 0), v.body, index) for pair, v in pairs]
+                found += [(pair, travel, body, index) for pair, travel, body in pairs]
+        error = np.broadcast_to(path_error, len(model.joints))
+        if not every_pair:
+            found = self._can_touch(found, error)
         self.pairs: tuple[Pair, ...] = tuple(pair for pair, *_ in found)
         self.reach: Matrix = np.array([reach for _, reach, *_ in found]).reshape(len(found), len(model.joints))
         self.reach.setflags(write=False)
-        self.margins: Vector = np.array([pair.margin for pair in self.pairs]) + self.reach @ np.broadcast_to(
-            path_error, len(model.joints)
-        )
+        self.margins: Vector = np.array([pair.margin for pair in self.pairs]) + self.reach @ error
         self.margins.setflags(write=False)
         for _, _, first_index, second_index in found:
             self._geometry.addCollisionPair(pin.CollisionPair(first_index, second_index))
@@ -168,6 +179,36 @@ class Scene:
         configuration = self.model.configure(q)
         pin.updateGeometryPlacements(self.model.kinematics, self._data, self._geometry, self._results, configuration)
         pin.computeDistances(self._geometry, self._results)
+
+    def _can_touch(
+        self, found: list[tuple[Pair, Vector, int, int]], error: Vector
+    ) -> list[tuple[Pair, Vector, int, int]]:
+        """Leave out what can not come within its margin and RESERVE of each other."""
+        lower, upper, _, _ = self.model.urdf_limits()
+        turning = np.isinf(lower) & np.isinf(upper)
+        lower, upper = np.where(turning, -math.pi, lower), np.where(turning, math.pi, upper)
+        results = self._geometry.createData()
+        kinematics, bodies = self.model.kinematics, self._geometry.geometryObjects
+
+        def distance_of(first: int, second: int) -> Callable[[Vector], float]:
+            def distance(q: Vector) -> float:
+                pin.updateGeometryPlacements(kinematics, self._data, self._geometry, results, self.model.configure(q))
+                placed = [
+                    coal.Transform3s(results.oMg[i].rotation, results.oMg[i].translation) for i in (first, second)
+                ]
+                shapes = bodies[first].geometry, bodies[second].geometry
+                request, result = coal.DistanceRequest(), coal.DistanceResult()
+                return float(coal.distance(shapes[0], placed[0], shapes[1], placed[1], request, result))
+
+            return distance
+
+        return [
+            (pair, reach, first, second)
+            for pair, reach, first, second in found
+            if not never_touches(
+                distance_of(first, second), reach, pair.margin + float(reach @ error) + RESERVE, lower, upper
+            )
+        ]
 
     def _add(self, link: str, shape: BoundedShape) -> _Volume:
         """Add a body of a link."""

@@ -8,7 +8,7 @@ The stop that was verified is the stop that is kept: it is handed out with the v
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from safety_supervisor.core.checks.separation import SeparationCheck
 from safety_supervisor.core.checks.speed_zone import SpeedZone
 from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.frame_speed import fastest_point
+from safety_supervisor.core.frame_speed import FrameSpeed
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import Configuration, ReducedSettings, ZoneKind
@@ -82,7 +82,7 @@ class Verifier:
         )
         separation = configuration.separation
         self.separation = None if separation is None else SeparationCheck(configuration, separation, self.model)
-        self._reach = self.model.reach
+        self._speed = FrameSpeed(self.model, self._period)
         self._sample_times = tuple(dt * (i + 1) for i in range(STOP_SAMPLES))
         self._window = np.zeros((HISTORY + 1 + STOP_SAMPLES, len(configuration.robot.joints)))
         self._dt = dt
@@ -157,11 +157,8 @@ class Verifier:
         )
 
     def _check_frames(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
-        if (
-            rules.frame_speed is not None
-            and not self._reach.dot(np.abs(state[0] - before)) <= rules.frame_speed * self._dt
-        ):
-            violation = self._speed_violation(before, state[0], rules.frame_speed)
+        if rules.frame_speed is not None:
+            violation = self._speed.exceeds(before, state[0], rules.frame_speed, "frame.speed")
             if violation is not None:
                 return violation
         if not isinstance(stop, StraightStop):
@@ -181,24 +178,18 @@ class Verifier:
             worst = int((speeds / limits).argmax())
             joint = self.envelope.names[worst]
             return Violation(Code.REDUCED, "reduced.velocity", float(speeds[worst]), float(limits[worst]), joint)
-        if self._reach.dot(speeds) <= reduced.frame_speed:
-            return None
-        speed, link = fastest_point(self.model, before, after, self._period)
-        if speed <= reduced.frame_speed:
-            return None
-        return Violation(Code.REDUCED, "reduced.frame_speed", speed, reduced.frame_speed, link)
-
-    def _speed_violation(self, before: Vector, after: Vector, limit: float) -> Violation | None:
-        speed, link = fastest_point(self.model, before, after, self._period)
-        return None if speed <= limit else Violation(Code.FRAME_SPEED, "frame.speed", speed, limit, link)
+        violation = self._speed.exceeds(before, after, reduced.frame_speed, "reduced.frame_speed")
+        return None if violation is None else replace(violation, code=Code.REDUCED)
 
     def suspect_speeds(self, poses: Matrix) -> NDArray[np.intp]:
         """Return the steps between consecutive poses, shape (m, n), that could pass the frame speed of the envelope."""
         if self._frame_speed is None:
             return np.empty(0, dtype=np.intp)
-        travel = np.abs(np.diff(poses, axis=0)) @ self._reach
+        travel = np.abs(np.diff(poses, axis=0)) @ self._speed.reach
         return np.flatnonzero(~(travel <= self._frame_speed * self._dt))
 
     def check_speed(self, before: Vector, after: Vector) -> Violation | None:
         """Check one step between poses, shape (n,), against the frame speed of the envelope."""
-        return None if self._frame_speed is None else self._speed_violation(before, after, self._frame_speed)
+        return (
+            None if self._frame_speed is None else self._speed.exceeds(before, after, self._frame_speed, "frame.speed")
+        )

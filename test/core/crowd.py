@@ -29,7 +29,10 @@ Walk = Callable[[float], NDArray[np.float64]]
 """Where the body points are, shape (K, 3), at a time, [s]."""
 
 
-def watched(reduced: ReducedSettings = ReducedSettings(0.25, 0.2), **changes: Any) -> Configuration:
+REDUCED = ReducedSettings(0.25, 0.2)
+
+
+def watched(reduced: ReducedSettings = REDUCED, **changes: Any) -> Configuration:
     """The Panda without zones, people watched."""
     configuration = panda(zones=())
     envelope = replace(configuration.envelope, reduced=reduced)

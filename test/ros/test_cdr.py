@@ -7,9 +7,9 @@ import struct
 from typing import Any
 
 import pytest
+from geometry_msgs.msg import Point, Pose, PoseArray
 from hypothesis import given
 from hypothesis import strategies as st
-from geometry_msgs.msg import Point, Pose, PoseArray
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, String, UInt64

@@ -21,11 +21,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.scene import RESERVE, Scene
 from safety_supervisor.core.units import Matrix, Vector
-
-RESERVE: Final = 5e-4
-"""Distance beyond its margin that a pair keeps at every pose that is asked, [m]."""
 
 STEP: Final = RESERVE / 2
 """Distance beyond its margin that a pair keeps all the way, [m]: covers what Coal's distances are wrong by (1e-6)."""
@@ -120,7 +117,7 @@ class Clearance:
         Zero stands for what is not known: then the other end of a stretch has to prove it alone.
         """
         apart = np.abs(poses[:, None, :] - self._poses)
-        low = self._rooms - apart.dot(self._across)
+        low = self._rooms - apart @ self._across
         bound: Matrix = np.maximum(low.max(axis=1), 0.0)
         return bound
 
@@ -187,10 +184,16 @@ def line(first: Vector, last: Vector) -> Matrix:
 
 def way_along(pieces: tuple[Matrix, ...]) -> Vector:
     """Bound the travel of each joint along pieces, shape (n,), [rad]: the length of their control polygons."""
-    way: Vector = np.abs(np.diff(pieces[0], axis=0)).sum(axis=0)
+    way = _legs(pieces[0])
     for piece in pieces[1:]:
-        way += np.abs(np.diff(piece, axis=0)).sum(axis=0)
+        way = way + _legs(piece)
     return way
+
+
+def _legs(piece: Matrix) -> Vector:
+    """Length of a control polygon, shape (n,)."""
+    legs: Vector = np.add.reduce(np.abs(piece[1:] - piece[:-1]), axis=0)
+    return legs
 
 
 def halve(piece: Matrix) -> tuple[Matrix, Matrix]:
@@ -201,6 +204,9 @@ def halve(piece: Matrix) -> tuple[Matrix, Matrix]:
 
 def _halve_longest(pieces: tuple[Matrix, ...], reach: Matrix) -> tuple[tuple[Matrix, ...], tuple[Matrix, ...]]:
     """Cut a way in the middle of its longest piece."""
-    index = 0 if len(pieces) == 1 else int(np.argmax([reach.dot(way_along((piece,))).max() for piece in pieces]))
+    index = len(pieces) - 1
+    if index > 0:
+        longest = [reach.dot(_legs(piece)).max() for piece in pieces]
+        index = longest.index(max(longest))
     first, second = halve(pieces[index])
     return (*pieces[:index], first), (second, *pieces[index + 1 :])

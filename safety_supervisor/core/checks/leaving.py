@@ -9,8 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from safety_supervisor.core.checks.clearance import RESERVE, STEP, Clearance, halve, way_along
+from safety_supervisor.core.checks.clearance import STEP, Clearance, halve, way_along
 from safety_supervisor.core.errors import Violation
+from safety_supervisor.core.scene import RESERVE
 from safety_supervisor.core.units import Matrix, Vector
 
 LEAVING_LIMIT: Final = 32

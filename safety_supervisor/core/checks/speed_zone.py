@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from safety_supervisor.core.checks.clearance import Clearance, line
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.frame_speed import fastest_point
+from safety_supervisor.core.frame_speed import FrameSpeed
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import GeometrySettings, Zone
@@ -27,13 +27,9 @@ class SpeedZone:
         """Prepare for one zone of kind `SPEED`."""
         assert zone.frame_speed is not None
         self._zone = zone
-        self._model = model
         self._clearance = Clearance(Scene(model, geometry, (zone,), path_error, between_links=False))
-        self._rows = np.array(
-            [i for i, link in enumerate(model.frame_names) if not zone.links or link in zone.links], dtype=np.intp
-        )
-        self._reach: Vector = model.frame_reach[self._rows].max(axis=0)
-        self._period = period
+        rows = [i for i, link in enumerate(model.frame_names) if not zone.links or link in zone.links]
+        self._speed = FrameSpeed(model, period, np.array(rows, dtype=np.intp))
         self._limit = zone.frame_speed
         self._longest = zone.frame_speed * seconds(period)
 
@@ -44,7 +40,7 @@ class SpeedZone:
     def check(self, before: Vector, q: Vector, stop: StraightStop) -> Violation | None:
         """Check that a step is slow enough, or that it and its stop are outside the zone."""
         step = np.abs(q - before)
-        if self._reach.dot(step) <= self._longest:
+        if self._speed.reach.dot(step) <= self._longest:
             return None
         clearance, end = self._clearance, stop.end
         if clearance.quick(step + stop.travel, before, end):
@@ -58,7 +54,7 @@ class SpeedZone:
 
     def suspects(self, poses: Matrix) -> NDArray[np.intp]:
         """Return the steps between consecutive poses, shape (m, n), that could be too fast inside."""
-        return np.flatnonzero(~(np.abs(np.diff(poses, axis=0)).dot(self._reach) <= self._longest))
+        return np.flatnonzero(~(np.abs(np.diff(poses, axis=0)).dot(self._speed.reach) <= self._longest))
 
     def check_step(self, before: Vector, after: Vector) -> Violation | None:
         """Check that a step of a path is slow enough or outside the zone; its stops lie on the path and are slower."""
@@ -69,7 +65,4 @@ class SpeedZone:
     def _too_fast(self, before: Vector, after: Vector, inside: Violation) -> Violation | None:
         if inside.code is Code.NOT_FINITE_RESULT:
             return inside
-        speed, link = fastest_point(self._model, before, after, self._period, self._rows)
-        if speed <= self._limit:
-            return None
-        return Violation(Code.FRAME_SPEED, f"zones.{self._zone.name}", speed, self._limit, link, "inside a speed zone")
+        return self._speed.exceeds(before, after, self._limit, f"zones.{self._zone.name}")

@@ -1,0 +1,141 @@
+"""The whole decision on a streamed set-point: intake, limits, geometry, and the verified stop.
+
+A decision is the handling of one `StreamCommand` (intake by name, smooth segment, limits and stop from its end) and the
+`Verifier.verify` of the control cycle after it: envelope over the set-points, speed of all link volumes, self, cell and
+zones along the step and its jerk-limited stop. The Panda of config/panda.yaml with its link volumes, in its cell with a
+pole, a wall, a plate and a shelf more. `pairs` are those that are asked; pairs that are proven never to touch are not.
+`cycle.full.panda` is the whole `Tick` around the verification.
+
+`decision.full.panda`: pick-and-place, the fastest joint at 2 rad/s. `decision.margin.panda`: the hand sweeps to and fro
+a few millimetres above the margin of the table and dips into it until it is refused, stops, and goes on from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.bench_decision import CONFIGURATION, HOME, Loop
+from bench.measure import NoGarbageCollection, Row, Stopwatch, row
+from safety_supervisor.config import load_config
+from safety_supervisor.core.settings import Configuration, Zone, ZoneKind
+from safety_supervisor.core.shapes import Box, Cylinder
+from safety_supervisor.core.types import StreamCommand
+
+PICK = np.array([0.5, -0.5, 0.2, -2.1, 0.1, 1.7, 0.9])
+PLACE = np.array([-0.6, -0.4, 0.0, -2.0, 0.0, 1.7, 0.6])
+LOW = np.array([0.0, 0.32, 0.0, -2.1, 0.0, 2.42, 0.785])
+"""The fingers a few millimetres above the margin of the table."""
+
+CELL = (
+    Zone("pole", ZoneKind.KEEP_OUT, Cylinder((-0.5, 0.4, 0.0), (-0.5, 0.4, 1.2), 0.05), (), 0.02),
+    Zone("wall", ZoneKind.KEEP_OUT, Box((0.0, -0.85, 0.6), (1.6, 0.02, 1.2)), (), 0.02),
+    Zone("shelf", ZoneKind.KEEP_OUT, Box((-0.7, -0.3, 0.9), (0.3, 0.6, 0.02)), (), 0.02),
+    Zone("plate", ZoneKind.KEEP_OUT, Box((0.75, 0.0, 0.15), (0.2, 0.3, 0.005)), (), 0.01),
+)
+
+
+def configuration() -> Configuration:
+    """The shipped configuration with a fuller cell, streams at the control rate, and an agent that may be refused."""
+    shipped = load_config(CONFIGURATION)
+    sources = tuple(replace(s, period=shipped.timing.period, refusals=10**6) for s in shipped.sources)
+    return replace(shipped, zones=(*shipped.zones, *CELL), sources=sources)
+
+
+class FullLoop(Loop):
+    """Streams a motion and notes what each decision takes."""
+
+    def __init__(self) -> None:
+        """Bring the robot into AUTO."""
+        super().__init__(configuration())
+        self.verifier = self.supervisor._verifier
+        self.decisions, self.ticks = Stopwatch(), Stopwatch()
+        self._verify = self.verifier.verify
+        self._verifying = Stopwatch()
+        self.verifier.verify = self._timed  # type: ignore[method-assign]
+
+    def _timed(self, *arguments: object) -> object:
+        return self._verifying.call(self._verify, *arguments)
+
+    def send(self, q: NDArray[np.float64]) -> None:
+        """Stream a set-point, run the cycle, and note both."""
+        command = StreamCommand(
+            self.now - 100_000, "planner", self.names, tuple(q.tolist()), (), 0, 0, self.now, "", ""
+        )
+        self.stream_clock.call(self.supervisor.handle, command)
+        before = len(self._verifying.cpu)
+        self.run(1)
+        for kind in ("cpu", "wall"):
+            verified = sum(getattr(self._verifying, kind)[before:])
+            getattr(self.decisions, kind).append(getattr(self.stream_clock, kind)[-1] + verified)
+            getattr(self.ticks, kind).append(getattr(self.tick_clock, kind)[-1])
+
+
+def _blend(start: NDArray[np.float64], goal: NDArray[np.float64], speed: float) -> NDArray[np.float64]:
+    """Set-points at 250 Hz from rest to rest: 35 u^4 - 84 u^5 + 70 u^6 - 20 u^7, peak 2.1875 of the mean speed."""
+    way = goal - start
+    count = int(2.1875 * np.abs(way).max() / speed / 0.004)
+    u = np.arange(1, count + 1)[:, None] / count
+    return start + way * (35 * u**4 - 84 * u**5 + 70 * u**6 - 20 * u**7)
+
+
+def _pick_and_place(n: int) -> tuple[FullLoop, int]:
+    loop = FullLoop()
+    queries = [0]
+    distances = loop.verifier.scene.distances
+
+    def counted(q: NDArray[np.float64]) -> NDArray[np.float64]:
+        queries[0] += 1
+        return distances(q)
+
+    for q in _blend(HOME, PICK, 1.0):
+        loop.send(q)
+    loop.decisions, loop.ticks = Stopwatch(), Stopwatch()
+    loop.verifier.scene.distances = counted  # type: ignore[method-assign]
+    while len(loop.decisions.cpu) < n:
+        for start, goal in ((PICK, PLACE), (PLACE, PICK)):
+            for q in _blend(start, goal, 2.0):
+                loop.send(q)
+    if loop.supervisor.state != "AUTO/MOVING":
+        raise RuntimeError(f"the benchmark's motion was refused: {loop.supervisor.state}")
+    return loop, queries[0]
+
+
+def _at_the_margin(n: int) -> tuple[FullLoop, int]:
+    loop = FullLoop()
+    for q in _blend(HOME, LOW, 0.5):
+        loop.send(q)
+    loop.run(300)
+    loop.decisions, loop.ticks = Stopwatch(), Stopwatch()
+    refused = 0
+    while len(loop.decisions.cpu) < n:
+        start = np.array(loop.robot)
+        goal = LOW * [0, 1, 1, 1, 1, 1, 1] + [0.35 if start[0] < 0 else -0.35, 0.06, 0, 0, 0, 0, 0]
+        for q in _blend(start, goal, 0.8):
+            loop.send(q)
+            if loop.supervisor.state != "AUTO/MOVING":
+                refused += 1
+                break
+        loop.run(150)
+        back = np.array(loop.robot)
+        for q in _blend(back, np.array([back[0], *LOW[1:]]), 0.3):
+            loop.send(q)
+        loop.run(150)
+    return loop, refused
+
+
+def rows(quick: bool = False) -> list[Row]:
+    """Measure and return the rows."""
+    count = 500 if quick else 6000
+    result: list[Row] = []
+    with NoGarbageCollection():
+        loop, queries = _pick_and_place(count)
+        about = {"robot": "panda", "joints": len(loop.names), "pairs": len(loop.verifier.scene.pairs)}
+        share = round(queries / len(loop.decisions.cpu), 3)
+        result.append(row("decision.full.panda", loop.decisions.cpu, loop.decisions.wall, poses_asked=share, **about))
+        result.append(row("cycle.full.panda", loop.ticks.cpu, loop.ticks.wall, **about))
+        loop, refused = _at_the_margin(count)
+        result.append(row("decision.margin.panda", loop.decisions.cpu, loop.decisions.wall, refused=refused, **about))
+    return result
