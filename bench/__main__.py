@@ -16,6 +16,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 MODULES = {
     "decision": ("decision.joints", "cycle.joints", "measured.", "trajectory.", "startup."),
     "full": ("decision.full", "decision.margin", "cycle.full"),
+    "people": ("people.",),
     "log": ("log.",),
     "relay": ("relay.",),
     "deadlines": ("deadlines.",),

@@ -199,7 +199,7 @@ def configuration(_root: Path) -> str:
             refused=", ".join(f"`{name}`" for name in sorted(schema.NOT_ENFORCED)),
         ),
     ]  # fmt: skip
-    for name, model in schema.SECTIONS.items():
+    for name, model in (schema.SECTIONS | schema.OPTIONAL).items():
         parts += _section(name, model, 2)
         if name == "robot":
             for named, (inner, _) in schema.NAMED_SECTIONS.items():

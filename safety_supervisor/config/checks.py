@@ -20,6 +20,7 @@ def check_all(sections: Sections, problems: Problems) -> None:
     check_zones(sections, problems)
     _check_timing(sections, problems)
     _check_output(sections, problems)
+    _check_separation(sections, problems)
     _check_people(sections, problems)
 
 
@@ -157,6 +158,46 @@ def _check_output(sections: Sections, problems: Problems) -> None:
         problems.add(
             "output.on_loss", Code.ON_LOSS, "is hold; a receiver of velocities has no position to hold", "Write brake."
         )
+
+
+def _check_separation(sections: Sections, problems: Problems) -> None:
+    keys, envelope, output = sections.separation, sections.envelope, sections.output
+    reduced = None if envelope is None else envelope.reduced
+    if keys is None:
+        # A section that was malformed has been named for that already.
+        if reduced is not None and not problems.at("separation"):
+            problems.add(
+                "envelope.reduced", Code.NOT_ENFORCED, "is used by nothing without `separation`",
+                "Configure `separation`, or remove it.",
+            )  # fmt: skip
+        return
+    # CDR: header with a frame of up to 128 bytes, seven numbers a pose.
+    needed = 200 + 56 * keys.max_points
+    if keys.max_bytes < needed:
+        problems.add("separation.max_bytes", Code.VALUE, f"is {keys.max_bytes}; {keys.max_points} points need {needed}")
+    if sections.timing is not None and keys.timeout < keys.latency + 2 * sections.timing.period:
+        least = keys.latency + 2 * sections.timing.period
+        problems.add(
+            "separation.timeout", Code.TIMING,
+            f"is {keys.timeout:g} s; allowed: {least:g} s or more, `latency` and two control periods",
+        )  # fmt: skip
+    if output is not None and output.type != "joint_trajectory_horizon":
+        problems.add(
+            "output.type", Code.ON_LOSS,
+            f"is {output.type}; with `separation` the time of a stop must not depend on the supervisor's cycles",
+            "Use joint_trajectory_horizon, which hands the whole stop to the controller.",
+        )  # fmt: skip
+    if envelope is None:
+        return
+    if reduced is None and not problems.at("envelope.reduced"):
+        problems.add("envelope.reduced", Code.MISSING, "is missing beside `separation`")
+    if envelope.frame_speed is None:
+        problems.add("envelope.frame_speed", Code.MISSING, "is null; `separation` needs it")
+    elif reduced is not None and reduced.frame_speed > envelope.frame_speed:
+        problems.add(
+            "envelope.reduced.frame_speed", Code.VALUE,
+            f"is {reduced.frame_speed:g}, above `frame_speed`, {envelope.frame_speed:g}",
+        )  # fmt: skip
 
 
 def _check_people(sections: Sections, problems: Problems) -> None:

@@ -72,6 +72,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         ),
         sha256=sha256,
         path=str(path),
+        separation=None if sections.separation is None else _separation(sections.separation),
     )
 
 
@@ -136,6 +137,22 @@ def _envelope(joints: list[str], keys: schema.EnvelopeKeys) -> settings.Envelope
         frame_speed=keys.frame_speed,
         manual_frame_speed=keys.manual_frame_speed,
         recovery_frame_speed=keys.recovery_frame_speed,
+        reduced=None
+        if keys.reduced is None
+        else settings.ReducedSettings(keys.reduced.frame_speed, keys.reduced.velocity_share),
+    )
+
+
+def _separation(keys: schema.SeparationKeys) -> settings.SeparationSettings:
+    return settings.SeparationSettings(
+        max_points=keys.max_points,
+        max_bytes=keys.max_bytes,
+        latency=nanoseconds(keys.latency),
+        timeout=nanoseconds(keys.timeout),
+        walking_speed=keys.walking_speed,
+        intrusion=keys.intrusion,
+        sensor_uncertainty=keys.sensor_uncertainty,
+        body_radius=keys.body_radius,
     )
 
 

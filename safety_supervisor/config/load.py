@@ -122,7 +122,7 @@ def _validate_envelope(raw: Any, problems: Problems) -> schema.EnvelopeKeys | No
 def _validate_all(raw: dict[str, Any], problems: Problems) -> Sections:
     """Validate every section by itself, so that one bad section hides no error of another."""
     sections = Sections()
-    known = [*schema.SECTIONS, *schema.NAMED_SECTIONS]
+    known = [*schema.SECTIONS, *schema.OPTIONAL, *schema.NAMED_SECTIONS]
     for name in raw:
         if name in schema.NOT_ENFORCED:
             problems.add(name, Code.NOT_ENFORCED, "is a section that this version does not enforce")
@@ -136,6 +136,9 @@ def _validate_all(raw: dict[str, Any], problems: Problems) -> Sections:
         elif name == "envelope":
             sections.envelope = _validate_envelope(raw[name], problems)
         else:
+            setattr(sections, name, validate(model, raw[name], (name,), problems))
+    for name, model in schema.OPTIONAL.items():
+        if raw.get(name) is not None:
             setattr(sections, name, validate(model, raw[name], (name,), problems))
     for name, (model, least) in schema.NAMED_SECTIONS.items():
         entries = raw.get(name)

@@ -113,6 +113,13 @@ class JointKeys(Section):
     jerk: float = key("greatest change of acceleration, also of a stop", "rad/s^3 or m/s^3", gt=0.0, le=1_000_000.0)
 
 
+class ReducedKeys(Section):
+    """The envelope while people are near (AUTO/REDUCED); needs `separation`."""
+
+    frame_speed: float = key("greatest speed of any point of a link", "m/s", gt=0.0, le=20.0)
+    velocity_share: float = key("share of every joint's velocity limit", "", gt=0.0, le=1.0)
+
+
 class EnvelopeKeys(Section):
     """Limits of joints and links, never looser than the URDF's."""
 
@@ -122,6 +129,7 @@ class EnvelopeKeys(Section):
     )
     manual_frame_speed: float = key("the same in MANUAL (SR-021)", "m/s", 0.25, gt=0.0, le=0.25)
     recovery_frame_speed: float = key("the same in RECOVERY", "m/s", 0.1, gt=0.0, le=0.25)
+    reduced: ReducedKeys | None = key("what AUTO/REDUCED permits; mandatory with `separation`", "", None)
 
 
 class LeftOutKeys(Section):
@@ -168,6 +176,28 @@ class ZoneKeys(Section):
         gt=0.0,
         le=20.0,
     )
+
+
+class SeparationKeys(Section):
+    """People are kept at the distance S of ISO/TS 15066, 5.5.4; `separation: null`, or none, watches no people.
+
+    Body points come on `~/humans` (geometry_msgs/PoseArray, in the base frame, stamped), from exactly one publisher. An
+    empty list is nobody; silence, another frame, a bad stamp or a number that is not finite is a person everywhere.
+    """
+
+    max_points: int = key("points of a message; more are refused", "", 32, ge=1, le=200)
+    max_bytes: int = key("a longer message is refused undecoded", "bytes", 8192, ge=256, le=65_536)
+    latency: float = key(
+        "longest time from what the sensors saw to the receipt of the message; a stamp can only say more",
+        "s",
+        ge=0.0,
+        le=0.5,
+    )
+    timeout: float = key("perception that is older stops the robot", "s", gt=0.0, le=1.0)
+    walking_speed: float = key("speed that is assumed of every point", "m/s", 1.6, ge=1.6, le=10.0)
+    intrusion: float = key("C: how far a body reaches before it is perceived", "m", ge=0.0, le=2.0)
+    sensor_uncertainty: float = key("Zd: how far a point may be told from where it is", "m", ge=0.0, le=1.0)
+    body_radius: float = key("how far the body reaches around each point", "m", ge=0.0, le=2.0)
 
 
 class TimingKeys(Section):
@@ -290,13 +320,16 @@ SECTIONS: dict[str, type[Section]] = {
 }
 """Sections with fixed keys."""
 
+OPTIONAL: dict[str, type[Section]] = {"separation": SeparationKeys}
+"""Sections that may be left out, or null."""
+
 NAMED_SECTIONS: dict[str, tuple[type[Section], int]] = {"sources": (SourceKeys, 1), "zones": (ZoneKeys, 0)}
 """Sections of named entries, with the least number of entries."""
 
 NOT_ENFORCED = frozenset(
     {
-        "separation", "balance", "limiting", "policy", "panel",
-        "robot.tool", "robot.payload", "envelope.reduced", "envelope.tool", "output.power_off",
+        "balance", "limiting", "policy", "panel",
+        "robot.tool", "robot.payload", "envelope.tool", "output.power_off",
     }
 )  # fmt: skip
 """Keys of INTERFACES.md that a later version enforces; until then no file may claim them."""

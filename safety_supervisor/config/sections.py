@@ -18,6 +18,7 @@ class Sections:
     geometry: schema.GeometryKeys | None = None
     envelope: schema.EnvelopeKeys | None = None
     zones: dict[str, schema.ZoneKeys] = field(default_factory=dict)
+    separation: schema.SeparationKeys | None = None
     timing: schema.TimingKeys | None = None
     tracking: schema.TrackingKeys | None = None
     operators: schema.OperatorsKeys | None = None

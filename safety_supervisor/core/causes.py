@@ -72,7 +72,7 @@ _ROWS: Final = (
     # Motion that can not be recorded is not permitted (SR-043), recovery included.
     _Row(2, State.PROTECTIVE_STOP, True, False, (Code.LOG,)),
     # A robot found outside is brought back by recovery (SR-045).
-    _Row(2, State.PROTECTIVE_STOP, True, True, (Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE)),
+    _Row(2, State.PROTECTIVE_STOP, True, True, (Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE, Code.SEPARATION)),
     # Where the robot is not known, or it runs by itself, nobody moves it.
     _Row(
         2,
@@ -87,6 +87,8 @@ _ROWS: Final = (
             Code.INCOMPATIBLE_QOS,
         ),
     ),
+    # Recovery needs no perception: a person holds it, slow and beside the robot.
+    _Row(2, State.PROTECTIVE_STOP, True, True, (Code.PEOPLE_UNKNOWN,)),
     _Row(2, State.PROTECTIVE_STOP, False, True, (Code.OVERRUN,)),
     _Row(2, State.FAULT, True, False, (Code.OVERRUNS,)),
     # A reset happens with the button and the switch released, so they do not block it.

@@ -13,8 +13,10 @@ from safety_supervisor.core.sessions import Session
 from safety_supervisor.core.state_table import State
 from safety_supervisor.core.units import Nanoseconds
 
-_NOT_NOW: Final = frozenset({Code.PRIORITY, Code.ENABLING_SWITCH, Code.HOLD_TO_RUN})
-"""Refusals that are nobody's mistake: another source has the joints, or nobody holds the switch yet."""
+_NOT_NOW: Final = frozenset(
+    {Code.PRIORITY, Code.ENABLING_SWITCH, Code.HOLD_TO_RUN, Code.SEPARATION, Code.PEOPLE_UNKNOWN, Code.REDUCED}
+)
+"""Refusals that are nobody's mistake: another source has the joints, nobody holds the switch yet, people are near."""
 
 _LATE: Final = frozenset({Code.LATE, Code.OVERRUN})
 """Stops of a motion that no bad command caused."""

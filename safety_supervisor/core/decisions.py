@@ -66,6 +66,10 @@ class DecisionLog:
             now, note.source, note.command, verdict, note.code.value, "motion", note.detail or note.code.cause
         )
 
+    def refused(self, now: Nanoseconds, source: str, violation: Violation) -> Decision:
+        """Report a message of the world that was refused."""
+        return _of_violation(now, source, "", "REJECT", violation, 1)
+
     def stopped(
         self,
         now: Nanoseconds,

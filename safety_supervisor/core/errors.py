@@ -50,6 +50,7 @@ class Code(str, Enum):
     KEYS_FULL = "E_KEYS_FULL", "The source has used more idempotency keys than are remembered.", "Wait until old keys age out."
     LABELS = "E_LABELS", "An array does not name its joints.", "Fill `layout.dim` with one entry per value: `label` the joint's name, `size` 1 or 0; `data_offset` 0."
     GOAL = "E_GOAL", "An action goal asks for what is not offered.", "Leave multi-DOF fields empty; give tolerances of position and velocity, finite, 0 or more (or -1), once for each joint of the trajectory."
+    PEOPLE_FRAME = "E_PEOPLE_FRAME", "Points of people are in another frame than the base frame.", "Transform them, and name `robot.base_frame` in `header.frame_id`."
     FRAME_ID = "E_FRAME_ID", "`header.frame_id` is neither empty nor `cid:ID[;key:KEY]` in plain ASCII.", "Use the form, or leave it empty."
 
     # --- a command is not allowed now
@@ -76,6 +77,7 @@ class Code(str, Enum):
     SELF_COLLISION = "E_SELF_COLLISION", "Two links of the robot would come nearer to each other than `geometry.margin`, stop included.", "Plan with the link volumes of the configuration."
     FRAME_SPEED = "E_FRAME_SPEED", "A point of a link would move faster than allowed, everywhere or in a speed zone.", "Move slower; slow down before a speed zone by the stopping distance."
     QUERY_LIMIT = "E_QUERY_LIMIT", "Verification would need more checks than one decision may use.", "Move slower near boundaries."
+    REDUCED = "E_REDUCED", "People are near, and a point of a link or a joint would move faster than the reduced envelope allows.", "Move slower while the state is AUTO/REDUCED; it ends by itself."
     LATE = "E_LATE", "The next set-point did not arrive in time.", "Send at the declared period; the kept stop runs, the next good command resumes."
     ENDED = "E_ENDED", "The motion ended.", "Nothing to do."
     SOURCE_DIED = "E_SOURCE_DIED", "The publisher of a playing trajectory was lost.", "Restart the agent."
@@ -99,6 +101,8 @@ class Code(str, Enum):
     LOG = "E_LOG", "The record of motion can not be kept.", "Free the disk or repair the log directory, then reset."
     MEASURED_POSITION = "E_MEASURED_POSITION", "A measured joint is outside its position limit.", "Bring it back with RECOVERY."
     MEASURED_WORKSPACE = "E_MEASURED_WORKSPACE", "A measured link touches another link, is outside a keep-in zone or inside a forbidden one.", "Bring it back with RECOVERY."
+    SEPARATION = "E_SEPARATION", "The robot is, or with its next step and the stop after it would be, nearer to a person than the protective separation distance.", "Keep people away, or command the robot away from them; after a stop, reset from outside."
+    PEOPLE_UNKNOWN = "E_PEOPLE_UNKNOWN", "Where people are is not known: nothing was heard, it is too old, unreadable, in another frame, or from two publishers.", "Let one publisher send stamped points in the base frame to `~/humans`, an empty list for nobody."
     MEASURED_VELOCITY = "E_MEASURED_VELOCITY", "A measured joint moves faster than allowed.", "Check drives and payload."
     STATE_NOT_FINITE = "E_STATE_NOT_FINITE", "A measured joint state holds NaN or infinity.", "Repair the driver that publishes joint_states."
     STATE_STALE = "E_STATE_STALE", "A joint's measured state is too old or was never received.", "Check the driver that publishes joint_states."

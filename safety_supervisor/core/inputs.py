@@ -6,6 +6,7 @@ Each handler notes what lasts as a condition and returns the causes that stop th
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from safety_supervisor.core.conditions import Conditions
@@ -41,6 +42,12 @@ MONITORED: Final = frozenset({State.LOCKED, State.PROTECTIVE_STOP, State.EMERGEN
 
 UNARMED: Final = frozenset({State.INIT, State.LOCKED})
 """States in which a changed description only prevents arming."""
+
+HANDS_ON: Final = frozenset({State.MANUAL, State.RECOVERY})
+"""States in which a person moves the robot, slowly and with a finger on what stops it: he may be near."""
+
+PEOPLE: Final = frozenset({Code.SEPARATION, Code.PEOPLE_UNKNOWN})
+"""Causes that keep the robot from people."""
 
 OUTSIDE: Final = frozenset({Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE})
 """Causes that RECOVERY is for."""
@@ -97,13 +104,15 @@ class Inputs:
             causes.add(Code.HOLD_TO_RUN)
         return causes | self.pressing(state)
 
-    def pressing(self, state: State) -> set[Code]:
-        """Return the lasting causes that stop the robot in this state."""
-        causes = self.conditions.active()
+    def pressing(self, state: State, momentary: Iterable[Code] = ()) -> set[Code]:
+        """Return the lasting causes, and those of the moment, that stop the robot in this state."""
+        causes = self.conditions.active() | set(momentary)
         if state in UNARMED:
             causes.discard(Code.CONFIGURATION_CHANGED)
         if state is State.RECOVERY:
             causes -= OUTSIDE
+        if state in HANDS_ON:
+            causes -= PEOPLE
         return causes
 
     def hands_off(self, state: State, now: Nanoseconds) -> Code | None:

@@ -64,7 +64,13 @@ class Reporting:
         return [RelayDemand(now, demand)]
 
     def status(
-        self, now: Nanoseconds, active: set[Code], first: tuple[Code, ...], motion: Motion | None, tracking_error: float
+        self,
+        now: Nanoseconds,
+        active: set[Code],
+        first: tuple[Code, ...],
+        motion: Motion | None,
+        tracking_error: float,
+        people: str,
     ) -> list[Effect]:
         """Report the status on every change and at 10 Hz.
 
@@ -74,6 +80,7 @@ class Reporting:
             first: what keeps INIT, told before the causes.
             motion: None while the robot was not measured yet.
             tracking_error: relative to its bound.
+            people: what is known of people in the cell.
         """
         state = self._state
         key = (state.state, state.cause, state.epoch, self._conditions.version)
@@ -102,5 +109,6 @@ class Reporting:
                 source="" if motion is None else motion.mover,
                 distance_to_limit=0.0 if motion is None else motion.distance_to_limit(),
                 tracking_error=tracking_error,
+                people=people,
             )
         ]

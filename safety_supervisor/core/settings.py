@@ -126,6 +126,16 @@ class JointLimits:
 
 
 @dataclass(frozen=True)
+class ReducedSettings:
+    """What AUTO/REDUCED permits."""
+
+    frame_speed: float
+    """Greatest speed of any point of a link, [m/s]."""
+    velocity_share: float
+    """Share of each joint's velocity limit."""
+
+
+@dataclass(frozen=True)
 class EnvelopeSettings:
     """Joint and Cartesian limits."""
 
@@ -136,6 +146,8 @@ class EnvelopeSettings:
     """The same in MANUAL, at most 0.25 m/s."""
     recovery_frame_speed: float
     """The same in RECOVERY, at most 0.25 m/s."""
+    reduced: ReducedSettings | None = None
+    """For AUTO/REDUCED; None where nothing leads there."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +185,27 @@ class Zone:
     """Distance that their bodies keep from its faces, [m]."""
     frame_speed: float | None = None
     """Of a speed zone: greatest speed of any point of these links inside it, [m/s]."""
+
+
+@dataclass(frozen=True)
+class SeparationSettings:
+    """How people are told and what is assumed of them."""
+
+    max_points: int
+    max_bytes: int
+    """A longer message is refused undecoded."""
+    latency: Nanoseconds
+    """Longest time from what the sensors saw to the receipt of the message."""
+    timeout: Nanoseconds
+    """Perception that is older is a stop."""
+    walking_speed: float
+    """[m/s]"""
+    intrusion: float
+    """C of ISO/TS 15066: how far a body reaches before it is perceived, [m]."""
+    sensor_uncertainty: float
+    """Zd: how far a point may be told from where it is, [m]."""
+    body_radius: float
+    """How far the body reaches around each point, [m]."""
 
 
 @dataclass(frozen=True)
@@ -279,6 +312,8 @@ class Configuration:
     """Hash of the configuration file's bytes and the URDF's; stands in every record."""
     path: str
     """File that it was read from."""
+    separation: SeparationSettings | None = None
+    """None: no people are watched."""
 
     def source(self, name: str) -> SourceSettings:
         """Return the source of that name.

@@ -97,6 +97,9 @@ class Stop(Protocol):
     def positions(self, times: tuple[float, ...]) -> Matrix:
         """Positions at several times, shape (len(times), n)."""
 
+    def ways(self, times: tuple[float, ...]) -> Matrix:
+        """Bound each joint's way between consecutive times, shape (len(times) - 1, n), [rad]."""
+
     def horizon(self) -> tuple[HorizonPoint, ...]:
         """Points from which a spline controller rebuilds the stop; the last is at rest."""
 
@@ -218,6 +221,11 @@ class StraightStop:
         result: Matrix = np.array([(1.0, *self._weights(t)) for t in times]).dot(self._origin)
         return result
 
+    def ways(self, times: tuple[float, ...]) -> Matrix:
+        """See `Stop`: no joint ever turns round, but inside the fade."""
+        ways: Matrix = np.abs(np.diff(self.positions(times), axis=0))
+        return ways + 2.0 * self.fade * np.abs(self._origin[1]) if self.turning else ways
+
     def _rows(self, t: float) -> tuple[tuple[float, float, float], ...]:
         """Weights of q0, v0, a0 in position, velocity, acceleration at t."""
         fade = self.fade
@@ -322,6 +330,10 @@ class Path(Protocol):
     def states_at(self, taus: Vector) -> NDArray[np.float64]:
         """The same at many times, shape (len(taus), 3, n)."""
 
+    @property
+    def fastest(self) -> Vector:
+        """Bound of |dq/dtau| over the whole path, shape (n,)."""
+
 
 class PathStop:
     """The stop that stays on a path: the path's time slows down to standstill."""
@@ -354,6 +366,10 @@ class PathStop:
         taus = np.array([self._start + self._profile.at(t)[0] for t in times])
         positions: Matrix = self._path.states_at(taus)[:, 0]
         return positions
+
+    def ways(self, times: tuple[float, ...]) -> Matrix:
+        """See `Stop`."""
+        return np.outer(np.diff([self._profile.at(t)[0] for t in times]), self._path.fastest)
 
     def horizon(self) -> tuple[HorizonPoint, ...]:
         """Points at the profile's knots and between them, near enough for a spline controller."""

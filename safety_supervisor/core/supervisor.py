@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from safety_supervisor.core.acts import ActRefusal
 from safety_supervisor.core.causes import CAUSE_OF, by_hardness
@@ -25,6 +25,7 @@ from safety_supervisor.core.motion import Motion, Note
 from safety_supervisor.core.people import People
 from safety_supervisor.core.reporting import Reporting
 from safety_supervisor.core.safety_state import SafetyState
+from safety_supervisor.core.separation_watch import SeparationWatch
 from safety_supervisor.core.settings import Configuration, EstopDriver, OutputType
 from safety_supervisor.core.state_table import State
 from safety_supervisor.core.stop_ramp import StopRamp
@@ -36,15 +37,11 @@ from safety_supervisor.core.types import (
     ConfigurationChanged,
     Effect,
     Event,
-    HoldToRun,
     HorizonPoint,
-    IncompatibleEndpoint,
-    JointStateEndpoints,
-    JointStates,
+    Humans,
+    HumansEndpoints,
     OperatorAct,
-    OutputEndpoints,
     Reply,
-    RobotDescription,
     SourceEndpoints,
     SourceLiveliness,
     StopRequested,
@@ -53,7 +50,7 @@ from safety_supervisor.core.types import (
     TrajectoryCommand,
 )
 from safety_supervisor.core.units import Matrix, seconds
-from safety_supervisor.core.verifier import Rules, Verifier
+from safety_supervisor.core.verifier import Verifier
 
 
 class Supervisor:
@@ -75,6 +72,7 @@ class Supervisor:
         estop = EstopLatch(timing.estop_timeout, configuration.estop.driver is not EstopDriver.NONE)
         measured = MeasuredState(configuration, self._verifier.scene)
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
+        self._watch = SeparationWatch(configuration, self._verifier.separation, self._inputs.conditions)
         self._people = People(configuration, self._state, self._motion, self._inputs)
         self._decisions = DecisionLog()
         self._consequences = Consequences(self._commands.sessions, self._motion, self._state)
@@ -97,18 +95,15 @@ class Supervisor:
             StreamCommand: self._stream,
             TrajectoryCommand: self._trajectory,
             CommandUnreadable: self._unreadable,
-            JointStates: self._input,
+            Humans: self._humans,
+            HumansEndpoints: self._humans_endpoints,
             SourceEndpoints: self._source_endpoints,
             SourceLiveliness: self._source_liveliness,
-            OutputEndpoints: self._input,
-            JointStateEndpoints: self._input,
-            RobotDescription: self._input,
             ConfigurationChanged: self._configuration_changed,
-            IncompatibleEndpoint: self._input,
             StopRequested: self._stop_requested,
             OperatorAct: self._operator_act,
-            HoldToRun: self._input,
             AdapterFault: self._adapter_fault,
+            **dict.fromkeys(get_args(InputEvent), self._input),
         }
 
     @property
@@ -147,6 +142,7 @@ class Supervisor:
             self._fault_on_disk = None
         missed = self._missed(event)
         self._due_tick, self._due_cycle = self._motion.tick + missed + 1, self._cycle
+        self._watch.look(now, self._state.state, self._motion if self._placed else None, self._inputs.measured)
         effects += self._stop(self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
@@ -156,12 +152,13 @@ class Supervisor:
             self._try_to_leave_init(event)
         rulings: tuple[Ruling, ...] = ()
         notes: tuple[Note, ...] = ()
+        self._watch.steer(self._state, now)
         if self._placed:
             self._motion.bridge(missed, seconds(now - event.scheduled))
             if self._state.permits_motion:
                 rulings = self._commands.advance()
             before = self._motion.state
-            notes = self._motion.advance(self._rules())
+            notes = self._motion.advance(self._watch.rules(self._state.state))
             self._inputs.measured.commanded(self._motion.state[0])
             if self._state.state is not State.INIT:
                 effects.insert(0, self._actuate(now, event.scheduled + missed * self._timing.period, before))
@@ -177,14 +174,6 @@ class Supervisor:
     def _missed(self, event: Tick) -> int:
         """Control periods that were missed, during which a controller with the horizon ran on into the kept stop."""
         return max(0, (event.at - event.scheduled) // self._timing.period) if self._with_horizon else 0
-
-    def _rules(self) -> Rules:
-        envelope = self._configuration.envelope
-        if self._state.state is State.MANUAL:
-            return Rules(envelope.manual_frame_speed)
-        if self._state.state is State.RECOVERY:
-            return Rules(envelope.recovery_frame_speed, recovery=True)
-        return Rules(envelope.frame_speed)
 
     def _actuate(self, now: int, scheduled: int, before: Matrix) -> Actuate:
         motion = self._motion
@@ -305,6 +294,15 @@ class Supervisor:
     def _input(self, event: InputEvent) -> list[Effect]:
         return self._stop(self._inputs.take(event, self._state.state, self._placed), event.at)
 
+    def _humans(self, event: Humans) -> list[Effect]:
+        refusal = self._watch.take(event)
+        told = [] if refusal is None else [self._decisions.refused(event.at, "humans", refusal)]
+        return [*self._stop(self._inputs.pressing(self._state.state), event.at), *told]
+
+    def _humans_endpoints(self, event: HumansEndpoints) -> list[Effect]:
+        causes = self._watch.take_publishers(event)
+        return self._stop(self._inputs.pressing(self._state.state, causes), event.at)
+
     def _source_endpoints(self, event: SourceEndpoints) -> list[Effect]:
         causes = self._inputs.source_endpoints(event, moves=self._motion.moves_for(event.source))
         if causes is None:
@@ -392,5 +390,5 @@ class Supervisor:
         return [
             *self._reporting.latches(now),
             *self._reporting.relays(now, self._ramp.overdue),
-            *self._reporting.status(now, active, first, motion, measured.tracking_error),
+            *self._reporting.status(now, active, first, motion, measured.tracking_error, self._watch.told),
         ]

@@ -138,6 +138,11 @@ class PlannedTrajectory:
         self._bounds.append(np.abs(scaled).max(axis=(0, 1)))
         self._jumps.append(np.abs(following - scaled[:, -1]).max(axis=0))
 
+    @property
+    def fastest(self) -> Vector:
+        """Bound of each joint's |dq/dtau| over the whole path, shape (k,), [rad/s]; once order 1 is bounded."""
+        return self._bounds[0]
+
     def choose_path_stop(self, limits: JointLimits, dt: float) -> None:
         """Find one braking profile that keeps the limits from every instant of the path, if there is one.
 

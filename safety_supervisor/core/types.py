@@ -128,6 +128,27 @@ class JointStates(Value, frozen=True, tag=True):
     clock: int
 
 
+class Humans(Value, frozen=True, tag=True):
+    """Where people are, as it was received."""
+
+    at: int
+    frame_id: str
+    points: bytes
+    """x, y, z of each body point, float64, [m]."""
+    stamp: int
+    clock: int
+    code: str = ""
+    """Why the message was refused before it was decoded; empty when it was not."""
+    detail: str = ""
+
+
+class HumansEndpoints(Value, frozen=True, tag=True):
+    """Fully qualified names of the nodes that publish `~/humans` now; one entry an endpoint."""
+
+    at: int
+    nodes: tuple[str, ...]
+
+
 class SourceEndpoints(Value, frozen=True, tag=True):
     """How many publishers a source's inputs have now; more than one voids it."""
 
@@ -230,6 +251,8 @@ Event: TypeAlias = (
     | TrajectoryCommand
     | CommandUnreadable
     | JointStates
+    | Humans
+    | HumansEndpoints
     | SourceEndpoints
     | SourceLiveliness
     | OutputEndpoints
@@ -318,6 +341,8 @@ class Status(Value, frozen=True, tag=True):
     """Smallest distance of a commanded joint to its position limit, [rad]."""
     tracking_error: float
     """Largest present tracking error relative to its bound, 1 is the bound."""
+    people: str = ""
+    """Whether people are watched, how many points there are, and how near the nearest is."""
 
 
 class Latches(Value, frozen=True, tag=True):

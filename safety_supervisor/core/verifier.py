@@ -1,27 +1,28 @@
 """The verifier: one step and the stop after it, or the reason why not.
 
 A step is verified when the joint envelope holds over the set-points before it, the step itself and the first samples of
-its stop; when step and stop stay inside the position limits and clear of the robot itself, the cell and the zones; and
-when no point of a link is too fast.
+its stop; when step and stop stay inside the position limits and clear of the robot itself, the cell, the zones and
+people; and when no point of a link is too fast.
 The stop that was verified is the stop that is kept: it is handed out with the verdict. Requirement: SR-026.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
+from safety_supervisor.core.checks.separation import SeparationCheck
 from safety_supervisor.core.checks.speed_zone import SpeedZone
 from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.frame_speed import FrameSpeed
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.scene import Scene
-from safety_supervisor.core.settings import Configuration, ZoneKind
+from safety_supervisor.core.settings import Configuration, ReducedSettings, ZoneKind
 from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
@@ -33,10 +34,14 @@ class Rules:
     Attributes:
         frame_speed: greatest speed of any link frame, [m/s]; None for no such limit.
         recovery: a limit that is passed already may be approached from outside, never passed further.
+        separated: people are kept away from, where they are watched.
+        reduced: the reduced envelope, while it holds.
     """
 
     frame_speed: float | None = None
     recovery: bool = False
+    separated: bool = False
+    reduced: ReducedSettings | None = None
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -75,6 +80,8 @@ class Verifier:
             for zone in configuration.zones
             if zone.kind is ZoneKind.SPEED
         )
+        separation = configuration.separation
+        self.separation = None if separation is None else SeparationCheck(configuration, separation, self.model)
         self._speed = FrameSpeed(self.model, self._period)
         self._sample_times = tuple(dt * (i + 1) for i in range(STOP_SAMPLES))
         self._window = np.zeros((HISTORY + 1 + STOP_SAMPLES, len(configuration.robot.joints)))
@@ -84,6 +91,8 @@ class Verifier:
     def forget(self) -> None:
         """Begin anew, at another pose."""
         self._collision.forget()
+        if self.separation is not None:
+            self.separation.forget()
         for zone in self.speed_zones:
             zone.forget()
 
@@ -111,6 +120,10 @@ class Verifier:
             violation = self._check_state(history[-1], state, stop, rules)
         if violation is None:
             violation = self._check_frames(history[-1], state, stop, rules)
+        if violation is None and rules.reduced is not None:
+            violation = self._check_reduced(history[-1], state[0], rules.reduced)
+        if violation is None and rules.separated and self.separation is not None:
+            violation = self.separation.check(history[-1], state[0], stop)
         if violation is None:
             return Verified(state, stop)
         if not (np.isfinite(state).all() and np.isfinite(stop.end).all()):
@@ -156,6 +169,17 @@ class Verifier:
             if violation is not None:
                 return violation
         return self._collision.check(before, state[0], stop, rules.recovery)
+
+    def _check_reduced(self, before: Vector, after: Vector, reduced: ReducedSettings) -> Violation | None:
+        """Check the step; its stop is only slower."""
+        speeds = np.abs(after - before) / self._dt
+        limits = reduced.velocity_share * self.envelope.bounds[0]
+        if not (speeds <= limits).all():
+            worst = int((speeds / limits).argmax())
+            joint = self.envelope.names[worst]
+            return Violation(Code.REDUCED, "reduced.velocity", float(speeds[worst]), float(limits[worst]), joint)
+        violation = self._speed.exceeds(before, after, reduced.frame_speed, "reduced.frame_speed")
+        return None if violation is None else replace(violation, code=Code.REDUCED)
 
     def suspect_speeds(self, poses: Matrix) -> NDArray[np.intp]:
         """Return the steps between consecutive poses, shape (m, n), that could pass the frame speed of the envelope."""

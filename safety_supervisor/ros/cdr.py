@@ -15,6 +15,8 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from safety_supervisor.core.types import HorizonPoint
 from safety_supervisor.core.units import NS_PER_S
 
@@ -142,6 +144,44 @@ def read_string(data: bytes) -> str | None:
         return data[8 : 7 + length].decode()
     except UnicodeDecodeError:
         return None
+
+
+class PointsFields(NamedTuple):
+    """What a geometry_msgs/PoseArray says of positions."""
+
+    stamp: int
+    """[ns]"""
+    frame_id: str
+    points: bytes
+    """x, y, z of each pose, float64."""
+
+
+_POSE: Final = 7 * 8
+
+
+def read_points(data: bytes) -> PointsFields | None:
+    """Read the positions of a geometry_msgs/PoseArray; None when the bytes are not plainly one."""
+    if len(data) < 16 or data[:4] != HEADER:
+        return None
+    seconds, rest = _STAMP.unpack_from(data, 4)
+    (length,) = _LENGTH.unpack_from(data, 12)
+    end = 16 + length
+    offset = end + (-end % 4)
+    if length < 1 or offset + 4 > len(data) or data[end - 1] != 0:
+        return None
+    try:
+        frame_id = data[16 : end - 1].decode()
+    except UnicodeDecodeError:
+        return None
+    (count,) = _LENGTH.unpack_from(data, offset)
+    offset += 4
+    if count == 0:
+        return PointsFields(seconds * NS_PER_S + rest, frame_id, b"")
+    offset += -(offset - len(HEADER)) % 8
+    if count * _POSE > len(data) - offset:
+        return None
+    poses = np.frombuffer(data, dtype="<f8", count=7 * count, offset=offset).reshape(count, 7)
+    return PointsFields(seconds * NS_PER_S + rest, frame_id, poses[:, :3].astype(np.float64).tobytes())
 
 
 class JointStateFields(NamedTuple):

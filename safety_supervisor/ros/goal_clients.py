@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from safety_supervisor.core.types import SourceLiveliness
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.ros.inputs import SourceInput
 from safety_supervisor.ros.quality import Sink
+from safety_supervisor.ros.source_input import SourceInput
 
 
 class Clients:

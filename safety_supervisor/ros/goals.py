@@ -46,8 +46,8 @@ from safety_supervisor.ros.goal_frames import (
 )
 from safety_supervisor.ros.goal_results import SUCCESSFUL, result_code, result_text
 from safety_supervisor.ros.goal_tolerance import Tolerance, find_excess
-from safety_supervisor.ros.inputs import SourceInput
 from safety_supervisor.ros.quality import Sink
+from safety_supervisor.ros.source_input import SourceInput
 
 FEEDBACK_PERIOD: Final = NS_PER_S // 10
 """[ns]"""

@@ -18,6 +18,7 @@ from rclpy.lifecycle import LifecycleNode
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.types import (
     AdapterFault,
+    HumansEndpoints,
     IncompatibleEndpoint,
     JointStateEndpoints,
     OutputEndpoints,
@@ -27,6 +28,7 @@ from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.goal_pulse import clients_of
 from safety_supervisor.ros.quality import Endpoints, Ours, Sink
 from safety_supervisor.ros.text import escape
+from safety_supervisor.ros.world_input import PEOPLE_TOPIC
 
 SLICE = NS_PER_S // 50
 """Time between two slices, [ns]."""
@@ -92,6 +94,10 @@ class GraphWatch:
             topic: partial(self._look_source, name) for name, topics in endpoints.sources.items() for topic in topics
         }
         self._looks[states] = self._slices[1]
+        people = node.resolve_topic_name(PEOPLE_TOPIC)
+        if people in endpoints.watched:
+            self._slices.append(partial(self._look_people, people))
+            self._looks[people] = self._slices[-1]
         # What is only asked whether it fits shares one slice: a foreign publisher is not to be found later for it.
         self._others = [topic for topic in endpoints.watched if topic not in self._looks]
         self._looks |= {topic: partial(self._look_fit, topic) for topic in self._others}
@@ -156,6 +162,11 @@ class GraphWatch:
         nodes = tuple(self._hear(topic, now))
         if self._changed("states", nodes, now):
             self._sink.enter(JointStateEndpoints(time.monotonic_ns(), nodes))
+
+    def _look_people(self, topic: str, now: Nanoseconds) -> None:
+        nodes = tuple(self._hear(topic, now))
+        if self._changed("people", nodes, now):
+            self._sink.enter(HumansEndpoints(time.monotonic_ns(), nodes))
 
     def _look_heartbeat(self, topic: str, now: Nanoseconds) -> None:
         others = without_one(list_publishers(self._node, topic), self._ours)

@@ -11,39 +11,37 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from typing import Any
 
+from geometry_msgs.msg import PoseArray
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
-from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.settings import CommandKind, Configuration, EstopDriver, SourceSettings
+from safety_supervisor.core.settings import (
+    CommandKind,
+    Configuration,
+    EstopDriver,
+)
 from safety_supervisor.core.types import (
-    CommandUnreadable,
     EstopInput,
     HoldToRun,
     JointStates,
     RobotDescription,
-    SourceLiveliness,
     StopRequested,
-    StreamCommand,
 )
-from safety_supervisor.core.units import NS_PER_S, Nanoseconds
-from safety_supervisor.ros.arrays import decode_array
-from safety_supervisor.ros.cdr import JointStateFields, JointStateReader, read_string
+from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.ros.cdr import JointStateReader, read_string
 from safety_supervisor.ros.decoding import Decoder
-from safety_supervisor.ros.frames import hash_content
 from safety_supervisor.ros.quality import Endpoints, Sink
 from safety_supervisor.ros.rate import TokenBucket
+from safety_supervisor.ros.source_input import SourceInput, decode_joint_state
 from safety_supervisor.ros.text import escape
+from safety_supervisor.ros.world_input import MAX_TEXT_BYTES, PEOPLE_TOPIC, PeopleInput, SimulatedEstop
 
 MAX_STATE_BYTES = 65_536
 MAX_STATE_RATE_HZ = 5_000.0
-MAX_TEXT_BYTES = 4_096
 STREAM_DEPTH = 8
 """Set-points or joint states that one cycle takes at most; of more, the newest are kept."""
 ESTOP_DEPTH = 16
@@ -60,193 +58,6 @@ def _trajectory_profile(lease: Nanoseconds | None) -> QoSProfile:
         profile.liveliness = LivelinessPolicy.AUTOMATIC
         profile.liveliness_lease_duration = Duration(nanoseconds=lease)
     return profile
-
-
-def decode_joint_state(reader: JointStateReader, data: bytes) -> JointStateFields | str:
-    """Read a JointState; what is not plainly one is given to the library. A text says why it is none."""
-    fields = reader.read(data)
-    if fields is not None:
-        return fields
-    try:
-        message = deserialize_message(data, JointState)
-    except Exception as error:  # whatever the library makes of foreign bytes
-        return f"{type(error).__name__}: {error}"[:200]
-    stamp = message.header.stamp
-    return JointStateFields(
-        stamp.sec * NS_PER_S + stamp.nanosec,
-        message.header.frame_id,
-        tuple(message.name),
-        tuple(message.position),
-        tuple(message.velocity),
-        tuple(message.effort),
-    )
-
-
-class SourceInput:
-    """The inputs of one source."""
-
-    def __init__(self, source: SourceSettings, sink: Sink, decoder: Decoder) -> None:
-        """Start with a full bucket."""
-        self.source = source
-        self.bucket = TokenBucket(source.rate_limit_hz)
-        self._sink = sink
-        self._decoder = decoder
-        self._reader = JointStateReader()
-        self._reported_at = time.monotonic_ns()
-        self.publisher_alive = False
-        """Whether a publisher of trajectory messages keeps its lease."""
-
-    def hear_set_point(self, data: bytes, received: Nanoseconds) -> None:
-        """Handle the bytes of `~/sources/NAME/joint_command`."""
-        now = time.monotonic_ns()
-        source = self.source
-        if not self.bucket.admit(now):
-            return
-        if len(data) > source.max_message_bytes:
-            self._refuse(now, Code.TOO_LARGE, len(data), source.max_message_bytes, "bytes of the set-point's message")
-            return
-        clock = time.time_ns()
-        fields = decode_joint_state(self._reader, data)
-        if isinstance(fields, str):
-            self._refuse(now, Code.UNDECODABLE, 0.0, 0.0, fields)
-            return
-        body = ""
-        if "key:" in fields.frame_id:
-            body = hash_content((fields.names, fields.positions, fields.velocities, fields.efforts))
-        self._sink.enter(
-            StreamCommand(
-                at=now,
-                source=source.name,
-                names=fields.names,
-                positions=fields.positions,
-                velocities=fields.velocities,
-                efforts=len(fields.efforts),
-                stamp=fields.stamp,
-                clock=clock,
-                frame_id=fields.frame_id,
-                body=body,
-                received=received,
-            )
-        )
-
-    def hear_array(self, data: bytes, received: Nanoseconds) -> None:
-        """Handle the bytes of `~/sources/NAME/commands`."""
-        now = time.monotonic_ns()
-        source = self.source
-        if not self.bucket.admit(now):
-            return
-        if len(data) > source.max_message_bytes:
-            self._refuse(now, Code.TOO_LARGE, len(data), source.max_message_bytes, "bytes of the array's message")
-            return
-        clock = time.time_ns()
-        array = decode_array(data)
-        if isinstance(array, Violation):
-            self._refuse(now, array.code, array.value, array.limit, array.detail)
-            return
-        holds_velocities = source.array_commands is CommandKind.VELOCITY
-        self._sink.enter(
-            StreamCommand(
-                at=now,
-                source=source.name,
-                names=array.names,
-                positions=() if holds_velocities else array.values,
-                velocities=array.values if holds_velocities else (),
-                efforts=0,
-                stamp=0,
-                clock=clock,
-                frame_id="",
-                body="",
-                received=received,
-            )
-        )
-
-    def hear_trajectory(self, data: bytes, received: Nanoseconds) -> None:
-        """Handle the bytes of `~/sources/NAME/joint_trajectory`."""
-        now = time.monotonic_ns()
-        source = self.source
-        if not self.bucket.admit(now):
-            return
-        if len(data) > source.max_trajectory_bytes:
-            self._refuse(
-                now, Code.TOO_LARGE, len(data), source.max_trajectory_bytes, "bytes of the trajectory's message"
-            )
-            return
-        refusal = self._decoder.submit(source.name, data, time.time_ns(), now, source.max_trajectory_points)
-        if refusal is not None:
-            self._sink.enter(refusal)
-
-    def hear_goal(self, goal: str, data: bytes, clock: int, received: Nanoseconds) -> None:
-        """Handle the trajectory of an action goal; its length was judged where it came in.
-
-        Args:
-            goal: its correlation id.
-            data: trajectory_msgs/JointTrajectory.
-            clock: ROS clock at receipt, [ns].
-            received: steady clock, [ns].
-        """
-        now = time.monotonic_ns()
-        source = self.source
-        refusal: CommandUnreadable | None
-        if not self.bucket.admit(now):
-            self.bucket.excess -= 1  # told here, by its id
-            limit = source.rate_limit_hz
-            refusal = CommandUnreadable(now, source.name, Code.RATE.value, limit, limit, "goals", command=goal)
-        else:
-            refusal = self._decoder.submit(
-                source.name, data, clock, now, source.max_trajectory_points, received=received, command=goal
-            )
-        if refusal is not None:
-            self._sink.enter(refusal)
-
-    def withdraw_goal(self, goal: str) -> bool:
-        """Forget a goal that is still being decoded; return whether it was."""
-        return self._decoder.withdraw(self.source.name, goal)
-
-    def hear_liveliness(self, status: Any) -> None:
-        """Handle a change of the trajectory publisher's liveliness."""
-        self.publisher_alive = status.alive_count > 0
-        self._sink.enter(SourceLiveliness(time.monotonic_ns(), self.source.name, self.publisher_alive))
-
-    def report_excess(self, now: Nanoseconds) -> None:
-        """Tell of the messages that the bucket held back since the last cycle, as one event."""
-        elapsed = max(1, now - self._reported_at)
-        self._reported_at = now
-        if self.bucket.excess:
-            count = self.bucket.take_excess()
-            self._refuse(
-                now, Code.RATE, count * NS_PER_S / elapsed, self.bucket.rate, "messages per second above", count
-            )
-
-    def _refuse(self, now: Nanoseconds, code: Code, value: float, limit: float, detail: str, count: int = 1) -> None:
-        event = CommandUnreadable(now, self.source.name, code.value, float(value), float(limit), detail, count)
-        self._sink.enter(event)
-
-
-class SimulatedEstop:
-    """The word of `~/simulated_estop`; other words than `run` and `stop` are unknown, which is a stop.
-
-    What is not RUN is kept until a cycle has seen it: a press that is shorter than a cycle is a press (SR-001).
-    """
-
-    def __init__(self) -> None:
-        """Nothing was heard yet."""
-        self._newest = EstopInput("unknown")
-        self._unseen: EstopInput | None = None
-
-    def hear(self, data: bytes, received: Nanoseconds) -> None:
-        """Handle a message."""
-        text = read_string(data) if len(data) <= MAX_TEXT_BYTES else None
-        if text == "run":
-            self._newest = EstopInput("run", received_at=received)
-            return
-        self._newest = EstopInput("stop" if text == "stop" else "unknown", received_at=received)
-        if self._unseen is None or text == "stop":
-            self._unseen = self._newest
-
-    def sample(self) -> EstopInput:
-        """Return the word for this cycle."""
-        word, self._unseen = self._unseen or self._newest, None
-        return word
 
 
 class Inputs:
@@ -293,6 +104,9 @@ class Inputs:
                 String, "~/stop_requests", self._hear_stop, QoSProfile(depth=10, reliability=reliability), watch=False
             )
         subscribe(String, "~/hold", self._hear_hold, _stream_profile(1))
+        if configuration.separation is not None:
+            people = PeopleInput(configuration.separation, sink)
+            subscribe(PoseArray, PEOPLE_TOPIC, people.hear, stream, required=True)
         if configuration.estop.driver is EstopDriver.SIMULATED:
             self.estop = SimulatedEstop()
             subscribe(String, "~/simulated_estop", self.estop.hear, _stream_profile(ESTOP_DEPTH), required=True)

@@ -88,6 +88,7 @@ class StatusWriter:
         put("configuration_sha256", status.configuration)
         put("distance_to_limit", _number(status.distance_to_limit))
         put("tracking_error", _number(status.tracking_error))
+        put("people", escape(status.people))
         for key, value in extra:
             put(key, value)
         return self.message

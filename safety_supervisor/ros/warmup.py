@@ -7,6 +7,7 @@ is done here some hundred times with invented joint states, and all of it is thr
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterator
 
 import msgspec
@@ -19,6 +20,8 @@ from safety_supervisor.core.types import (
     Decision,
     EstopInput,
     Event,
+    Humans,
+    HumansEndpoints,
     JointStateEndpoints,
     JointStates,
     OperatorAct,
@@ -39,6 +42,8 @@ CYCLES = 600
 RESET_AT, STOP_AT = 200, 560
 _AMPLITUDE = 0.01
 _FREQUENCY_HZ = 0.5
+_FAR = struct.pack("3d", 100.0, 0.0, 0.0)
+"""Where a person is who is in nobody's way, [m]."""
 
 
 class Rehearsal:
@@ -59,6 +64,7 @@ class Rehearsal:
         yield Boot(self.now, "warm-up", "warm-up", False, "")
         yield RobotDescription(self.now, configuration.robot.urdf_sha256)
         yield OutputEndpoints(self.now, ())
+        yield HumansEndpoints(self.now, ("warm-up",))
         yield JointStateEndpoints(self.now, tuple(entry.node for entry in configuration.robot.state_publishers))
         for source in configuration.sources:
             yield SourceEndpoints(self.now, source.name, 1)
@@ -68,6 +74,8 @@ class Rehearsal:
         """Yield the events of one control period: measurement, a person's acts, set-points, the tick."""
         self.now += self._configuration.timing.period
         yield self._measure()
+        if self._configuration.separation is not None:
+            yield Humans(self.now, self._configuration.robot.base_frame, _FAR, self.now, self.now)
         request = f"{number}"
         if number == RESET_AT:
             yield OperatorAct(self.now, "reset", "warm-up", "", -1, request)

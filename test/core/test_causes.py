@@ -20,8 +20,8 @@ TABLE = """
 1 FAULT            E_OUTPUT_PUBLISHER
 1 FAULT            E_CONFIGURATION_CHANGED
 2 PROTECTIVE_STOP  E_LOG
-2 PROTECTIVE_STOP  E_MEASURED_POSITION E_MEASURED_WORKSPACE E_MEASURED_VELOCITY
-2 PROTECTIVE_STOP  E_STATE_NOT_FINITE E_STATE_STALE E_STATE_PUBLISHER E_INCOMPATIBLE_QOS
+2 PROTECTIVE_STOP  E_MEASURED_POSITION E_MEASURED_WORKSPACE E_SEPARATION E_MEASURED_VELOCITY
+2 PROTECTIVE_STOP  E_STATE_NOT_FINITE E_STATE_STALE E_STATE_PUBLISHER E_INCOMPATIBLE_QOS E_PEOPLE_UNKNOWN
 2 PROTECTIVE_STOP  E_OVERRUN
 2 FAULT            E_OVERRUNS
 2 LOCKED           E_ENABLING_SWITCH E_HOLD_TO_RUN
@@ -123,5 +123,8 @@ def test_what_blocks_a_reset_while_it_lasts() -> None:
 def test_a_robot_found_outside_may_be_recovered_but_not_one_that_is_not_known() -> None:
     assert CAUSE_OF[Code.MEASURED_POSITION].permits_recovery
     assert CAUSE_OF[Code.MEASURED_WORKSPACE].permits_recovery
+    # A person who holds the button may be near, and needs no perception of himself.
+    assert CAUSE_OF[Code.SEPARATION].permits_recovery
+    assert CAUSE_OF[Code.PEOPLE_UNKNOWN].permits_recovery
     for code in (Code.STATE_STALE, Code.STATE_NOT_FINITE, Code.STATE_PUBLISHER, Code.LOG, Code.ESTOP):
         assert not CAUSE_OF[code].permits_recovery

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import Any
 
 import pytest
+from geometry_msgs.msg import Point, Pose, PoseArray
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
@@ -19,6 +21,7 @@ from safety_supervisor.ros.cdr import (
     JointStateReader,
     JointStateWriter,
     TrajectoryWriter,
+    read_points,
     read_string,
     write_counter,
 )
@@ -101,3 +104,33 @@ def test_a_string_is_read_as_the_library_reads_it(text: str) -> None:
 )
 def test_bytes_that_are_no_string_are_none(data: Any) -> None:
     assert read_string(data) is None
+
+
+@given(
+    st.lists(st.tuples(st.floats(width=64), numbers, numbers), max_size=9),
+    st.integers(0, 2**31 - 1),
+    st.integers(0, 10**9 - 1),
+    st.text("ab_", max_size=9),
+)
+def test_points_are_read_as_the_library_reads_them(
+    points: list[tuple[float, float, float]], sec: int, nanosec: int, frame: str
+) -> None:
+    message = PoseArray(poses=[Pose(position=Point(x=x, y=y, z=z)) for x, y, z in points])
+    message.header.stamp.sec, message.header.stamp.nanosec, message.header.frame_id = sec, nanosec, frame
+    read = read_points(serialize_message(message))
+    assert read is not None
+    assert (read.stamp, read.frame_id) == (sec * 10**9 + nanosec, frame)
+    values = struct.unpack(f"{3 * len(points)}d", read.points)
+    expected = [value for point in points for value in point]
+    assert all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in zip(values, expected, strict=True))
+
+
+@given(st.binary(max_size=200), st.integers(0, 200))
+def test_bytes_that_are_no_points_are_none(noise: bytes, cut: int) -> None:
+    whole = serialize_message(PoseArray(poses=[Pose(), Pose()]))
+    assert read_points(b"\x00\x00" + noise) is None
+    shortened = read_points(whole[: min(cut, len(whole) - 5)])
+    assert shortened is None
+    head = b"\x00\x01\x00\x00" + struct.pack("<iIIB3x", 0, 0, 1, 0)
+    assert read_points(head + struct.pack("<I", 2**32 - 1)) is None
+    assert read_points(head + struct.pack("<II", 2**31, 0) + noise) is None

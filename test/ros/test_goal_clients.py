@@ -12,7 +12,7 @@ from safety_supervisor.config import load_config
 from safety_supervisor.core.types import Event, SourceLiveliness
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.goal_clients import Clients
-from safety_supervisor.ros.inputs import SourceInput
+from safety_supervisor.ros.source_input import SourceInput
 
 LEASE = 500_000_000
 SOURCE = "planner"

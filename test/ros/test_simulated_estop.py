@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from safety_supervisor.ros.inputs import SimulatedEstop
+from safety_supervisor.ros.world_input import SimulatedEstop
 
 
 def _message(text: str) -> bytes:

@@ -1,0 +1,145 @@
+"""Where people may be: the points that were told last, and those that vanished, which are remembered.
+
+A message ages by the receiver's steady clock; its age at receipt is the configured latency, or more where its stamp
+says so. Whatever is wrong with the last message, with its publisher or with its age makes people unknown: a person may
+be anywhere then.
+
+A point that vanished is remembered for two seconds at least, and goes on growing (REDTEAM 54). It has vanished unless
+the new list has a point where it may have walked to, of which each is good for one.
+
+Requirements: SR-030, SR-033, SR-036.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety_supervisor.core.errors import CODE_OF, Code, Violation
+from safety_supervisor.core.settings import SeparationSettings
+from safety_supervisor.core.types import Humans, HumansEndpoints
+from safety_supervisor.core.units import NS_PER_S, Matrix, Nanoseconds, seconds
+
+REMEMBERED: Final[Nanoseconds] = 2 * NS_PER_S
+"""A point that vanished stays at least so long, [ns]."""
+
+_MEMORY: Final = 4
+"""Times `max_points` that are kept; perception that loses more tells nothing."""
+
+_POINT: Final = 24  # bytes
+
+
+class Bystanders:
+    """The people that are known.
+
+    All attributes are for reading only.
+
+    Attributes:
+        points: shape (K, 3), [m], base frame.
+        seen: a moment at or after which each point was where it is told, shape (K,), steady clock, [ns].
+        version: counts changes of the two.
+    """
+
+    def __init__(self, settings: SeparationSettings, base_frame: str) -> None:
+        """Start with nothing heard: people are unknown."""
+        self._settings = settings
+        self._frame = base_frame
+        self._nodes: tuple[str, ...] = ()
+        self._wrong: Violation | None = Violation(Code.PEOPLE_UNKNOWN, "separation", detail="nothing was heard yet")
+        self._observed: Nanoseconds = 0
+        self._stamp = (0, 0)
+        self._present = 0
+        self.points: Matrix = np.zeros((0, 3))
+        self.seen: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self.version = 0
+
+    def take(self, event: Humans) -> Violation | None:
+        """Take a message, or say what is wrong with it; people are then unknown until a good one comes."""
+        refusal = self._judge(event)
+        if refusal is not None:
+            # What is only repeated or late says nothing new, and grows old by itself.
+            self._wrong = self._wrong if refusal.code is Code.OUT_OF_ORDER else refusal
+            return refusal
+        self._stamp = (min(event.stamp, event.clock), event.clock)
+        observed = event.at - max(self._settings.latency, event.clock - event.stamp)
+        told = np.frombuffer(event.points, dtype=np.float64).reshape(-1, 3)
+        vanished = self._vanished(told, observed)
+        points = np.concatenate((told, self.points[vanished]))
+        most = _MEMORY * self._settings.max_points
+        if len(points) > most:
+            text = "points vanish faster than they can be forgotten"
+            self._wrong = Violation(
+                Code.TOO_MANY_POINTS, "separation.memory", float(len(points)), float(most), "", text
+            )
+            return self._wrong
+        self.points = points
+        self.seen = np.concatenate((np.full(len(told), observed, dtype=np.int64), self.seen[vanished]))
+        self._present, self._observed, self._wrong = len(told), observed, None
+        self.version += 1
+        return None
+
+    def _judge(self, event: Humans) -> Violation | None:
+        settings = self._settings
+        if event.code:
+            return Violation(CODE_OF.get(event.code, Code.UNDECODABLE), "separation.bytes", detail=event.detail)
+        if len(event.points) % _POINT:
+            return Violation(Code.RAGGED, "separation.points")
+        count = len(event.points) // _POINT
+        if count > settings.max_points:
+            return Violation(Code.TOO_MANY_POINTS, "separation.max_points", float(count), float(settings.max_points))
+        if event.frame_id != self._frame:
+            return Violation(Code.PEOPLE_FRAME, "separation.frame", detail=f"not in {self._frame}")
+        if not np.isfinite(np.frombuffer(event.points, dtype=np.float64)).all():
+            return Violation(Code.NOT_FINITE, "separation.points")
+        # Without a stamp the age is not known, and a driver that repeats itself is not noticed.
+        age, limit = seconds(event.clock - event.stamp), seconds(settings.timeout)
+        if event.stamp == 0 or not -limit <= age <= limit:
+            return Violation(Code.STAMP, "separation.stamp", age, limit)
+        newest, clock = self._stamp
+        if event.stamp <= newest and event.clock >= clock:
+            return Violation(Code.OUT_OF_ORDER, "separation.stamp", seconds(event.stamp), seconds(newest))
+        return None
+
+    def _vanished(self, told: Matrix, observed: Nanoseconds) -> NDArray[np.bool_]:
+        """Which known points no told one stands for: the nearest pairs first, each point once; shape (K,)."""
+        vanished = np.ones(len(self.points), dtype=np.bool_)
+        if not len(self.points) or not len(told):
+            return vanished
+        apart = np.linalg.norm(self.points[:, None] - told[None], axis=2)
+        walked = self._settings.walking_speed * np.maximum(observed - self.seen, 0) / NS_PER_S
+        near = np.argwhere(apart <= (walked + 2.0 * self._settings.sensor_uncertainty)[:, None])
+        used: set[int] = set()
+        for old, new in near[np.argsort(apart[near[:, 0], near[:, 1]], kind="stable")].tolist():
+            if vanished[old] and new not in used:
+                vanished[old] = False
+                used.add(new)
+        return vanished
+
+    def publishers(self, event: HumansEndpoints) -> bool:
+        """Take who publishes; return whether another one took the publisher's place."""
+        replaced = bool(self._nodes) and bool(event.nodes) and event.nodes != self._nodes
+        self._nodes = event.nodes
+        return replaced
+
+    def unknown(self, now: Nanoseconds) -> str:
+        """Say why it is not known where people are; empty when it is."""
+        if len(self._nodes) != 1:
+            return f"{len(self._nodes)} publishers"
+        if self._wrong is not None:
+            return self._wrong.detail or self._wrong.code.cause
+        age = seconds(now - self._observed)
+        return "" if now - self._observed <= self._settings.timeout else f"perception is {age:.2f} s old"
+
+    def old(self, now: Nanoseconds) -> bool:
+        """Whether a point that vanished could be forgotten."""
+        return bool((now - self.seen[self._present :] > REMEMBERED).any())
+
+    def forget(self, now: Nanoseconds, held: NDArray[np.bool_]) -> None:
+        """Forget points that vanished long enough ago, but for those that are held, shape (K,)."""
+        keep = held | (now - self.seen <= REMEMBERED)
+        keep[: self._present] = True
+        if not keep.all():
+            self.points, self.seen = self.points[keep], self.seen[keep]
+            self.version += 1

@@ -1,0 +1,171 @@
+"""People who are told, who vanish, who are not known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from crowd import SEPARATION
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safety_supervisor.core.bystanders import REMEMBERED, Bystanders
+from safety_supervisor.core.errors import Violation
+from safety_supervisor.core.types import Humans, HumansEndpoints
+
+S = 1_000_000_000
+
+
+class Heard:
+    """Bystanders that hear a message now and then."""
+
+    def __init__(self) -> None:
+        self.people = Bystanders(SEPARATION, "base")
+        self.people.publishers(HumansEndpoints(1, ("/perception",)))
+        self.now = 10 * S
+
+    def tell(self, told: Any, /, after: float = 0.05, **changes: Any) -> Violation | None:
+        self.now += round(after * 1e9)
+        block = np.array(told, dtype=float).reshape(-1, 3).tobytes()
+        values = {"frame_id": "base", "points": block, "stamp": self.now + 7, "clock": self.now + 7, **changes}
+        return self.people.take(Humans(at=self.now, **values))
+
+    @property
+    def points(self) -> list[list[float]]:
+        return sorted(self.people.points.tolist())
+
+
+def test_a_person_who_walks_is_one_person() -> None:
+    heard = Heard()
+    for step in range(40):
+        assert heard.tell([[3.0 - 0.07 * step, 0.0, 1.0], [-2.0, 0.0, 1.0]]) is None
+        assert len(heard.points) == 2
+    assert heard.people.unknown(heard.now) == ""
+
+
+def test_a_point_is_as_old_as_latency_or_its_stamp_says_whichever_is_more() -> None:
+    heard = Heard()
+    heard.tell([[1.0, 0.0, 0.0]])
+    assert heard.people.seen.tolist() == [heard.now - SEPARATION.latency]
+    heard.tell([[1.0, 0.0, 0.0]], clock=heard.now + 400_000_000, stamp=heard.now + 250_000_000)
+    assert heard.people.seen.tolist() == [heard.now - 150_000_000]
+    assert heard.people.unknown(heard.now + 150_000_000) == ""
+    assert heard.people.unknown(heard.now + 150_000_001)
+
+
+@pytest.mark.redteam(54)
+def test_who_vanishes_is_remembered_from_where_he_was_last_seen_and_no_other_stands_for_him() -> None:
+    heard = Heard()
+    heard.tell([[1.0, 0.0, 0.0], [1.5, 0.0, 0.0]])
+    last = int(heard.people.seen[1])
+    while heard.now < last + REMEMBERED - S // 10:
+        # The one who stays is within reach of the other after 0.3 s, and is himself nevertheless.
+        heard.tell([[1.0, 0.0, 0.0]])
+        assert heard.points == [[1.0, 0.0, 0.0], [1.5, 0.0, 0.0]]
+        assert not heard.people.old(heard.now)
+    assert int(heard.people.seen[1]) == last
+    heard.people.forget(last + REMEMBERED, np.zeros(2, dtype=bool))
+    assert len(heard.points) == 2
+    assert heard.people.old(last + REMEMBERED + 1)
+    heard.people.forget(last + REMEMBERED + 1, np.array([False, True]))
+    assert len(heard.points) == 2, "inside the margin"
+    heard.people.forget(last + REMEMBERED + 1, np.zeros(2, dtype=bool))
+    assert heard.points == [[1.0, 0.0, 0.0]]
+
+
+def test_who_is_told_is_never_forgotten() -> None:
+    heard = Heard()
+    heard.tell([[1.0, 0.0, 0.0]])
+    heard.people.forget(heard.now + 9 * S, np.zeros(1, dtype=bool))
+    assert heard.points == [[1.0, 0.0, 0.0]]
+
+
+def test_who_comes_back_from_behind_something_is_not_there_twice() -> None:
+    heard = Heard()
+    heard.tell([[2.0, 0.0, 0.0]])
+    for _ in range(10):
+        heard.tell([])
+    heard.tell([[1.3, 0.0, 0.0]])
+    assert heard.points == [[1.3, 0.0, 0.0]]
+    heard.tell([[-2.0, 0.0, 0.0]])
+    assert len(heard.points) == 2, "nobody walks so fast"
+
+
+def test_points_that_vanish_in_heaps_make_people_unknown() -> None:
+    heard = Heard()
+    refusals = [heard.tell([[5.0 * message, 3.0 * i, 0.0] for i in range(16)], after=0.04) for message in range(1, 7)]
+    assert refusals[:4] == [None] * 4
+    assert refusals[4] is not None
+    assert heard.people.unknown(heard.now)
+
+
+@pytest.mark.requirement("SR-030")
+def test_what_is_repeated_or_backdated_says_nothing_new_and_grows_old() -> None:
+    heard = Heard()
+    heard.tell([[1.0, 0.0, 0.0]])
+    stamp, seen = heard.now + 7, heard.people.seen.tolist()
+    for later in (0, -1, -50_000_000):
+        refusal = heard.tell([], after=0.05, stamp=stamp + later)
+        assert refusal is not None
+        assert refusal.code == "E_OUT_OF_ORDER"
+        assert (heard.points, heard.people.seen.tolist()) == ([[1.0, 0.0, 0.0]], seen)
+        assert heard.people.unknown(heard.now) == ""
+    assert heard.people.unknown(heard.now + S // 5)
+
+
+@pytest.mark.requirement("SR-036")
+@pytest.mark.parametrize(
+    ("points", "changes", "code"),
+    [
+        ([[0.0, np.inf, 0.0]], {}, "E_NOT_FINITE"),
+        ([[0.0, 0.0, 0.0]], {"frame_id": ""}, "E_PEOPLE_FRAME"),
+        ([[0.0, 0.0, 0.0]] * 17, {}, "E_TOO_MANY_POINTS"),
+        ([], {"points": b"12345678"}, "E_RAGGED"),
+        ([], {"stamp": 0}, "E_STAMP"),
+        ([], {"stamp": 1}, "E_STAMP"),
+        ([], {"stamp": 99 * S}, "E_STAMP"),
+        ([], {"code": "E_UNDECODABLE"}, "E_UNDECODABLE"),
+    ],
+)
+def test_a_wrong_message_makes_people_unknown_until_a_good_one_comes(points: Any, changes: Any, code: str) -> None:
+    heard = Heard()
+    heard.tell([[1.0, 0.0, 0.0]])
+    refusal = heard.tell(points, **changes)
+    assert refusal is not None
+    assert refusal.code == code
+    assert heard.people.unknown(heard.now)
+    assert heard.points == [[1.0, 0.0, 0.0]], "nothing of it is taken over"
+    heard.tell([[1.0, 0.0, 0.0]])
+    assert heard.people.unknown(heard.now) == ""
+
+
+def test_exactly_one_publisher() -> None:
+    heard = Heard()
+    heard.tell([])
+    assert heard.people.unknown(heard.now) == ""
+    for nodes in ((), ("/perception", "/perception"), ("/a", "/b")):
+        heard.people.publishers(HumansEndpoints(1, nodes))
+        assert heard.people.unknown(heard.now)
+    assert Bystanders(SEPARATION, "base").unknown(0)
+
+
+@given(st.lists(st.lists(st.tuples(*[st.floats(-3, 3)] * 3), max_size=8), min_size=1, max_size=12))
+def test_no_point_is_ever_lost_too_soon(messages: list[list[tuple[float, float, float]]]) -> None:
+    """Whoever was told within two seconds is where he was told, or somebody is where he may have walked."""
+    heard = Heard()
+    told: list[tuple[int, tuple[float, float, float]]] = []
+    for message in messages:
+        if heard.tell(message, after=0.1) is not None:
+            return
+        heard.people.forget(heard.now, np.zeros(len(heard.people.points), dtype=bool))
+        told += [(heard.now - SEPARATION.latency, point) for point in message]
+        for seen, point in told:
+            if heard.now - seen > REMEMBERED:
+                continue
+            # Through however many hands: each passes him on by 2 Zd and a walk, and the walks add up to the time.
+            hops = 1 + (heard.now - SEPARATION.latency - seen) // 100_000_000
+            walk = 1.6 * (heard.now - SEPARATION.latency - seen) / 1e9 + hops * 2 * SEPARATION.sensor_uncertainty
+            near = np.linalg.norm(heard.people.points - np.array(point), axis=1)
+            assert len(near)
+            assert near.min() <= walk + 1e-9
