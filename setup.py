@@ -34,6 +34,7 @@ setup(
     install_requires=[
         "numpy>=1.24",
         "pin>=3.0",
+        "coal>=3.0",
         "pydantic>=2.7",
         "pyyaml>=6.0",
         "msgspec>=0.18",
@@ -58,6 +59,7 @@ setup(
             f"ros-visualization-msgs=={ROS}",
         ],
         "sim": ["pybullet==3.2.7", "example-robot-data==6.0.0"],
+        "picture": ["matplotlib>=3.7"],
         "panel": [],
         "evidence": [],
         "test": TEST,  # by this name colcon sees that pytest runs the tests

@@ -35,6 +35,7 @@ Examples:
   safety-supervisor demo --seconds 40
   safety-supervisor check-config config/panda.yaml
   safety-supervisor run --config config/panda.yaml
+  safety-supervisor geometry propose robot.urdf --out geometry.yaml --picture robot.png
   safety-supervisor log replay FILE
 
 Exit status: 0 good, 1 the check failed, 2 wrong use or configuration.
@@ -42,6 +43,7 @@ Exit status: 0 good, 1 the check failed, 2 wrong use or configuration.
 
 # Commands of other rooms: what the help says, and where they are.
 ROOMS = {
+    "geometry": ("Propose and check the volumes that wrap the robot's links.", "safety_supervisor.geometry.cli:app"),
     "log": ("Show and replay recorded events.", "safety_supervisor.evidence.cli:app"),
     "latch": ("Show and clear the latches that survive a restart.", "safety_supervisor.evidence.cli:latch_app"),
 }

@@ -1,0 +1,201 @@
+"""Which pairs of links need not be asked, and what is proven about that.
+
+Sampled poses prove nothing: what no sample hit may still happen. They serve to find candidates. A proof covers *all*
+poses: the joints between two links span a box; at the middle of a cell of it the distance is known, and within the cell
+it differs by no more than reach * half width. Cells are halved until that decides.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+import numpy as np
+
+from safety_supervisor.core.shapes import BoundedShape
+from safety_supervisor.core.units import Vector
+from safety_supervisor.geometry.bodies import Body
+from safety_supervisor.geometry.kinematics import Kinematics, between
+
+JOINTS_OF_A_PROOF: Final = 2
+"""Over more joints between two links a proof takes too many cells."""
+_CELLS: Final = 6000
+_TIGHT: Final = 0.8
+"""A bound this near to a distance that was seen is good enough."""
+_NEAR: Final = 0.02
+"""Volumes that came so near are worth a proof that the meshes do not, [m]."""
+
+
+class Standing(str, Enum):
+    """What was found about a pair of links."""
+
+    NEIGHBOURS = "neighbours"
+    """A joint joins them: left out by itself."""
+    RIGID = "rigid"
+    """Nothing moves them against each other: left out by itself."""
+    LEFT_OUT = "left out"
+    """The configuration leaves them out, with a reason."""
+    ALWAYS = "always overlaps"
+    """The volumes overlap at every sampled pose."""
+    NEVER = "never touches"
+    """The wrapped meshes are proven to keep the margin at every pose, though the volumes come near."""
+    APPARENT = "seems never to touch"
+    """Proven for less than the margin, or for the visual meshes alone: a person decides."""
+    ASKED = "asked"
+
+
+STILL_ASKED: Final = (Standing.ALWAYS, Standing.APPARENT, Standing.ASKED)
+"""Pairs that the supervisor asks at every pose."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two links, and what was found.
+
+    Attributes:
+        links: their names.
+        standing: what was found.
+        overlapping: part of the sampled poses at which the volumes overlap.
+        nearest: least distance of the volumes at a sampled pose, [m], negative where they overlap.
+        proven: whether the finding holds for every pose, not for the samples alone.
+        reason: in words; a person has to confirm it.
+    """
+
+    links: tuple[str, str]
+    standing: Standing
+    overlapping: float = 0.0
+    nearest: float = 0.0
+    proven: bool = False
+    reason: str = ""
+
+
+def examine_pairs(
+    kinematics: Kinematics,
+    volumes: Mapping[str, Sequence[BoundedShape]],
+    surfaces: Sequence[tuple[str, Callable[[str], Body | None]]],
+    margin: float,
+    chance: np.random.Generator,
+    poses: int = 1000,
+    left_out: Mapping[frozenset[str], str] | None = None,
+    seen: Callable[[], None] = lambda: None,
+) -> tuple[Pair, ...]:
+    """Look at every pair of links that have volumes.
+
+    Args:
+        kinematics: the tree.
+        volumes: shapes of each link, in its frame.
+        surfaces: for proofs, what was wrapped and what is shown: a name, and a way to a link's surface.
+        margin: what bodies must keep, [m].
+        chance: what poses are drawn from.
+        poses: number of sampled poses.
+        left_out: pairs that the configuration leaves out, with its reason.
+        seen: called after each pair, for a progress bar.
+
+    Returns:
+        One finding for every pair, in the order of `volumes`.
+    """
+    bodies = {link: Body.of_shapes(shapes) for link, shapes in volumes.items()}
+    placements = [
+        kinematics.placements({name: float(chance.uniform(*ends)) for name, ends in kinematics.ranges.items()})
+        for _ in range(poses)
+    ]
+    found = []
+    for first, second in itertools.combinations(volumes, 2):
+        links = first, second
+        reason = (left_out or {}).get(frozenset(links), "")
+        if kinematics.neighbours(*links):
+            found.append(Pair(links, Standing.NEIGHBOURS, reason="a joint joins them"))
+        elif not kinematics.between(*links):
+            found.append(Pair(links, Standing.RIGID, reason="nothing moves them against each other"))
+        else:
+            distances = [bodies[first].distance(bodies[second], *between(at[first], at[second])) for at in placements]
+            overlapping = sum(distance <= 0.0 for distance in distances) / len(distances)
+            pair = Pair(links, Standing.ASKED, overlapping, min(distances))
+            pair = _prove(pair, kinematics, bodies, surfaces, margin)
+            found.append(replace(pair, standing=Standing.LEFT_OUT, reason=reason) if reason else pair)
+        seen()
+    return tuple(found)
+
+
+def _prove(
+    pair: Pair,
+    kinematics: Kinematics,
+    bodies: Mapping[str, Body],
+    surfaces: Sequence[tuple[str, Callable[[str], Body | None]]],
+    margin: float,
+) -> Pair:
+    """Return the pair as a candidate for leaving out, with what is proven, or as it is."""
+    first, second = pair.links
+    joints = kinematics.between(*pair.links)
+    joined = f"{'only ' if len(joints) < 3 else ''}{' and '.join(joints)} between them"
+    if pair.overlapping == 1.0:
+        proven = len(joints) <= JOINTS_OF_A_PROOF and _always_overlap(
+            kinematics, pair.links, bodies[first], bodies[second]
+        )
+        how = "at every pose, proven" if proven else "at every sampled pose, not proven"
+        reason = f"volumes overlap by design at the common joint: {joined}; they overlap {how}"
+        return replace(pair, standing=Standing.ALWAYS, proven=proven, reason=reason)
+    if pair.nearest < _NEAR and len(joints) <= JOINTS_OF_A_PROOF:
+        for wrapped, (kind, surface) in zip((True, False), surfaces, strict=False):
+            one, other = surface(first), surface(second)
+            clear = clearance(kinematics, pair.links, one, other) if one is not None and other is not None else 0.0
+            if clear > 0.0:
+                standing = Standing.NEVER if wrapped and clear >= margin else Standing.APPARENT
+                reason = (
+                    f"{kind} meshes stay {math.floor(clear * 1e4) / 10:g} mm or more apart at every pose within the "
+                    f"URDF's limits, proven; {joined}"
+                )
+                return replace(pair, standing=standing, proven=True, reason=reason)
+    return pair
+
+
+def clearance(kinematics: Kinematics, links: tuple[str, str], first: Body, second: Body) -> float:
+    """Return a proven lower bound of the distance of two bodies over all poses, [m]; 0 when none was proven.
+
+    Surfaces that never touch are apart, or one is inside the other, at all poses alike, since poses are connected.
+    """
+    return _bound(kinematics, links, first, second, 1.0)
+
+
+def _always_overlap(kinematics: Kinematics, links: tuple[str, str], first: Body, second: Body) -> bool:
+    """Whether two bodies are proven to overlap at every pose."""
+    return _bound(kinematics, links, first, second, -1.0) > 0.0
+
+
+def _bound(kinematics: Kinematics, links: tuple[str, str], first: Body, second: Body, sign: float) -> float:
+    """Return a proven lower bound of sign * distance over all poses; 0 when none above 0 was found."""
+    reach = kinematics.reach(*links, (first.ball, second.ball))
+    names = list(reach)
+    weights = np.array([reach[name] for name in names])
+    ranges = np.array([kinematics.ranges[name] for name in names])
+
+    def cell(middle: Vector, half: Vector) -> tuple[float, float, tuple[float, ...], tuple[float, ...]]:
+        placement = kinematics.relative(*links, dict(zip(names, middle.tolist(), strict=True)))
+        value = sign * first.distance(second, *placement)
+        return value - float(weights @ half), value, tuple(middle), tuple(half)
+
+    heap = [cell(ranges.mean(axis=1), (ranges[:, 1] - ranges[:, 0]) / 2)]
+    least = heap[0][1]
+    for _ in range(_CELLS):
+        lower, _, middle, half = heap[0]
+        if least <= 0.0:
+            return 0.0
+        if lower >= _TIGHT * least:
+            return lower
+        heapq.heappop(heap)
+        axis = int(np.argmax(weights * np.array(half)))
+        smaller = np.array(half)
+        smaller[axis] /= 2
+        for side in (-1.0, 1.0):
+            moved = np.array(middle)
+            moved[axis] += side * smaller[axis]
+            added = cell(moved, smaller)
+            heapq.heappush(heap, added)
+            least = min(least, added[1])
+    # Every pose lies in one of the cells, so the lowest of their bounds holds, tight or not.
+    return max(heap[0][0], 0.0)
