@@ -120,6 +120,7 @@ def _replay(
     if report.different_software:
         names = ", ".join(sorted(report.different_software))
         notes.append(f"Recorded with other versions: {names}.")
-    if not at:
-        return None, (*notes, "The commanded pose is not known.")
-    return at[0], tuple(notes)
+    pose = at[0] if at else None
+    if pose is None:
+        notes.append("The commanded pose is not known: " + ("not measured yet." if at else "replay ends before it."))
+    return pose, tuple(notes)

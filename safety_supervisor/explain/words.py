@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -91,8 +92,8 @@ def summary(case: Case, nearest: Nearness | None, picture: str) -> dict[str, Any
         "cure": code.cure if code else "",
         "rule": subject.rule,
         "joint": subject.joint,
-        "value": subject.value,
-        "limit": subject.limit,
+        "value": _finite(subject.value),
+        "limit": _finite(subject.limit),
         "detail": subject.detail,
         "source": subject.source,
         "command": subject.command,
@@ -112,6 +113,11 @@ def summary(case: Case, nearest: Nearness | None, picture: str) -> dict[str, Any
         "notes": remarks(case, nearest),
         "picture": picture,
     }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no other numbers."""
+    return value if math.isfinite(value) else None
 
 
 def _mm(length: float) -> str:
