@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from rig import HOME, Rig
 
 from safety_supervisor.core.scene import Scene
@@ -31,7 +30,6 @@ def assert_told(decision: Decision, configuration: Configuration) -> None:
     assert decision.value < decision.limit
 
 
-@pytest.mark.requirement("SR-042")
 def test_a_refused_trajectory_tells_the_pose_of_its_path() -> None:
     rig = Rig().auto()
     rig.clear()
@@ -46,7 +44,6 @@ def test_a_refused_trajectory_tells_the_pose_of_its_path() -> None:
     assert np.allclose(decision.pose, HOME + share * (LOW - HOME), atol=1e-9)
 
 
-@pytest.mark.requirement("SR-042")
 def test_a_stopped_stream_tells_where_its_stop_would_have_been() -> None:
     rig = Rig().auto()
     rig.clear()
