@@ -36,7 +36,12 @@ class Reach:
         self._joints = joints
         self._follow = follow
         self._described = described
-        self._scratch = model.createData()
+        scratch, neutral = model.createData(), pin.neutral(model)
+        self._columns: list[Vector] = [np.zeros(6)]
+        """Linear and angular velocity of each joint's body, in its own frame, at unit speed of the joint."""
+        for index in range(1, model.njoints):
+            jacobian = pin.computeJointJacobian(model, scratch, neutral, index)
+            self._columns.append(np.array(jacobian.reshape(6, model.nv)[:, model.joints[index].idx_v]))
 
     def chain(self, joint: int) -> tuple[int, ...]:
         """Return a joint of the model and those between it and the base, nearest first; empty for 0, the base."""
@@ -63,9 +68,7 @@ class Reach:
         while joint != until:
             follow = self._follow[model.names[joint]]
             assert follow.source is not None
-            jacobian = pin.computeJointJacobian(model, self._scratch, pin.neutral(model), joint)
-            column = jacobian.reshape(6, model.nv)[:, model.joints[joint].idx_v]
-            sliding, axis = column[:3], column[3:]
+            sliding, axis = self._columns[joint][:3], self._columns[joint][3:]
             if np.any(axis):
                 foot = axis * float(axis @ centre)
                 radius += float(np.linalg.norm(centre - foot))

@@ -124,10 +124,13 @@ class Scene:
                     found.append((pair, self._approach(first, second), (first.body, second.body)))
         for zone in zones:
             moving = [v for v in volumes + points if v.joint != 0 and (not zone.links or v.link in zone.links)]
-            pairs = [(Pair(_CODES[zone.kind], f"zones.{zone.name}", (v.link,), zone.margin), v) for v in moving]
+            pairs = [
+                (Pair(_CODES[zone.kind], f"zones.{zone.name}", (v.link,), zone.margin), self._travel(v, 0), v.body)
+                for v in moving
+            ]
             for number, shape in enumerate(_forbidden(zone)):
                 index = self._add_body(f"zones.{zone.name}.{number}", 0, model.base, shape)
-                found += [(pair, self._travel(v, 0), (v.body, index)) for pair, v in pairs]
+                found += [(pair, travel, (body, index)) for pair, travel, body in pairs]
         self.pairs: tuple[Pair, ...] = tuple(pair for pair, *_ in found)
         self.reach: Matrix = np.array([reach for _, reach, _ in found]).reshape(len(found), len(model.joints))
         self.reach.setflags(write=False)

@@ -26,7 +26,7 @@ from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
 from safety_supervisor.core.verifier import Verifier
 
 SAMPLES_PER_SLICE: Final = 64
-STRIDES_PER_SLICE: Final = 4
+STRIDES_PER_SLICE: Final = 3
 SPEEDS_PER_SLICE: Final = 16
 ZONE_STEPS_PER_SLICE: Final = 4
 START_TOLERANCE: Final = 0.01
@@ -88,9 +88,13 @@ class TrajectoryJob:
 
     @staticmethod
     def slices_for(duration: int, period: int) -> int:
-        """Return the cycles after which the verification of a trajectory of `duration` [ns] is done at the latest."""
-        samples = duration // period + HISTORY + 2
-        return 12 + 4 * (1 + int(samples // SAMPLES_PER_SLICE)) + int(samples // SPEEDS_PER_SLICE)
+        """Return the cycles within which a trajectory of `duration` [ns] is to be verified.
+
+        Enough for every check but clearance very near to something: what takes longer is verified too late to be played
+        from motion, and refused; from rest it may take as long as it needs.
+        """
+        samples = int(duration // period) + HISTORY + 2
+        return 12 + 4 * (1 + samples // SAMPLES_PER_SLICE) + samples // SPEEDS_PER_SLICE + samples // 32
 
     @property
     def done(self) -> bool:
@@ -220,14 +224,12 @@ class TrajectoryJob:
                 return self._at(violation, index)
         self._next = last
         if last == len(self._fast):
-            self._stage, self._next, self._fast = _Stage.SPEED_ZONES, 0, None
+            self._stage = _Stage.SPEED_ZONES if self._zones else _Stage.CLEARANCE
+            self._next, self._fast = 0, None
         return None
 
     def _check_speed_zones(self) -> Violation | None:
         """Check, zone by zone, those steps that could be too fast for it."""
-        if not self._zones:
-            self._stage, self._next = _Stage.CLEARANCE, 0
-            return None
         zone, whole = self._zones[0], self._whole()
         if self._fast is None:
             self._fast = zone.suspects(whole)
@@ -239,6 +241,8 @@ class TrajectoryJob:
         self._next = last
         if last == len(self._fast):
             self._zones, self._next, self._fast = self._zones[1:], 0, None
+            if not self._zones:
+                self._stage = _Stage.CLEARANCE
         return None
 
     def _whole(self) -> Matrix:

@@ -92,6 +92,15 @@ def box(low: float, high: float, **more: Any) -> dict[str, Any]:
     return {"kind": "keep_in", "minimum": [low] * 3, "maximum": [high] * 3, "margin": 0.0, **more}
 
 
+BALL = {"sphere": {"centre": [0.8, 0.8, 0.8], "radius": 0.1}}
+UP = {"normal": [0.0, 0.0, 1.0], "offset": -0.5}
+FLAT = [[0.5, 0.5, 0.5], [0.6, 0.5, 0.5], [0.5, 0.6, 0.5], [0.6, 0.6, 0.50001]]
+
+
+def shaped(kind: str, shape: dict[str, Any], margin: float = 0.0, **more: Any) -> dict[str, Any]:
+    return {"kind": kind, "shape": shape, "margin": margin, **more}
+
+
 @pytest.mark.parametrize(
     ("zones", "expected"),
     [
@@ -100,23 +109,145 @@ def box(low: float, high: float, **more: Any) -> dict[str, Any]:
         ({"a": box(-0.1, 0.1, margin=0.1)}, ("zones.a.margin", "E_CONFIG_EMPTY")),
         ({"a": box(-1.0, 0.0), "b": box(0.5, 1.0)}, ("zones.a", "E_CONFIG_EMPTY")),
         ({"a": box(-1.0, 1.0), "b": box(-1.0, 1.0, kind="keep_out")}, ("zones.a", "E_CONFIG_EMPTY")),
-        ({"a": box(-1.0, 1.0, frames=["panda_link9"])}, ("zones.a.frames", "E_CONFIG_FRAME")),
-        ({"a": box(-1.0, 1.0, frames=["panda_link0"])}, ("zones.a.frames", "E_CONFIG_FRAME")),
+        ({"a": box(-1.0, 1.0, links=["panda_link9"])}, ("zones.a.links", "E_CONFIG_FRAME")),
+        ({"a": box(-1.0, 1.0, links=["panda_link0"])}, ("zones.a.links", "E_CONFIG_FRAME")),
+        ({"a": {**box(-1.0, 1.0), "frames": []}}, ("zones.a.frames", "E_CONFIG_UNKNOWN_KEY")),
         ({"a": box(-1.0, 1.0, kind="inside")}, ("zones.a.kind", "E_CONFIG_VALUE")),
         ({"a": box(-1.0, 1.0, margin=-0.1)}, ("zones.a.margin", "E_CONFIG_VALUE")),
         ({"a": {**box(-1.0, 1.0), "minimum": [0.0, 0.0]}}, ("zones.a.minimum", "E_CONFIG_VALUE")),
         ({"a": {**box(-1.0, 1.0), "minimum": [0.0, 0.0, 1e5]}}, ("zones.a.minimum[2]", "E_CONFIG_VALUE")),
         ({"A b": box(-1.0, 1.0)}, ("zones.A b", "E_CONFIG_NAME")),
+        ({"a": {**box(-1.0, 1.0), "shape": BALL}}, ("zones.a.shape", "E_CONFIG_VALUE")),
+        ({"a": {"kind": "keep_out", "margin": 0.0}}, ("zones.a.shape", "E_CONFIG_VALUE")),
+        ({"a": {"kind": "keep_out", "margin": 0.0, "minimum": [0.5] * 3}}, ("zones.a.shape", "E_CONFIG_VALUE")),
+        ({"a": shaped("keep_out", {})}, ("zones.a.shape", "E_CONFIG_VALUE")),
+        ({"a": shaped("keep_out", {**BALL, "box": {"centre": [1, 1, 1], "size": [1, 1, 1]}})}, ("zones.a.shape", "E_CONFIG_VALUE")),
+        ({"a": shaped("keep_in", BALL)}, ("zones.a.shape", "E_CONFIG_VALUE")),
+        ({"a": shaped("keep_in", {"half_space": UP})}, ("zones.a.shape", "E_CONFIG_VALUE")),
+        ({"a": shaped("keep_in", {"box": {"centre": [0.0] * 3, "size": [4.0, 4.0, 0.2]}}, 0.1)}, ("zones.a.margin", "E_CONFIG_EMPTY")),
+        ({"a": shaped("keep_out", {"half_space": {**UP, "normal": [0.0] * 3}})}, ("zones.a.shape.half_space.normal", "E_CONFIG_EMPTY")),
+        ({"a": shaped("keep_out", {"polytope": {"vertices": FLAT}})}, ("zones.a.shape.polytope.vertices", "E_CONFIG_EMPTY")),
+        ({"a": shaped("keep_out", {"capsule": {"start": [1.0] * 3, "end": [1.0] * 3, "radius": 0.1}})}, ("zones.a.shape.capsule.end", "E_CONFIG_EMPTY")),
+        ({"a": shaped("keep_out", {"sphere": {"centre": [1.0] * 3, "radius": -0.1}})}, ("zones.a.shape.sphere.radius", "E_CONFIG_VALUE")),
+        ({"a": shaped("speed", BALL)}, ("zones.a.frame_speed", "E_CONFIG_VALUE")),
+        ({"a": shaped("keep_out", BALL, frame_speed=0.2)}, ("zones.a.frame_speed", "E_CONFIG_VALUE")),
+        # Well-formed, and no place for the robot: the declared start is judged.
+        ({"a": box(-0.3, 0.3)}, ("robot.start", "E_CONFIG_POSE")),
+        ({"a": shaped("keep_out", {"half_space": {**UP, "offset": 0.6}})}, ("robot.start", "E_CONFIG_POSE")),
+        ({"a": shaped("restricted", {"sphere": {"centre": [0.3, 0.0, 0.5], "radius": 0.1}})}, ("robot.start", "E_CONFIG_POSE")),
     ],
-)
+)  # fmt: skip
 def test_zones(panda: PandaFile, zones: dict[str, Any], expected: tuple[str, str]) -> None:
     assert panda.put("zones", zones).refused() == {expected}
 
 
-def test_keep_in_zones_of_different_frames_need_nothing_in_common(panda: PandaFile) -> None:
-    zones = {"a": box(-1.0, 0.0, frames=["panda_hand"]), "b": box(0.5, 1.0, frames=["panda_link3"])}
+def test_keep_in_zones_of_different_links_need_nothing_in_common(panda: PandaFile) -> None:
+    hand, upper = ([0.2, -0.2, 0.5], [0.5, 0.2, 0.8]), ([-0.4, -0.2, 0.2], [0.15, 0.2, 0.8])
+    low, high = ({"kind": "keep_in", "minimum": a, "maximum": b, "margin": 0.0} for a, b in (hand, upper))
+    zones = {"a": {**low, "links": ["panda_hand"]}, "b": {**high, "links": ["panda_link2"]}}
     assert len(panda.put("zones", zones).load().zones) == 2
     assert panda.put("zones", {}).load().zones == ()
+
+
+def test_every_kind_of_zone_and_shape_is_taken(panda: PandaFile) -> None:
+    hull = [[0.7, 0.7, 0.7], [0.8, 0.7, 0.7], [0.7, 0.8, 0.7], [0.7, 0.7, 0.8]]
+
+    def line() -> dict[str, Any]:
+        return {"start": [0.7, 0.7, 0.1], "end": [0.7, 0.7, 0.9]}
+
+    room = {"centre": [0.0, 0.0, 0.5], "size": [2.0, 2.0, 2.0], "rpy": [0.0, 0.0, 0.7]}
+    zones = {
+        "a": shaped("keep_in", {"box": room}, 0.01),
+        "b": shaped("keep_out", {"half_space": UP}),
+        "c": shaped("restricted", {"capsule": {**line(), "radius": 0.05}}),
+        "d": shaped("speed", {"cylinder": {**line(), "radius": 0.2}}, frame_speed=0.3),
+        "e": shaped("keep_out", {"polytope": {"vertices": hull}}),
+    }
+    loaded = {zone.name: zone for zone in panda.put("zones", zones).load().zones}
+    assert [type(zone.shape).__name__ for zone in loaded.values()] == [
+        "Box",
+        "HalfSpace",
+        "Capsule",
+        "Cylinder",
+        "Polytope",
+    ]
+    assert loaded["d"].frame_speed == 0.3
+    assert loaded["a"].shape.rpy == (0.0, 0.0, 0.7)  # type: ignore[union-attr]
+
+
+VOLUME = "geometry.volumes.panda_link3"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("geometry.volumes.panda_link9", [BALL], {("geometry.volumes.panda_link9", "E_CONFIG_FRAME")}),
+        (VOLUME, [], {(VOLUME, "E_CONFIG_VOLUME")}),
+        (VOLUME, [{"half_space": UP}], {(f"{VOLUME}[0]", "E_CONFIG_VOLUME")}),
+        (VOLUME, [{}], {(f"{VOLUME}[0]", "E_CONFIG_VALUE")}),
+        (VOLUME, [{**BALL, "capsule": {"start": [0.0] * 3, "end": [0.1] * 3, "radius": 0.1}}], {(f"{VOLUME}[0]", "E_CONFIG_VALUE")}),
+        (VOLUME, [BALL, {"polytope": {"vertices": FLAT}}], {(f"{VOLUME}[1].polytope.vertices", "E_CONFIG_EMPTY")}),
+        (VOLUME, [{"cylinder": {"start": [0.0] * 3, "end": [0.0] * 3, "radius": 0.1}}], {(f"{VOLUME}[0].cylinder.end", "E_CONFIG_EMPTY")}),
+        (VOLUME, [{"capsule": {"start": [0.0] * 3, "end": [0.1] * 3, "radius": 0.0}}], {(f"{VOLUME}[0].capsule.radius", "E_CONFIG_VALUE")}),
+        ("geometry.margin", -0.1, {("geometry.margin", "E_CONFIG_VALUE")}),
+        ("geometry.left_out", [{"links": ["panda_link5", "panda_link7"]}], {("geometry.left_out[0].reason", "E_CONFIG_MISSING")}),
+        ("geometry.left_out", [{"links": ["panda_link5", "panda_link7"], "reason": "   "}], {("geometry.left_out[0].reason", "E_CONFIG_VOLUME")}),
+        ("geometry.left_out", [{"links": ["panda_link5"], "reason": "never"}], {("geometry.left_out[0].links", "E_CONFIG_VALUE")}),
+        ("geometry.left_out", [{"links": ["panda_link5", "panda_link5"], "reason": "never"}], {("geometry.left_out[0].links", "E_CONFIG_VOLUME")}),
+        ("geometry.left_out", [{"links": ["panda_link5", "arm"], "reason": "never"}], {("geometry.left_out[0].links", "E_CONFIG_FRAME")}),
+        (
+            "geometry.left_out",
+            [{"links": list(links), "reason": "never"} for links in (("panda_link5", "panda_hand"), ("panda_hand", "panda_link5"))],
+            {("geometry.left_out[1].links", "E_CONFIG_VOLUME")},
+        ),
+        ("robot.start.panda_joint3", 3.0, {("robot.start.panda_joint3", "E_CONFIG_VALUE")}),
+        ("robot.start.panda_joint9", 0.0, {("robot.start.panda_joint9", "E_CONFIG_JOINT")}),
+        ("tracking.path_error", -0.001, {("tracking.path_error", "E_CONFIG_VALUE")}),
+    ],
+)  # fmt: skip
+def test_volumes_and_pairs_that_are_left_out(
+    panda: PandaFile, path: str, value: Any, expected: set[tuple[str, str]]
+) -> None:
+    assert panda.put(path, value).refused() == expected
+
+
+def test_a_link_with_a_shape_needs_a_volume_and_one_without_needs_none(panda: PandaFile) -> None:
+    error = panda.drop("geometry.volumes.panda_link4").error()
+    assert [(problem.path, problem.code.value) for problem in error.errors] == [("geometry.volumes", "E_CONFIG_VOLUME")]
+    assert "panda_link4" in error.errors[0].message
+    assert "panda_link8" not in panda.load().geometry.volumes
+    assert len(panda.drop("geometry.volumes").put("geometry.volumes", {}).error().errors) == 11
+
+
+def test_the_start_names_every_joint(panda: PandaFile) -> None:
+    assert panda.drop("robot.start.panda_joint3").refused() == {("robot.start", "E_CONFIG_JOINT")}
+
+
+def test_a_start_that_touches_is_refused_with_the_links_and_the_numbers(panda: PandaFile) -> None:
+    folded = panda.put("robot.start.panda_joint4", -3.0).put("robot.start.panda_joint6", 0.5)
+    messages = [problem.message for problem in folded.error().errors]
+    assert any(
+        "panda_link2 and panda_" in message and "m from geometry.self, which needs" in message for message in messages
+    )
+
+
+def test_without_a_start_poses_are_tried(panda: PandaFile) -> None:
+    free = panda.drop("robot.start")
+    assert free.load().robot.start is None
+    away = free.put("zones.far", {"kind": "keep_in", "minimum": [2.0] * 3, "maximum": [3.0] * 3, "margin": 0.0})
+    assert ("zones.cell", "E_CONFIG_EMPTY") in away.refused(), "two upright boxes apart"
+    shape = {"box": {"centre": [2.5, 2.5, 2.5], "size": [1.0, 1.0, 1.0]}}
+    error = free.put("zones.far", shaped("keep_in", shape)).error()
+    assert [(problem.path, problem.code.value) for problem in error.errors] == [("zones.far", "E_CONFIG_POSE")]
+    fat = free.put(VOLUME, [{"sphere": {"centre": [0.0, 0.0, 0.0], "radius": 0.5}}]).error()
+    assert ("geometry.volumes", "E_CONFIG_POSE") in {(problem.path, problem.code.value) for problem in fat.errors}
+    assert "panda_link1 and panda_link3" in str(fat)
+    left_out = [
+        {"links": ["panda_link3", other], "reason": "a test"} for other in ("panda_link0", "panda_link1", "panda_link5")
+    ]
+    assert "panda_link1 and panda_link3" not in str(
+        free.put(VOLUME, [{"sphere": {"centre": [0.0] * 3, "radius": 0.5}}]).put("geometry.left_out", left_out).error()
+    )
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,19 @@ def test_the_hash_changes_with_a_byte_of_the_file_and_with_a_byte_of_the_urdf(pa
     assert disk_sha256(path, urdf) == ""
 
 
-SECTIONS = ["robot", "sources", "envelope", "zones", "timing", "tracking", "operators", "estop", "output", "evidence"]
+SECTIONS = [
+    "robot",
+    "sources",
+    "geometry",
+    "envelope",
+    "zones",
+    "timing",
+    "tracking",
+    "operators",
+    "estop",
+    "output",
+    "evidence",
+]
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -156,7 +168,7 @@ def test_every_section_is_mandatory_and_a_mapping(panda: PandaFile, section: str
 @pytest.mark.parametrize(
     "path",
     [
-        "geometry", "separation", "balance", "limiting", "policy", "panel",
+        "separation", "balance", "limiting", "policy", "panel",
         "robot.tool", "robot.payload", "envelope.reduced", "output.power_off",
     ],
 )  # fmt: skip

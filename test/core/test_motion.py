@@ -11,7 +11,6 @@ from rig import HOME, Rig, panda
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.intake_results import SetPoint
 from safety_supervisor.core.motion import Motion
-from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor.core.trajectory import PlannedTrajectory
 from safety_supervisor.core.types import Actuate, StopRequested
@@ -19,7 +18,6 @@ from safety_supervisor.core.verifier import Rules, Verifier
 
 DT = 0.004
 SHIPPED = panda()
-MODEL = RobotModel(SHIPPED.robot)
 RULES = Rules()
 
 

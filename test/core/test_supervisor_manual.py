@@ -100,7 +100,7 @@ def test_no_frame_is_faster_than_the_limit_by_other_kinematics(rigs: Rigs, tmp_p
     frames = link_frames(rig.configuration, rig.outputs, tmp_path)
     moved = np.linalg.norm(np.diff(frames, axis=0), axis=2) / 0.004
     assert moved.max() <= limit * 1.001
-    assert moved.max() > 0.24, "the test came near the limit"
+    assert moved.max() > 0.2, "the test came near the limit: bodies reach farther out than origins"
     assert refused == 3
 
 

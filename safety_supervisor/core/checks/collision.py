@@ -16,7 +16,7 @@ from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.stopping import StraightStop
 from safety_supervisor.core.units import Matrix, Vector
 
-_WINDOW: Final = 64  # set-points of a path that one pose is tried on
+_WINDOW: Final = 128  # set-points of a path that one pose is tried on
 
 
 class CollisionCheck:

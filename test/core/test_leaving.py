@@ -1,0 +1,177 @@
+"""A robot that is too near to something: it may leave, and only leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from rig import BARE, HOME, Rig, panda, upright
+
+from safety_supervisor.core.checks.clearance import RESERVE, STEP
+from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.settings import Zone, ZoneKind
+from safety_supervisor.core.stopping import StopLimits, StraightStop
+
+SHIPPED = panda()
+LIMITS = StopLimits(SHIPPED.envelope.joints)
+POINTS = RobotModel(SHIPPED.robot)
+HAND = ("panda_hand_tcp",)
+TCP = POINTS.frame_positions(HOME)[POINTS.frame_names.index("panda_hand_tcp")]
+
+
+def points(*zones: Zone) -> Scene:
+    return Scene(POINTS, BARE, zones)
+
+
+def floor_below(room: float) -> Scene:
+    """A floor so far below the hand at HOME; joint 2 lowers the hand when it grows."""
+    return points(upright("floor", ZoneKind.KEEP_IN, (-2, -2, TCP[2] - room), (2, 2, 2), HAND))
+
+
+def lean(q: np.ndarray, speed: float) -> tuple[np.ndarray, StraightStop]:
+    velocity = np.array([0, speed, 0, 0, 0, 0, 0])
+    state = np.stack([q + velocity * 0.004, velocity, np.zeros(7)])
+    return state[0], StraightStop(state, LIMITS)
+
+
+@pytest.mark.requirement("SR-045")
+@pytest.mark.parametrize("room", [RESERVE / 3, STEP / 2])
+def test_a_robot_placed_within_the_reserve_may_leave_without_a_person(room: float) -> None:
+    scene = floor_below(room)
+    for speed, may in ((-0.1, True), (0.1, False), (-2.0, False)):
+        q, stop = lean(HOME, speed)
+        violation = CollisionCheck(scene).check(HOME, q, stop)
+        assert (violation is None) is may
+        if speed < -1.0:
+            assert violation is not None
+            assert violation.code is Code.QUERY_LIMIT, "so near it has to be slow"
+
+
+@pytest.mark.requirement("SR-045")
+def test_a_robot_placed_inside_the_margin_leaves_and_is_then_free() -> None:
+    """2 cm of margin, 5 mm of distance: out it may go, from there on it is judged as any other."""
+    scene = points(upright("floor", ZoneKind.KEEP_IN, (-2, -2, TCP[2] - 0.005), (2, 2, 2), HAND, margin=0.02))
+    check, q, steps = CollisionCheck(scene), HOME.copy(), 0
+    after, stop = lean(q, 0.05)
+    violation = check.check(q, after, stop)
+    assert violation is not None
+    assert (violation.code, violation.rule) == (Code.WORKSPACE, "zones.floor")
+    while scene.distances(q).min() < 0.02 + RESERVE:
+        after, stop = lean(q, -0.1)
+        assert check.check(q, after, stop) is None
+        q, steps = after, steps + 1
+        assert steps < 300
+    after, stop = lean(q, -0.8)
+    assert check.check(q, after, stop) is None, "fast again"
+    after, stop = lean(q, 0.8)
+    assert check.check(q, after, stop) is not None
+
+
+@pytest.mark.requirement("SR-045")
+@pytest.mark.redteam(27)
+def test_no_number_of_small_steps_goes_nearer_than_a_quarter_of_a_millimetre() -> None:
+    """An agent that tries again and again, up and down: noise and tolerance do not add up."""
+    scene = points(upright("floor", ZoneKind.KEEP_IN, (-2, -2, TCP[2] - 0.005), (2, 2, 2), HAND, margin=0.02))
+    random = np.random.default_rng(1)
+    check, q, start = CollisionCheck(scene), HOME.copy(), float(scene.distances(HOME).min())
+    best, lowest, passed = start, start, 0
+    for _ in range(1500):
+        velocity = random.uniform(-1, 0.9, 7) * 1e-3
+        velocity[2:] = 0.0
+        state = np.stack([q + velocity * 0.004, velocity, np.zeros(7)])
+        if check.check(q, state[0], StraightStop(state, LIMITS)) is None:
+            q, passed = state[0], passed + 1
+            here = float(scene.distances(q).min())
+            best, lowest = max(best, here), min(lowest, here)
+            assert here >= best - STEP - 1e-5
+    assert passed > 100
+    assert lowest >= start - STEP - 1e-5
+
+
+@pytest.mark.requirement("SR-045")
+@pytest.mark.redteam(43)
+def test_recovery_never_worsens_the_clearance() -> None:
+    random = np.random.default_rng(10)
+    scene = points(upright("out", ZoneKind.KEEP_OUT, TCP - 0.08, TCP + [0.05, 0.3, 0.3], HAND))
+    for trial in range(3):
+        check, q = CollisionCheck(scene), HOME.copy()
+        inside = float(scene.distances(q)[0])
+        assert inside < -0.02
+        depth, allowed, refused = inside, 0, 0
+        for step in range(3000):
+            if step % 10 == 0:
+                velocity = random.uniform(-1, 1, 7) * 0.1
+            state = np.stack([q + velocity * 0.004, velocity, np.zeros(7)])
+            stop = StraightStop(state, LIMITS)
+            if step % 50 == 0:
+                assert depth >= 0.0 or check.check(q, state[0], stop) is not None, "without a person it may not move"
+            if check.check(q, state[0], stop, recovery=True) is None:
+                now = float(scene.distances(state[0])[0])
+                assert now >= min(depth, RESERVE) - STEP - 1e-5, "it went farther in"
+                assert float(scene.distances(stop.end)[0]) >= min(depth, RESERVE) - STEP - 1e-5
+                q, depth, allowed = state[0], max(depth, now), allowed + 1
+                if depth >= RESERVE:
+                    break
+            else:
+                refused += 1
+        assert depth > inside + 0.01, f"trial {trial}: it could not leave"
+        assert refused > 5
+
+
+@pytest.mark.requirement("SR-045")
+def test_leaving_one_thing_does_not_lead_into_another() -> None:
+    """Inside the margin of a floor, close below a ceiling: up is out of the one and into the other."""
+    low = upright("floor", ZoneKind.KEEP_IN, (-2, -2, TCP[2] - 0.005), (2, 2, 2), HAND, margin=0.02)
+    for gap, passes in ((0.05, True), (RESERVE + 1e-5, False)):
+        high = upright("ceiling", ZoneKind.KEEP_OUT, (-2, -2, TCP[2] + gap), (2, 2, 3), HAND)
+        after, stop = lean(HOME, -0.15)
+        assert (CollisionCheck(points(low, high)).check(HOME, after, stop) is None) is passes
+
+
+@pytest.mark.requirement("SR-045")
+def test_a_path_may_lead_out_of_a_margin_slowly() -> None:
+    scene = points(upright("floor", ZoneKind.KEEP_IN, (-2, -2, TCP[2] - 0.005), (2, 2, 2), HAND, margin=0.02))
+    for sign, seconds, passes in ((-1.0, 2.0, True), (1.0, 2.0, False), (-1.0, 0.05, False)):
+        u = np.linspace(0, 1, round(seconds / 0.004) + 1)[:, None]
+        way = 10 * u**3 - 15 * u**4 + 6 * u**5
+        poses = HOME + way * np.array([0, sign * 0.15, 0, 0, 0, 0, 0])
+        path, index, violation = PathCheck(scene), 0, None
+        for _ in range(len(poses) + 50):
+            reached, violation = path.advance(poses[index:], 3)
+            index += reached
+            if violation is not None or index == len(poses) - 1:
+                break
+        assert (violation is None) is passes, (sign, seconds)
+
+
+@pytest.mark.requirement("SR-045")
+def test_a_robot_that_stopped_at_a_margin_starts_away_from_it_in_auto(rigs: Callable[..., Rig]) -> None:
+    """An agent drives at the table until it is refused, then away: no person is needed."""
+    rig = rigs().auto()
+    base = rig.output
+
+    def drive(sign: float, seconds: float) -> None:
+        start, sent = rig.output, 0
+        for cycle in range(round(seconds / 0.004)):
+            if 4 * cycle >= 10 * sent:
+                t = sent * 0.01
+                share = 0.3 * (t * t / 0.8 if t < 0.4 else t - 0.2)
+                rig.stream(start + sign * share * np.array([0, 1.0, 0, 0, 0, 0, 0]))
+                sent += 1
+            rig.cycle()
+            if rig.decisions("STOP") or rig.decisions("REJECT"):
+                break
+        rig.seconds(0.5)
+
+    drive(1.0, 6.0)
+    assert "E_WORKSPACE" in rig.codes()
+    assert rig.state == "AUTO/HOLDING"
+    lowest = rig.output
+    assert lowest[1] > base[1] + 0.2
+    rig.clear()
+    drive(-1.0, 1.5)
+    assert rig.output[1] < lowest[1] - 0.1

@@ -1,0 +1,384 @@
+"""Distances of all pairs of bodies against other computations, and how fast a pair can approach."""
+
+from __future__ import annotations
+
+import math
+
+import coal
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from other_geometry import OtherGeometry, rpy_matrix
+from rig import BARE, HOME, panda, upright
+
+from safety_supervisor.core.bodies import THINNEST, coal_body, faces, hull_balls
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.mimic import RobotModelError
+from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.settings import GeometrySettings, RobotSettings, Zone, ZoneKind
+from safety_supervisor.core.shapes import Box, Capsule, Cylinder, HalfSpace, Polytope, Sphere
+from safety_supervisor.core.strided import StrideError, strided_view
+
+SHIPPED = panda()
+MODEL = RobotModel(SHIPPED.robot, SHIPPED.geometry.volumes)
+PYRAMID = Polytope(((0.0, 0.0, 0.0), (0.2, 0.0, 0.0), (0.0, 0.2, 0.0), (0.2, 0.2, 0.05), (0.1, 0.1, 0.3)))
+CELL = (
+    *SHIPPED.zones,
+    Zone("ball", ZoneKind.KEEP_OUT, Sphere((0.5, -0.4, 0.5), 0.1), (), 0.0),
+    Zone("pole", ZoneKind.RESTRICTED, Cylinder((-0.5, 0.3, 0.0), (-0.5, 0.3, 1.2), 0.05), (), 0.01),
+    Zone("pipe", ZoneKind.KEEP_OUT, Capsule((-0.4, -0.5, 0.2), (0.4, -0.6, 0.3), 0.03), ("panda_hand",), 0.0),
+    Zone("plate", ZoneKind.KEEP_OUT, Box((0.5, 0.0, 0.3), (0.3, 0.3, 0.005), (0.1, -0.2, 0.7)), (), 0.0),
+    Zone("rock", ZoneKind.KEEP_OUT, PYRAMID, (), 0.0),
+)
+SCENE = Scene(MODEL, SHIPPED.geometry, CELL, SHIPPED.tracking.path_error)
+
+LINKS = "".join(f'<link name="{name}"/>' for name in ("base", "a", "b", "c", "tip", "side"))
+
+
+def joint(name: str, kind: str, parent: str, child: str, axis: str, more: str = "") -> str:
+    return (
+        f'<joint name="{name}" type="{kind}"><parent link="{parent}"/><child link="{child}"/>'
+        f'<origin xyz="0.1 0.25 0.3" rpy="0.4 -0.5 0.6"/><axis xyz="{axis}"/>'
+        f'<limit lower="-1" upper="2" velocity="3" effort="4"/>{more}</joint>'
+    )
+
+
+BRANCHED = f"""<robot name="r">{LINKS}
+{joint("turn", "continuous", "base", "a", "0 0.6 0.8")}
+{joint("slide", "prismatic", "a", "b", "0.6 -0.8 0")}
+{joint("follow", "revolute", "b", "c", "1 0 0", '<mimic joint="turn" multiplier="-2" offset="0.3"/>')}
+{joint("swing", "revolute", "c", "tip", "0 1 0")}
+{joint("nod", "revolute", "a", "side", "0 0 1")}
+</robot>"""
+"""Two branches above a common joint, a joint of each kind, one that follows a joint below the common one."""
+BRANCHED_JOINTS = ("slide", "turn", "swing", "nod")
+BRANCHED_GEOMETRY = GeometrySettings(
+    {
+        "base": (Sphere((0.0, 0.0, 0.1), 0.1),),
+        "a": (Capsule((0.0, 0.0, 0.0), (0.1, 0.2, 0.2), 0.05),),
+        "b": (Box((0.05, 0.0, 0.1), (0.1, 0.2, 0.3), (0.3, 0.2, 0.1)),),
+        "c": (Cylinder((0.0, 0.0, -0.1), (0.0, 0.1, 0.2), 0.05),),
+        "tip": (PYRAMID, Sphere((0.0, 0.3, 0.0), 0.02)),
+        "side": (Capsule((0.0, 0.0, 0.0), (0.0, 0.4, 0.0), 0.03),),
+    },
+    frozenset(),
+    0.0,
+)
+BRANCHED_ROBOT = RobotSettings(
+    "r", BRANCHED, "", "base", BRANCHED_JOINTS, {"all": (0, 1, 2, 3)}, {}, ()
+)  # fmt: skip
+WALL = Zone("wall", ZoneKind.KEEP_OUT, Box((1.0, 0.0, 0.0), (0.1, 4.0, 4.0)), (), 0.0)
+BRANCHED_SCENE = Scene(RobotModel(BRANCHED_ROBOT, BRANCHED_GEOMETRY.volumes), BRANCHED_GEOMETRY, (WALL,))
+
+
+def least(scene: Scene, q: np.ndarray) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Least distance of each rule and links."""
+    found: dict[tuple[str, tuple[str, ...]], float] = {}
+    for pair, distance in zip(scene.pairs, scene.distances(q).tolist(), strict=True):
+        key = pair.rule, tuple(sorted(pair.links))
+        found[key] = min(found.get(key, math.inf), distance)
+    return found
+
+
+def other_least(other: OtherGeometry, q: np.ndarray) -> dict[tuple[str, tuple[str, ...]], float]:
+    found: dict[tuple[str, tuple[str, ...]], float] = {}
+    for rule, links, _, distance in other.distances(q):
+        key = rule, tuple(sorted(links))
+        found[key] = min(found.get(key, math.inf), distance)
+    return found
+
+
+@pytest.mark.requirement("SR-027")
+@pytest.mark.parametrize(
+    ("scene", "other", "low", "high"),
+    [
+        (SCENE, OtherGeometry(SHIPPED.robot, SHIPPED.geometry, CELL), SHIPPED.envelope.joints.lower, SHIPPED.envelope.joints.upper),
+        (BRANCHED_SCENE, OtherGeometry(BRANCHED_ROBOT, BRANCHED_GEOMETRY, (WALL,)), np.array([-1, -4, -1, -1]), np.array([2, 4, 2, 2])),
+    ],
+    ids=["panda", "branched"],
+)  # fmt: skip
+def test_the_same_pairs_and_distances_by_other_kinematics_and_fresh_queries(
+    scene: Scene, other: OtherGeometry, low: np.ndarray, high: np.ndarray
+) -> None:
+    random = np.random.default_rng(1)
+    worst = deepest = 0.0
+    for _ in range(60):
+        q = random.uniform(low, high)
+        mine, theirs = least(scene, q), other_least(other, q)
+        assert mine.keys() == theirs.keys()
+        worst = max(worst, *(abs(mine[key] - theirs[key]) for key in mine if theirs[key] > 0.0))
+        deepest = max(deepest, *(abs(mine[key] - theirs[key]) for key in mine))
+    print(f"{len(scene.pairs)} pairs: distances differ by {worst:.1e} m, depths by {deepest:.1e} m at most")
+    assert worst < 5e-6
+    assert deepest < 2e-5
+
+
+def segment_gap(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> float:
+    """Distance of two segments: the convex function minimised by nested golden sections."""
+
+    def golden(f, count: int) -> float:  # type: ignore[no-untyped-def]
+        low, high, g = 0.0, 1.0, (math.sqrt(5) - 1) / 2
+        for _ in range(count):
+            x, y = high - g * (high - low), low + g * (high - low)
+            if f(x) < f(y):
+                high = y
+            else:
+                low = x
+        return float(min(f(0.0), f(1.0), f((low + high) / 2)))
+
+    def to_second(p: np.ndarray) -> float:
+        t = np.clip((p - c) @ (d - c) / ((d - c) @ (d - c)), 0.0, 1.0)
+        return float(np.linalg.norm(p - c - t * (d - c)))
+
+    return golden(lambda s: to_second(a + s * (b - a)), 70)
+
+
+def box_gap(a: np.ndarray, b: np.ndarray, box: Box) -> float:
+    """Distance of a segment and a box."""
+    rotation = rpy_matrix(*box.rpy)
+    a, b = (rotation.T @ (p - np.array(box.centre)) for p in (a, b))
+    half = np.array(box.size) / 2
+    low, high = 0.0, 1.0
+    for _ in range(200):
+        x, y = low + (high - low) / 3, high - (high - low) / 3
+        f, g = (np.linalg.norm(np.maximum(np.abs(a + t * (b - a)) - half, 0.0)) for t in (x, y))
+        low, high = (low, y) if f < g else (x, high)
+    t = (low + high) / 2
+    ends = [np.linalg.norm(np.maximum(np.abs(p) - half, 0.0)) for p in (a, b, a + t * (b - a))]
+    return float(min(ends))
+
+
+@pytest.mark.requirement("SR-027")
+def test_distances_by_formulas_of_our_own() -> None:
+    """Capsule to capsule, capsule to box, capsule to half-space, without Coal and without Pinocchio."""
+    other = OtherGeometry(SHIPPED.robot, SHIPPED.geometry, ())
+    random = np.random.default_rng(2)
+    zones = {zone.name: zone for zone in CELL}
+    counts = {"capsules": 0, "box": 0, "plane": 0}
+    capsules = {k: v[0] for k, v in SHIPPED.geometry.volumes.items() if len(v) == 1 and isinstance(v[0], Capsule)}
+    for _ in range(25):
+        q = random.uniform(SHIPPED.envelope.joints.lower, SHIPPED.envelope.joints.upper)
+        frames, found = other.frames(q), least(SCENE, q)
+        lines = {}
+        for link, capsule in capsules.items():
+            rotation, origin = frames[link]
+            lines[link] = [origin + rotation @ np.array(p) for p in (capsule.start, capsule.end)]
+        for (rule, links), distance in found.items():
+            if not set(links) <= set(capsules):
+                continue
+            radius = capsules[links[0]].radius
+            first = lines[links[0]]
+            if rule == "geometry.self":
+                expected = segment_gap(*first, *lines[links[1]]) - radius - capsules[links[1]].radius
+                counts["capsules"] += 1
+            elif rule in ("zones.cabinet", "zones.plate"):
+                expected = box_gap(*first, zones[rule[6:]].shape) - radius  # type: ignore[arg-type]
+                if expected < 0.0:
+                    continue
+                counts["box"] += 1
+            elif rule == "zones.table":
+                expected = min(p[2] for p in first) - radius
+                counts["plane"] += 1
+            elif rule == "zones.cell":
+                room = [min(p[k] + 0.9, 0.9 - p[k]) for p in first for k in (0, 1)] + [p[2] + 0.1 for p in first]
+                expected = min(*room, *(1.25 - p[2] for p in first)) - radius
+                counts["plane"] += 1
+            else:
+                continue
+            assert distance == pytest.approx(expected, abs=2e-6), (rule, links)
+    assert min(counts.values()) > 150, counts
+
+
+angles = st.lists(st.floats(-3.0, 3.0), min_size=7, max_size=7).map(np.array)
+
+
+@pytest.mark.redteam(29)
+@hypothesis_settings(deadline=None, max_examples=150)
+@given(q0=angles, q1=angles, share=st.floats(0.0, 1.0))
+def test_no_pair_of_the_panda_approaches_faster_than_its_reach(q0: np.ndarray, q1: np.ndarray, share: float) -> None:
+    q1 = q0 + share * (q1 - q0)
+    change = np.abs(SCENE.distances(q1) - SCENE.distances(q0))
+    assert (change <= SCENE.reach @ np.abs(q1 - q0) + 5e-6).all()
+
+
+@pytest.mark.redteam(29)
+@hypothesis_settings(deadline=None, max_examples=150)
+@given(
+    slides=st.tuples(st.floats(-1.0, 2.0), st.floats(-1.0, 2.0)),
+    turns=st.lists(st.floats(-3.0, 3.0), min_size=6, max_size=6),
+    share=st.floats(0.0, 1.0),
+)
+def test_no_pair_approaches_faster_where_joints_slide_follow_and_branch(
+    slides: tuple[float, float], turns: list[float], share: float
+) -> None:
+    q0, q1 = np.array([slides[0], *turns[:3]]), np.array([slides[1], *turns[3:]])
+    q1 = q0 + share * (q1 - q0)
+    change = np.abs(BRANCHED_SCENE.distances(q1) - BRANCHED_SCENE.distances(q0))
+    assert (change <= BRANCHED_SCENE.reach @ np.abs(q1 - q0) + 5e-6).all()
+
+
+def test_the_reach_is_not_far_from_what_happens() -> None:
+    """A bound that was several times too wide would prove nothing in practice: one joint at a time, at its worst."""
+    random = np.random.default_rng(3)
+    limits = SHIPPED.envelope.joints
+    best = np.zeros_like(SCENE.reach)
+    for _ in range(300):
+        q = random.uniform(limits.lower, limits.upper)
+        here = SCENE.distances(q)
+        for j in range(7):
+            step = np.eye(7)[j] * 1e-3
+            best[:, j] = np.maximum(best[:, j], np.abs(SCENE.distances(q + step) - here) / 1e-3)
+    zone = np.array([pair.rule != "geometry.self" for pair in SCENE.pairs])
+    used = best.max(axis=0) / SCENE.reach.max(axis=0)
+    print("greatest rate of any pair over the greatest reach, per joint:", used.round(2))
+    assert (used > 0.5).all()
+    assert (best[zone] <= SCENE.reach[zone] + 1e-3).all()
+
+
+@pytest.mark.requirement("SR-044")
+def test_a_distance_depends_on_the_pose_alone_to_the_bit() -> None:
+    random = np.random.default_rng(4)
+    poses = random.uniform(SHIPPED.envelope.joints.lower, SHIPPED.envelope.joints.upper, (40, 7))
+    straight = [SCENE.distances(q).tobytes() for q in poses]
+    backward = [SCENE.distances(q).tobytes() for q in poses[::-1]][::-1]
+    again = Scene(RobotModel(SHIPPED.robot), SHIPPED.geometry, CELL, SHIPPED.tracking.path_error)
+    crossed = []
+    for q in poses:
+        for _ in range(3):
+            again.distances(random.uniform(-2, 2, 7))
+        crossed.append(again.distances(q).tobytes())
+    assert straight == backward == crossed
+    for request in SCENE._results.distanceRequests:
+        assert request.gjk_initial_guess == coal.GJKInitialGuess.DefaultGuess
+        with pytest.warns(DeprecationWarning):  # the old name of the same thing, on by default in Pinocchio
+            assert not request.enable_cached_gjk_guess
+
+
+@pytest.mark.requirement("SR-036")
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_pose_that_is_not_finite_has_no_distances(value: float) -> None:
+    for index in range(7):
+        q = HOME.copy()
+        q[index] = value
+        assert np.isnan(SCENE.distances(q)).all()
+    assert np.isfinite(SCENE.distances(HOME)).all()
+
+
+def test_which_pairs_are_asked() -> None:
+    links = {frozenset(pair.links) for pair in SCENE.pairs if pair.rule == "geometry.self"}
+    assert frozenset(("panda_link1", "panda_link2")) not in links, "one joint joins them"
+    assert frozenset(("panda_hand", "panda_leftfinger")) not in links, "they do not move against each other"
+    assert frozenset(("panda_link7", "panda_hand")) not in links
+    assert frozenset(("panda_link6", "panda_hand")) in links
+    left_out = GeometrySettings(SHIPPED.geometry.volumes, frozenset([frozenset(("panda_link6", "panda_hand"))]), 0.0)
+    fewer = Scene(MODEL, left_out, ())
+    assert {frozenset(pair.links) for pair in fewer.pairs} == links - {frozenset(("panda_link6", "panda_hand"))}
+    assert {pair.links for pair in SCENE.pairs if pair.rule == "zones.pipe"} == {("panda_hand",)}
+    table = {pair.links for pair in SCENE.pairs if pair.rule == "zones.table"}
+    assert ("panda_link0",) not in table, "it does not move"
+    assert ("panda_hand_tcp",) in table, "a link without volume counts as a point"
+    codes = {pair.rule: pair.code for pair in SCENE.pairs}
+    assert codes["geometry.self"] is Code.SELF_COLLISION
+    assert codes["zones.cell"] is codes["zones.ball"] is Code.WORKSPACE
+    assert codes["zones.pole"] is Code.RESTRICTED
+
+
+def test_margins_grow_by_what_the_path_error_can_take() -> None:
+    plain = Scene(MODEL, SHIPPED.geometry, CELL)
+    assert plain.margins.tolist() == [pair.margin for pair in plain.pairs]
+    taken = SCENE.margins - plain.margins
+    assert np.allclose(taken, SCENE.reach.sum(axis=1) * 0.002)
+    assert 0.0001 < taken.min() < taken.max() < 0.02
+
+
+def test_what_both_bodies_share_does_not_count() -> None:
+    """Joint 1 to 5 carry link 5 and the hand alike."""
+    rows = [
+        reach
+        for pair, reach in zip(SCENE.pairs, SCENE.reach, strict=True)
+        if pair.links == ("panda_link5", "panda_hand")
+    ]
+    assert rows
+    for row in rows:
+        assert (row[:5] == 0.0).all()
+        assert (row[5:] > 0.0).all()
+
+
+CUBE = Polytope(tuple((x, y, z) for x in (0.0, 0.4) for y in (0.0, 0.4) for z in (0.0, 0.4)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    # Five corners in general position have 2 * 5 - 4 triangles; the twelve of a cube are six faces.
+    [(Box((0.1, 0.2, 0.3), (0.4, 0.6, 0.8), (0.3, -0.4, 0.5)), 6), (PYRAMID, 6), (CUBE, 6)],
+)
+def test_outside_the_faces_is_all_that_is_not_inside(shape: Box | Polytope, count: int) -> None:
+    random = np.random.default_rng(5)
+    body = coal_body(shape)
+    sides = faces(shape)
+    assert len(sides) == count
+    for point in random.uniform(-0.5, 0.9, (500, 3)):
+        outside = max(-(np.dot(side.normal, point) - side.offset) for side in sides)
+        place = coal.Transform3s()
+        place.setTranslation(point)
+        frame = coal.Transform3s(body.placement.rotation, body.placement.translation)
+        gap = coal.distance(
+            coal.Sphere(0.0), place, body.geometry, frame, coal.DistanceRequest(), coal.DistanceResult()
+        )
+        assert (outside > 0.0) == (gap > 0.0) or abs(gap) < 1e-5
+        if gap < -1e-4:
+            assert outside == pytest.approx(gap, abs=1e-5), "inside, both are the distance to the nearest face"
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Sphere((0.1, 0.2, 0.3), 0.1),
+        Capsule((0.0, 0.0, 0.0), (0.1, 0.2, 0.3), 0.1),
+        Cylinder((0.0, 0.0, 0.0), (0.1, 0.2, 0.3), 0.1),
+        Box((0.1, 0.2, 0.3), (0.2, 0.3, 0.4), (0.5, 0.6, 0.7)),
+        PYRAMID,
+    ],
+)
+def test_the_balls_of_a_shape_span_it(shape: Sphere | Capsule | Cylinder | Box | Polytope) -> None:
+    """By support: in no direction does the shape reach farther than its balls."""
+    random = np.random.default_rng(6)
+    body = coal_body(shape)
+    for _ in range(300):
+        n = random.normal(size=3)
+        n /= np.linalg.norm(n)
+        far = HalfSpace(tuple((-n).tolist()), -5.0)
+        plane = coal_body(far)
+        frame = coal.Transform3s(body.placement.rotation, body.placement.translation)
+        gap = coal.distance(
+            body.geometry, frame, plane.geometry, coal.Transform3s(), coal.DistanceRequest(), coal.DistanceResult()
+        )
+        spanned = max(float(n @ np.array(ball.centre)) + ball.radius for ball in hull_balls(shape))
+        assert 5.0 - gap <= spanned + 1e-9
+
+
+def test_flat_polytopes_never_reach_coal() -> None:
+    flat = Polytope(((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.0, THINNEST / 2)))
+    with pytest.raises(ValueError, match="one plane"):
+        coal_body(flat)
+
+
+def test_unknown_links_are_all_named() -> None:
+    geometry = GeometrySettings({"claw": (Sphere((0.0, 0.0, 0.0), 0.1),)}, frozenset(), 0.0)
+    zone = upright("box", ZoneKind.KEEP_OUT, (1, 1, 1), (2, 2, 2), ("arm", "panda_hand"))
+    with pytest.raises(RobotModelError) as caught:
+        Scene(MODEL, geometry, (zone,))
+    assert len(caught.value.problems) == 2
+    assert Scene(MODEL, BARE, ()).empty
+
+
+def test_fields_that_lie_unevenly_are_refused() -> None:
+    block = np.arange(40.0)
+    fields = [block[0:3], block[10:13], block[20:23]]
+    assert strided_view(fields).tolist() == [field.tolist() for field in fields]
+    assert strided_view(fields[1:], offset=-8, scalar=True).tolist() == [9.0, 19.0]
+    with pytest.raises(StrideError):
+        strided_view([block[0:3], block[10:13], block[21:24]])
