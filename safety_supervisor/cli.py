@@ -37,6 +37,7 @@ Examples:
   safety-supervisor run --config config/panda.yaml
   safety-supervisor geometry propose robot.urdf --out geometry.yaml --picture robot.png
   safety-supervisor log replay FILE
+  safety-supervisor explain --log FILE --out why.png
 
 Exit status: 0 good, 1 the check failed, 2 wrong use or configuration.
 """
@@ -45,6 +46,7 @@ Exit status: 0 good, 1 the check failed, 2 wrong use or configuration.
 ROOMS = {
     "geometry": ("Propose and check the volumes that wrap the robot's links.", "safety_supervisor.geometry.cli:app"),
     "log": ("Show and replay recorded events.", "safety_supervisor.evidence.cli:app"),
+    "explain": ("A picture of why a command was refused.", "safety_supervisor.explain.cli:explain"),
     "latch": ("Show and clear the latches that survive a restart.", "safety_supervisor.evidence.cli:latch_app"),
 }
 SIMULATION = {

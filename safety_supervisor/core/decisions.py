@@ -108,4 +108,5 @@ def _of_violation(
         margin,
         violation.detail or violation.code.cause,
         count,
+        violation.pose,
     )

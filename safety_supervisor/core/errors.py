@@ -146,6 +146,7 @@ class Violation:
         value: what was seen, SI units.
         limit: what was allowed, SI units.
         detail: one sentence for people, plain text.
+        pose: joint positions at which bodies were found too near, shape (n,), [rad]; empty where it is no such rule.
     """
 
     code: Code
@@ -154,3 +155,4 @@ class Violation:
     limit: float = 0.0
     joint: str = ""
     detail: str = ""
+    pose: tuple[float, ...] = ()

@@ -78,6 +78,8 @@ class Scene:
     Attributes:
         pairs: P of them.
         reach: shape (P, n), [m/rad] or [m/m]: when the joints move by dq, pair p approaches by at most reach[p] @ |dq|.
+        bodies: numbers of each pair's bodies, shape (P, 2): first the volumes of all links, in the order of the
+            settings, then points and zones.
         margins: distance that each pair keeps, shape (P,), [m]: its own margin, and what a joint that is `path_error`
             beside its commanded path can take from it.
     """
@@ -121,12 +123,12 @@ class Scene:
             for link, (joint, _) in self._frames.items()
             if joint != 0 and link not in geometry.volumes and any(not z.links or link in z.links for z in zones)
         ]
-        found: list[tuple[Pair, Vector, int, int]] = []
+        found: list[tuple[Pair, Vector, tuple[int, int]]] = []
         for number, first in enumerate(volumes if between_links else ()):
             for second in volumes[number + 1 :]:
                 if self._asked(first, second, geometry):
                     pair = Pair(Code.SELF_COLLISION, "geometry.self", (first.link, second.link), geometry.margin)
-                    found.append((pair, self._approach(first, second), first.body, second.body))
+                    found.append((pair, self._approach(first, second), (first.body, second.body)))
         for zone in zones:
             moving = [v for v in volumes + points if v.joint != 0 and (not zone.links or v.link in zone.links)]
             pairs = [
@@ -135,16 +137,18 @@ class Scene:
             ]
             for number, shape in enumerate(_forbidden(zone)):
                 index = self._add_body(f"zones.{zone.name}.{number}", 0, model.base, shape)
-                found += [(pair, travel, body, index) for pair, travel, body in pairs]
+                found += [(pair, travel, (body, index)) for pair, travel, body in pairs]
         error = np.broadcast_to(path_error, len(model.joints))
         if not every_pair:
             found = self._can_touch(found, error)
         self.pairs: tuple[Pair, ...] = tuple(pair for pair, *_ in found)
-        self.reach: Matrix = np.array([reach for _, reach, *_ in found]).reshape(len(found), len(model.joints))
+        self.reach: Matrix = np.array([reach for _, reach, _ in found]).reshape(len(found), len(model.joints))
         self.reach.setflags(write=False)
         self.margins: Vector = np.array([pair.margin for pair in self.pairs]) + self.reach @ error
         self.margins.setflags(write=False)
-        for _, _, first_index, second_index in found:
+        self.bodies = np.array([numbers for *_, numbers in found], dtype=np.intp).reshape(-1, 2)
+        self.bodies.setflags(write=False)
+        for first_index, second_index in self.bodies.tolist():
             self._geometry.addCollisionPair(pin.CollisionPair(first_index, second_index))
         self._results: Any = self._geometry.createData()
         for index in range(len(self.pairs)):
@@ -175,14 +179,30 @@ class Scene:
             distances[~(np.abs(distances) < FARTHEST)] = np.nan
         return distances
 
+    def nearest_points(self, q: Vector, pair: int) -> tuple[Vector, Vector]:
+        """Compute the points of a pair's bodies that are nearest to each other, deepest inside where they penetrate.
+
+        For people: slow, and not asked in the control cycle.
+
+        Args:
+            q: joint positions, finite, shape (n,), [rad] or [m].
+            pair: number of the pair.
+
+        Returns:
+            A point of the first body and one of the second, each shape (3,), [m], base frame.
+        """
+        self._compute(q)
+        result, base = self._results.distanceResults[pair], self.model.base
+        return base.actInv(np.array(result.getNearestPoint1())), base.actInv(np.array(result.getNearestPoint2()))
+
     def _compute(self, q: Vector) -> None:
         configuration = self.model.configure(q)
         pin.updateGeometryPlacements(self.model.kinematics, self._data, self._geometry, self._results, configuration)
         pin.computeDistances(self._geometry, self._results)
 
     def _can_touch(
-        self, found: list[tuple[Pair, Vector, int, int]], error: Vector
-    ) -> list[tuple[Pair, Vector, int, int]]:
+        self, found: list[tuple[Pair, Vector, tuple[int, int]]], error: Vector
+    ) -> list[tuple[Pair, Vector, tuple[int, int]]]:
         """Leave out what can not come within its margin and RESERVE of each other."""
         lower, upper, _, _ = self.model.urdf_limits()
         turning = np.isinf(lower) & np.isinf(upper)
@@ -203,11 +223,9 @@ class Scene:
             return distance
 
         return [
-            (pair, reach, first, second)
-            for pair, reach, first, second in found
-            if not never_touches(
-                distance_of(first, second), reach, pair.margin + float(reach @ error) + RESERVE, lower, upper
-            )
+            (pair, reach, both)
+            for pair, reach, both in found
+            if not never_touches(distance_of(*both), reach, pair.margin + float(reach @ error) + RESERVE, lower, upper)
         ]
 
     def _add(self, link: str, shape: BoundedShape) -> _Volume:

@@ -49,7 +49,7 @@ from safety_supervisor.core.types import (
     Tick,
     TrajectoryCommand,
 )
-from safety_supervisor.core.units import Matrix, seconds
+from safety_supervisor.core.units import Matrix, Vector, seconds
 from safety_supervisor.core.verifier import Verifier
 
 
@@ -80,8 +80,7 @@ class Supervisor:
         self._fault_on_disk: Code | None = None
         self._placed = False
         self._cycle = 0
-        self._due_tick = 0
-        self._due_cycle = 0
+        self._due_tick = self._due_cycle = 0
         self._changed_on_disk = False
         self._told = (-1, -1)
         self._last_tick = 0
@@ -110,6 +109,11 @@ class Supervisor:
     def state(self) -> str:
         """Name of the present state."""
         return self._state.state.value
+
+    @property
+    def commanded(self) -> tuple[Vector, Vector] | None:
+        """Positions and where the kept stop ends, shape (n,), [rad], read-only; None before the robot was measured."""
+        return (self._motion.state[0], self._motion.kept.end) if self._placed else None
 
     def handle(self, event: Event) -> tuple[Effect, ...]:
         """Take one event. Never raises: an exception is our own bug, runs the kept stop and enters FAULT.

@@ -9,6 +9,7 @@ that replay takes the same slices.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Final
 
@@ -265,4 +266,4 @@ class TrajectoryJob:
         """Say at what time of the trajectory."""
         when = f"near {index * self._dt:.3f} s of the trajectory"
         detail = f"{violation.detail}, {when}" if violation.detail else when
-        return Violation(violation.code, violation.rule, violation.value, violation.limit, violation.joint, detail)
+        return replace(violation, detail=detail)

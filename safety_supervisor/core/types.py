@@ -316,6 +316,8 @@ class Decision(Value, frozen=True, tag=True):
     detail: str
     count: int = 1
     """How many equal decisions in a row this one stands for."""
+    pose: tuple[float, ...] = ()
+    """Where bodies were found too near: on the step, its stop or the path ahead, [rad], joint order; else empty."""
 
 
 class Status(Value, frozen=True, tag=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,16 +15,17 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from safety_supervisor.core.types import Decision, Effect, Event, Status
+from safety_supervisor.core.types import Effect, Event, Status
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.evidence.event_log import EventLog, Gap, LogError
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore
+from safety_supervisor.evidence.lines import Line, Lines
 
 app = typer.Typer(no_args_is_help=True, help="Show and replay recorded events.")
 latch_app = typer.Typer(no_args_is_help=True, help="Show and clear the latches that survive a restart.")
 
-COLUMNS = ("t [s]", "what", "code", "source", "rule", "joint", "value", "limit", "n", "detail")
+COLUMNS = ("line", "t [s]", "what", "code", "source", "rule", "joint", "value", "limit", "n", "detail")
 _LONGEST_CELL = 120
 _LONGEST_TEXT = 4000
 _WIDE = 400  # no terminal: one line a row
@@ -66,41 +66,16 @@ def _open(file: Path) -> EventLog:
         raise _fail(2, str(error)) from None
 
 
-def _row(since: int, effect: Decision | Status) -> dict[str, Any]:
-    """Return a decision or a change of state as a row of `COLUMNS`."""
-    t = round((effect.at - since) / NS_PER_S, 6)
+def _row(line: Line) -> dict[str, Any]:
+    """Return a decision or a change of state as a row of `COLUMNS`; a pose, for programs, stands behind them."""
+    effect, t = line.effect, round(line.since / NS_PER_S, 6)
     if isinstance(effect, Status):
-        return dict(
-            zip(
-                COLUMNS,
-                (t, effect.state, effect.cause, effect.source, "", "", "", "", 1, effect.next_step),
-                strict=True,
-            )
-        )
+        told: tuple[Any, ...] = (effect.state, effect.cause, effect.source, "", "", "", "", 1, effect.next_step)
+        return dict(zip(COLUMNS, (line.number, t, *told), strict=True))
     value, limit = f"{effect.value:.6g}", f"{effect.limit:.6g}"
-    cells = (t, effect.verdict, effect.code, effect.source, effect.rule, effect.joint, value, limit)
-    return dict(zip(COLUMNS, (*cells, effect.count, effect.detail), strict=True))
-
-
-def _is_news(effect: Effect, state: str) -> bool:
-    return isinstance(effect, Decision) or (isinstance(effect, Status) and effect.state != state)
-
-
-class _Rows:
-    """Picks decisions and changes of state out of a stream of effects."""
-
-    def __init__(self) -> None:
-        self.since: int | None = None
-        self.state = ""
-
-    def take(self, event: Event, effects: tuple[Effect, ...] | list[Effect]) -> Iterator[dict[str, Any]]:
-        if self.since is None:
-            self.since = event.at
-        for effect in effects:
-            if isinstance(effect, Decision | Status) and _is_news(effect, self.state):
-                yield _row(self.since, effect)
-            if isinstance(effect, Status):
-                self.state = effect.state
+    cells = (line.number, t, effect.verdict, effect.code, effect.source, effect.rule, effect.joint, value, limit)
+    row = dict(zip(COLUMNS, (*cells, effect.count, effect.detail), strict=True))
+    return row | ({"pose": effect.pose} if effect.pose else {})
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
@@ -108,7 +83,8 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     for name in COLUMNS:
         table.add_column(name, overflow="fold")  # a cut-off code would be another code
     for row in rows:
-        table.add_row(*(plain(f"{cell:.3f}" if isinstance(cell, float) else str(cell)) for cell in row.values()))
+        cells = (row[name] for name in COLUMNS)
+        table.add_row(*(plain(f"{cell:.3f}" if isinstance(cell, float) else str(cell)) for cell in cells))
     return table
 
 
@@ -124,14 +100,14 @@ def show(
     """List decisions and changes of state as they were recorded."""
     log = _open(file)
     rows: list[dict[str, Any]] = []
-    picked = _Rows()
+    lines = Lines()
     last = 0.0
     for item in log:
         if isinstance(item, Gap):
-            cells: tuple[Any, ...] = (last, "GAP", *[""] * 6, item.events, "events lost")
+            cells: tuple[Any, ...] = (lines.next_number(), last, "GAP", *[""] * 6, item.events, "events lost")
             found: list[dict[str, Any]] = [dict(zip(COLUMNS, cells, strict=True))]
         else:
-            found = list(picked.take(item.event, item.effects))
+            found = [_row(line) for line in lines.take(item.event, item.effects)]
         for row in found:
             last = float(row["t [s]"])
             wanted = begin <= last <= end and code in ("", row["code"]) and source in ("", row["source"])
@@ -179,7 +155,7 @@ def replay(
     except (LogError, ConfigurationError) as error:
         raise _fail(2, str(error)) from None
     rows: list[dict[str, Any]] = []
-    picked = _Rows()
+    lines = Lines()
     console = Console(stderr=True)
     with Progress(console=console, disable=log.size < _PROGRESS_BYTES or not console.is_terminal) as bar:
         task = bar.add_task("replay", total=log.size)
@@ -188,7 +164,7 @@ def replay(
             if index % 1000 == 0:
                 bar.update(task, completed=log.position)
             if show_decisions:
-                rows.extend(picked.take(event, effects))
+                rows.extend(_row(line) for line in lines.take(event, effects))
 
         nanoseconds = None if until is None else round(until * NS_PER_S)
         report = replays.replay(log, supervisor, nanoseconds, seen)

@@ -1,4 +1,4 @@
-"""Frames between the control process and its decoder: a length, then MessagePack. Both ends share this file."""
+"""Frames between the control process and its decoder and painter: a length, then the rest. All ends share this file."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ class DecodeReply(msgspec.Struct, frozen=True, array_like=True):
 
     number: int
     event: TrajectoryCommand | CommandUnreadable | None
+
+
+class PaintRequest(msgspec.Struct, frozen=True, array_like=True):
+    """What moves in the picture; positions of the joints in the configuration's order, [rad] or [m]."""
+
+    positions: tuple[float, ...]
+    """Commanded; empty while the robot was not measured."""
+    stop: tuple[float, ...]
+    """Where the kept stop ends; empty as above."""
 
 
 class FrameBuffer:

@@ -110,6 +110,7 @@ def decision_message(decision: Decision, clock: int) -> DiagnosticArray:
         ("limit", _number(decision.limit)),
         ("margin", _number(decision.margin)),
         ("count", str(decision.count)),
+        ("pose", " ".join(map(_number, decision.pose))),
     )
     status = DiagnosticStatus(
         level=_LEVELS.get(decision.verdict, DiagnosticStatus.ERROR),

@@ -21,6 +21,7 @@ from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.types import AdapterFault, Boot, Event, OperatorAct, StopRequested, Tick
 from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.evidence.event_log import LogHeader
 from safety_supervisor.evidence.feed import EventFeed, describe_boot
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore
@@ -32,6 +33,7 @@ from safety_supervisor.ros.goals import ACTION, NOT_INSTALLED, Goals, is_install
 from safety_supervisor.ros.graph import GraphWatch, list_publishers
 from safety_supervisor.ros.inputs import Inputs
 from safety_supervisor.ros.outputs import find_output
+from safety_supervisor.ros.painting import Painting
 from safety_supervisor.ros.polled import PolledSubscriptions
 from safety_supervisor.ros.quality import Endpoints
 from safety_supervisor.ros.services import Answer, HeldServices
@@ -115,7 +117,9 @@ class Session:
         self._decoder = Decoder()
         self._undo.append(self._decoder.close)
         boot_id, nonce = uuid.uuid4().hex, secrets.token_hex(16)
-        self._start_feed(configuration, boot_id, nonce)
+        removed = self._make_room(configuration) if configuration.evidence.record_events else ()
+        header = describe_boot(configuration, boot_id, nonce, removed)
+        self._start_feed(configuration, header)
         warm_up(configuration, output)
         self.supervisor = Supervisor(configuration)
         self._await_decoder()
@@ -126,6 +130,8 @@ class Session:
         self.inputs = Inputs(endpoints, configuration, self, self._decoder)
         actions = self._name_actions(configuration)
         endpoints.actions.update(actions)
+        self._painting = Painting(endpoints, header)
+        self._undo.append(self._painting.close)
         self._offer_services()
         self._graph = GraphWatch(node, self, endpoints, configuration.output.topic, node.resolve_topic_name(HEARTBEAT))
         self.goals: Goals | None = None
@@ -165,13 +171,11 @@ class Session:
         if self._latches.detail:
             self._node.get_logger().error(f"latches: {self._latches.detail}")
 
-    def _start_feed(self, configuration: Configuration, boot_id: str, nonce: str) -> None:
-        evidence = configuration.evidence
-        removed = self._make_room(configuration) if evidence.record_events else ()
+    def _start_feed(self, configuration: Configuration, header: LogHeader) -> None:
         self._feed = EventFeed(
-            evidence.log_directory,
-            describe_boot(configuration, boot_id, nonce, removed),
-            record_events=evidence.record_events,
+            configuration.evidence.log_directory,
+            header,
+            record_events=configuration.evidence.record_events,
             keep=(self._lock.fileno(),),
         )
         self._undo.append(self._feed.close)
@@ -311,10 +315,13 @@ class Session:
         """Do one slice of what can wait."""
         try:
             self._services.expire(now)
-            if not (self._graph.slice(now) or self.enactor.slice(now)):
+            if not (self._graph.slice(now) or self.enactor.slice(now) or self._paint(now)):
                 self._files.slice(now)
         except Exception as error:
             self.fail("spare time", error)
+
+    def _paint(self, now: Nanoseconds) -> bool:
+        return self._painting.slice(now, self.supervisor.commanded, may_restart=self.may_transition)
 
     def _facts(self) -> Iterable[tuple[str, str]]:
         yield from self.statistics.summarise()
@@ -322,6 +329,7 @@ class Session:
         yield "log", self._feed.failure or "kept"
         yield ACTION, NOT_INSTALLED if self.goals is None else self.goals.text
         yield "decoder_restarts", str(self._decoder.restarts)
+        yield "markers", self._painting.text
         yield "decisions_dropped", str(self.enactor.dropped_decisions)
         yield "relay_demand", "stop" if self.enactor.relay_stop else "run"
         yield "adapter_failures", str(self._failures)

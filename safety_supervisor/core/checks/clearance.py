@@ -109,7 +109,7 @@ class Clearance:
         rooms = self.rooms(q)
         if isinstance(rooms, Violation) or rooms.min() >= STEP:
             return rooms
-        return self.violation(rooms, detail)
+        return self.violation(rooms, q, detail)
 
     def bound(self, poses: Matrix) -> Matrix:
         """Bound the rooms at poses, shape (k, n), from below by the remembered ones; shape (k, P), [m], 0 at least.
@@ -158,13 +158,13 @@ class Clearance:
     def _proven(self, stretch: _Stretch) -> bool:
         return bool((self._reach.dot(way_along(stretch.pieces)) < stretch.first + stretch.last).all())
 
-    def violation(self, rooms: Vector, detail: str) -> Violation:
-        """Name the pair with the least room."""
+    def violation(self, rooms: Vector, q: Vector, detail: str) -> Violation:
+        """Name the pair with the least room at a pose."""
         index = int(rooms.argmin())
         pair = self.scene.pairs[index]
         limit = float(self.scene.margins[index]) + RESERVE
         distance = float(rooms[index] + self.taken[index])
-        return Violation(pair.code, pair.rule, distance, limit, " and ".join(pair.links), detail)
+        return Violation(pair.code, pair.rule, distance, limit, " and ".join(pair.links), detail, tuple(q.tolist()))
 
     def _unproven(self, stretch: _Stretch) -> Violation:
         """Name the pair that keeps a stretch from being proven with the poses that may be asked."""

@@ -48,7 +48,7 @@ class Leaving:
         clearance = self._clearance
         floor = np.minimum(start, STEP) if self._floor is None else self._floor
         if not recovery and not (start + clearance.taken >= 0.0).all():
-            return clearance.violation(start, "it touches already; RECOVERY leads out")
+            return clearance.violation(start, pieces[0][0], "it touches already; RECOVERY leads out")
         poses = self._cut(pieces)
         if poses is None:
             return clearance.limit(LEAVING_LIMIT, int(start.argmin()), "too fast where it is too near")
@@ -60,7 +60,7 @@ class Leaving:
                 return rooms
             worse = ~(rooms >= least)
             if worse.any():
-                return clearance.violation(np.where(worse, rooms, np.inf), "it is too near and would go nearer")
+                return clearance.violation(np.where(worse, rooms, np.inf), pose, "it is too near and would go nearer")
             lowest = np.minimum(lowest, rooms)
         self._floor = np.maximum(floor, lowest)
         return None

@@ -1,0 +1,48 @@
+"""The lines of a log, as people see them: decisions and changes of state, numbered from 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from safety_supervisor.core.types import Decision, Effect, Event, Status
+from safety_supervisor.core.units import Nanoseconds
+
+
+class Line(NamedTuple):
+    """A line of a log.
+
+    Attributes:
+        number: from 1 on; the same with and without filters, in `log show` and in `log replay`.
+        since: time since the first event, [ns].
+        effect: what was told.
+    """
+
+    number: int
+    since: Nanoseconds
+    effect: Decision | Status
+
+
+class Lines:
+    """Picks the lines out of a stream of events and effects."""
+
+    def __init__(self) -> None:
+        """Begin a log."""
+        self._begun: Nanoseconds | None = None
+        self._state = ""
+        self._count = 0
+
+    def take(self, event: Event, effects: Sequence[Effect]) -> Iterator[Line]:
+        """Yield the lines of one handled event."""
+        if self._begun is None:
+            self._begun = event.at
+        for effect in effects:
+            if isinstance(effect, Decision) or (isinstance(effect, Status) and effect.state != self._state):
+                yield Line(self.next_number(), effect.at - self._begun, effect)
+            if isinstance(effect, Status):
+                self._state = effect.state
+
+    def next_number(self) -> int:
+        """Return the number of the next line, and count it."""
+        self._count += 1
+        return self._count

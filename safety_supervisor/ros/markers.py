@@ -1,0 +1,192 @@
+"""What RViz and Foxglove show: zones, link volumes by their distance, the closest pair, the end of the kept stop.
+
+Each message is whole: every marker that this robot can ever have is in it, to be shown or to be deleted, so that a
+viewer that joins late, or misses one, is right again with the next. All of it fades when no more come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import pinocchio as pin
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from std_msgs.msg import ColorRGBA
+from visualization_msgs.msg import Marker, MarkerArray
+
+from safety_supervisor.core.scene import RESERVE
+from safety_supervisor.core.settings import Configuration, EstopDriver, ZoneKind
+from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
+from safety_supervisor.geometry.pose_view import Nearness, PlacedVolume, Viewer
+from safety_supervisor.geometry.solids import Solid, edges, solids, surface
+from safety_supervisor.ros.messages import NO_ESTOP
+
+NEAR: Final = 0.02
+"""Less room than this beyond its margin, and a volume is yellow, [m]."""
+LIFETIME: Final = 2
+"""A marker that is not told again fades, [s]: the picture of a supervisor that has died must not stay."""
+_AT_REST: Final = 1e-3  # [rad], nearer to its end than this a stop is not worth a ghost
+
+Colour = tuple[float, float, float, float]
+GREEN: Final[Colour] = (0.25, 0.75, 0.3, 0.55)
+YELLOW: Final[Colour] = (0.95, 0.8, 0.1, 0.65)
+RED: Final[Colour] = (0.9, 0.1, 0.1, 0.8)
+GHOST: Final[Colour] = (0.55, 0.6, 0.95, 0.25)
+UNKNOWN: Final[Colour] = (0.6, 0.6, 0.6, 0.5)
+ZONES: Final[dict[ZoneKind, Colour]] = {
+    ZoneKind.KEEP_IN: (0.2, 0.5, 0.95, 0.05),
+    ZoneKind.KEEP_OUT: (0.9, 0.15, 0.15, 0.25),
+    ZoneKind.RESTRICTED: (0.7, 0.25, 0.85, 0.25),
+    ZoneKind.SPEED: (0.95, 0.7, 0.1, 0.15),
+}
+_LINE: Final[Colour] = (1.0, 1.0, 1.0, 1.0)
+_EDGE: Final[Colour] = (0.2, 0.5, 0.95, 0.9)
+_EYE: Final = np.eye(3), np.zeros(3)
+
+
+class Moment(NamedTuple):
+    """What moves in the picture.
+
+    Attributes:
+        positions: commanded, shape (n,), [rad] or [m]; None while the robot was not measured.
+        stop: where the kept stop ends, shape (n,).
+    """
+
+    positions: Vector | None
+    stop: Vector | None
+
+
+class MarkerWriter:
+    """Builds the markers of one robot."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Build the scene, and the markers that never change.
+
+        Raises:
+            RobotModelError: when the URDF does not have the configured joints and links.
+        """
+        self._viewer = Viewer(configuration)
+        self._frame = configuration.robot.base_frame
+        self._still: list[Marker] = []
+        for zone in configuration.zones:
+            self._still += self._solid(f"zones/{zone.name}", solids(zone.shape), *_EYE, ZONES[zone.kind])
+            if zone.kind is ZoneKind.KEEP_IN:
+                self._still.append(self._lines(f"zones/{zone.name}/edges", edges(surface(zone.shape)), _EDGE, 0.004))
+        if configuration.estop.driver is EstopDriver.NONE:
+            self._still.append(self._text("estop", NO_ESTOP, np.array([0.0, 0.0, 1.4]), 0.08, RED))
+        self._shown: set[tuple[str, int]] = set()
+        self._first = True
+
+    def write(self, moment: Moment, clock: int) -> MarkerArray:
+        """Return the whole picture.
+
+        Args:
+            moment: what moves.
+            clock: ROS time, [ns].
+        """
+        markers = [*self._still, *self._robot(moment.positions), *self._stop(moment)]
+        shown = {(marker.ns, marker.id) for marker in markers}
+        self._shown |= shown
+        gone = [self._marker(*key, Marker.DELETE) for key in sorted(self._shown - shown)]
+        # What an earlier supervisor with another configuration has left goes first.
+        before = [Marker(action=Marker.DELETEALL)] if self._first else []
+        self._first = False
+        array = MarkerArray(markers=[*before, *gone, *markers])
+        stamp = Time(sec=clock // NS_PER_S, nanosec=clock % NS_PER_S)
+        for marker in array.markers:
+            marker.header.frame_id, marker.header.stamp = self._frame, stamp
+        return array
+
+    def _robot(self, q: Vector | None) -> list[Marker]:
+        """Return the volumes at the commanded pose, or a line from joint to joint, and the closest pair."""
+        if q is None:
+            return []
+        view = self._viewer.look(q)
+        markers = self._volumes("links", view.volumes, [_colour(room) for room in view.rooms])
+        if not view.volumes:
+            markers.append(self._lines("links/bones", self._viewer.bones(q), UNKNOWN, 0.02))
+        return markers + ([] if view.nearest is None else self._nearest(view.nearest))
+
+    def _stop(self, moment: Moment) -> list[Marker]:
+        """Return the pose in which the kept stop ends, where that is another one."""
+        q, end = moment.positions, moment.stop
+        if q is None or end is None or np.abs(q - end).max() <= _AT_REST:
+            return []
+        volumes = self._viewer.place(end)
+        if not volumes:
+            return [self._lines("stop/bones", self._viewer.bones(end), GHOST, 0.02)]
+        return self._volumes("stop", volumes, [GHOST] * len(volumes))
+
+    def _nearest(self, nearest: Nearness) -> list[Marker]:
+        colour = _LINE if nearest.distance - nearest.margin >= RESERVE else RED
+        words = f"{nearest.label}\n{nearest.distance * 1e3:.1f} mm (margin {nearest.margin * 1e3:.1f})"
+        place = nearest.points.mean(axis=0) + np.array([0.0, 0.0, 0.06])
+        line = self._lines("nearest", nearest.points[None], colour, 0.006)
+        return [line, self._text("nearest/text", words, place, 0.03, colour)]
+
+    def _volumes(self, ns: str, volumes: Iterable[PlacedVolume], colours: Sequence[Colour]) -> list[Marker]:
+        markers: list[Marker] = []
+        for volume, colour in zip(volumes, colours, strict=True):
+            name = f"{ns}/{volume.link}"
+            start = sum(marker.ns == name for marker in markers)
+            markers += self._solid(name, solids(volume.shape), volume.turn, volume.shift, colour, start)
+        return markers
+
+    def _solid(
+        self, ns: str, parts: Sequence[Solid], turn: Matrix, shift: Vector, colour: Colour, start: int = 0
+    ) -> list[Marker]:
+        markers = []
+        for number, part in enumerate(parts, start):
+            marker = self._marker(ns, number, Marker.ADD, colour)
+            marker.type = _TYPES[part.kind]
+            marker.pose = _pose(turn @ part.turn, turn @ part.centre + shift)
+            x, y, z = part.size.tolist()
+            marker.scale = Vector3(x=x, y=y, z=z)
+            marker.points = _points(part.triangles.reshape(-1, 3))
+            markers.append(marker)
+        return markers
+
+    def _lines(self, ns: str, lines: Matrix, colour: Colour, width: float) -> Marker:
+        """Return lines, shape (k, 2, 3), [m]."""
+        marker = self._marker(ns, 0, Marker.ADD, colour)
+        marker.type, marker.scale.x = Marker.LINE_LIST, width
+        marker.points = _points(lines.reshape(-1, 3))
+        return marker
+
+    def _text(self, ns: str, words: str, place: Vector, height: float, colour: Colour) -> Marker:
+        marker = self._marker(ns, 0, Marker.ADD, colour)
+        marker.type, marker.text, marker.scale.z = Marker.TEXT_VIEW_FACING, words, height
+        marker.pose.position = _points(place[None])[0]
+        return marker
+
+    def _marker(self, ns: str, number: int, action: int, colour: Colour = _LINE) -> Marker:
+        marker = Marker(ns=ns, id=number, action=action, lifetime=Duration(sec=LIFETIME))
+        marker.pose.orientation.w = 1.0
+        marker.color = ColorRGBA(r=colour[0], g=colour[1], b=colour[2], a=colour[3])
+        return marker
+
+
+_TYPES: Final[dict[str, int]] = {
+    "sphere": Marker.SPHERE,
+    "cylinder": Marker.CYLINDER,
+    "box": Marker.CUBE,
+    "triangles": Marker.TRIANGLE_LIST,
+}
+
+
+def _colour(room: float) -> Colour:
+    """Return red where commands are refused, yellow near it, grey where nothing is asked or known."""
+    if not np.isfinite(room):
+        return UNKNOWN
+    return RED if room < RESERVE else YELLOW if room < NEAR else GREEN
+
+
+def _pose(turn: Matrix, shift: Vector) -> Pose:
+    (px, py, pz), (x, y, z, w) = shift.tolist(), pin.Quaternion(turn).coeffs().tolist()
+    return Pose(position=Point(x=px, y=py, z=pz), orientation=Quaternion(x=x, y=y, z=z, w=w))
+
+
+def _points(points: Matrix) -> list[Point]:
+    return [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]

@@ -1,0 +1,94 @@
+"""What the tests of `explain` record: armed, a NaN refused, then set-points toward the table until they are stopped."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from safety_supervisor import Supervisor, load_config
+from safety_supervisor.core.types import (
+    Actuate,
+    Boot,
+    Decision,
+    EstopInput,
+    Event,
+    JointStates,
+    OperatorAct,
+    SourceEndpoints,
+    SourceLiveliness,
+    StreamCommand,
+    Tick,
+)
+from safety_supervisor.evidence.feed import EventFeed, describe_boot
+
+CONFIGURATION = Path(__file__).parents[2] / "config" / "panda.yaml"
+HOME = np.array([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785])
+LOW = np.array([0.0, 0.65, 0.0, -2.2, 0.0, 2.85, 0.785])
+"""The hand reaches into the table."""
+
+
+@dataclass(frozen=True)
+class RecordedBoot:
+    """A log and what really happened.
+
+    Attributes:
+        path: the log.
+        stop: the decision that stopped the stream.
+        commanded: set-point that was sent last before it.
+        decisions: all of them.
+    """
+
+    path: Path
+    stop: Decision
+    commanded: tuple[float, ...]
+    decisions: tuple[Decision, ...]
+
+
+def record(directory: Path) -> RecordedBoot:
+    configuration = load_config(CONFIGURATION)
+    supervisor = Supervisor(configuration)
+    feed = EventFeed(directory, describe_boot(configuration, "boot", "nonce"))
+    names, period = configuration.robot.joints, configuration.timing.period
+    sent, robot = tuple(HOME.tolist()), tuple(HOME.tolist())
+    decisions: list[Decision] = []
+    stop: tuple[Decision, tuple[float, ...]] | None = None
+    count = 0
+    for cycle in range(1500):
+        now = 1_000_000_000 + cycle * period
+        events: list[Event] = [Boot(now, "boot", "nonce", False, "")] if cycle == 0 else []
+        events.append(JointStates(now, names, robot, (), now, now))
+        if cycle == 120:
+            events += [SourceEndpoints(now, "planner", 1), SourceLiveliness(now, "planner", True)]
+            events.append(OperatorAct(now, "reset", "ada", "", -1, "r1"))
+        if cycle == 130:
+            events.append(OperatorAct(now, "start", "ada", "auto", -1, "r2"))
+        if cycle == 135:
+            target = (math.nan, *HOME[1:].tolist())
+            events.append(StreamCommand(now, "planner", names, target, (), 0, 0, now, "", ""))
+        if cycle >= 140 and (cycle - 140) * period >= count * 10_000_000 and stop is None:
+            share = min(1.0, count / 400)
+            count += 1
+            smooth = share**3 * (10 - 15 * share + 6 * share**2)
+            target = tuple((HOME + smooth * (LOW - HOME)).tolist())
+            events.append(StreamCommand(now, "planner", names, target, (), 0, 0, now, "", ""))
+        events.append(Tick(now, now, EstopInput("run", received_at=now)))
+        for event in events:
+            effects = supervisor.handle(event)
+            feed.record(event, effects)
+            before = sent
+            for effect in effects:
+                if isinstance(effect, Actuate):
+                    sent = effect.positions
+                elif isinstance(effect, Decision):
+                    decisions.append(effect)
+                    if effect.pose and stop is None:
+                        stop = effect, before
+        robot = sent
+        feed.flush()
+    assert feed.close(30.0)
+    assert stop is not None, decisions
+    (path,) = directory.glob("*.events")
+    return RecordedBoot(path, *stop, tuple(decisions))
