@@ -93,6 +93,10 @@ class Arm:
         if self._cycles % _MEASURED_EVERY == 0:
             self.handle(JointStates(self.now - 200_000, self._names, self._measured[0], (), self.now, self.now))
         self._cycles += 1
+        self.tick()
+
+    def tick(self) -> None:
+        """Begin a control cycle now."""
         self.handle(Tick(self.now, self.now, EstopInput("run", received_at=self.now - 1000)))
 
     def run(self, cycles: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +48,16 @@ class Bench:
             self.obstacles,
             self.configuration.geometry.left_out,
         )
+
+    def without(self, zone: str) -> Bench:
+        """Return the bench with a supervisor that does not know a zone; the judge's cell stays as it is."""
+        zones = tuple(one for one in self.configuration.zones if one.name != zone)
+        return replace(self, configuration=replace(self.configuration, zones=zones))
+
+    @property
+    def period(self) -> float:
+        """Control period, [s]."""
+        return self.configuration.timing.period * 1e-9
 
     @property
     def lower(self) -> Array:

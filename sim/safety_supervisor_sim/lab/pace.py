@@ -51,6 +51,10 @@ class Pace:
             velocity *= min(1.0, _FRAME_SHARE * self._frame_speed / max(speed, 1e-9))
         return velocity * pace
 
+    def shares(self, acceleration: float, jerk: float) -> tuple[Array, Array]:
+        """Return shares of the acceleration and jerk limits, shape (n,) each, [rad/s^2], [rad/s^3]."""
+        return acceleration * self._limits.acceleration, jerk * self._limits.jerk
+
     def ramp(self, velocity: Array) -> float:
         """Return the time in which a velocity, shape (n,), can be reached from rest, [s]."""
         limits = self._limits
