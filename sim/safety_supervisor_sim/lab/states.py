@@ -14,10 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from safety_supervisor.core.checks.clearance import RESERVE
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import Scene
-from safety_supervisor.core.settings import ZoneKind
+from safety_supervisor.core.scene import RESERVE
+from safety_supervisor.core.verifier import Verifier
 from safety_supervisor_sim.lab.bench import Bench
 from safety_supervisor_sim.oracle.touch import Array, Look, TouchJudge
 from safety_supervisor_sim.oracle.way import SIGHT, Seen
@@ -138,10 +136,7 @@ class _Laboratory:
     """Scene and judge side by side."""
 
     def __init__(self, bench: Bench, judge: TouchJudge) -> None:
-        configuration = bench.configuration
-        model = RobotModel(configuration.robot, configuration.geometry.volumes)
-        zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
-        self._scene = Scene(model, configuration.geometry, zones, configuration.tracking.path_error)
+        self._scene = Verifier(bench.configuration).scene
         self._bench = bench
         self._judge = judge
         self._result = States()
