@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from safety_supervisor_sim.lab.cli import geometry_oracle
+
 Seconds = Annotated[float, typer.Option(help="About how long it may take; fewer seconds, fewer acts.", min=10.0)]
 Headless = Annotated[bool, typer.Option("--headless", help="One line an act instead of the live table.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Only the summary on standard output, as JSON.")]
@@ -60,7 +62,8 @@ def demo(
     raise typer.Exit(0 if summaries[0]["ok"] else 1)
 
 
-sim_app = typer.Typer(no_args_is_help=True, help="Scenarios in simulation.")
+sim_app = typer.Typer(no_args_is_help=True, help="Scenarios in simulation, and the geometry's judge.")
+sim_app.command("geometry-oracle")(geometry_oracle)
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenario files.", show_default=False)]
 
 

@@ -1,0 +1,213 @@
+"""A real supervisor around an ideal arm, without ROS: events in, set-points out, in scripted time."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.supervisor import Supervisor
+from safety_supervisor.core.types import (
+    Actuate,
+    Boot,
+    Decision,
+    Effect,
+    EstopInput,
+    Event,
+    JointStates,
+    OperatorAct,
+    Reply,
+    SourceEndpoints,
+    SourceLiveliness,
+    StopRequested,
+    StreamCommand,
+    Tick,
+    TrajectoryCommand,
+)
+from safety_supervisor_sim.agent.motions import Sample
+from safety_supervisor_sim.oracle.touch import Array
+
+SOURCE: Final = "planner"
+START: Final = 1_000_000_000
+_LAG: Final = 2  # cycles from a set-point to its measurement
+_MEASURED_EVERY: Final = 5  # cycles; every 20 ms is well within the time-out
+_PATIENCE: Final = 3000  # cycles
+
+
+class Stuck(RuntimeError):
+    """The supervisor did not come to where a run begins."""
+
+
+class Arm:
+    """One boot of a supervisor, and an arm that is measured where it was commanded two cycles before.
+
+    Attributes:
+        supervisor: the real one.
+        now: steady clock, [ns].
+        rows: set-points since `begin`, the one before included, each shape (n,), [rad].
+        sent: what was actuated since `begin`.
+        decisions: since `begin`.
+    """
+
+    def __init__(self, configuration: Configuration, pose: Array) -> None:
+        """Boot with the arm at rest at a pose, shape (n,), [rad], and lead it through the acts into AUTO.
+
+        Raises:
+            Stuck: it does not reach AUTO: the pose is no place to start from.
+        """
+        self.supervisor = Supervisor(configuration)
+        self._names = configuration.robot.joints
+        self._sources = tuple(source.name for source in configuration.sources)
+        self.period = configuration.timing.period
+        self.now = START
+        self._measured: deque[tuple[float, ...]] = deque([tuple(pose.tolist())] * (_LAG + 1), maxlen=_LAG + 1)
+        self._cycles = 0
+        self._acts = 0
+        self._verifying: set[str] = set()
+        self.rows: list[Array] = [pose]
+        self.sent: list[Actuate] = []
+        self.decisions: list[Decision] = []
+        self.handle(Boot(self.now, "lab", "", False, ""))
+        self.arm()
+
+    # -- events ----------------------------------------------------------------------------
+
+    def handle(self, event: Event) -> tuple[Effect, ...]:
+        """Give the supervisor an event and keep what comes out."""
+        effects = self.supervisor.handle(event)
+        for effect in effects:
+            if isinstance(effect, Decision):
+                self.decisions.append(effect)
+                self._verifying.discard(effect.command)
+            elif isinstance(effect, Actuate):
+                self.sent.append(effect)
+                self.rows.append(np.array(effect.positions))
+                self._measured.append(effect.positions)
+        return effects
+
+    def cycle(self) -> None:
+        """Run one control cycle."""
+        self.now += self.period
+        if self._cycles % _MEASURED_EVERY == 0:
+            self.handle(JointStates(self.now - 200_000, self._names, self._measured[0], (), self.now, self.now))
+        self._cycles += 1
+        self.tick()
+
+    def tick(self) -> None:
+        """Begin a control cycle now."""
+        self.handle(Tick(self.now, self.now, EstopInput("run", received_at=self.now - 1000)))
+
+    def run(self, cycles: int) -> None:
+        """Run control cycles."""
+        for _ in range(cycles):
+            self.cycle()
+
+    def stream(self, positions: Array) -> None:
+        """Send a streamed set-point, shape (n,), [rad]."""
+        values = tuple(positions.tolist())
+        self.handle(StreamCommand(self.now, SOURCE, self._names, values, (), 0, 0, self.now, "", ""))
+
+    def trajectory(self, times: list[float], samples: list[Sample]) -> None:
+        """Send a trajectory of points with velocities and accelerations; none cancels."""
+        self._acts += 1
+        command = f"t{self._acts}"
+        if samples:
+            self._verifying.add(command)
+        counts = (len(self._names),) * len(samples)
+        blocks = [
+            np.array([getattr(sample, name) for sample in samples], dtype=np.float64).tobytes()
+            for name in ("position", "velocity", "acceleration")
+        ]
+        self.handle(
+            TrajectoryCommand(
+                self.now,
+                SOURCE,
+                self._names if samples else (),
+                tuple(round(time * 1e9) for time in times),
+                blocks[0],
+                counts,
+                blocks[1],
+                counts,
+                blocks[2],
+                counts,
+                0,
+                0,
+                self.now,
+                f"cid:{command}",
+                "",
+            )
+        )
+
+    def request_stop(self) -> None:
+        """Ask for a protective stop, as anyone may."""
+        self.handle(StopRequested(self.now, "lab", "at random"))
+
+    # -- people ----------------------------------------------------------------------------
+
+    def arm(self) -> None:
+        """Lead the supervisor into AUTO by a person's two acts.
+
+        Raises:
+            Stuck: it does not get there.
+        """
+        for _ in range(_PATIENCE):
+            state = self.supervisor.state
+            if state.startswith("AUTO"):
+                return
+            if state == "LOCKED":
+                for name in self._sources:
+                    self.handle(SourceEndpoints(self.now, name, 1))
+                    self.handle(SourceLiveliness(self.now, name, True))
+                self._act("reset", "")
+            elif state == "READY":
+                self._act("start", "auto")
+            self.run(5)
+        raise Stuck(f"{self.supervisor.state}, {[d.code for d in self.decisions[-3:]]}")
+
+    def _act(self, act: str, target: str) -> bool:
+        self._acts += 1
+        request = str(self._acts)
+        event = OperatorAct(self.now, act, "lab", target, -1, request)  # type: ignore[arg-type]
+        return any(isinstance(effect, Reply) and effect.ok for effect in self.handle(event))
+
+    # -- what is seen ----------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Forget what came out, but for the last set-point."""
+        self.rows = self.rows[-1:]
+        self.sent = []
+        self.decisions = []
+
+    @property
+    def pose(self) -> Array:
+        """The last set-point, shape (n,), [rad]."""
+        return self.rows[-1]
+
+    @property
+    def moving(self) -> bool:
+        """Whether anything moves or is about to."""
+        last = self.sent[-1] if self.sent else None
+        return (
+            self.supervisor.state in ("AUTO/MOVING", "STOPPING")
+            or bool(self._verifying)
+            or (last is not None and last.moving)
+        )
+
+    @property
+    def refused(self) -> Decision | None:
+        """The first command since `begin` that was refused or stopped."""
+        return next((one for one in self.decisions if one.verdict in ("REJECT", "STOP")), None)
+
+    def settle(self) -> None:
+        """Run until the arm rests.
+
+        Raises:
+            Stuck: it goes on and on.
+        """
+        for _ in range(_PATIENCE):
+            self.cycle()
+            if not self.moving:
+                return
+        raise Stuck(f"{self.supervisor.state} and still moving")

@@ -1,0 +1,100 @@
+"""The whole campaign: five parts in chunks, each chunk with a seed of its own, so that the number of processes changes
+nothing that comes out."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from safety_supervisor_sim.lab.bench import Bench, load_bench
+from safety_supervisor_sim.lab.closed_loop import ClosedLoop, judge_closed_loop
+from safety_supervisor_sim.lab.motions import Motions, judge_motions
+from safety_supervisor_sim.lab.pick_place import PickPlace, judge_pick_place
+from safety_supervisor_sim.lab.states import States, judge_states
+from safety_supervisor_sim.lab.tunnel import Tunnel, judge_tunnel
+
+Result = States | Motions | Tunnel | PickPlace | ClosedLoop
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the campaign.
+
+    Attributes:
+        judge: plays and judges one chunk: bench, seed, amount.
+        empty: makes a result to which chunks are added.
+        chunk: amount at a time.
+        about: for people, with the unit of the amount.
+    """
+
+    judge: Callable[[Bench, tuple[int, ...], Any], Result]
+    empty: Callable[[], Result]
+    chunk: float
+    about: str
+
+
+PARTS: Final[Mapping[str, Part]] = {
+    "states": Part(judge_states, States, 5000, "random states"),
+    "motions": Part(judge_motions, Motions, 250, "random motions"),
+    "tunnel": Part(judge_tunnel, Tunnel, 5, "ways through the plate"),
+    "pick_place": Part(judge_pick_place, PickPlace, 25, "clear pick-and-place motions"),
+    "closed_loop": Part(judge_closed_loop, ClosedLoop, 60, "seconds of the closed loop"),
+}
+
+
+@lru_cache(maxsize=1)
+def _bench() -> Bench:
+    """One a process."""
+    return load_bench()
+
+
+def _run_chunk(name: str, seed: tuple[int, ...], amount: float) -> Result:
+    whole = name == "closed_loop"
+    return PARTS[name].judge(_bench(), seed, amount if whole else round(amount))
+
+
+def _chunks(amounts: Mapping[str, float], seed: int) -> Iterator[tuple[str, tuple[int, ...], float]]:
+    for number, (name, part) in enumerate(PARTS.items()):
+        left, index = amounts[name], 0
+        while left > 0:
+            amount = min(part.chunk, left)
+            yield name, (seed, number, index), amount
+            left, index = left - amount, index + 1
+
+
+def run_campaign(amounts: Mapping[str, float], seed: int, processes: int, progress: Progress) -> dict[str, Any]:
+    """Run all parts.
+
+    Args:
+        amounts: of each of `PARTS`; 0 leaves one out.
+        seed: of everything that is drawn.
+        processes: at a time.
+        progress: told part and amount of each chunk that is done.
+
+    Returns:
+        By part, ready for JSON; `ok` is true when nothing was touched and the controls show that the judge sees.
+    """
+    results = {name: part.empty() for name, part in PARTS.items() if amounts[name] > 0}
+    context = multiprocessing.get_context("spawn")  # PyBullet's worlds do not survive a fork
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        jobs = {pool.submit(_run_chunk, *chunk): chunk for chunk in _chunks(amounts, seed)}
+        try:
+            for job in as_completed(jobs):
+                name, _, amount = jobs[job]
+                results[name].add(job.result())  # type: ignore[arg-type]
+                progress(name, amount)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    told = {name: result.as_dict() for name, result in results.items()}
+    return {"ok": all(map(_good, told.values())), "seed": seed, **told}
+
+
+def _good(told: Mapping[str, Any]) -> bool:
+    """Whether a part is as it has to be; a control that crosses nothing means that the judge sees nothing."""
+    return told.get("violations", 0) == 0 and told.get("control_crossed", 1) > 0
