@@ -263,6 +263,7 @@ def test_tolerances(client: Client, agent: Agent) -> None:
 def test_an_agent_that_dies_while_its_goal_plays_ends_in_the_kept_stop(
     cell_rig: Rig, client: Client, supervisor: Process, number: signal.Signals
 ) -> None:
+    causes: list[str] = []
     for _ in range(3):
         client.arm()
         start = client.pose()
@@ -275,6 +276,7 @@ def test_an_agent_that_dies_while_its_goal_plays_ends_in_the_kept_stop(
         try:
             client.wait_for(lambda: moves() or not client.state.startswith("AUTO"), "motion", 30.0)
             if not moves():
+                causes.append(client.status["cause"])
                 continue  # a machine that is held up stopped it before it began
             mortal.send(number)
             client.wait_for(lambda: "E_SOURCE_DIED" in client.codes(), "the loss of the client")
@@ -284,7 +286,7 @@ def test_an_agent_that_dies_while_its_goal_plays_ends_in_the_kept_stop(
         finally:
             cell_rig.kill(mortal)  # what it leaves in shared memory is cleared, and no later test meets it
             client.wait_for(lambda: not clients_of(client.node, ACTION), "the client has gone", 60.0)
-    raise AssertionError("stopped before it began, again and again")
+    raise AssertionError(f"stopped before it began, again and again: {causes}")
 
 
 def test_a_dead_gate_ends_in_the_kept_stop_and_comes_back(client: Client, agent: Agent, supervisor: Process) -> None:
