@@ -160,7 +160,7 @@ def test_reduced_ends_by_itself_after_two_seconds_and_not_at_its_edge(rigs: Rigs
     perception.walk = lambda t: np.array([at_edge]) + [[0.03 * np.sin(7.0 * t), 0.0, 0.0]]
     rig.seconds(8.0)
     assert states(rig)[-2:] == ["AUTO/HOLDING", "AUTO/REDUCED"], "entered once, never left"
-    perception.walk = standing((at_edge[0] + 0.06, 0.0, 0.6))
+    perception.walk = standing((at_edge[0] + 0.1, 0.0, 0.6))
     rig.seconds(3.0)
     assert states(rig)[-1] == "AUTO/REDUCED", "10 % more are needed to leave"
     left = perception.time
