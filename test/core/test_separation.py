@@ -160,6 +160,9 @@ def test_reduced_ends_by_itself_after_two_seconds_and_not_at_its_edge(rigs: Rigs
     perception.walk = lambda t: np.array([at_edge]) + [[0.03 * np.sin(7.0 * t), 0.0, 0.0]]
     rig.seconds(8.0)
     assert states(rig)[-2:] == ["AUTO/HOLDING", "AUTO/REDUCED"], "entered once, never left"
+    perception.walk = standing((at_edge[0] + 0.1, 0.0, 0.6))
+    rig.seconds(3.0)
+    assert states(rig)[-1] == "AUTO/REDUCED", "10 % more are needed to leave"
     left = perception.time
     away = np.array([[1.0, 0.0, 0.0]])
     perception.walk = lambda t: np.array([at_edge]) + away * min(0.6, 1.5 * max(0.0, t - left))
@@ -257,6 +260,26 @@ def test_a_person_who_vanishes_far_away_is_forgotten_after_two_seconds(rigs: Rig
     rig.seconds(0.4)
     assert rig.status.people == "0 points"
     assert rig.state == "AUTO/HOLDING"
+
+
+@pytest.mark.redteam(54)
+def test_a_person_who_vanished_is_not_forgotten_while_the_robot_stops_for_him(rigs: Rigs) -> None:
+    rig = rigs(CONFIGURATION)
+    perception = Perception(rig).auto()
+    perception.walk = standing(near(rig, 3.55))
+    rig.seconds(0.5)
+    perception.walk = nobody
+    swing(rig, by=0.2, duration=3.0)
+    rig.until("STOPPING")
+    assert rig.status.cause == "E_SEPARATION"
+    seen = int(rig.supervisor._watch._check.people.seen[0])  # type: ignore[union-attr]
+    assert 1.7 < (rig.now - seen) / 1e9 < 2.1
+    while rig.state == "STOPPING":
+        assert rig.supervisor._watch._check.people.seen.tolist() == [seen]  # type: ignore[union-attr]
+        rig.cycle()
+    assert (rig.now - seen) / 1e9 > 2.01, "it would have been forgotten meanwhile"
+    rig.seconds(0.1)
+    assert rig.status.people == "0 points"
 
 
 def stale(perception: Perception) -> None:
