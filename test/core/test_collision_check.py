@@ -372,6 +372,25 @@ def test_a_pose_that_is_not_finite_is_our_own_fault() -> None:
 
 
 @pytest.mark.requirement("SR-036")
+def test_a_distance_of_a_path_or_of_what_is_measured_that_is_not_finite_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    zero = np.zeros((1, 7))
+    for moving in (True, False):
+        rig = Rig().auto()
+        rig.seconds(0.1)
+        with monkeypatch.context() as patch:
+            patch.setattr(Scene, "distances", lambda self, q: np.full(len(self.pairs), np.nan))
+            if moving:
+                rig.trajectory([1.0], rig.output[None, :] + 0.1, zero, zero)
+            else:
+                rig.supervisor._inputs.measured._room = None
+            rig.seconds(0.3)
+        rig.until("FAULT")
+        assert rig.status.cause == "E_NOT_FINITE_RESULT"
+
+
+@pytest.mark.requirement("SR-036")
 def test_a_distance_that_is_not_finite_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the library gives is looked at, whatever it is, also in the middle of a motion."""
     for value in (np.nan, 1.7976931348623157e308, -np.inf):
