@@ -26,14 +26,14 @@ from safety_supervisor.core.types import StreamCommand
 
 PICK = np.array([0.5, -0.5, 0.2, -2.1, 0.1, 1.7, 0.9])
 PLACE = np.array([-0.6, -0.4, 0.0, -2.0, 0.0, 1.7, 0.6])
-LOW = np.array([0.0, 0.32, 0.0, -2.1, 0.0, 2.42, 0.785])
+LOW = np.array([0.0, 0.568, 0.0, -2.1, 0.0, 2.668, 0.785])
 """The fingers a few millimetres above the margin of the table."""
 
 CELL = (
     Zone("pole", ZoneKind.KEEP_OUT, Cylinder((-0.5, 0.4, 0.0), (-0.5, 0.4, 1.2), 0.05), (), 0.02),
     Zone("wall", ZoneKind.KEEP_OUT, Box((0.0, -0.85, 0.6), (1.6, 0.02, 1.2)), (), 0.02),
     Zone("shelf", ZoneKind.KEEP_OUT, Box((-0.7, -0.3, 0.9), (0.3, 0.6, 0.02)), (), 0.02),
-    Zone("plate", ZoneKind.KEEP_OUT, Box((0.75, 0.0, 0.15), (0.2, 0.3, 0.005)), (), 0.01),
+    Zone("plate", ZoneKind.KEEP_OUT, Box((0.2, -0.65, 0.4), (0.3, 0.2, 0.005)), (), 0.01),
 )
 
 
@@ -112,17 +112,19 @@ def _at_the_margin(n: int) -> tuple[FullLoop, int]:
     refused = 0
     while len(loop.decisions.cpu) < n:
         start = np.array(loop.robot)
-        goal = LOW * [0, 1, 1, 1, 1, 1, 1] + [0.35 if start[0] < 0 else -0.35, 0.06, 0, 0, 0, 0, 0]
+        goal = LOW + [0.35 if start[0] < 0 else -0.35, 0.025, 0, 0, 0, 0, 0]
         for q in _blend(start, goal, 0.8):
             loop.send(q)
             if loop.supervisor.state != "AUTO/MOVING":
                 refused += 1
                 break
-        loop.run(150)
+        loop.run(150)  # past the time in which what is streamed on is excused
         back = np.array(loop.robot)
         for q in _blend(back, np.array([back[0], *LOW[1:]]), 0.3):
             loop.send(q)
-        loop.run(150)
+        loop.run(50)
+    if not refused:
+        raise RuntimeError("the benchmark never came to the margin")
     return loop, refused
 
 

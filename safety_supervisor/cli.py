@@ -126,6 +126,8 @@ def summarise(configuration: Configuration) -> dict[str, Any]:
             for i, name in enumerate(configuration.robot.joints)
         },
         "frame_speed": configuration.envelope.frame_speed,
+        "volumes": {link: len(shapes) for link, shapes in configuration.geometry.volumes.items()},
+        "left_out": sorted(" and ".join(sorted(pair)) for pair in configuration.geometry.left_out),
         "zones": {zone.name: zone.kind.value for zone in configuration.zones},
         "sources": {
             source.name: {
@@ -165,6 +167,8 @@ def notes(configuration: Configuration) -> list[str]:
         found.append("there is no e-stop device: a rogue publisher can be reported, not stopped by relays")
     if configuration.envelope.frame_speed is None:
         found.append("envelope.frame_speed is null: link frames are as fast as the joints make them")
+    if not configuration.geometry.volumes:
+        found.append("geometry.volumes is empty: links are points, and nothing keeps them from each other")
     if not configuration.zones:
         found.append("zones is empty: the workspace is as large as the joints allow")
     if not configuration.evidence.record_events:
@@ -196,6 +200,10 @@ def _print_summary(configuration: Configuration) -> None:
         lists = (", ".join(source["groups"]), ", ".join(source["commands"]))
         sources.add_row(name, source["kind"], str(source["priority"]), *lists, f"{source['period']:g} s")
     console.print(sources)
+    shapes, left_out = summary["volumes"], ", ".join(summary["left_out"]) or "nothing"
+    console.print(
+        f"volumes: {sum(shapes.values())} shapes of {len(shapes)} links, left out: {left_out}", soft_wrap=True
+    )
     zones = ", ".join(f"{name} ({kind})" for name, kind in summary["zones"].items()) or "none"
     console.print(f"zones: {zones}", soft_wrap=True)
     output = summary["output"]

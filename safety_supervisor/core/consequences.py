@@ -38,6 +38,8 @@ class Consequences:
         if ruling.verdict != "REJECT" or ruling.violation is None or ruling.repeated:
             return set()
         self.hold_if_stopped(ruling.violation.code, now)
+        if ruling.violation.code is Code.NOT_FINITE_RESULT:
+            return {Code.NOT_FINITE_RESULT}
         return self._count_refusal(ruling.source, ruling.violation, ruling.count, now)
 
     def of_note(self, note: Note, now: Nanoseconds) -> set[Code]:

@@ -230,7 +230,10 @@ class Inputs:
             self.conditions.note(code, code in limits)
         if event.at - self._workspace_checked >= _WORKSPACE_EVERY:
             self._workspace_checked = event.at
-            self.conditions.note(Code.MEASURED_WORKSPACE, measured.workspace_code() is not None)
+            found = measured.workspace_code()
+            self.conditions.note(Code.MEASURED_WORKSPACE, found is Code.MEASURED_WORKSPACE)
+            if found is Code.NOT_FINITE_RESULT:
+                causes.add(found)
         if state in _TRACKED and placed and not measured.follows():
             causes.add(Code.TRACKING)
         return causes | self.pressing(state)

@@ -5,12 +5,14 @@ Measurements are judged, never fed back as commands. Requirements: SR-008, SR-02
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from safety_supervisor.core.checks.clearance import STEP
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import Configuration
@@ -157,9 +159,11 @@ class MeasuredState:
         return tuple(codes)
 
     def workspace_code(self) -> Code | None:
-        """Return whether a measured body touches another or a zone; margins are there to absorb what is measured.
+        """Return whether a measured body touches another or a zone, or that this can not be told.
 
-        A pose whose distances are known answers for those around it, see `Scene.reach`.
+        Margins are there to absorb what is measured, and are not counted; what is nearer than STEP is taken for
+        touching, since then no way out is left but RECOVERY. A pose whose distances are known answers for those around
+        it, see `Scene.reach`.
         """
         if self._scene.empty:
             return None
@@ -168,10 +172,11 @@ class MeasuredState:
             if (self._scene.reach.dot(np.abs(self.positions - pose)) < distances).all():
                 return None
         distances = self._scene.distances(self.positions)
-        if (distances >= 0.0).all():
-            self._room = self.positions.copy(), distances
+        lowest = distances.min()
+        if lowest >= STEP:
+            self._room = self.positions.copy(), distances - STEP
             return None
-        return Code.MEASURED_WORKSPACE
+        return Code.MEASURED_WORKSPACE if math.isfinite(lowest) else Code.NOT_FINITE_RESULT
 
     def follows(self) -> bool:
         """Whether every joint is within its bound of what was commanded during the tracking delay (SR-028)."""

@@ -124,6 +124,18 @@ class RobotModel:
             np.array([row.effort for row in rows]),
         )
 
+    def whole_range(self) -> tuple[Vector, Vector]:
+        """Return positions between which every configuration of the URDF's limits lies, twice shape (n,), [rad] or [m].
+
+        A continuous joint goes once round; infinite where another joint follows it by a fraction and so does not.
+        """
+        lower, upper, _, _ = self.urdf_limits()
+        for index in np.flatnonzero(np.isinf(lower) & np.isinf(upper)).tolist():
+            followers = [follow.multiplier for follow in self._follow.values() if follow.source == index]
+            if all(multiplier.is_integer() for multiplier in followers):
+                lower[index], upper[index] = -math.pi, math.pi
+        return lower, upper
+
     def configure(self, q: Vector) -> Vector:
         """Return Pinocchio's configuration for commanded positions, shape (n,), [rad] or [m]; not to be kept."""
         if not self._fill:

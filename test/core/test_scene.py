@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import coal
 import numpy as np
@@ -330,6 +331,16 @@ def test_what_can_touch_in_one_corner_of_its_range_is_asked() -> None:
     assert not never_touches(lambda q: 9.0, np.array([1.0, 1.0, 1.0, 0.0]), 0.05, lower, upper), "three joints"
     assert not never_touches(lambda q: np.nan, reach, 0.05, lower, upper)
     assert not never_touches(lambda q: 9.0, reach, 0.05, lower, np.full(4, np.inf))
+
+
+def test_a_continuous_joint_that_another_follows_by_a_fraction_has_no_whole_range() -> None:
+    model = BRANCHED_SCENE.model
+    lower, upper = model.whole_range()
+    assert (lower[1], upper[1]) == (-math.pi, math.pi), "a follower twice as fast goes round too"
+    robot = replace(BRANCHED_ROBOT, urdf=BRANCHED.replace('multiplier="-2"', 'multiplier="0.5"'))
+    lower, upper = RobotModel(robot).whole_range()
+    assert (lower[1], upper[1]) == (-math.inf, math.inf), "half a turn is not all of it"
+    assert (lower[0], upper[0]) == (-1.0, 2.0)
 
 
 def test_margins_grow_by_what_the_path_error_can_take() -> None:

@@ -47,9 +47,17 @@ _HALVES: Final = {
 
 
 class _Stretch(NamedTuple):
-    """A stretch of way: its pieces as Bezier control points, and rooms, or less, at its two ends, shape (P,), [m]."""
+    """A stretch of way: its pieces as Bezier control points, their length, and rooms, or less, at its two ends.
+
+    Attributes:
+        pieces: shapes (2, n) and (4, n), [rad].
+        way: shape (n,), [rad].
+        first: shape (P,), [m].
+        last: the same.
+    """
 
     pieces: tuple[Matrix, ...]
+    way: Vector
     first: Vector
     last: Vector
 
@@ -75,7 +83,7 @@ class Clearance:
         self._oldest = 0
         self._first: Vector = np.zeros(self._poses.shape[1])
         self._last = self._first
-        self._both: Vector = np.full(self._rooms.shape[1], -np.inf)
+        self._both: Vector = np.full(self._rooms.shape[1], -np.inf)  # proves nothing
 
     def quick(self, way: Vector, first: Vector, last: Vector) -> bool:
         """Whether the last proof covers this way, too: lengthened to begin and end where that one did.
@@ -130,17 +138,18 @@ class Clearance:
             last: the same where it ends.
             detail: for the violation.
         """
-        unproven = [_Stretch(pieces, first, last)]
+        unproven = [_Stretch(pieces, way_along(pieces), first, last)]
         left = QUERY_LIMIT
         while unproven:
             stretch = unproven.pop()
             if self._proven(stretch):
                 continue
-            before, after = _halve_longest(stretch.pieces, self._reach)
+            before, after = _halve_longest(stretch.pieces)
             middle = after[0][0]
             known = self.bound(middle[None])[0]
-            halves = _Stretch(after, known, stretch.last), _Stretch(before, stretch.first, known)
-            if self._proven(halves[0]) and self._proven(halves[1]):
+            second = _Stretch(after, way_along(after), known, stretch.last)
+            first_half = _Stretch(before, way_along(before), stretch.first, known)
+            if self._proven(second) and self._proven(first_half):
                 continue
             if left == 0:
                 return self._unproven(stretch)
@@ -148,7 +157,7 @@ class Clearance:
             asked = self.clear(middle, detail)
             if isinstance(asked, Violation):
                 return asked
-            unproven += [_Stretch(after, asked, stretch.last), _Stretch(before, stretch.first, asked)]
+            unproven += [second._replace(first=asked), first_half._replace(last=asked)]
         return None
 
     def remember_proof(self, first: Vector, rooms_first: Vector, last: Vector, rooms_last: Vector) -> None:
@@ -156,7 +165,7 @@ class Clearance:
         self._first, self._last, self._both = first, last, rooms_first + rooms_last
 
     def _proven(self, stretch: _Stretch) -> bool:
-        return bool((self._reach.dot(way_along(stretch.pieces)) < stretch.first + stretch.last).all())
+        return bool((self._reach.dot(stretch.way) < stretch.first + stretch.last).all())
 
     def violation(self, rooms: Vector, q: Vector, detail: str) -> Violation:
         """Name the pair with the least room at a pose."""
@@ -168,7 +177,7 @@ class Clearance:
 
     def _unproven(self, stretch: _Stretch) -> Violation:
         """Name the pair that keeps a stretch from being proven with the poses that may be asked."""
-        lacking = self._reach.dot(way_along(stretch.pieces)) - stretch.first - stretch.last
+        lacking = self._reach.dot(stretch.way) - stretch.first - stretch.last
         return self.limit(QUERY_LIMIT, int(lacking.argmax()), "so many distances did not prove the way clear")
 
     def limit(self, number: int, index: int, detail: str) -> Violation:
@@ -202,11 +211,11 @@ def halve(piece: Matrix) -> tuple[Matrix, Matrix]:
     return first, second
 
 
-def _halve_longest(pieces: tuple[Matrix, ...], reach: Matrix) -> tuple[tuple[Matrix, ...], tuple[Matrix, ...]]:
-    """Cut a way in the middle of its longest piece."""
+def _halve_longest(pieces: tuple[Matrix, ...]) -> tuple[tuple[Matrix, ...], tuple[Matrix, ...]]:
+    """Cut a way in the middle of its longest piece, all joints added up."""
     index = len(pieces) - 1
     if index > 0:
-        longest = [reach.dot(_legs(piece)).max() for piece in pieces]
-        index = longest.index(max(longest))
+        lengths = [float(_legs(piece).sum()) for piece in pieces]
+        index = lengths.index(max(lengths))
     first, second = halve(pieces[index])
     return (*pieces[:index], first), (second, *pieces[index + 1 :])

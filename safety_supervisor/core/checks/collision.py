@@ -80,6 +80,7 @@ class PathCheck:
         self._clearance = Clearance(scene)
         self._leaving = Leaving(self._clearance)
         self._rooms: Vector | None = None
+        self._clear = False
 
     def advance(self, poses: Matrix, strides: int) -> tuple[int, Violation | None]:
         """Go on along a path.
@@ -103,8 +104,11 @@ class PathCheck:
                 self._rooms = rooms
             outcome: Vector | Violation | None
             if self._rooms.min() >= STEP:
+                self._clear = True
                 reached, simple, outcome = self._stride(poses[index : index + _WINDOW], self._rooms)
-            else:  # only a path that begins too near comes here: strides end where all is clear
+            elif self._clear:
+                return index, self._clearance.violation(self._rooms, "")
+            else:  # the path begins too near
                 way = (line(poses[index], poses[index + 1]),)
                 reached, simple, outcome = 1, False, self._leaving.follow(self._rooms, way, recovery=False)
             if isinstance(outcome, Violation):

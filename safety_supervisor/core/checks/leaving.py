@@ -1,6 +1,9 @@
 """The way out for a robot that is nearer to something than it may be: placed there, or stopped there.
 
-It may move where that brings no pair nearer that is too near, and no other pair too near. Requirement: SR-045.
+It may move where that brings no pair nearer that is too near, and no other pair too near. Distances are asked at poses
+so near each other that between them they are smaller by _DIP at most; where a way ended in such a dip, the next one may
+begin there. Together that is STEP, by which rooms are smaller than what is left beyond the margin: so a pair that keeps
+its margin where the way out begins keeps it all the way. Requirement: SR-045.
 """
 
 from __future__ import annotations
@@ -11,11 +14,12 @@ import numpy as np
 
 from safety_supervisor.core.checks.clearance import STEP, Clearance, halve, way_along
 from safety_supervisor.core.errors import Violation
-from safety_supervisor.core.scene import RESERVE
 from safety_supervisor.core.units import Matrix, Vector
 
-LEAVING_LIMIT: Final = 32
+LEAVING_LIMIT: Final = 40
 """Poses of one way that are asked."""
+
+_DIP: Final = STEP / 2
 
 _NOISE: Final = 2e-6  # [m], of a distance that does not change: Coal's tolerance for depths of penetration
 
@@ -23,9 +27,7 @@ _NOISE: Final = 2e-6  # [m], of a distance that does not change: Coal's toleranc
 class Leaving:
     """Judges ways out.
 
-    The rooms of the poses that were allowed are a floor that only rises. Poses that are asked lie so near each other
-    that rooms between them are smaller by STEP at most; by so much, and never more, the next way may begin and go below
-    the floor.
+    The rooms of the poses that were allowed are a floor that only rises, so that tolerances never add up.
     """
 
     def __init__(self, clearance: Clearance) -> None:
@@ -47,12 +49,12 @@ class Leaving:
         """
         clearance = self._clearance
         floor = np.minimum(start, STEP) if self._floor is None else self._floor
-        if not recovery and not (start + clearance.taken >= 0.0).all():
+        if not recovery and not (start + clearance.taken >= STEP).all():
             return clearance.violation(start, pieces[0][0], "it touches already; RECOVERY leads out")
         poses = self._cut(pieces)
         if poses is None:
             return clearance.limit(LEAVING_LIMIT, int(start.argmin()), "too fast where it is too near")
-        least = np.maximum(np.minimum(floor, start), floor - STEP) - _NOISE
+        least = np.maximum(np.minimum(floor, start), floor - _DIP + 2 * _NOISE) - _NOISE
         lowest = np.full_like(floor, STEP)
         for pose in poses:
             rooms = clearance.rooms(pose)
@@ -66,12 +68,12 @@ class Leaving:
         return None
 
     def _cut(self, pieces: tuple[Matrix, ...]) -> list[Vector] | None:
-        """Poses along a way between which nothing travels farther than RESERVE; None when they are too many."""
+        """Poses along a way between which nothing travels farther than 2 _DIP; None when they are too many."""
         poses: list[Vector] = []
         left = list(reversed(pieces))
         while left:
             piece = left.pop()
-            if (self._clearance.scene.reach.dot(way_along((piece,))) <= RESERVE).all():
+            if (self._clearance.scene.reach.dot(way_along((piece,))) <= 2.0 * _DIP).all():
                 poses.append(piece[-1])
             else:
                 first, second = halve(piece)
