@@ -45,31 +45,46 @@ def test_people_are_heard_and_kept_from(rig: Rig) -> None:
     client.wait_state("LOCKED", timeout=60.0)
     assert "E_PEOPLE_UNKNOWN" in client.call("/supervisor/reset").message
     perception = Perception(client)
-    client.wait_for(lambda: client.status["people"] == "0 points", "an empty cell")
-    client.arm()
-    client.play(travel=0.3, seconds=3.0)
 
-    perception.points = [(3.0, 0.0, 1.0)]
-    client.wait_state("AUTO/REDUCED")
+    def causes() -> str:
+        return client.status["active_causes"]
+
+    def known() -> None:
+        client.wait_for(lambda: "E_PEOPLE_UNKNOWN" not in causes() and "E_SEPARATION" not in causes(), "people known")
+
+    # What lasts is told in every state, so that a noisy machine's own stops are no matter.
+    client.wait_for(lambda: client.status["people"] == "0 points", "an empty cell")
+    known()
     perception.points = [(0.8, 0.0, 0.5)]
-    client.wait_state("LOCKED")
-    assert client.status["cause"] == "E_SEPARATION"
+    client.wait_for(lambda: "E_SEPARATION" in causes(), "somebody is too near")
     assert "E_SEPARATION" in client.call("/supervisor/reset").message
     perception.points = [(6.0, 0.0, 1.0)]
-    client.wait_for(lambda: client.status["active_causes"] == "", "who vanished is forgotten")
+    client.wait_for(lambda: client.status["people"] == "1 points", "who vanished is forgotten")
+    known()
 
-    client.arm()
     perception.points = [(math.nan, 0.0, 1.0)]
-    client.wait_for(lambda: client.status["cause"] == "E_PEOPLE_UNKNOWN", "a stop")
+    client.wait_for(lambda: "E_PEOPLE_UNKNOWN" in causes(), "a person somewhere")
     assert {"E_NOT_FINITE"} <= client.codes()
     perception.points = [(6.0, 0.0, 1.0)]
-    client.wait_for(lambda: client.status["active_causes"] == "", "people known again")
+    known()
 
     other = rig.client("rogue")
     other.publisher(PoseArray, "/supervisor/humans", STREAM)
-    client.wait_for(lambda: "E_PEOPLE_UNKNOWN" in client.status["active_causes"], "two publishers")
-    assert client.status["people"] == "unknown: 2 publishers"
+    client.wait_for(lambda: "E_PEOPLE_UNKNOWN" in causes(), "two publishers")
+    client.wait_for(lambda: client.status["people"] == "unknown: 2 publishers", "the reason")
     other.close()
-    client.wait_for(lambda: client.status["active_causes"] == "", "one publisher")
+    known()
+
+    for _ in range(5):
+        perception.points = [(6.0, 0.0, 1.0)]
+        client.arm()
+        client.spin(0.2)
+        perception.points = [(3.0, 0.0, 1.0)]
+        client.wait_for(lambda: client.state in ("AUTO/REDUCED", "LOCKED"), "a reaction")
+        if client.state == "AUTO/REDUCED":
+            break
+        client.spin(3.0)  # until who stood at 3 m is forgotten
+    assert client.state == "AUTO/REDUCED"
     perception.end()
     client.wait_for(lambda: client.status["people"].startswith("unknown: perception is"), "silence is everybody")
+    client.wait_state("LOCKED")
