@@ -158,8 +158,13 @@ class Painting:
                 pipe.close()
         self._ended.append(process)
 
+    def retire(self) -> None:
+        """End the process for good, and do not wait for it."""
+        self._starts = RESTARTS + 1
+        self._end()
+
     def close(self) -> None:
         """End the process."""
-        self._end()
+        self.retire()
         for process in self._ended:
             process.wait(timeout=2.0)

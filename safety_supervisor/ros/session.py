@@ -262,6 +262,7 @@ class Session:
     def request_stop(self, reason: str) -> None:
         """Ask for the kept stop before the end or a deactivation."""
         self.enter(StopRequested(time.monotonic_ns(), "node", reason))
+        self._painting.retire()  # a nice process takes its time to end on a busy machine
 
     @property
     def at_rest(self) -> bool:

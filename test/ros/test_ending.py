@@ -20,7 +20,7 @@ def test_a_signal_in_mid_motion_stops_the_robot_then_ends_everything(rig: Rig, n
     client.arm()
     client.play(travel=1.4, seconds=4.0)
     children = children_of(supervisor.process.pid)
-    assert len(children) == 2  # recorder and decoder
+    assert len(children) == 3  # recorder, decoder, painter
     client.spin(1.0)
     assert client.state == "AUTO/MOVING"
     shared = shared_memory.files_of(supervisor.process.pid)

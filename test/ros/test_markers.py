@@ -163,10 +163,15 @@ RESTING = ("AUTO/HOLDING", "LOCKED")
 
 def swing(client: Client, travel: float) -> None:
     """Arm where that is needed, and begin to turn joint 1."""
-    client.wait_state(*RESTING)
-    if client.state == "LOCKED":
-        client.arm()
-    client.play(travel=travel, seconds=4.0)
+    for attempt in range(3):
+        client.wait_state(*RESTING)
+        if client.state == "LOCKED":
+            client.arm()
+        try:
+            return client.play(travel=travel, seconds=4.0)
+        except AssertionError:
+            if attempt == 2 or client.state != "LOCKED":
+                raise
 
 
 def painters(process: Process) -> list[int]:
