@@ -77,8 +77,8 @@ class TouchError(RuntimeError):
 class TouchJudge:
     """A robot with its collision shapes in a cell of obstacles.
 
-    Judged are all pairs of links that no joint joins (a link without a shape joins its two neighbours), and every
-    obstacle against every link that a judged joint moves.
+    Judged are all pairs of links that a judged joint moves against each other, but not those that one joint joins (a link
+    without a shape joins its two neighbours), and every obstacle against every link that a judged joint moves.
 
     Attributes:
         links: links with shapes, the base first.
@@ -121,7 +121,12 @@ class TouchJudge:
         for index in shaped:
             self._check_margin(index)
         moved = [k for k, i in enumerate(shaped) if self._is_moved(tree, i)]
-        own = [(a, b) for b in range(len(shaped)) for a in range(b) if not self._adjacent(tree, shaped, a, b)]
+        own = [
+            (a, b)
+            for b in range(len(shaped))
+            for a in range(b)
+            if self._turn(tree, shaped[a], shaped[b]) and not self._adjacent(tree, shaped, a, b)
+        ]
         left = {frozenset(pair) for pair in apart}
         self.obstacles: tuple[str, ...] = tuple(obstacles)
         self._names = [*self.links]
@@ -314,6 +319,11 @@ class TouchJudge:
 
     def _is_moved(self, tree: Mapping[int, int], link: int) -> bool:
         return any(ancestor in self._joints for ancestor in _ancestors(tree, link))
+
+    def _turn(self, tree: Mapping[int, int], first: int, second: int) -> bool:
+        """Whether a judged joint moves two links against each other."""
+        between = set(_ancestors(tree, first)) ^ set(_ancestors(tree, second))
+        return not between.isdisjoint(self._joints)
 
     def _adjacent(self, tree: Mapping[int, int], shaped: Sequence[int], a: int, b: int) -> bool:
         """Whether one joint, or several with only shapeless links between them, joins two links."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from safety_supervisor_sim.oracle.touch import TOUCH, Array, Look, Near, TouchJudge
 
-SIGHT: Final = 0.08
+SIGHT: Final = 0.05
 """Distance up to which the judge looks, [m]."""
 
 FINEST: Final = 2e-4
