@@ -18,8 +18,9 @@ from safety_supervisor_sim.lab.arm import Arm, Stuck
 from safety_supervisor_sim.lab.bench import Bench
 from safety_supervisor_sim.lab.kept_stop import kept_stop
 from safety_supervisor_sim.lab.pace import Pace
-from safety_supervisor_sim.oracle.touch import Array, TouchJudge
+from safety_supervisor_sim.oracle.touch import TouchJudge
 from safety_supervisor_sim.oracle.way import Seen, WayJudge
+from safety_supervisor_sim.oracle.world import Array
 
 STREAM_PERIOD: Final = 0.01
 PER_BOOT: Final = 25
@@ -127,9 +128,7 @@ class Poses:
 class Driver:
     """Plays one motion on an arm; each method is a kind of motion."""
 
-    def __init__(
-        self, arm: Arm, pace: Pace, poses: Poses, judge: TouchJudge, random: np.random.Generator
-    ) -> None:
+    def __init__(self, arm: Arm, pace: Pace, poses: Poses, judge: TouchJudge, random: np.random.Generator) -> None:
         """Drive an arm at random."""
         self._arm = arm
         self._judge = judge
@@ -161,7 +160,7 @@ class Driver:
         return self._pace.straight(self._arm.pose, self._poses.pick(self._random, touching), self._some_pace())
 
     def _passage(self) -> PointToPoint:
-        """A motion that will mostly be accepted whole, since its way looks free; the others are refused before they move."""
+        """A motion that will mostly be accepted whole, since its way looks free."""
         start = self._arm.pose
         for _ in range(_TRIES):
             goal = self._poses.pick(self._random, 0.0)
@@ -246,7 +245,14 @@ def judge_motions(bench: Bench, seed: tuple[int, ...], count: int) -> Motions:
         while result.count < count:
             arm = _boot(bench, poses, random, result)
             if arm is not None:
-                _play(arm, Driver(arm, pace, poses, judge, random), way, result, min(PER_BOOT, count - result.count), random)
+                _play(
+                    arm,
+                    Driver(arm, pace, poses, judge, random),
+                    way,
+                    result,
+                    min(PER_BOOT, count - result.count),
+                    random,
+                )
         result.seen = way.seen
     finally:
         judge.close()
@@ -265,9 +271,7 @@ def _boot(bench: Bench, poses: Poses, random: np.random.Generator, result: Motio
         return None
 
 
-def _play(
-    arm: Arm, driver: Driver, way: WayJudge, result: Motions, count: int, random: np.random.Generator
-) -> None:
+def _play(arm: Arm, driver: Driver, way: WayJudge, result: Motions, count: int, random: np.random.Generator) -> None:
     for _ in range(count):
         arm.begin()
         kind = "none"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -20,8 +21,8 @@ from safety_supervisor_sim.lab.bench import Bench
 from safety_supervisor_sim.lab.motions import STREAM_PERIOD
 from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.lab.reaching import TIP, reach
-from safety_supervisor_sim.oracle.touch import Array, TouchJudge
 from safety_supervisor_sim.oracle.way import SIGHT
+from safety_supervisor_sim.oracle.world import Array
 
 CLEAR: Final = 0.03
 """Distance that a motion keeps, by the judge, [m]."""
@@ -87,9 +88,7 @@ class ClearWay:
         """Find the pairs that are close by build."""
         whole = bench.judge()
         names = whole.pairs
-        farthest = np.max(
-            [whole.distances(bench.random_pose(random)) for _ in range(_CLOSE_SAMPLES)], axis=0
-        )
+        farthest = np.max([whole.distances(bench.random_pose(random)) for _ in range(_CLOSE_SAMPLES)], axis=0)
         whole.close()
         self.least = {
             pair: CLOSE_SHARE * float(distance)
@@ -170,19 +169,19 @@ def draw_places(bench: Bench, clear: ClearWay, random: np.random.Generator) -> l
     return places
 
 
-def draw_task(
-    places: list[Place], clear: ClearWay, pace: Pace, random: np.random.Generator, result: PickPlace
-) -> Task:
+def draw_task(places: list[Place], clear: ClearWay, pace: Pace, random: np.random.Generator, result: PickPlace) -> Task:
     """Draw a pick and a place until the whole motion keeps its distance."""
     while True:
         result.drawn += 1
         pick, put = (places[index] for index in random.choice(len(places), 2, replace=False))
-        middles = (pick.above + (put.above - pick.above) * share for share in (0.5, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875))
+        middles = (
+            pick.above + (put.above - pick.above) * share for share in (0.5, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875)
+        )
         if not all(clear.keeps(pose[None]) for pose in middles):
             continue
         poses = [pick.above, pick.down, pick.above, put.above, put.down, put.above]
         share = float(random.uniform(0.5, 1.0))
-        task = Task(tuple(_on_grid(pace, a, b, share) for a, b in zip(poses[:-1], poses[1:], strict=True)))
+        task = Task(tuple(_on_grid(pace, a, b, share) for a, b in pairwise(poses)))
         ways = [clear.dense(part.start, part.goal) for part in task.parts]
         if all(map(clear.keeps, ways)):
             return task
@@ -242,14 +241,15 @@ def _run(bench: Bench, task: Task, streamed: bool, result: PickPlace) -> str:
 
 
 def _changed(task: Task, period: float, rows: list[Array], cycle: float) -> str:
-    """Say what is changed, part by part: a task passes the same poses several times, so each is looked for in its own time."""
+    """Say what is changed, part by part: a task passes the same poses twice, so each is looked for in its own time."""
     first = int(np.flatnonzero((rows[0] != rows[0][0]).any(axis=1))[0])
     begin = 0.0
     for part in task.parts:
         points = np.array([part.at(period * (k + 1)).position for k in range(round(part.duration / period))])
         low = max(0, first + round(begin / cycle) - _MARGIN)
         high = first + round((begin + part.duration) / cycle) + _MARGIN
-        arrival = find(points, period, Output(*(row[low:high] for row in rows), cycle))
+        positions, velocities, accelerations = (row[low:high] for row in rows)
+        arrival = find(points, period, Output(positions, velocities, accelerations, cycle))
         if not arrival.ok:
             return f"changed: {arrival.missing} of {arrival.checked} set-points missing, {arrival.off_beat} off beat"
         begin += part.duration + _DWELL

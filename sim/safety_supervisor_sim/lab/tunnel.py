@@ -20,8 +20,9 @@ from safety_supervisor_sim.lab.bench import Bench
 from safety_supervisor_sim.lab.motions import STREAM_PERIOD
 from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.lab.reaching import reach
-from safety_supervisor_sim.oracle.touch import Array, TouchJudge
+from safety_supervisor_sim.oracle.touch import TouchJudge
 from safety_supervisor_sim.oracle.way import Seen, WayJudge
+from safety_supervisor_sim.oracle.world import Array
 
 PLATE: Final = "plate"
 PACES: Final = tuple(round(0.05 * k, 2) for k in range(1, 21))
@@ -125,9 +126,7 @@ def _draw(bench: Bench, judge: TouchJudge, random: np.random.Generator) -> tuple
             return start, goal
 
 
-def _try(
-    configuration: Configuration, start: Array, goal: Array, pace: Pace, way: WayJudge, result: Tunnel
-) -> None:
+def _try(configuration: Configuration, start: Array, goal: Array, pace: Pace, way: WayJudge, result: Tunnel) -> None:
     arm = Arm(configuration, start)
     for share in PACES:
         for streamed in (True, False):

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from safety_supervisor_sim.oracle.touch import TOUCH, Array, Look, Near, TouchJudge
+from safety_supervisor_sim.oracle.touch import TOUCH, Look, Near, TouchJudge
+from safety_supervisor_sim.oracle.world import Array
 
 SIGHT: Final = 0.05
 """Distance up to which the judge looks, [m]."""
@@ -128,9 +129,7 @@ class WayJudge:
         pairs = (look.own, best.own), (look.cell, best.cell)
         return min(max(0.0, here.distance - max(least.distance, TOUCH)) for here, least in pairs)
 
-    def _between(
-        self, first: Array, last: Array, ends: tuple[float, float], way: float
-    ) -> tuple[Near, Array] | None:
+    def _between(self, first: Array, last: Array, ends: tuple[float, float], way: float) -> tuple[Near, Array] | None:
         """Return a touching pose between two that do not touch, whose clearances are `ends`."""
         if way + BULGE < sum(ends) or way < FINEST:
             return None
