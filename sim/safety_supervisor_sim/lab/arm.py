@@ -27,7 +27,7 @@ from safety_supervisor.core.types import (
     TrajectoryCommand,
 )
 from safety_supervisor_sim.agent.motions import Sample
-from safety_supervisor_sim.oracle.touch import Array
+from safety_supervisor_sim.oracle.world import Array
 
 SOURCE: Final = "planner"
 START: Final = 1_000_000_000

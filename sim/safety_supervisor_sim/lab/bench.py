@@ -1,4 +1,4 @@
-"""What the laboratory stands on: the supervisor's configuration with the laboratory's zones, and the judge's own cell."""
+"""What the laboratory stands on: the configuration with the laboratory's zones, and the judge's own cell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from safety_supervisor_sim.cell.cell_file import CellFile, load_cell
 from safety_supervisor_sim.cell.robot import robots_share, urdf_path
 from safety_supervisor_sim.demo.places import shared
 from safety_supervisor_sim.oracle.obstacles import Block, Obstacle, Pole, around
-from safety_supervisor_sim.oracle.touch import Array, TouchJudge
+from safety_supervisor_sim.oracle.touch import TouchJudge
+from safety_supervisor_sim.oracle.world import Array
 
 KEEP_IN: Final = "cell"
 """Zone inside of which the robot stays, and name of the obstacles around it."""

@@ -42,7 +42,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "states": Part(judge_states, States, 5000, "random states"),
     "motions": Part(judge_motions, Motions, 250, "random motions"),
     "tunnel": Part(judge_tunnel, Tunnel, 5, "ways through the plate"),
-    "pick_place": Part(judge_pick_place, PickPlace, 25, "clear pick-and-place motions"),
+    "pick_place": Part(judge_pick_place, PickPlace, 50, "clear pick-and-place motions"),
     "closed_loop": Part(judge_closed_loop, ClosedLoop, 60, "seconds of the closed loop"),
 }
 

@@ -43,9 +43,17 @@ def geometry_oracle(
         "closed_loop": 60.0 * minutes,
     }
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
         rows = {name: bar.add_task(PARTS[name].about, total=amount) for name, amount in amounts.items() if amount > 0}
-        told = run_campaign(amounts, seed, processes, lambda name, done: bar.advance(rows[name], done))
+
+        def advance(name: str, done: float) -> None:
+            bar.advance(rows[name], done)
+            if not console.is_terminal:  # a log shows no bar
+                task = bar.tasks[rows[name]]
+                console.print(f"{task.description}: {task.completed:.0f} of {task.total:.0f}", highlight=False)
+
+        told = run_campaign(amounts, seed, processes, advance)
     if as_json:
         typer.echo(json.dumps(told, allow_nan=False))
     else:

@@ -1,4 +1,4 @@
-"""The loop closed: the supervisor, joint_trajectory_controller's double, drives and PyBullet's dynamics, in simulated time.
+"""The loop closed: supervisor, joint_trajectory_controller's double, drives, PyBullet's dynamics, in simulated time.
 
 An agent drives at random at full allowed speed. What is measured is noisy; the drives answer 20 ms later than they
 should; set-points of the agent, measurements and messages to the controller are lost now and then. The true motion of
@@ -24,8 +24,8 @@ from safety_supervisor_sim.lab.bench import Bench
 from safety_supervisor_sim.lab.motions import Poses
 from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.lab.wanderer import Wanderer
-from safety_supervisor_sim.oracle.touch import Array
 from safety_supervisor_sim.oracle.way import Seen, WayJudge
+from safety_supervisor_sim.oracle.world import Array
 
 EXTRA_DELAY: Final = 0.020
 LOST: Final = 0.02

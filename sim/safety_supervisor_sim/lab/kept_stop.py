@@ -8,7 +8,7 @@ import numpy as np
 
 from safety_supervisor.core.types import Actuate
 from safety_supervisor_sim.cell.controllers.spline import Point, Segment
-from safety_supervisor_sim.oracle.touch import Array
+from safety_supervisor_sim.oracle.world import Array
 
 FINE: Final = 1_000_000
 """Time between two samples, [ns]."""

@@ -18,8 +18,9 @@ from safety_supervisor_sim.lab.arm import Arm, Stuck
 from safety_supervisor_sim.lab.bench import Bench
 from safety_supervisor_sim.lab.kept_stop import kept_stop
 from safety_supervisor_sim.lab.pace import Pace
-from safety_supervisor_sim.oracle.touch import Array, TouchJudge
+from safety_supervisor_sim.oracle.touch import TouchJudge
 from safety_supervisor_sim.oracle.way import Seen, WayJudge
+from safety_supervisor_sim.oracle.world import Array
 
 STREAM_PERIOD: Final = 0.01
 PER_BOOT: Final = 25
@@ -159,7 +160,7 @@ class Driver:
         return self._pace.straight(self._arm.pose, self._poses.pick(self._random, touching), self._some_pace())
 
     def _passage(self) -> PointToPoint:
-        """A motion that will mostly be accepted whole, since its way looks free; the others are refused before they move."""
+        """A motion that will mostly be accepted whole, since its way looks free."""
         start = self._arm.pose
         for _ in range(_TRIES):
             goal = self._poses.pick(self._random, 0.0)

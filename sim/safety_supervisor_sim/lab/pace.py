@@ -9,11 +9,11 @@ import numpy as np
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor_sim.agent.motions import PEAK_VELOCITY, PointToPoint, shortest_duration
-from safety_supervisor_sim.oracle.touch import Array
+from safety_supervisor_sim.oracle.world import Array
 
 _SAMPLES: Final = 33
 _JOINT_SHARE: Final = 0.93
-"""Of the joint limits at full pace: velocities and accelerations of a stream come from differences of its set-points."""
+"""Of the joint limits at full pace: a stream's velocities and accelerations are differences of its set-points."""
 _FRAME_SHARE: Final = 0.97
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -20,8 +21,8 @@ from safety_supervisor_sim.lab.bench import Bench
 from safety_supervisor_sim.lab.motions import STREAM_PERIOD
 from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.lab.reaching import TIP, reach
-from safety_supervisor_sim.oracle.touch import Array
 from safety_supervisor_sim.oracle.way import SIGHT
+from safety_supervisor_sim.oracle.world import Array
 
 CLEAR: Final = 0.03
 """Distance that a motion keeps, by the judge, [m]."""
@@ -33,6 +34,8 @@ _LIFT: Final = 0.12  # above where it picks and places [m]
 _DWELL: Final = 0.2  # with the gripper [s]
 _MARGIN: Final = 20  # cycles around a part's time, less than half a dwell
 _POINT_PERIOD: Final = 0.05  # of trajectories [s]
+_STEP: Final = 2e-3  # [m]
+_PLACES: Final = 40
 _REACHABLE: Final = (np.array([0.30, -0.65, CLEAR + 0.005]), np.array([0.65, 0.48, 0.30]))
 """Corners of where the fingers' tips pick and place, [m]."""
 
@@ -45,7 +48,7 @@ class PickPlace:
         count: motions that are clear by the judge.
         streamed: of those, sent as a stream; the others as one trajectory.
         unchanged: passed without refusal or stop, each set-point within 1e-9 rad at its time.
-        drawn: places that were drawn for them.
+        drawn: motions that were drawn for them.
         causes: of the first refusal of each other motion.
         fastest: greatest joint speed, [rad/s].
     """
@@ -97,6 +100,11 @@ class ClearWay:
         configuration = replace(bench.configuration, geometry=replace(geometry, left_out=left_out))
         self.judge = replace(bench, configuration=configuration).judge()
 
+    def dense(self, start: Array, goal: Array) -> Array:
+        """Return poses along a straight way, at most `_STEP` of travel from each other, shape (m, n)."""
+        steps = math.ceil(float(np.abs(goal - start) @ self.judge.reach) / _STEP) + 1
+        return start + (goal - start) * np.linspace(0.0, 1.0, steps + 1)[:, None]
+
     def keeps(self, rows: Array) -> bool:
         """Whether a way of dense set-points, shape (m, n), keeps its distance everywhere."""
         steps = np.abs(np.diff(rows, axis=0)) @ self.judge.reach
@@ -137,29 +145,45 @@ class Task:
         return [self.at(period * (k + 1)) for k in range(round(self.duration / period))]
 
 
-def draw_task(bench: Bench, clear: ClearWay, pace: Pace, random: np.random.Generator, result: PickPlace) -> Task:
-    """Draw until a task keeps its distance."""
+@dataclass(frozen=True)
+class Place:
+    """Where the hand picks or places: poses above it and in it, shape (n,), [rad]."""
+
+    above: Array
+    down: Array
+
+
+def draw_places(bench: Bench, clear: ClearWay, random: np.random.Generator) -> list[Place]:
+    """Draw places that the hand reaches and in which the arm keeps its distance."""
     home = np.array(bench.cell.robot.home)
+    places: list[Place] = []
+    while len(places) < _PLACES:
+        place = random.uniform(*_REACHABLE) + np.array([0.0, 0.0, TIP])
+        yaw = float(random.uniform(-math.pi / 2, math.pi / 2))
+        above = reach(bench, clear.judge, place + np.array([0.0, 0.0, _LIFT]), yaw, home)
+        if above is None or not clear.keeps(above[None]):
+            continue
+        down = reach(bench, clear.judge, place, yaw, above)
+        if down is not None and clear.keeps(down[None]):
+            places.append(Place(above, down))
+    return places
+
+
+def draw_task(places: list[Place], clear: ClearWay, pace: Pace, random: np.random.Generator, result: PickPlace) -> Task:
+    """Draw a pick and a place until the whole motion keeps its distance."""
     while True:
         result.drawn += 1
-        poses = [home]
-        for _ in range(2):
-            place = random.uniform(*_REACHABLE) + np.array([0.0, 0.0, TIP])
-            yaw = float(random.uniform(-math.pi / 2, math.pi / 2))
-            above = reach(bench, clear.judge, place + np.array([0.0, 0.0, _LIFT]), yaw, home)
-            down = None if above is None else reach(bench, clear.judge, place, yaw, above)
-            if above is None or down is None or not clear.keeps(np.array([down])):
-                break
-            poses += [above, down, above]
-        if len(poses) != 7:
-            continue
-        poses = poses[1:]  # from above the pick to above the place
-        share = float(random.uniform(0.5, 1.0))
-        task = Task(
-            tuple(_on_grid(pace, a, b, share) for a, b in zip(poses[:-1], poses[1:], strict=True) if a is not b)
+        pick, put = (places[index] for index in random.choice(len(places), 2, replace=False))
+        middles = (
+            pick.above + (put.above - pick.above) * share for share in (0.5, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875)
         )
-        rows = np.array([poses[0], *(sample.position for sample in task.samples(0.004))])
-        if clear.keeps(rows):
+        if not all(clear.keeps(pose[None]) for pose in middles):
+            continue
+        poses = [pick.above, pick.down, pick.above, put.above, put.down, put.above]
+        share = float(random.uniform(0.5, 1.0))
+        task = Task(tuple(_on_grid(pace, a, b, share) for a, b in pairwise(poses)))
+        ways = [clear.dense(part.start, part.goal) for part in task.parts]
+        if all(map(clear.keeps, ways)):
             return task
 
 
@@ -180,8 +204,9 @@ def judge_pick_place(bench: Bench, seed: tuple[int, ...], count: int) -> PickPla
     random, result = np.random.default_rng(seed), PickPlace()
     pace, clear = Pace(bench.configuration), ClearWay(bench, np.random.default_rng(0))
     try:
+        places = draw_places(bench, clear, random)
         for number in range(count):
-            task = draw_task(bench, clear, pace, random, result)
+            task = draw_task(places, clear, pace, random, result)
             cause = _run(bench, task, streamed=number % 2 == 0, result=result)
             result.count += 1
             result.unchanged += not cause
@@ -216,14 +241,15 @@ def _run(bench: Bench, task: Task, streamed: bool, result: PickPlace) -> str:
 
 
 def _changed(task: Task, period: float, rows: list[Array], cycle: float) -> str:
-    """Say what is changed, part by part: a task passes the same poses several times, so each is looked for in its own time."""
+    """Say what is changed, part by part: a task passes the same poses twice, so each is looked for in its own time."""
     first = int(np.flatnonzero((rows[0] != rows[0][0]).any(axis=1))[0])
     begin = 0.0
     for part in task.parts:
         points = np.array([part.at(period * (k + 1)).position for k in range(round(part.duration / period))])
         low = max(0, first + round(begin / cycle) - _MARGIN)
         high = first + round((begin + part.duration) / cycle) + _MARGIN
-        arrival = find(points, period, Output(*(row[low:high] for row in rows), cycle))
+        positions, velocities, accelerations = (row[low:high] for row in rows)
+        arrival = find(points, period, Output(positions, velocities, accelerations, cycle))
         if not arrival.ok:
             return f"changed: {arrival.missing} of {arrival.checked} set-points missing, {arrival.off_beat} off beat"
         begin += part.duration + _DWELL

@@ -9,7 +9,8 @@ import numpy as np
 import pybullet
 
 from safety_supervisor_sim.lab.bench import Bench
-from safety_supervisor_sim.oracle.touch import Array, TouchJudge
+from safety_supervisor_sim.oracle.touch import TouchJudge
+from safety_supervisor_sim.oracle.world import Array
 
 HAND: Final = "panda_hand"
 """Its frame lies in the wrist's flange; the fingers' tips are `TIP` along its z axis."""
@@ -34,6 +35,6 @@ def reach(bench: Bench, judge: TouchJudge, place: Array, yaw: float, near: Array
         pose = judge.solve(HAND, place.tolist(), down, pose)
         if not (pose >= bench.lower).all() or not (pose <= bench.upper).all():
             return None
-        if float(np.abs(judge.origins(pose, [HAND])[0] - place).max()) < _MISS:
+        if float(np.abs(judge.origin(pose, HAND) - place).max()) < _MISS:
             return pose
     return None

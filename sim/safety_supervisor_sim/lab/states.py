@@ -1,8 +1,8 @@
 """Random joint states: what the supervisor's scene passes must touch nothing; what it refuses is the price.
 
-Random states are rarely near anything that they do not touch. So of each `EDGE_EVERY` one is followed along the straight
-way from the last state that was passed to the next that was refused, to the last pose that passes: the edge, where what
-is wrong by a millimetre shows. And in every state, touching or not, the supervisor's bodies of the pair that the judge finds
+Random states are rarely near anything that they do not touch. So of each `EDGE_EVERY` one is followed along the
+straight way from the last state that was passed to the next that was refused, to the last pose that passes: the edge,
+where what is wrong by a millimetre shows. And in every state, the supervisor's bodies of the pair that the judge finds
 nearest may not be farther apart than its meshes are: that would be a mesh that its volumes do not hold.
 """
 
@@ -17,8 +17,9 @@ import numpy as np
 from safety_supervisor.core.scene import RESERVE
 from safety_supervisor.core.verifier import Verifier
 from safety_supervisor_sim.lab.bench import Bench
-from safety_supervisor_sim.oracle.touch import Array, Look, TouchJudge
+from safety_supervisor_sim.oracle.touch import Look, TouchJudge
 from safety_supervisor_sim.oracle.way import SIGHT, Seen
+from safety_supervisor_sim.oracle.world import Array
 
 EDGE_EVERY: Final = 5
 _HALVINGS: Final = 20

@@ -20,8 +20,9 @@ from safety_supervisor_sim.lab.bench import Bench
 from safety_supervisor_sim.lab.motions import STREAM_PERIOD
 from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.lab.reaching import reach
-from safety_supervisor_sim.oracle.touch import Array, TouchJudge
+from safety_supervisor_sim.oracle.touch import TouchJudge
 from safety_supervisor_sim.oracle.way import Seen, WayJudge
+from safety_supervisor_sim.oracle.world import Array
 
 PLATE: Final = "plate"
 PACES: Final = tuple(round(0.05 * k, 2) for k in range(1, 21))

@@ -8,7 +8,7 @@ import numpy as np
 
 from safety_supervisor_sim.lab.motions import STREAM_PERIOD, Poses
 from safety_supervisor_sim.lab.pace import Pace
-from safety_supervisor_sim.oracle.touch import Array
+from safety_supervisor_sim.oracle.world import Array
 
 _TOUCHING: Final = 0.4  # share of its goals that touch something
 _CLOSE: Final = 0.15  # from a goal at which it takes the next, [rad]

@@ -1,4 +1,7 @@
-"""The independent judge of the true motion. Numpy only; imports nothing that it judges."""
+"""The independent judges of the true motion; they import nothing that they judge.
+
+`Oracle` needs numpy only. `touch` and `way` judge by PyBullet what the robot touches.
+"""
 
 from safety_supervisor_sim.oracle.history import MotionAfter
 from safety_supervisor_sim.oracle.limits import Box, Judging, Limits

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from safety_supervisor_sim.oracle.touch import TOUCH, Array, Look, Near, TouchJudge
+from safety_supervisor_sim.oracle.touch import TOUCH, Look, Near, TouchJudge
+from safety_supervisor_sim.oracle.world import Array
 
-SIGHT: Final = 0.08
+SIGHT: Final = 0.05
 """Distance up to which the judge looks, [m]."""
 
 FINEST: Final = 2e-4
