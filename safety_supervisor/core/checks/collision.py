@@ -107,7 +107,7 @@ class PathCheck:
                 self._clear = True
                 reached, simple, outcome = self._stride(poses[index : index + _WINDOW], self._rooms)
             elif self._clear:
-                return index, self._clearance.violation(self._rooms, "")
+                return index, self._clearance.violation(self._rooms, poses[index], "")
             else:  # the path begins too near
                 way = (line(poses[index], poses[index + 1]),)
                 reached, simple, outcome = 1, False, self._leaving.follow(self._rooms, way, recovery=False)
