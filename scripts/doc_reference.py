@@ -45,7 +45,8 @@ one group, has limits and is measured by one node; sources of a group differ in 
 gives a shape has a volume; a pair of links is left out once, with a reason; no shape is flat, no keep-in zone empty;
 `robot.start`, or one of 256 poses that are tried, is inside every zone and clear of everything;
 `timing.overrun` is at least a period, `timing.joint_state_timeout` and `output.deadman.time` at least an overrun and a
-period; `operators.unsigned_services` and `estop.driver: simulated` need `output.simulated: true`.
+period; `operators.unsigned_services` and `estop.driver: simulated` need `output.simulated: true`; `separation` needs
+`envelope.reduced`, `envelope.frame_speed`, and a stop that the controller has: `output.type: joint_trajectory_horizon`.
 """
 
 

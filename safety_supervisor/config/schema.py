@@ -185,7 +185,7 @@ class SeparationKeys(Section):
     empty list is nobody; silence, another frame, a bad stamp or a number that is not finite is a person everywhere.
     """
 
-    max_points: int = key("points of a message; more are refused", "", 32, ge=1, le=200)
+    max_points: int = key("points of a message; more are refused", "", 32, ge=1, le=50)
     max_bytes: int = key("a longer message is refused undecoded", "bytes", 8192, ge=256, le=65_536)
     latency: float = key(
         "longest time from what the sensors saw to the receipt of the message; a stamp can only say more",

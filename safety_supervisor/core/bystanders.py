@@ -25,7 +25,10 @@ from safety_supervisor.core.units import NS_PER_S, Matrix, Nanoseconds, seconds
 REMEMBERED: Final[Nanoseconds] = 2 * NS_PER_S
 """A point that vanished stays at least so long, [ns]."""
 
-_MEMORY: Final = 4
+FARTHEST: Final = 1e4
+"""A coordinate beyond this is no number of a cell, [m]."""
+
+_MEMORY: Final = 2
 """Times `max_points` that are kept; perception that loses more tells nothing."""
 
 _POINT: Final = 24  # bytes
@@ -91,7 +94,8 @@ class Bystanders:
             return Violation(Code.TOO_MANY_POINTS, "separation.max_points", float(count), float(settings.max_points))
         if event.frame_id != self._frame:
             return Violation(Code.PEOPLE_FRAME, "separation.frame", detail=f"not in {self._frame}")
-        if not np.isfinite(np.frombuffer(event.points, dtype=np.float64)).all():
+        # Written so that NaN fails.
+        if not (np.abs(np.frombuffer(event.points, dtype=np.float64)) <= FARTHEST).all():
             return Violation(Code.NOT_FINITE, "separation.points")
         # Without a stamp the age is not known, and a driver that repeats itself is not noticed.
         age, limit = seconds(event.clock - event.stamp), seconds(settings.timeout)

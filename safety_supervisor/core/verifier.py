@@ -171,7 +171,7 @@ class Verifier:
         return self._collision.check(before, state[0], stop, rules.recovery)
 
     def _check_reduced(self, before: Vector, after: Vector, reduced: ReducedSettings) -> Violation | None:
-        """Check the step; its stop is only slower."""
+        """Check the step; its stop is slower, but for the few milliseconds in which its acceleration fades."""
         speeds = np.abs(after - before) / self._dt
         limits = reduced.velocity_share * self.envelope.bounds[0]
         if not (speeds <= limits).all():

@@ -45,7 +45,7 @@ def test_nobody_may_be_assumed_to_walk_slower(panda: PandaFile) -> None:
 
 
 def test_all_errors_at_once(panda: PandaFile) -> None:
-    file = whole(panda, max_points=150, timeout=0.105).put("envelope.reduced.frame_speed", 2.0)
+    file = whole(panda, max_points=50, max_bytes=2900, timeout=0.105).put("envelope.reduced.frame_speed", 2.0)
     file = file.put("output.type", "joint_position")
     assert file.refused() == {
         ("separation.max_bytes", "E_CONFIG_VALUE"),
