@@ -41,7 +41,7 @@ launch-test: setup ## the launch files under ros2 launch, where launch is instal
 	@scripts/launch_test.sh
 
 unit: setup ## pytest: unit, property, ROS and simulation tests; make unit ARGS="-k intake"
-	$(BIN)/pytest $(ARGS)
+	@scripts/unit.sh $(ARGS)
 
 bench: setup ## measure: make bench ARGS="--json"
 	@$(BIN)/python -m bench $(ARGS)

@@ -160,6 +160,8 @@ ROWS = [
 ]
 # Where the cause is a course of things, or needs a robot that is outside, it has tests of its own.
 ELSEWHERE = {
+    "E_SEPARATION",
+    "E_PEOPLE_UNKNOWN",
     "E_RAMP_MISSED",
     "E_STANDSTILL_LEFT",
     "E_MEASURED_POSITION",

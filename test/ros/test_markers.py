@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from dataclasses import replace
@@ -66,8 +67,11 @@ def test_colours_tell_how_near_a_volume_is(configuration: Configuration) -> None
     home = writer.write(Moment(np.array(HOME), np.array(HOME)), 0)
     seen = colours(home)
     assert seen["links/panda_link2"] == GREEN
-    assert seen["links/panda_hand"] == YELLOW  # 10 mm from link 6 in this pose
     assert RED not in [colour for name, colour in seen.items() if name.startswith("links/")]
+    # On the way down to the table the finger is far, near, too near: each once, in this order.
+    down = [np.array(HOME) + share * (LOW - np.array(HOME)) for share in np.linspace(0.0, 1.0, 200)]
+    finger = [colours(writer.write(Moment(q, q), 0))["links/panda_leftfinger"] for q in down]
+    assert [colour for colour, _ in itertools.groupby(finger)] == [GREEN, YELLOW, RED]
     low = writer.write(Moment(LOW, LOW), 0)
     seen = colours(low)
     assert seen["links/panda_leftfinger"] == RED

@@ -79,11 +79,14 @@ def test_people_are_heard_and_kept_from(rig: Rig) -> None:
         perception.points = [(6.0, 0.0, 1.0)]
         client.arm()
         client.spin(0.2)
-        perception.points = [(3.0, 0.0, 1.0)]
-        client.wait_for(lambda: client.state in ("AUTO/REDUCED", "LOCKED"), "a reaction")
+        place = 3.0  # and nearer at half a metre a second: on a punctual machine the reaction comes later
+        while client.state == "AUTO/HOLDING" and place > 1.0:
+            perception.points = [(place, 0.0, 1.0)]
+            client.spin(0.2)
+            place -= 0.1
         if client.state == "AUTO/REDUCED":
             break
-        client.spin(3.0)  # until who stood at 3 m is forgotten
+        client.spin(3.0)  # until who came is forgotten
     assert client.state == "AUTO/REDUCED"
     perception.end()
     client.wait_for(lambda: client.status["people"].startswith("unknown: perception is"), "silence is everybody")
