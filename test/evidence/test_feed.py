@@ -79,7 +79,7 @@ def test_a_log_is_read_while_it_is_written(start: Start, tmp_path: Path) -> None
     feed = start()
     lengths = []
     at = 0
-    while len(lengths) < 200:
+    while len(lengths) < 200 or lengths[-1] == 0:  # the recorder may not have come to write anything yet
         record(feed, at + 1, at + 20)
         at += 20
         log = only_log(tmp_path / "log")
@@ -88,7 +88,6 @@ def test_a_log_is_read_while_it_is_written(start: Start, tmp_path: Path) -> None
         assert found == list(range(1, len(found) + 1))
         lengths.append(len(found))
     assert lengths == sorted(lengths)
-    assert lengths[-1] > 0
     assert feed.close(10.0)
     log = only_log(tmp_path / "log")
     assert (ticks(list(log))[-1], log.tail.state) == (at, "complete")
