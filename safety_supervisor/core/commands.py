@@ -83,6 +83,8 @@ class Commands:
             return self._unusual(taken)
         session = self.sessions[taken.source]
         violation = self._standing(session) or self._priority(session, taken.groups)
+        if violation is None and 0 < event.received < self._started:
+            violation = Violation(Code.PURGED, "start", detail="received before the last start")
         if violation is None:
             settings = session.settings
             since = seconds(min(self._period, max(0, (event.received or event.at) - last_tick)))

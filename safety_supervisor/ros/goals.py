@@ -151,7 +151,8 @@ class Goals:
     def _compare(self) -> None:
         """Compare the robot with the set-point that was just sent."""
         for goal in self._goals.values():
-            if goal.phase is _Phase.ACCEPTED and goal.path and not goal.excess:
+            known = all(joint in self._index for joint in goal.joints)
+            if goal.phase is _Phase.ACCEPTED and known and goal.path and not goal.excess:
                 excess = find_excess(goal.path, self._wanted(goal), self._measured)
                 goal.excess = "" if excess is None else str(excess)
 
@@ -161,8 +162,11 @@ class Goals:
             if isinstance(effect, Actuate):
                 self._sent = effect
                 self._compare()
-            elif isinstance(effect, Decision) and effect.command in self._goals:
-                self._decided(effect.command, self._goals[effect.command], effect)
+            elif isinstance(effect, Decision):
+                goal = self._goals.get(effect.command)
+                # Anyone may write a goal's id into a header: only decisions on the goal's own source are of it.
+                if goal is not None and goal.source == effect.source:
+                    self._decided(effect.command, goal, effect)
 
     def _decided(self, name: str, goal: _Goal, decision: Decision) -> None:
         if decision.verdict != "PASS":

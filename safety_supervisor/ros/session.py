@@ -277,18 +277,22 @@ class Session:
     def tick(self, at: Nanoseconds, scheduled: Nanoseconds) -> Nanoseconds:
         """Serve the motors; return when their message was sent."""
         event = Tick(at, scheduled, self.inputs.sample_estop(), self._log_ok)
+        effects, failed = self.supervisor.handle(event), None
         try:
-            effects = self.supervisor.handle(event)
             sent = self.enactor.drive(effects)
             if at - scheduled <= self.configuration.timing.overrun:
                 self.enactor.beat()
+        except Exception as error:  # publishing failed; the next tick tries again, in FAULT
+            sent, failed = time.monotonic_ns(), error
+        try:  # what the core has decided is carried out and recorded all the same
             self.enactor.carry_out(effects)
             self._feed.record(event, effects)
             if self.goals is not None:
                 self.goals.follow(effects)
-        except Exception as error:  # publishing failed; the next tick tries again, in FAULT
-            sent = time.monotonic_ns()
-            self.fail("tick", error)
+        except Exception as error:
+            failed = failed or error
+        if failed is not None:
+            self.fail("tick", failed)
         return sent
 
     def after_tick(self, now: Nanoseconds) -> None:

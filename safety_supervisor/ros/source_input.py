@@ -136,7 +136,9 @@ class SourceInput:
                 now, Code.TOO_LARGE, len(data), source.max_trajectory_bytes, "bytes of the trajectory's message"
             )
             return
-        refusal = self._decoder.submit(source.name, data, time.time_ns(), now, source.max_trajectory_points)
+        refusal = self._decoder.submit(
+            source.name, data, time.time_ns(), now, source.max_trajectory_points, received=received
+        )
         if refusal is not None:
             self._sink.enter(refusal)
 
