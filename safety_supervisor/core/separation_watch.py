@@ -81,21 +81,24 @@ class SeparationWatch:
         assert self._check is not None
         self._conditions.note(Code.PEOPLE_UNKNOWN, bool(self._check.people.unknown(now)))
 
-    def look(self, now: Nanoseconds, state: State, motion: Motion | None, measured: MeasuredState) -> None:
-        """Judge the robot as it is, once a cycle; what is found is noted as conditions.
+    def look(self, now: Nanoseconds, state: State, motion: Motion | None, measured: MeasuredState) -> set[Code]:
+        """Judge the robot as it is, once a cycle; what lasts is noted as conditions.
 
         Args:
             now: [ns].
             state: of the supervisor.
             motion: where the robot was told to be, and its kept stop; None while that is not known yet.
             measured: where it is.
+
+        Returns:
+            Causes of a stop at once: a distance that is not finite.
         """
         check = self._check
         if check is None:
-            return
+            return set()
         self._note_unknown(now)
         if motion is None:
-            return
+            return set()
         check.begin(now, motion.state[0])
         stop, elapsed = motion.kept, max(0.0, (motion.tick - motion.kept_tick) * self._dt)
         q = measured.positions
@@ -103,7 +106,9 @@ class SeparationWatch:
             lost = False
         else:
             least = np.minimum(check.rooms(stop, elapsed), check.rooms_at(q, max(0.0, stop.duration - elapsed)))
-            inside = np.array((~(least >= 0.0)).any(axis=0))
+            if not np.isfinite(least).all():
+                return {Code.NOT_FINITE_RESULT}
+            inside = np.array((least < 0.0).any(axis=0))
             lost = bool(inside.any())
             # Where nothing moves, the person who resets has a view of the cell: then time alone forgets.
             check.people.forget(now, inside & (state in _MOVES))
@@ -111,6 +116,7 @@ class SeparationWatch:
         margin = check.hysteresis if state is State.AUTO_REDUCED else 0.0
         self._permits_full = check.permits_full(motion.state[0], margin)
         self._tell(now)
+        return set()
 
     def _tell(self, now: Nanoseconds) -> None:
         assert self._check is not None

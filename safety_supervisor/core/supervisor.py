@@ -146,8 +146,9 @@ class Supervisor:
             self._fault_on_disk = None
         missed = self._missed(event)
         self._due_tick, self._due_cycle = self._motion.tick + missed + 1, self._cycle
-        self._watch.look(now, self._state.state, self._motion if self._placed else None, self._inputs.measured)
-        effects += self._stop(self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
+        known = self._motion if self._placed else None
+        causes = self._watch.look(now, self._state.state, known, self._inputs.measured)
+        effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
         if not self._placed or self._state.state is State.INIT:

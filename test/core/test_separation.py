@@ -372,3 +372,17 @@ def test_without_the_section_nobody_is_watched(rig: Rig) -> None:
     Perception(rig).tell([[0.5, 0.0, 0.5]], frame_id="anything")
     rig.move(0.5)
     assert rig.status.people == "not watched"
+
+
+@pytest.mark.requirement("SR-036")
+def test_a_distance_that_is_not_finite_is_a_fault(rigs: Rigs) -> None:
+    rig = rigs(CONFIGURATION)
+    perception = Perception(rig).auto()
+    perception.walk = standing(near(rig, 1.2))
+    rig.seconds(0.2)
+    check = rig.supervisor._verifier.separation
+    assert check is not None
+    rig.tampered = True
+    check._capsules._radii = check._capsules._radii * np.nan
+    rig.seconds(0.1)
+    assert rig.status.cause == "E_NOT_FINITE_RESULT"
