@@ -41,7 +41,7 @@ class Course:
                 state.expire(now, Code.READY_TIMEOUT)
             case State.AUTO_MOVING if not motion.mover:
                 state.holding(now, Code.ENDED)
-            case State.AUTO_HOLDING if still_for > timing.idle:
+            case State.AUTO_HOLDING | State.AUTO_REDUCED if still_for > timing.idle:
                 state.expire(now, Code.IDLE)
             case State.MANUAL if still_for > timing.manual_idle:
                 return {Code.IDLE}

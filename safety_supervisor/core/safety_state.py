@@ -124,9 +124,9 @@ class SafetyState:
         return self._take(Trigger.STANDSTILL, now, self.cause)
 
     def expire(self, now: Nanoseconds, cause: Code) -> bool:
-        """End what lasted too long: READY, AUTO/HOLDING, MANUAL and RECOVERY lead to LOCKED.
+        """End what lasted too long: READY, AUTO/HOLDING, AUTO/REDUCED, MANUAL and RECOVERY lead to LOCKED.
 
-        MANUAL and RECOVERY may be moving, so they stop first, by category 2. AUTO/HOLDING must be at rest.
+        MANUAL and RECOVERY may be moving, so they stop first, by category 2. In AUTO the robot must be at rest.
         """
         if self.state is State.MANUAL or self.state is State.RECOVERY:
             return self._take(Trigger.STOP, now, cause, 2, State.LOCKED)

@@ -118,7 +118,12 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         "people near, perception degraded",
     ),
     Transition(Trigger.RESTORE, (State.AUTO_REDUCED,), State.AUTO_MOVING, "clear for 2 s with margin"),
-    Transition(Trigger.EXPIRE, (State.READY, State.AUTO_HOLDING), State.LOCKED, "nobody started, nothing moved"),
+    Transition(
+        Trigger.EXPIRE,
+        (State.READY, State.AUTO_HOLDING, State.AUTO_REDUCED),
+        State.LOCKED,
+        "nobody started, nothing moved",
+    ),
     Transition(Trigger.RELEASE, (State.EMERGENCY_STOP,), State.LOCKED, "e-stop cycled STOP then RUN in this boot"),
     Transition(
         Trigger.RECOVER,

@@ -102,7 +102,12 @@ EXPECTED: dict[str, dict[str, str]] = {
     "MANUAL": {**FROM_MOTION, "expire": "STOPPING 2 LOCKED E_IDLE"},
     "AUTO/MOVING": {**FROM_MOTION, "holding": "AUTO/HOLDING E_LATE", "reduce": "AUTO/REDUCED"},
     "AUTO/HOLDING": {**FROM_MOTION, "moving": "AUTO/MOVING", "reduce": "AUTO/REDUCED", "expire": "LOCKED E_IDLE"},
-    "AUTO/REDUCED": {**FROM_MOTION, "holding": "AUTO/HOLDING E_LATE", "restore": "AUTO/MOVING"},
+    "AUTO/REDUCED": {
+        **FROM_MOTION,
+        "holding": "AUTO/HOLDING E_LATE",
+        "restore": "AUTO/MOVING",
+        "expire": "LOCKED E_IDLE",
+    },
     "STOPPING 2 LOCKED": {
         "stop estop": "STOPPING 1 EMERGENCY_STOP E_ESTOP",
         "stop estop silent": "STOPPING 1 EMERGENCY_STOP E_ESTOP_SILENT",

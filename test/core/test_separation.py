@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,6 +174,19 @@ def test_reduced_ends_by_itself_after_two_seconds_and_not_at_its_edge(rigs: Rigs
     swing(rig)
     rig.seconds(2.2)
     assert rig.codes()[-1] == "E_ENDED"
+
+
+def test_reduced_without_motion_ends_locked_as_holding_does(rigs: Rigs) -> None:
+    timing = replace(CONFIGURATION.timing, idle=2_000_000_000)
+    rig = rigs(replace(CONFIGURATION, timing=timing))
+    perception = Perception(rig).auto()
+    perception.walk = standing(near(rig, 1.2))
+    rig.seconds(0.5)
+    swing(rig, by=0.1, duration=2.0)
+    rig.seconds(4.0)
+    assert rig.state == "AUTO/REDUCED"
+    rig.seconds(0.8)
+    assert (rig.state, rig.status.cause) == ("LOCKED", "E_IDLE")
 
 
 @pytest.mark.requirement("SR-054")
