@@ -100,6 +100,10 @@ class SeparationWatch:
         if motion is None:
             return set()
         check.begin(now, motion.state[0])
+        # First, since it asks the pose from which most of the rest is known.
+        self._permits_full = check.permits_full(
+            motion.state[0], check.hysteresis if state is State.AUTO_REDUCED else 0.0
+        )
         stop, elapsed = motion.kept, max(0.0, (motion.tick - motion.kept_tick) * self._dt)
         q = measured.positions
         if not check.people.old(now) and check.surely_keeps(q, stop, elapsed):
@@ -113,8 +117,6 @@ class SeparationWatch:
             # Where nothing moves, the person who resets has a view of the cell: then time alone forgets.
             check.people.forget(now, inside & (state in _MOVES))
         self._conditions.note(Code.SEPARATION, lost)
-        margin = check.hysteresis if state is State.AUTO_REDUCED else 0.0
-        self._permits_full = check.permits_full(motion.state[0], margin)
         self._tell(now)
         return set()
 
