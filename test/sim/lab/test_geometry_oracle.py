@@ -1,0 +1,210 @@
+"""Small runs of the campaign, and what it says of configurations that are broken on purpose."""
+
+from __future__ import annotations
+
+import copy
+import json
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from safety_supervisor_sim.demo.cli import sim_app
+from safety_supervisor_sim.demo.places import shared
+from safety_supervisor_sim.lab import campaign
+from safety_supervisor_sim.lab.arm import Arm
+from safety_supervisor_sim.lab.bench import Bench, load_bench
+from safety_supervisor_sim.lab.campaign import run_campaign
+from safety_supervisor_sim.lab.closed_loop import judge_closed_loop
+from safety_supervisor_sim.lab.kept_stop import kept_stop
+from safety_supervisor_sim.lab.motions import judge_motions
+from safety_supervisor_sim.lab.pace import Pace
+from safety_supervisor_sim.lab.pick_place import judge_pick_place
+from safety_supervisor_sim.lab.states import judge_states
+from safety_supervisor_sim.lab.tunnel import PACES, judge_tunnel
+
+
+@lru_cache(maxsize=1)
+def shipped() -> Bench:
+    return load_bench()
+
+
+def with_geometry(**volumes: list[dict[str, Any]]) -> Bench:
+    """The bench with volumes of some links replaced."""
+    geometry = copy.deepcopy(yaml.safe_load(shared("config", "panda.yaml").read_text(encoding="utf-8"))["geometry"])
+    geometry["volumes"].update(volumes)
+    return load_bench({"geometry": geometry})
+
+
+@pytest.mark.requirement("SR-026")
+@pytest.mark.requirement("SR-032")
+def test_no_random_state_that_passes_touches_anything() -> None:
+    result = judge_states(shipped(), (1, 0), 2000)
+    told = result.as_dict()
+    assert told["violation_list"] == []
+    assert told["overstated_list"] == []
+    assert result.count == 2000
+    assert result.passed > 400
+    assert result.edges > 100
+    assert result.compared > 1000
+    assert result.touching > 400, "or nothing was there to be refused"
+    assert sum(result.caught.values()) == result.touching
+    assert told["safe_refused"] == result.count - result.passed - result.touching
+
+
+@pytest.mark.requirement("SR-026")
+@pytest.mark.requirement("SR-027")
+@pytest.mark.requirement("SR-032")
+@pytest.mark.parametrize("chunk", range(4))
+def test_no_random_motion_touches_anything_its_stop_included(chunk: int) -> None:
+    result = judge_motions(shipped(), (1, 1, chunk), 50)
+    assert result.violations == []
+    assert result.seen.touched == []
+    assert result.count == 50
+    assert result.moved > 15
+    assert result.kept_stops > 15
+    assert {"E_WORKSPACE"} <= {cause.split(" ")[0] for cause in result.codes}
+    assert sum(result.stuck.values()) - result.stuck["no place to start from"] == 0, result.stuck
+    assert result.seen.nearest.cell.distance < 0.05, "or it never came near anything"
+
+
+@pytest.mark.requirement("SR-026")
+@pytest.mark.requirement("SR-027")
+def test_a_plate_between_way_points_is_never_crossed_at_any_speed() -> None:
+    result = judge_tunnel(shipped(), (3, 0), 1)
+    assert result.crossed == []
+    assert result.motions == 2 * len(PACES)
+    assert set(result.paces) == set(PACES)
+    assert result.codes["none"] == 0
+    assert result.moved >= len(PACES) // 2
+    assert result.control_crossed == result.control > 0, "without the zone the judge sees the plate crossed"
+
+
+def test_clear_pick_and_place_passes_unchanged_or_is_refused_by_a_pair() -> None:
+    result = judge_pick_place(shipped(), (4, 0), 6)
+    assert result.count == 6
+    assert result.unchanged >= 4, result.causes
+    assert all(cause.startswith(("E_WORKSPACE", "E_SELF_COLLISION", "E_QUERY_LIMIT")) for cause in result.causes)
+
+
+@pytest.mark.requirement("SR-026")
+@pytest.mark.requirement("SR-027")
+@pytest.mark.requirement("SR-032")
+def test_the_closed_loop_touches_nothing() -> None:
+    result = judge_closed_loop(shipped(), (5, 0), 20.0)
+    told = result.as_dict()
+    assert told["violations"] == 0, told
+    assert result.seconds >= 20.0
+    assert result.travelled > 20.0
+    assert max(result.fastest) > 1.5
+    assert result.refusals["E_WORKSPACE"] + result.refusals["E_SELF_COLLISION"] > 0
+    assert all(result.lost[kind] > 0 for kind in ("measurements", "set-points to the controller"))
+
+
+# --- what is broken on purpose ------------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("SR-032")
+def test_a_capsule_3_mm_too_thin_is_seen() -> None:
+    capsule = {"start": [0.023, 0.007, 0.004], "end": [0.087, 0.009, 0.0], "radius": 0.073}
+    result = judge_states(with_geometry(panda_link6=[{"capsule": capsule}]), (1, 0), 3000)
+    assert result.overstated
+    assert all("panda_link6" in found["pair"] for found in result.overstated)
+    assert not campaign._good(result.as_dict())
+
+
+def test_a_hand_that_is_too_small_touches() -> None:
+    box = {"centre": [0.0, 0.0, 0.03], "size": [0.03, 0.06, 0.05]}
+    broken = with_geometry(panda_hand=[{"box": box}])
+    states = judge_states(broken, (1, 0), 2000)
+    assert any("panda_hand" in found["pair"] for found in states.violations)
+    motions = judge_motions(broken, (1, 0), 60)
+    assert any("panda_hand" in found["pair"] for found in motions.violations)
+    assert not campaign._good(motions.as_dict())
+
+
+def test_a_zone_that_the_supervisor_does_not_know_is_touched() -> None:
+    broken = shipped().without("wall")
+    states = judge_states(broken, (1, 0), 500)
+    assert any(found["pair"].endswith("cell.wall") for found in states.violations)
+    loop = judge_closed_loop(broken, (5, 0), 20.0)
+    assert loop.violations
+    assert not campaign._good(loop.as_dict())
+
+
+def test_a_pair_that_is_left_out_is_told_apart() -> None:
+    geometry = copy.deepcopy(yaml.safe_load(shared("config", "panda.yaml").read_text(encoding="utf-8"))["geometry"])
+    geometry["left_out"] = [{"links": ["panda_link5", "panda_hand"], "reason": "to see what comes of it"}]
+    result = judge_states(load_bench({"geometry": geometry}), (1, 0), 2000)
+    assert result.violations == []
+    assert set(result.apart) == {"panda_link5 and panda_hand"}
+
+
+def test_a_supervisor_that_asks_a_pair_no_more_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a pair had been proven never to touch by mistake."""
+    from safety_supervisor.core import scene
+
+    def blind(self: scene.Scene, first: Any, second: Any, geometry: Any) -> bool:
+        return asked(self, first, second, geometry) and {first.link, second.link} != {"panda_link5", "panda_link7"}
+
+    asked = scene.Scene._asked
+    monkeypatch.setattr(scene.Scene, "_asked", blind)
+    result = judge_states(shipped(), (1, 0), 1000)
+    assert {found["pair"] for found in result.violations} == {"panda_link5 and panda_link7"}
+
+
+# --- the laboratory itself ----------------------------------------------------------------------------------------
+
+
+def test_the_kept_stop_is_where_the_supervisor_itself_would_stop() -> None:
+    """The spline through the horizon and the set-points that come out when the agent falls silent are one way."""
+    bench = shipped()
+    home = np.array(bench.cell.robot.home)
+    arm = Arm(bench.configuration, home)
+    motion = Pace(bench.configuration).straight(home, home + np.array([0.8, 0, 0, 0, 0, 0, 0]), 1.0)
+    arm.begin()
+    arm.trajectory([motion.duration], [motion.at(motion.duration)])
+    for _ in range(80):
+        arm.cycle()
+    moving = arm.sent[-1]
+    assert max(map(abs, moving.velocities)) > 0.5
+    stop = kept_stop(moving)
+    count = len(arm.rows)
+    arm.trajectory([], [])
+    arm.settle()
+    ran = np.array(arm.rows[count - 1 :])
+    assert np.abs(ran[-1] - stop[-1]).max() < 1e-6
+    assert np.abs(ran[1] - stop[4]).max() < 1e-5, "4 ms later"
+
+
+def test_the_number_of_processes_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    amounts = {"states": 600.0, "motions": 0.0, "tunnel": 0.0, "pick_place": 0.0, "closed_loop": 0.0}
+    seen: list[tuple[str, float]] = []
+    small = {**campaign.PARTS, "states": campaign.Part(judge_states, campaign.States, 200, "random states")}
+    monkeypatch.setattr(campaign, "PARTS", small)
+    one = run_campaign(amounts, 9, 1, lambda name, done: seen.append((name, done)))
+    two = run_campaign(amounts, 9, 2, lambda name, done: None)
+    assert seen == [("states", 200.0)] * 3
+    assert one["ok"]
+    assert one["states"]["states"] == 600
+    assert {**one["states"], "price": None} == {**two["states"], "price": None}
+    assert {k: v["refused"] for k, v in one["states"]["price"].items()} == {
+        k: v["refused"] for k, v in two["states"]["price"].items()
+    }
+
+
+def test_the_command_tells_and_fails_by_its_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = ["geometry-oracle", "--motions", "0", "--ways", "0", "--tasks", "0", "--minutes", "0"]
+    good = CliRunner().invoke(sim_app, [*none, "--states", "50", "--json"])
+    assert good.exit_code == 0, good.output
+    told = json.loads(good.stdout.strip().splitlines()[-1])
+    assert told["ok"] is True
+    assert told["states"]["states"] == 50
+    told["ok"] = False
+    monkeypatch.setattr(campaign, "run_campaign", lambda *arguments: told)
+    bad = CliRunner().invoke(sim_app, [*none, "--states", "50"])
+    assert bad.exit_code == 1
+    assert "VIOLATIONS" in bad.output
