@@ -14,15 +14,21 @@ FINE: Final = 1_000_000
 """Time between two samples, [ns]."""
 
 
-def kept_stop(actuate: Actuate) -> Array:
-    """Sample the stop from a set-point to rest, shape (m, n), [rad], as joint_trajectory_controller plays it."""
+def kept_stop(actuate: Actuate) -> tuple[list[int], Array]:
+    """Sample the stop from a set-point to rest as joint_trajectory_controller plays it.
+
+    Returns:
+        Times after the set-point, [ns], and positions, shape (m, n), [rad].
+    """
     first = Point(0, *(np.array(row) for row in (actuate.positions, actuate.velocities, actuate.accelerations)))
-    rows = [first.positions]
+    times, rows = [0], [first.positions]
     for later in actuate.horizon:
         last = Point(later.time, *(np.array(row) for row in (later.positions, later.velocities, later.accelerations)))
         begin, end = first.time_from_start_ns, last.time_from_start_ns
         segment = Segment(begin, first, end, last)
-        rows += [segment.at(time)[0] for time in range(begin + FINE, end, FINE)]
+        between = range(begin + FINE, end, FINE)
+        times += [*between, end]
+        rows += [segment.at(time)[0] for time in between]
         rows.append(last.positions)
         first = last
-    return np.array(rows)
+    return times, np.array(rows)

@@ -302,7 +302,7 @@ def _judge(arm: Arm, kind: str, way: WayJudge, result: Motions, random: np.rando
     moving = [one for one in arm.sent if one.horizon]
     if moving:
         result.kept_stops += 1
-        found.append(way.follow(kept_stop(moving[random.integers(len(moving))])))
+        found.append(way.follow(kept_stop(moving[random.integers(len(moving))])[1]))
     for touched in found:
         if touched is not None:
             pose, near = list(touched.pose), touched.near

@@ -116,13 +116,14 @@ def test_a_capsule_3_mm_too_thin_is_seen() -> None:
     assert not campaign._good(result.as_dict())
 
 
-def test_a_hand_that_is_too_small_touches() -> None:
-    box = {"centre": [0.0, 0.0, 0.03], "size": [0.03, 0.06, 0.05]}
-    broken = with_geometry(panda_hand=[{"box": box}])
-    states = judge_states(broken, (1, 0), 2000)
+def test_a_wrist_that_is_too_small_touches() -> None:
+    speck = [{"box": {"centre": [0.0, 0.0, 0.03], "size": [0.01, 0.01, 0.01]}}]
+    links = ("panda_link6", "panda_link7", "panda_hand", "panda_leftfinger", "panda_rightfinger")
+    broken = with_geometry(**{link: copy.deepcopy(speck) for link in links})
+    states = judge_states(broken, (1, 0), 500)
     assert any("panda_hand" in found["pair"] for found in states.violations)
-    motions = judge_motions(broken, (1, 0), 60)
-    assert any("panda_hand" in found["pair"] for found in motions.violations)
+    motions = judge_motions(broken, (1, 0), 50)
+    assert len(motions.violations) > 5
     assert not campaign._good(motions.as_dict())
 
 
@@ -144,16 +145,19 @@ def test_a_pair_that_is_left_out_is_told_apart() -> None:
 
 
 def test_a_supervisor_that_asks_a_pair_no_more_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if a pair had been proven never to touch by mistake."""
+    """As if pairs had been proven never to touch by mistake; the hand is fixed to link 7 and would cover for it."""
     from safety_supervisor.core import scene
 
     def blind(self: scene.Scene, first: Any, second: Any, geometry: Any) -> bool:
-        return asked(self, first, second, geometry) and {first.link, second.link} != {"panda_link5", "panda_link7"}
+        links = frozenset((first.link, second.link))
+        return asked(self, first, second, geometry) and links not in forgotten
 
+    forgotten = {frozenset(("panda_link5", link)) for link in ("panda_link7", "panda_hand")}
     asked = scene.Scene._asked
     monkeypatch.setattr(scene.Scene, "_asked", blind)
     result = judge_states(shipped(), (1, 0), 1000)
-    assert {found["pair"] for found in result.violations} == {"panda_link5 and panda_link7"}
+    assert result.violations
+    assert {frozenset(found["pair"].split(" and ")) for found in result.violations} <= forgotten
 
 
 # --- the laboratory itself ----------------------------------------------------------------------------------------
@@ -171,13 +175,16 @@ def test_the_kept_stop_is_where_the_supervisor_itself_would_stop() -> None:
         arm.cycle()
     moving = arm.sent[-1]
     assert max(map(abs, moving.velocities)) > 0.5
-    stop = kept_stop(moving)
+    times, stop = kept_stop(moving)
     count = len(arm.rows)
     arm.trajectory([], [])
     arm.settle()
     ran = np.array(arm.rows[count - 1 :])
     assert np.abs(ran[-1] - stop[-1]).max() < 1e-6
-    assert np.abs(ran[1] - stop[4]).max() < 1e-5, "4 ms later"
+    at = np.arange(len(ran)) * arm.period
+    expected = np.stack([np.interp(at, times, column) for column in stop.T], axis=1)
+    assert np.abs(ran - expected).max() < 2e-5, "linear between samples of 1 ms"
+    assert 0.05 < times[-1] * 1e-9 < 1.0
 
 
 def test_the_number_of_processes_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
