@@ -160,6 +160,18 @@ def test_a_supervisor_that_asks_a_pair_no_more_is_found_out(monkeypatch: pytest.
     assert {frozenset(found["pair"].split(" and ")) for found in result.violations} <= forgotten
 
 
+def test_a_supervisor_that_forgets_the_stop_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks where a step leads, and not where the stop after it does."""
+    from safety_supervisor.core.checks.collision import CollisionCheck
+
+    def only_the_step(self: Any, before: Any, q: Any, stop: Any, recovery: bool = False) -> Any:
+        outcome = self._clearance.clear(q, "")
+        return None if isinstance(outcome, np.ndarray) else outcome
+
+    monkeypatch.setattr(CollisionCheck, "check", only_the_step)
+    assert judge_motions(shipped(), (1, 0), 25).violations
+
+
 # --- the laboratory itself ----------------------------------------------------------------------------------------
 
 
