@@ -30,15 +30,20 @@ OVERSTATED: Final = 2e-4
 
 @dataclass
 class Refused:
-    """States that one pair refused although nothing touches: how many, and how far apart its meshes really were."""
+    """States that one pair refused although nothing touches: how many, and how far apart its meshes really were.
+
+    `measured` are those of `count` in which the pair has meshes; a link without a shape is a point to the supervisor.
+    """
 
     count: int = 0
+    measured: int = 0
     total: float = 0.0
     farthest: float = 0.0
 
     def add(self, other: Refused) -> None:
         """Take over what another one counted."""
         self.count += other.count
+        self.measured += other.measured
         self.total += other.total
         self.farthest = max(self.farthest, other.farthest)
 
@@ -110,7 +115,11 @@ class States:
             "safe": self.count - self.touching,
             "safe_refused": self.safe_refused,
             "price": {
-                pair: {"refused": one.count, "mean_distance": one.total / one.count, "farthest": one.farthest}
+                pair: {
+                    "refused": one.count,
+                    "mean_distance": one.total / one.measured if one.measured else None,
+                    "farthest": one.farthest if one.measured else None,
+                }
                 for pair, one in price
             },
             "caught": dict(self.caught.most_common()),
@@ -215,11 +224,14 @@ class _Laboratory:
 
     def _charge(self, rule: str, links: tuple[str, ...]) -> None:
         """Count a refusal by a pair, with the distance of its meshes where the judge was asked last."""
+        refused = self._result.price.setdefault(f"{rule}: {' and '.join(links)}", Refused())
+        if not set(links) <= set(self._judge.links):
+            refused.add(Refused(1))
+            return
         if len(links) == 2:
             distance = self._judge.between(*links)
         else:
             zone = rule.removeprefix("zones.")
             names = [name for name in self._judge.obstacles if name.split(".")[0] == zone]
             distance = min(self._judge.between(links[0], name) for name in names)
-        cause = f"{rule}: {' and '.join(links)}"
-        self._result.price.setdefault(cause, Refused()).add(Refused(1, distance, distance))
+        refused.add(Refused(1, 1, distance, distance))

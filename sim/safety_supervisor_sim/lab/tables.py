@@ -30,7 +30,7 @@ def summaries(told: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
         rows += _nearest(states)
         rows.append(("safe but refused", _share(states["safe_refused"], states["safe"])))
         rows += [
-            (f"  {cause}", f"{one['refused']}, really {1e3 * one['mean_distance']:.0f} mm apart in the mean")
+            (f"  {cause}", f"{one['refused']}{_apart(one['mean_distance'])}")
             for cause, one in list(states["price"].items())[:MOST]
         ]
         rows.append(("left out and touching", _counts(states["left_out_touching"])))
@@ -67,6 +67,10 @@ def _nearest(told: Mapping[str, Any]) -> list[tuple[str, str]]:
         (f"nearest miss, {name}", f"{1e3 * one['distance']:.1f} mm, {one['pair']}" if one["pair"] else "none in sight")
         for name, one in told["nearest_miss"].items()
     ]
+
+
+def _apart(mean: float | None) -> str:
+    return "" if mean is None else f", really {1e3 * mean:.0f} mm apart in the mean"
 
 
 def _share(part: int, whole: int) -> str:

@@ -55,6 +55,16 @@ def test_no_random_state_that_passes_touches_anything() -> None:
     assert told["safe_refused"] == result.count - result.passed - result.touching
 
 
+def test_a_link_without_a_mesh_may_refuse_too() -> None:
+    """The tool's centre is a point to the supervisor; here only it is kept out of a box that holds no obstacle."""
+    tool = {"kind": "keep_out", "minimum": [-1.0, -1.0, 0.7], "maximum": [1.0, 1.0, 2.0], "margin": 0.0}
+    zones = {"tool": {**tool, "links": ["panda_hand_tcp"]}}
+    result = judge_states(load_bench({"zones": zones}), (1, 0), 200)
+    told = result.as_dict()["price"]["zones.tool: panda_hand_tcp"]
+    assert told["refused"] > 10
+    assert told["mean_distance"] is None
+
+
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-027")
 @pytest.mark.requirement("SR-032")
