@@ -170,7 +170,8 @@ def judge_closed_loop(
     random, result, judge = np.random.default_rng(seed), ClosedLoop(), bench.judge()
     way = WayJudge(judge)
     poses = Poses.draw(bench, judge, random)
-    cell = PandaCell(slower(bench.cell), "joint_trajectory_controller", seed=seed[0], start_ns=START)
+    noise = int(random.integers(2**31))
+    cell = PandaCell(slower(bench.cell), "joint_trajectory_controller", seed=noise, start_ns=START)
     try:
         arm = _LoopedArm(bench.configuration, cell, random, result.lost)
         wanderer = Wanderer(Pace(bench.configuration), poses, random)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ WALL = {"wall": Block((-0.9, 0.55, 0.0), (0.9, 0.6, 1.25)), "pole": Pole(0.45, -
 # A cube of 0.2 m on an arm of 1 m that turns about z.
 CRANE = """
 <robot name="crane">
-  <link name="base"><inertial><mass value="1"/><inertia ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/></inertial></link>
+  <link name="base">
+    <inertial><mass value="1"/><inertia ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/></inertial>
+  </link>
   <link name="cube">
     <inertial><mass value="1"/><inertia ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/></inertial>
     <collision><origin xyz="1 0 0"/><geometry><box size="0.2 0.2 0.2"/></geometry></collision>
@@ -171,7 +174,7 @@ def test_adjacent_links_and_rigid_ones_are_not_judged_and_all_others_are(panda: 
     own = {frozenset(pair) for pair in panda.pairs if "." not in pair[1]}
     links = [f"panda_link{k}" for k in range(8)] + ["panda_hand", "panda_leftfinger", "panda_rightfinger"]
     assert panda.links == tuple(links)
-    chain = {frozenset(pair) for pair in zip(links[:8], links[1:8], strict=False)}
+    chain = {frozenset(pair) for pair in pairwise(links[:8])}
     rigid = {frozenset((a, b)) for i, a in enumerate(links[7:]) for b in links[8 + i :]}
     every = {frozenset((a, b)) for i, a in enumerate(links) for b in links[i + 1 :]}
     assert own == every - chain - rigid

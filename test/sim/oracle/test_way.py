@@ -1,4 +1,4 @@
-"""The judge of ways sees what lies between set-points, and tells the nearest miss as a judge of every set-point would."""
+"""The judge of ways sees what lies between set-points, and tells the nearest miss of all of them."""
 
 from __future__ import annotations
 
