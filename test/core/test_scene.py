@@ -256,6 +256,10 @@ def test_a_distance_depends_on_the_pose_alone_to_the_bit() -> None:
             again.distances(random.uniform(-2, 2, 7))
         crossed.append(again.distances(q).tobytes())
     assert straight == backward == crossed
+    for count in (1, 5, 32, 33, len(SCENE.pairs)):
+        which = np.sort(random.choice(len(SCENE.pairs), count, replace=False))
+        some = SCENE.distances_of(poses[count % 7], which)
+        assert some.tobytes() == SCENE.distances(poses[count % 7])[which].tobytes(), "a few pairs as all of them"
     for request in SCENE._results.distanceRequests:
         assert request.gjk_initial_guess == coal.GJKInitialGuess.DefaultGuess
         with pytest.warns(DeprecationWarning, match="gjk_initial_guess"):
@@ -270,6 +274,7 @@ def test_a_pose_that_is_not_finite_has_no_distances(value: float) -> None:
         q = HOME.copy()
         q[index] = value
         assert np.isnan(SCENE.distances(q)).all()
+        assert np.isnan(SCENE.distances_of(q, np.arange(3))).all()
     assert np.isfinite(SCENE.distances(HOME)).all()
 
 

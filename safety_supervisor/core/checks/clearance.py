@@ -6,9 +6,11 @@ a stretch of way from A to B along which the joints travel `way` keeps every pai
 
     reach @ way < room(A) + room(B),
 
-since at each point of it the way to A and the way to B add up to `way`. What is not proven so is halved. Rooms are
-known from the last poses that were asked, so most decisions ask nothing; rooms at a pose that is asked must be at least
-STEP, so that a stretch whose travel is below 2 STEP needs no halving.
+since at each point of it the way to A and the way to B add up to `way`. A bound from below may stand for a room; so may
+0 for one that is not known, since then the other end proves the stretch alone. Pairs for which that fails are asked, at
+the end of the way, and in the middle of what is then still unproven, which is halved. Rooms are bounded by those of the
+last poses, so that most decisions ask nothing, and others a few pairs. A room that is asked must be at least STEP, so
+that a stretch whose travel is below 2 STEP needs no halving.
 
 Requirements: SR-026, SR-027.
 """
@@ -16,9 +18,10 @@ Requirements: SR-026, SR-027.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.scene import RESERVE, Scene
@@ -32,6 +35,8 @@ QUERY_LIMIT: Final = 16
 
 POSES: Final = 16
 """Poses that are remembered."""
+
+Indices: TypeAlias = NDArray[np.intp]
 
 _HALVES: Final = {
     2: np.array([[[2.0, 0.0], [1.0, 1.0]], [[1.0, 1.0], [0.0, 2.0]]]) / 2.0,
@@ -47,17 +52,17 @@ _HALVES: Final = {
 
 
 class _Stretch(NamedTuple):
-    """A stretch of way: its pieces as Bezier control points, their length, and rooms, or less, at its two ends.
+    """A stretch of way and the pairs for which it is not proven yet.
 
     Attributes:
-        pieces: shapes (2, n) and (4, n), [rad].
-        way: shape (n,), [rad].
-        first: shape (P,), [m].
-        last: the same.
+        pieces: Bezier control points, shapes (2, n) and (4, n), [rad].
+        which: indices of those pairs, shape (k,).
+        first: their rooms where it begins, or bounds of them, shape (k,), [m].
+        last: the same where it ends.
     """
 
     pieces: tuple[Matrix, ...]
-    way: Vector
+    which: Indices
     first: Vector
     last: Vector
 
@@ -101,84 +106,101 @@ class Clearance:
     def rooms(self, q: Vector) -> Vector | Violation:
         """Ask a pose, shape (n,): the room of every pair, shape (P,), [m]; a violation when a result is not finite."""
         rooms: Vector = self.scene.distances(q) - self.taken
-        lowest = rooms.min()
-        if lowest >= STEP:
-            self._poses[self._oldest] = q
-            self._rooms[self._oldest] = rooms
-            self._oldest = (self._oldest + 1) % POSES
-        elif not math.isfinite(lowest):
-            pair = self.scene.pairs[int(np.flatnonzero(~np.isfinite(rooms))[0])]
-            links = " and ".join(pair.links)
-            return Violation(Code.NOT_FINITE_RESULT, pair.rule, joint=links, detail="a distance is not finite")
-        return rooms
+        return self._finite(rooms, None)
 
-    def clear(self, q: Vector, detail: str) -> Vector | Violation:
-        """Ask a pose that must be clear; return its rooms, or what is too near."""
-        rooms = self.rooms(q)
-        if isinstance(rooms, Violation) or rooms.min() >= STEP:
+    def clear(self, q: Vector, which: Indices, detail: str) -> Vector | Violation:
+        """Ask some pairs, shape (k,), at a pose that must be clear; return their rooms, or what is too near."""
+        rooms: Vector = self.scene.distances_of(q, which) - self.taken[which]
+        if rooms.min() >= STEP:
             return rooms
-        return self.violation(rooms, q, detail)
+        found = self._finite(rooms, which)
+        return found if isinstance(found, Violation) else self.violation(rooms, q, detail, which)
+
+    def keep(self, q: Vector, rooms: Vector) -> None:
+        """Remember the rooms at a pose, or bounds of them, shape (P,), [m]."""
+        self._poses[self._oldest] = q
+        self._rooms[self._oldest] = rooms
+        self._oldest = (self._oldest + 1) % POSES
 
     def bound(self, poses: Matrix) -> Matrix:
-        """Bound the rooms at poses, shape (k, n), from below by the remembered ones; shape (k, P), [m], 0 at least.
-
-        Zero stands for what is not known: then the other end of a stretch has to prove it alone.
-        """
+        """Bound the rooms at poses, shape (k, n), from below by the remembered ones; shape (k, P), [m], 0 at least."""
         apart = np.abs(poses[:, None, :] - self._poses)
         low = self._rooms - apart @ self._across
         bound: Matrix = np.maximum(low.max(axis=1), 0.0)
         return bound
 
-    def prove(self, pieces: tuple[Matrix, ...], first: Vector, last: Vector, detail: str) -> Violation | None:
-        """Prove a way clear, or say what it comes too near.
+    def unproven(self, way: Vector, first: Vector, last: Vector) -> Indices:
+        """Return the pairs for which a travel, shape (n,), is not proven by the rooms, shape (P,), at its ends."""
+        return np.flatnonzero(~(self._reach.dot(way) < first + last))  # so that NaN is not proven
+
+    def prove(
+        self, pieces: tuple[Matrix, ...], which: Indices, first: Vector, last: Vector, detail: str
+    ) -> Violation | None:
+        """Prove a way clear for some pairs, or say what it comes too near.
 
         Args:
             pieces: of the way, as Bezier control points.
-            first: rooms, or bounds of them, where it begins, shape (P,), [m].
+            which: pairs for which it is not proven yet, shape (k,).
+            first: rooms, or bounds of them, of all pairs where it begins, shape (P,), [m].
             last: the same where it ends.
             detail: for the violation.
         """
-        unproven = [_Stretch(pieces, way_along(pieces), first, last)]
+        if not len(which):
+            return None
+        stretches = [_Stretch(pieces, which, first[which], last[which])]
         left = QUERY_LIMIT
-        while unproven:
-            stretch = unproven.pop()
-            if self._proven(stretch):
-                continue
+        while stretches:
+            stretch = stretches.pop()
+            which = stretch.which
             before, after = _halve_longest(stretch.pieces)
-            middle = after[0][0]
-            known = self.bound(middle[None])[0]
-            second = _Stretch(after, way_along(after), known, stretch.last)
-            first_half = _Stretch(before, way_along(before), stretch.first, known)
-            if self._proven(second) and self._proven(first_half):
+            middle, reach = after[0][0], self._reach[which]
+            low = self._rooms[:, which] - np.abs(middle - self._poses).dot(self._across[:, which])
+            known = np.maximum(low.max(axis=0), 0.0)
+            travel = reach.dot(way_along(before)), reach.dot(way_along(after))
+            open_before = ~(travel[0] < stretch.first + known)
+            open_after = ~(travel[1] < known + stretch.last)
+            both = open_before | open_after
+            if not both.any():
                 continue
             if left == 0:
-                return self._unproven(stretch)
+                return self.limit(QUERY_LIMIT, int(which[both][0]), "so many distances did not prove the way clear")
             left -= 1
-            asked = self.clear(middle, detail)
+            asked = self.clear(middle, which[both], detail)
             if isinstance(asked, Violation):
                 return asked
-            unproven += [second._replace(first=asked), first_half._replace(last=asked)]
+            known[both] = asked
+            rooms = self.bound(middle[None])[0]
+            rooms[which[both]] = asked
+            self.keep(middle, rooms)
+            open_after = ~(travel[1] < known + stretch.last)
+            open_before = ~(travel[0] < stretch.first + known)
+            if open_after.any():
+                stretches.append(_Stretch(after, which[open_after], known[open_after], stretch.last[open_after]))
+            if open_before.any():
+                stretches.append(_Stretch(before, which[open_before], stretch.first[open_before], known[open_before]))
         return None
 
     def remember_proof(self, first: Vector, rooms_first: Vector, last: Vector, rooms_last: Vector) -> None:
         """Keep the ends of a way, shape (n,), and their rooms, shape (P,), for `quick`."""
         self._first, self._last, self._both = first, last, rooms_first + rooms_last
 
-    def _proven(self, stretch: _Stretch) -> bool:
-        return bool((self._reach.dot(stretch.way) < stretch.first + stretch.last).all())
+    def _finite(self, rooms: Vector, which: Indices | None) -> Vector | Violation:
+        """Return the rooms of some pairs, None for all, or a violation when one of them is not finite."""
+        if math.isfinite(rooms.sum()):
+            return rooms
+        index = int(np.flatnonzero(~np.isfinite(rooms))[0])
+        pair = self.scene.pairs[index if which is None else int(which[index])]
+        links = " and ".join(pair.links)
+        return Violation(Code.NOT_FINITE_RESULT, pair.rule, joint=links, detail="a distance is not finite")
 
-    def violation(self, rooms: Vector, q: Vector, detail: str) -> Violation:
-        """Name the pair with the least room at a pose."""
-        index = int(rooms.argmin())
+    def violation(self, rooms: Vector, q: Vector, detail: str, which: Indices | None = None) -> Violation:
+        """Name the pair with the least room of some pairs, None for all, at a pose."""
+        lowest = int(rooms.argmin())
+        index = lowest if which is None else int(which[lowest])
         pair = self.scene.pairs[index]
         limit = float(self.scene.margins[index]) + RESERVE
-        distance = float(rooms[index] + self.taken[index])
+        distance = float(rooms[lowest] + self.taken[index])
         return Violation(pair.code, pair.rule, distance, limit, " and ".join(pair.links), detail, tuple(q.tolist()))
-
-    def _unproven(self, stretch: _Stretch) -> Violation:
-        """Name the pair that keeps a stretch from being proven with the poses that may be asked."""
-        lacking = self._reach.dot(stretch.way) - stretch.first - stretch.last
-        return self.limit(QUERY_LIMIT, int(lacking.argmax()), "so many distances did not prove the way clear")
 
     def limit(self, number: int, index: int, detail: str) -> Violation:
         """Say that a number of distances was not enough for a pair."""

@@ -46,7 +46,8 @@ class SpeedZone:
         if clearance.quick(step + stop.travel, before, end):
             return None
         first, last = clearance.bound(np.stack([before, end]))
-        inside = clearance.prove((line(before, q), *stop.control_points()), first, last, "")
+        which = clearance.unproven(step + stop.travel, first, last)
+        inside = clearance.prove((line(before, q), *stop.control_points()), which, first, last, "")
         if inside is None:
             clearance.remember_proof(before, first, end, last)
             return None
@@ -59,7 +60,8 @@ class SpeedZone:
     def check_step(self, before: Vector, after: Vector) -> Violation | None:
         """Check that a step of a path is slow enough or outside the zone; its stops lie on the path and are slower."""
         first, last = self._clearance.bound(np.stack([before, after]))
-        inside = self._clearance.prove((line(before, after),), first, last, "")
+        which = self._clearance.unproven(np.abs(after - before), first, last)
+        inside = self._clearance.prove((line(before, after),), which, first, last, "")
         return None if inside is None else self._too_fast(before, after, inside)
 
     def _too_fast(self, before: Vector, after: Vector, inside: Violation) -> Violation | None:
