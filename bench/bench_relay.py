@@ -131,7 +131,7 @@ def supervised(rate: int, samples: int, directory: Path) -> tuple[list[int], lis
     parts: dict[str, list[int]] = {"to_receipt_us": [], "handling_us": [], "cycle_to_client_us": []}
     for event, took in zip(events, handling, strict=True):
         if isinstance(event, StreamCommand) and event.stamp in sent:
-            waiting.append((sent[event.stamp], event.at, took))
+            waiting.append((sent[event.stamp], event.received, took))
         elif isinstance(event, Tick):
             index = bisect_right(arrivals, event.at)
             if waiting and index < len(arrivals):

@@ -66,7 +66,7 @@ class Bystanders:
             self._wrong = self._wrong if refusal.code is Code.OUT_OF_ORDER else refusal
             return refusal
         self._stamp = (min(event.stamp, event.clock), event.clock)
-        observed = event.at - max(self._settings.latency, event.clock - event.stamp)
+        observed = (event.received or event.at) - max(self._settings.latency, event.clock - event.stamp)
         told = np.frombuffer(event.points, dtype=np.float64).reshape(-1, 3)
         vanished = self._vanished(told, observed)
         points = np.concatenate((told, self.points[vanished]))

@@ -17,7 +17,7 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.types import JointStates
-from safety_supervisor.core.units import Nanoseconds, Vector, seconds
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds, Vector
 
 _NAME_SETS: Final = 32
 """Different sets of names that may publish joint states; more are a fault of the publishers, not a cache to grow."""
@@ -28,8 +28,9 @@ _VELOCITY_SHARE: Final = 1.25
 POSITION_NOISE: Final = 2e-3
 """Measured positions may pass the limit by this, [rad]: noise and servo error at the limit are no breach."""
 
-_LEAST_DIFFERENCE: Final = 0.004
-"""Shortest time over which positions are differenced, [s]: noise of 1e-4 rad is then no more than 0.05 rad/s."""
+_LEAST_DIFFERENCE: Final = 20_000_000
+"""Shortest time over which positions are differenced, [ns]: receipts that jitter by 2 ms are 10 % of it, which the
+share above covers, and noise of 1e-4 rad is no more than 0.01 rad/s."""
 
 _REST_SAMPLES: Final = 12
 """Measurements spread over the standstill window."""
@@ -52,9 +53,9 @@ class MeasuredState:
         self._stamps: dict[tuple[str, ...], tuple[int, int]] = {}
         self.positions: Vector = np.zeros(len(joints))
         self.velocities: Vector = np.zeros(len(joints))
-        self._received: list[int] = [0] * len(joints)
+        self._received: NDArray[np.int64] = np.zeros(len(joints), dtype=np.int64)
         self._commanded: deque[Vector] = deque(maxlen=2 + int(self._tracking.delay // self._timing.period))
-        self._rested: deque[tuple[int, Vector]] = deque()
+        self._rested: deque[tuple[int, Vector, NDArray[np.int64]]] = deque()
         self._held_at: Vector | None = None
         self.tracking_error = 0.0
         """Largest tracking error relative to its bound; 1 is the bound."""
@@ -71,6 +72,7 @@ class MeasuredState:
         if mapping is None:
             return (Code.STATE_NOT_FINITE,)
         columns, targets = mapping
+        at = event.received or event.at
         if len(targets) == 0:
             return ()
         if len(event.positions) != len(event.names) or len(event.velocities) not in (0, len(event.names)):
@@ -84,25 +86,24 @@ class MeasuredState:
             # A stamp of the future must not make every true one old.
             self._stamps[event.names] = (min(event.stamp, event.clock), event.clock)
         positions = np.array(event.positions)[columns]
-        velocities = (
-            np.array(event.velocities)[columns] if event.velocities else self._speeds(event.at, targets, positions)
-        )
+        velocities = np.array(event.velocities)[columns] if event.velocities else self._speeds(at, targets, positions)
         if not (np.isfinite(positions).all() and np.isfinite(velocities).all()):
             return (Code.STATE_NOT_FINITE,)
         self.positions[targets] = positions
         self.velocities[targets] = velocities
-        for i in targets.tolist():
-            self._received[i] = event.at
-        self._remember(event.at)
+        self._received[targets] = at
+        self._remember(at)
         return ()
 
     def _speeds(self, at: Nanoseconds, targets: NDArray[np.intp], positions: Vector) -> Vector:
-        """Difference positions where a driver tells no velocities, over the last remembered measurement, [rad/s]."""
-        if not self._rested or at <= self._rested[-1][0]:
-            return np.zeros(len(targets))
-        since, before = self._rested[-1]
-        speeds: Vector = (positions - before[targets]) / max(seconds(at - since), _LEAST_DIFFERENCE)
-        return speeds
+        """Difference positions where a driver tells no velocities, over the last remembered ones, [rad/s]."""
+        for since, before, received in reversed(self._rested):
+            if at - since >= _LEAST_DIFFERENCE:
+                # A joint may have been measured before the message by which it was remembered.
+                apart = np.maximum(at - received[targets], _LEAST_DIFFERENCE)
+                speeds: Vector = (positions - before[targets]) * NS_PER_S / apart
+                return speeds
+        return np.zeros(len(targets))
 
     def _mapping(self, names: tuple[str, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
         """Map a message's names to our joints; joints that nobody commands are not ours. None: a name twice."""
@@ -117,13 +118,14 @@ class MeasuredState:
         return columns, targets
 
     def _remember(self, at: Nanoseconds) -> None:
-        """Keep a few measurements over the standstill window."""
+        """Keep a few measurements of all joints over the standstill window."""
         spacing = self._timing.standstill_window // _REST_SAMPLES
-        if self._rested and at - self._rested[-1][0] < spacing:
+        if not self._received.all() or (self._rested and at - self._rested[-1][0] < spacing):
             return
-        self._rested.append((at, self.positions.copy()))
+        self._rested.append((at, self.positions.copy(), self._received.copy()))
         # One measurement older than the window stays, so that the window is always covered.
-        while len(self._rested) > 2 and self._rested[1][0] <= at - self._timing.standstill_window:
+        window = max(self._timing.standstill_window, _LEAST_DIFFERENCE)
+        while len(self._rested) > 2 and self._rested[1][0] <= at - window:
             self._rested.popleft()
 
     def commanded(self, positions: Vector) -> None:
@@ -143,10 +145,10 @@ class MeasuredState:
 
     def stale(self, now: Nanoseconds) -> str:
         """Name a joint whose measurement is too old; empty when none is."""
-        oldest = min(self._received)
+        oldest = int(self._received.min())
         if now - oldest <= self._timing.joint_state_timeout and oldest > 0:
             return ""
-        return self._joints[self._received.index(oldest)]
+        return self._joints[int(self._received.argmin())]
 
     def limit_codes(self) -> tuple[Code, ...]:
         """Return which measured joint limits are passed: position, velocity (SR-028)."""
@@ -192,7 +194,7 @@ class MeasuredState:
         window = self._timing.standstill_window
         if not self._rested or now - self._rested[0][0] < window or now - self._rested[-1][0] > window:
             return False
-        rows = np.stack([positions for _, positions in self._rested] + [self.positions])
+        rows = np.stack([positions for _, positions, _ in self._rested] + [self.positions])
         return bool((rows.max(axis=0) - rows.min(axis=0) <= self._tracking.rest).all())
 
     @property

@@ -74,7 +74,7 @@ class StreamCommand(Value, frozen=True, tag=True):
     body: str
     """Hash of the message's content apart from its header, hexadecimal; empty where no key is given."""
     received: int = 0
-    """When the middleware received it, steady clock, [ns], at most one cycle before `at`; 0: at `at`."""
+    """When the middleware received it, steady clock, [ns], at or before `at`; 0: at `at`."""
 
 
 class TrajectoryCommand(Value, frozen=True, tag=True):
@@ -126,6 +126,8 @@ class JointStates(Value, frozen=True, tag=True):
     velocities: tuple[float, ...]
     stamp: int
     clock: int
+    received: int = 0
+    """When the middleware received it, steady clock, [ns], at or before `at`; 0: at `at`."""
 
 
 class Humans(Value, frozen=True, tag=True):
@@ -140,6 +142,8 @@ class Humans(Value, frozen=True, tag=True):
     code: str = ""
     """Why the message was refused before it was decoded; empty when it was not."""
     detail: str = ""
+    received: int = 0
+    """When the middleware received it, steady clock, [ns], at or before `at`; 0: at `at`."""
 
 
 class HumansEndpoints(Value, frozen=True, tag=True):

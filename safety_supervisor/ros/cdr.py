@@ -125,6 +125,8 @@ class JointStateWriter:
         return self._format.pack(HEADER, seconds, rest, self._behind, self._width, *positions, 0, 0)
 
 
+MOST_NAMES: Final = 256
+"""More names, which no robot has, are left to the library, which reads them faster than Python does."""
 _COUNTER = struct.Struct("<4sQ")
 
 
@@ -245,7 +247,7 @@ class JointStateReader:
         """Read the names' block; remember it where it is right."""
         (count,) = _LENGTH.unpack_from(data, start)
         offset = start + 4
-        if count * 5 > len(data) - offset:
+        if count > MOST_NAMES or count * 5 > len(data) - offset:
             return False
         names = []
         for _ in range(count):

@@ -47,8 +47,8 @@ class Work(Protocol):
     def fail(self, where: str, error: Exception) -> None:
         """Report that an adapter raised; the cycle goes on."""
 
-    def before_tick(self) -> None:
-        """Take the messages and requests that came since the last cycle."""
+    def before_tick(self, due: Nanoseconds) -> None:
+        """Take the messages and requests that came since the last cycle; at `due` the next one begins."""
 
 
 class Cycle:
@@ -96,7 +96,7 @@ class Cycle:
                 spin_once(timeout_sec=remaining / NS_PER_S)
             except Exception as error:  # rclpy's own services raise on requests that rcl does not like
                 self._work.fail("executor", error)
-        self._work.before_tick()
+        self._work.before_tick(self._due)
         remaining = self._due - clock()
         if remaining > 0:
             time.sleep(remaining / NS_PER_S)

@@ -44,6 +44,8 @@ MAX_STATE_BYTES = 65_536
 MAX_STATE_RATE_HZ = 5_000.0
 STREAM_DEPTH = 8
 """Set-points or joint states that one cycle takes at most; of more, the newest are kept."""
+PEOPLE_DEPTH = 2
+"""Each message says where all people are: the newest one counts, and the one before it."""
 ESTOP_DEPTH = 16
 """A press may be followed by a release within one cycle, and must be seen."""
 
@@ -101,15 +103,22 @@ class Inputs:
         # From anyone: the reliable one loses nothing, the best-effort one hears those who offer no more.
         for reliability in (ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT):
             subscribe(
-                String, "~/stop_requests", self._hear_stop, QoSProfile(depth=10, reliability=reliability), watch=False
+                String,
+                "~/stop_requests",
+                self._hear_stop,
+                QoSProfile(depth=10, reliability=reliability),
+                watch=False,
+                urgent=True,
             )
-        subscribe(String, "~/hold", self._hear_hold, _stream_profile(1))
+        subscribe(String, "~/hold", self._hear_hold, _stream_profile(1), urgent=True)
         if configuration.separation is not None:
             people = PeopleInput(configuration.separation, sink)
-            subscribe(PoseArray, PEOPLE_TOPIC, people.hear, stream, required=True)
+            subscribe(PoseArray, PEOPLE_TOPIC, people.hear, _stream_profile(PEOPLE_DEPTH), required=True)
         if configuration.estop.driver is EstopDriver.SIMULATED:
             self.estop = SimulatedEstop()
-            subscribe(String, "~/simulated_estop", self.estop.hear, _stream_profile(ESTOP_DEPTH), required=True)
+            subscribe(
+                String, "~/simulated_estop", self.estop.hear, _stream_profile(ESTOP_DEPTH), required=True, urgent=True
+            )
 
     def report_excess(self, now: Nanoseconds) -> None:
         """Report what was held back since the last cycle."""
@@ -129,7 +138,7 @@ class Inputs:
         fields = decode_joint_state(self._state_reader, data)
         if isinstance(fields, str):
             return
-        event = JointStates(now, fields.names, fields.positions, fields.velocities, fields.stamp, clock)
+        event = JointStates(now, fields.names, fields.positions, fields.velocities, fields.stamp, clock, received)
         if self.watch_states is not None:
             self.watch_states(event)
         self._sink.enter(event)

@@ -1,8 +1,10 @@
 """Subscriptions that are read once a cycle, and never by the executor.
 
-What arrives takes effect in the next control cycle in any case, so it is taken just before that, in a fixed order and a
-bounded number a cycle. A flood on any topic therefore costs the control thread no more than one full queue a cycle, and
-can neither delay the cycle nor what comes on another topic (REDTEAM 25, 52). An idle topic costs 2 us.
+What arrives takes effect in the next control cycle in any case, so it is taken just before that. What stops the robot
+is taken first and whole; of the rest as much as there is time for, one full queue a topic at most, and what is left
+comes first the next time. A flood on any topic, of messages however slow to read, therefore costs the control cycle no
+more than one message's reading, and can neither delay a stop nor starve another topic (REDTEAM 25, 52). An idle topic
+costs 2 us.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from rclpy.subscription import Subscription
 
@@ -18,11 +21,41 @@ from safety_supervisor.core.units import Nanoseconds
 Heard = Callable[[bytes, Nanoseconds], None]
 """Takes the bytes of a message, and when the middleware received them, steady clock, [ns]."""
 
+LEAST_TIME: Final[Nanoseconds] = 200_000
+"""Polling may take this long even where the cycle is late already, so that a slow machine hears, [ns]."""
 
-@dataclass(frozen=True)
+
+@dataclass
 class _Polled:
+    subscription: Subscription
     heard: Heard
     depth: int
+    since: Nanoseconds = 0
+    """What is in the queue came after this, [ns]."""
+
+    def take(self, until: Nanoseconds | None) -> bool:
+        """Hand over what is there; return False when the time was over before that was done.
+
+        Args:
+            until: steady clock, [ns]; looked at after each message. None: all that is there.
+        """
+        handle, kind, began = self.subscription.handle, self.subscription.msg_type, time.monotonic_ns()
+        for _ in range(self.depth):
+            with handle:
+                taken = handle.take_message(kind, True)
+            if taken is None:
+                break
+            # The middleware stamps by the system clock. Only how long ago that was is taken from it, within the time
+            # since the queue was known to be empty: a clock that is set can not make a message older than that, or
+            # newer than now.
+            ago = max(0, time.time_ns() - taken[1]["received_timestamp"])
+            now = time.monotonic_ns()
+            self.heard(taken[0], max(self.since, now - ago))
+            if until is not None and time.monotonic_ns() >= until:
+                return False
+        # Empty, or all that a queue of this depth can have held has been taken.
+        self.since = began
+        return True
 
 
 class PolledSubscriptions:
@@ -30,41 +63,58 @@ class PolledSubscriptions:
 
     def __init__(self) -> None:
         """Nothing is polled yet."""
-        self._held: dict[Subscription, _Polled] = {}
-        self._polled_at: Nanoseconds = 0
+        self._urgent: list[_Polled] = []
+        self._others: list[_Polled] = []
+        self._hidden: set[Subscription] = set()
+        self._next = 0
 
-    def hold(self, subscription: Subscription, heard: Heard, depth: int) -> None:
-        """Poll a raw subscription, taking at most `depth` messages at a time: as many as its queue holds."""
-        self._held[subscription] = _Polled(heard, depth)
+    def hold(self, subscription: Subscription, heard: Heard, depth: int, *, urgent: bool = False) -> None:
+        """Poll a raw subscription.
+
+        Args:
+            subscription: to poll.
+            heard: takes what came.
+            depth: messages that its queue holds, and that are taken at a time at most.
+            urgent: whether it can stop the robot: it comes first, and is read whole.
+        """
+        polled = _Polled(subscription, heard, depth)
+        (self._urgent if urgent else self._others).append(polled)
+        self._hidden.add(subscription)
 
     def forget(self, subscription: Subscription) -> None:
         """Stop polling a subscription."""
-        self._held.pop(subscription, None)
+        self._urgent = [polled for polled in self._urgent if polled.subscription is not subscription]
+        self._others = [polled for polled in self._others if polled.subscription is not subscription]
+        self._hidden.discard(subscription)
+        self._next = 0
 
     def hides(self, subscription: Subscription) -> bool:
         """Return whether the executor must not see a subscription."""
-        return subscription in self._held
+        return subscription in self._hidden
 
     def discard(self) -> None:
         """Drop what came until now: it is older than what begins now."""
-        for subscription, polled in self._held.items():
+        for polled in (*self._urgent, *self._others):
+            subscription = polled.subscription
             for _ in range(polled.depth):
                 with subscription.handle:
                     if subscription.handle.take_message(subscription.msg_type, True) is None:
                         break
-        self._polled_at = time.monotonic_ns()
+            polled.since = time.monotonic_ns()
 
-    def poll(self) -> None:
-        """Hand over what came since the last time."""
-        since, self._polled_at = self._polled_at, time.monotonic_ns()
-        for subscription, polled in list(self._held.items()):
-            handle, kind, heard = subscription.handle, subscription.msg_type, polled.heard
-            for _ in range(polled.depth):
-                with handle:
-                    taken = handle.take_message(kind, True)
-                if taken is None:
-                    break
-                # The middleware stamps by the system clock. Only how long ago that was is taken from it, within the
-                # time since the last poll: a clock that is set can not make a message older or newer than that.
-                ago = max(0, time.time_ns() - taken[1]["received_timestamp"])
-                heard(taken[0], max(since, time.monotonic_ns() - ago))
+    def poll(self, until: Nanoseconds) -> None:
+        """Hand over what came since the last time.
+
+        Args:
+            until: when the time for it is over, steady clock, [ns].
+        """
+        until = max(until, time.monotonic_ns() + LEAST_TIME)
+        for polled in self._urgent:
+            polled.take(None)
+        count = len(self._others)
+        for turn in range(count):
+            index = (self._next + turn) % count
+            if not self._others[index].take(until):
+                self._next = (index + 1) % count  # the others' turn comes before its own
+                return
+        self._next = 0

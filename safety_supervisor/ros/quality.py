@@ -159,6 +159,7 @@ class Endpoints:
         source: str = "",
         required: bool = False,
         watch: bool = True,
+        urgent: bool = False,
         liveliness: Callable[[Any], None] | None = None,
     ) -> None:
         """Subscribe to raw bytes, which are polled.
@@ -171,6 +172,7 @@ class Endpoints:
             source: source whose input this is; a publisher that does not fit prevents arming.
             required: whether that is so without a source too.
             watch: whether an incompatible publisher is worth telling.
+            urgent: whether it can stop the robot.
             liveliness: takes changes of liveliness.
         """
         name = self._node.resolve_topic_name(topic)
@@ -182,7 +184,7 @@ class Endpoints:
             options["liveliness"] = self._guard(name, liveliness)
         events = SubscriptionEventCallbacks(**options, use_default_callbacks=False)
         subscription = self._node.create_subscription(kind, topic, _never, profile, raw=True, event_callbacks=events)
-        self._polled.hold(subscription, self._guard(name, heard), profile.depth)
+        self._polled.hold(subscription, self._guard(name, heard), profile.depth, urgent=urgent)
         self._made.append(subscription)
 
     def advertise(self, kind: type[Any], topic: str, profile: QoSProfile, *, required: bool = False) -> Publisher:

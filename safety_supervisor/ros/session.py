@@ -308,11 +308,11 @@ class Session:
         except Exception as error:
             self.fail("after tick", error)
 
-    def before_tick(self) -> None:
+    def before_tick(self, due: Nanoseconds) -> None:
         """Take service requests, and what was heard since the last cycle."""
         try:
             self._services.poll()
-            self._polled.poll()
+            self._polled.poll(due)
         except Exception as error:
             self.fail("polling", error)
 

@@ -70,7 +70,7 @@ class PeopleInput:
         if fields is None:
             self._refuse(now, clock, Code.UNDECODABLE, "not a PoseArray in plain little-endian CDR")
             return
-        self._sink.enter(Humans(now, fields.frame_id, fields.points, fields.stamp, clock))
+        self._sink.enter(Humans(now, fields.frame_id, fields.points, fields.stamp, clock, received=received))
 
     def _refuse(self, now: Nanoseconds, clock: int, code: Code, detail: str) -> None:
         self._sink.enter(Humans(now, "", b"", 0, clock, code.value, detail))

@@ -161,6 +161,38 @@ def test_tracking_error_is_relative_to_the_bound() -> None:
     assert not measured.follows()
 
 
+def _told_without_velocities(share: float) -> set[Code]:
+    """Run every joint at a share of its greatest speed, told without velocities, arm and wrist apart.
+
+    The receipts jitter by up to 2 ms, as do those of a driver without a real-time kernel.
+    """
+    measured, chance, codes = make(), np.random.default_rng(3), set()
+    parts = (np.arange(4), np.arange(4, 7))
+    for cycle in range(1, 200):
+        for number, part in enumerate(parts):
+            at = (10 * cycle + 5 * number) * MS
+            positions = HOME + share * LIMITS.velocity * at / 1e9
+            received = at + int(chance.integers(0, 2 * MS))
+            names = tuple(NAMES[i] for i in part)
+            measured.update(states(at + 3 * MS, positions[part], names=names, received=received))
+        codes |= set(measured.limit_codes()) - {Code.MEASURED_POSITION}
+    return codes
+
+
+@pytest.mark.requirement("SR-028")
+def test_speeds_are_told_apart_where_a_driver_tells_none_and_receipts_jitter() -> None:
+    assert _told_without_velocities(1.0) == set()
+    assert _told_without_velocities(1.5) == {Code.MEASURED_VELOCITY}
+
+
+@pytest.mark.requirement("SR-029")
+def test_an_age_counts_from_the_receipt() -> None:
+    measured = make()
+    measured.update(states(50 * MS, HOME, received=20 * MS))
+    assert measured.stale(120 * MS) == ""
+    assert measured.stale(120 * MS + 1) == NAMES[0]
+
+
 @pytest.mark.requirement("SR-028")
 @pytest.mark.redteam(43)
 @pytest.mark.parametrize("joint", range(7))

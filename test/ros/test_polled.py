@@ -23,6 +23,7 @@ class Pair:
     """A publisher, and a subscription that is polled."""
 
     def __init__(self, node: Node) -> None:
+        self.node = node
         self.publisher = node.create_publisher(String, "words", QoSProfile(depth=100))
         self.polled = PolledSubscriptions()
         self.heard: list[tuple[str | None, int]] = []
@@ -34,6 +35,9 @@ class Pair:
             time.sleep(0.01)
         time.sleep(0.2)
         self.polled.discard()
+
+    def poll(self, seconds: float = 10.0) -> None:
+        self.polled.poll(time.monotonic_ns() + round(seconds * 1e9))
 
     def say(self, *words: str) -> None:
         for word in words:
@@ -57,9 +61,9 @@ def pair() -> Iterator[Pair]:
 def test_a_bunch_is_taken_whole_and_in_order(pair: Pair) -> None:
     pair.say("a", "b", "c", "d")
     assert pair.heard == []
-    pair.polled.poll()
+    pair.poll()
     assert pair.words() == ["a", "b", "c", "d"]
-    pair.polled.poll()
+    pair.poll()
     assert len(pair.heard) == 4
     assert pair.calls == []
 
@@ -67,7 +71,7 @@ def test_a_bunch_is_taken_whole_and_in_order(pair: Pair) -> None:
 @pytest.mark.redteam(25)
 def test_of_more_than_a_queue_holds_the_newest_are_taken(pair: Pair) -> None:
     pair.say(*(str(number) for number in range(50)))
-    pair.polled.poll()
+    pair.poll()
     assert pair.words() == ["46", "47", "48", "49"]
 
 
@@ -75,7 +79,7 @@ def test_the_time_of_receipt_lies_before_the_poll_and_after_the_one_before(pair:
     before = time.monotonic_ns()
     pair.say("a")
     sent = time.monotonic_ns()
-    pair.polled.poll()
+    pair.poll()
     ((_, received),) = pair.heard
     # 0.3 s lie between the message and `sent`: the receipt is the message's, not the poll's.
     assert before <= received < sent - 100_000_000
@@ -84,15 +88,15 @@ def test_the_time_of_receipt_lies_before_the_poll_and_after_the_one_before(pair:
 def test_a_clock_that_was_set_makes_no_message_older_than_the_poll_before(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pair.polled.poll()
+    pair.poll()
     before = time.monotonic_ns()
     pair.say("a", "b")
     real = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: real() + 3_600_000_000_000)
-    pair.polled.poll()
+    pair.poll()
     monkeypatch.setattr(time, "time_ns", lambda: real() - 3_600_000_000_000)
     pair.say("c")
-    pair.polled.poll()
+    pair.poll()
     assert pair.words() == ["a", "b", "c"]
     assert all(before - 50_000_000 <= at <= time.monotonic_ns() for _, at in pair.heard)
 
@@ -102,5 +106,79 @@ def test_what_came_before_the_beginning_is_discarded(pair: Pair) -> None:
     pair.say("old", "older")
     pair.polled.discard()
     pair.say("new")
-    pair.polled.poll()
+    pair.poll()
     assert pair.words() == ["new"]
+
+
+class Several:
+    """Topics of one node, each message of which takes its time to be read."""
+
+    def __init__(self, node: Node, reading: float, urgent: tuple[str, ...], others: tuple[str, ...]) -> None:
+        self.heard: list[str] = []
+        self.polled = PolledSubscriptions()
+        self.publishers = {}
+        profile = QoSProfile(depth=DEPTH)
+        for name in (*others, *urgent):
+            self.publishers[name] = node.create_publisher(String, name, profile)
+            subscription = node.create_subscription(String, name, lambda data: None, profile, raw=True)
+
+            def hear(data: bytes, at: int, name: str = name) -> None:
+                self.heard.append(name)
+                time.sleep(reading)
+
+            self.polled.hold(subscription, hear, DEPTH, urgent=name in urgent)
+        while any(publisher.get_subscription_count() == 0 for publisher in self.publishers.values()):
+            time.sleep(0.01)
+        time.sleep(0.2)
+        self.polled.discard()
+
+    def say(self, *names: str) -> None:
+        for name in names:
+            for _ in range(DEPTH):
+                self.publishers[name].publish(String(data="x"))
+        time.sleep(0.3)
+
+    def poll(self, seconds: float) -> list[str]:
+        self.heard.clear()
+        self.polled.poll(time.monotonic_ns() + round(seconds * 1e9))
+        return list(self.heard)
+
+
+@pytest.mark.redteam(52)
+@pytest.mark.requirement("SR-031")
+def test_what_stops_is_read_first_and_whole_and_nothing_else_longer_than_there_is_time(pair: Pair) -> None:
+    topics = Several(pair.node, 0.02, ("stop", "estop"), ("slow", "other", "third"))
+    topics.say("slow", "other", "third", "stop", "estop")
+    assert topics.poll(0.0) == ["stop"] * DEPTH + ["estop"] * DEPTH + ["slow"], "late already: one message is read"
+    # The next turn is another topic's, so that a flooded one starves nobody.
+    topics.say("slow")
+    assert topics.poll(0.0) == ["other"]
+    assert topics.poll(0.0) == ["third"]
+    assert topics.poll(0.0) == ["slow"]
+    assert topics.poll(0.0) == ["other"]
+    assert sorted(topics.poll(10.0)) == ["other"] * 2 + ["slow"] * 3 + ["third"] * 3
+    assert topics.poll(10.0) == []
+
+
+def test_a_message_that_waited_for_its_turn_is_as_old_as_it_is(pair: Pair) -> None:
+    received: list[int] = []
+    pair.heard = _Ages(received)
+    pair.say("a", "b", "c")
+    sent = time.monotonic_ns()
+    for _ in range(3):
+        pair.poll(0.0)
+        time.sleep(0.05)
+    assert len(received) == 3
+    assert all(at < sent - 100_000_000 for at in received)
+
+
+class _Ages(list):  # type: ignore[type-arg]
+    """Notes receipts, and takes its time."""
+
+    def __init__(self, received: list[int]) -> None:
+        super().__init__()
+        self.received = received
+
+    def append(self, item: tuple[str | None, int]) -> None:
+        self.received.append(item[1])
+        time.sleep(0.001)
