@@ -44,6 +44,8 @@ DISCOVERY = 1.5
 """How long another supervisor is given to be discovered, [s]; most of it passes while everything else is built."""
 DECODER_START = 20.0
 """[s]"""
+POLLING_SHARE = 4
+"""Polling may take this part of a period: out of a pause of 10 ms one message takes 0.1 ms, and floods take all."""
 FAILURES = 20
 """Exceptions of adapters that are logged with their text; the rest is counted."""
 
@@ -312,7 +314,7 @@ class Session:
         """Take service requests, and what was heard since the last cycle."""
         try:
             self._services.poll()
-            self._polled.poll(due)
+            self._polled.poll(max(due, time.monotonic_ns() + self.configuration.timing.period // POLLING_SHARE))
         except Exception as error:
             self.fail("polling", error)
 
@@ -333,6 +335,7 @@ class Session:
         yield "scheduler", self._real_time()
         yield "log", self._feed.failure or "kept"
         yield ACTION, NOT_INSTALLED if self.goals is None else self.goals.text
+        yield "polls_cut_short", str(self._polled.cut_short)
         yield "decoder_restarts", str(self._decoder.restarts)
         yield "markers", self._painting.text
         yield "decisions_dropped", str(self.enactor.dropped_decisions)
