@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.qos import LivelinessPolicy, QoSProfile, ReliabilityPolicy
 from ros_rig import LATCHED, SIMULATED_ESTOP, Client, Process, Rig, next_domain
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from safety_supervisor.ros.graph import NAME_WAIT, NAMELESS, SLICE, GraphWatch
@@ -345,6 +346,26 @@ def test_an_onlooker_on_the_motor_topic_is_shown_and_blocks_nothing(
     tool.close()
     client.wait_for(lambda: not client.status["incompatible_endpoints"], "the end of the warning")
     client.node.destroy_subscription(hear)
+
+
+@pytest.mark.redteam(52)
+@pytest.mark.requirement("SR-031")
+def test_a_client_that_can_hear_no_answer_holds_up_no_cycle(
+    client: Client, supervisor: Process, guest: Callable[[str], Client]
+) -> None:
+    """Its reader is never matched: the middleware would wait for it with each answer (config/fastdds.xml)."""
+    client.wait_state("LOCKED", timeout=60.0)
+    deaf = guest("deaf")
+    start = deaf.node.create_client(Trigger, "/supervisor/start", qos_profile=LATCHED)
+    client.spin(1.0)
+    assert client.call("/supervisor/reset").success
+    client.wait_state("READY")
+    asked = start.call_async(Trigger.Request())
+    client.wait_state("AUTO/HOLDING")
+    start.call_async(Trigger.Request())
+    client.spin(0.5)
+    assert client.state == "AUTO/HOLDING", client.status["cause"]
+    assert not asked.done()
 
 
 UNHEARD = "/other_controller/joint_trajectory"
