@@ -47,6 +47,7 @@ class Loop:
         self.now = 1_000_000_000
         self.robot = tuple(HOME.tolist())
         self.stream_clock, self.tick_clock, self.state_clock = Stopwatch(), Stopwatch(), Stopwatch()
+        self.prepare_clock = Stopwatch()
         self.supervisor.handle(Boot(self.now, "bench", "", False, ""))
         self.run(100)
         for source in configuration.sources:
@@ -75,6 +76,7 @@ class Loop:
             effects = self.tick_clock.call(
                 handle, Tick(self.now, self.now, EstopInput("run", received_at=self.now - 1000))
             )
+            self.prepare_clock.call(self.supervisor.prepare)
             self.robot = effects[0].positions if effects and isinstance(effects[0], Actuate) else self.robot
 
 

@@ -92,7 +92,7 @@ def _pick_and_place(n: int) -> tuple[FullLoop, int]:
 
     for q in _blend(HOME, PICK, 1.0):
         loop.send(q)
-    loop.decisions, loop.ticks = Stopwatch(), Stopwatch()
+    loop.decisions, loop.ticks, loop.prepare_clock = Stopwatch(), Stopwatch(), Stopwatch()
     loop.verifier.scene.distances = counted  # type: ignore[method-assign]
     while len(loop.decisions.cpu) < n:
         for start, goal in ((PICK, PLACE), (PLACE, PICK)):
@@ -138,6 +138,8 @@ def rows(quick: bool = False) -> list[Row]:
         share = round(queries / len(loop.decisions.cpu), 3)
         result.append(row("decision.full.panda", loop.decisions.cpu, loop.decisions.wall, poses_asked=share, **about))
         result.append(row("cycle.full.panda", loop.ticks.cpu, loop.ticks.wall, **about))
+        row_of = loop.prepare_clock
+        result.append(row("prepare.full.panda", row_of.cpu, row_of.wall, **about))
         loop, refused = _at_the_margin(count)
         result.append(row("decision.margin.panda", loop.decisions.cpu, loop.decisions.wall, refused=refused, **about))
     return result

@@ -84,6 +84,7 @@ class Supervisor:
         self._changed_on_disk = False
         self._told = (-1, -1)
         self._last_tick = 0
+        self._unprepared = False
         self._replies: list[Reply] = []
         self._ramp = StopRamp(configuration)
         self._course = Course(configuration, self._state, self._motion, self._inputs, self._ramp)
@@ -125,6 +126,7 @@ class Supervisor:
             What to do, in this order; for a `Tick` the motors' set-point comes first.
         """
         try:
+            self.prepare()
             effects = self._handlers[type(event)](event)
             # What is reported depends on the state, the conditions and the cycle; most events touch none of them.
             told = (self._state.epoch, self._inputs.conditions.version)
@@ -133,7 +135,17 @@ class Supervisor:
                 effects += self._changes(event.at)
         except Exception as error:
             effects = self._fail(event, error)
+        self._unprepared = isinstance(event, Tick)
         return tuple(effects)
+
+    def prepare(self) -> None:
+        """Compute ahead what the next cycle will ask, when a `Tick`'s set-point is on its way.
+
+        The next event does it where nobody has, so that the same events give the same effects all the same.
+        """
+        if self._unprepared:
+            self._unprepared = False
+            self._verifier.prepare()
 
     # --- the cycle ----------------------------------------------------------------------------------------------
 

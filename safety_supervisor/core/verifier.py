@@ -96,6 +96,10 @@ class Verifier:
         for zone in self.speed_zones:
             zone.forget()
 
+    def prepare(self) -> None:
+        """Spend time that is left on what the next steps will ask."""
+        self._collision.prepare()
+
     def path_check(self) -> PathCheck:
         """Return a check of a whole path, at its beginning."""
         return PathCheck(self.scene)

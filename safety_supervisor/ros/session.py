@@ -289,6 +289,7 @@ class Session:
         try:  # what the core has decided is carried out and recorded all the same
             self.enactor.carry_out(effects)
             self._feed.record(event, effects)
+            self.supervisor.prepare()
             if self.goals is not None:
                 self.goals.follow(effects)
         except Exception as error:

@@ -322,6 +322,43 @@ def test_control_points_hold_the_stop_and_are_no_shorter_than_it() -> None:
         assert np.allclose(bernstein @ cubic, stop.positions(tuple(u * stop.fade)), atol=1e-12)
 
 
+@pytest.mark.requirement("SR-026")
+@pytest.mark.requirement("SR-044")
+def test_what_is_prepared_is_asked_before_it_is_needed_and_changes_no_answer() -> None:
+    """A walk to and fro: a check that prepares, one that does not, and distances along all that passed."""
+    random = np.random.default_rng(12)
+    scene = Scene(MODEL, VOLUMES, SHIPPED.zones, SHIPPED.tracking.path_error)
+    asked = count_queries(scene)
+    prepares, plain = CollisionCheck(scene), CollisionCheck(scene)
+    q, velocity, target = HOME.copy(), np.zeros(7), np.zeros(7)
+    counts, passed, refused = [0, 0], 0, 0
+    for step in range(1500):
+        if step % 60 == 0:
+            target = random.uniform(-1, 1, 7) * LIMITS.velocity * 0.7
+        acceleration = np.clip((target - velocity) / 0.1, -8.0, 8.0)
+        velocity = velocity + 0.004 * acceleration
+        state = np.stack([q + velocity * 0.004, velocity, acceleration])
+        stop = StraightStop(state, StopLimits(LIMITS))
+        answers = []
+        for number, check in enumerate((prepares, plain)):
+            before = len(asked)
+            answers.append(check.check(q, state[0], stop))
+            counts[number] += len(asked) - before if answers[-1] is None else 0
+        prepares.prepare()
+        assert answers[0] == answers[1]
+        if answers[0] is None:
+            passed += 1
+            for pose in whole_way(q, stop, 4) if step % 10 == 0 else ():
+                assert (scene.distances(pose) > scene.margins).all()
+            q = state[0]
+        else:
+            refused += 1
+            velocity, target = np.zeros(7), -target
+    assert passed > 1000
+    assert refused > 3
+    assert counts[0] < 0.75 * counts[1], f"in the checks {counts[0]} poses were asked where the way was free, without preparing {counts[1]}"
+
+
 def test_a_robot_that_rests_or_goes_on_asks_nothing_new() -> None:
     scene = Scene(MODEL, VOLUMES, SHIPPED.zones, SHIPPED.tracking.path_error)
     asked = count_queries(scene)
