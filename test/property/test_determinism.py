@@ -21,7 +21,7 @@ def test_the_same_events_give_the_same_bytes_of_effects_in_two_processes() -> No
         text=True,
     )
     here, count, kinds, codes = run()
-    there = other.communicate(timeout=100)[0].split()
+    there = other.communicate(timeout=400)[0].split()
     assert other.returncode == 0
     assert there == [here, str(count)]
     print(f"{count} effects {dict(kinds)}, codes {dict(codes)}")
