@@ -27,6 +27,7 @@ from safety_supervisor.core.reporting import Reporting
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.separation_watch import SeparationWatch
 from safety_supervisor.core.settings import Configuration, EstopDriver, OutputType
+from safety_supervisor.core.state_rules import rules_of
 from safety_supervisor.core.state_table import State
 from safety_supervisor.core.stop_ramp import StopRamp
 from safety_supervisor.core.types import (
@@ -72,7 +73,7 @@ class Supervisor:
         estop = EstopLatch(timing.estop_timeout, configuration.estop.driver is not EstopDriver.NONE)
         measured = MeasuredState(configuration, self._verifier.scene)
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
-        self._watch = SeparationWatch(configuration, self._verifier.separation, self._inputs.conditions)
+        self._watch = SeparationWatch(configuration, self._verifier.separation, self._inputs)
         self._people = People(configuration, self._state, self._motion, self._inputs)
         self._decisions = DecisionLog()
         self._consequences = Consequences(self._commands.sessions, self._motion, self._state)
@@ -147,7 +148,7 @@ class Supervisor:
         missed = self._missed(event)
         self._due_tick, self._due_cycle = self._motion.tick + missed + 1, self._cycle
         known = self._motion if self._placed else None
-        causes = self._watch.look(now, self._state.state, known, self._inputs.measured)
+        causes = self._watch.look(now, self._state.state, known)
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
@@ -163,7 +164,7 @@ class Supervisor:
             if self._state.permits_motion:
                 rulings = self._commands.advance()
             before = self._motion.state
-            notes = self._motion.advance(self._watch.rules(self._state.state))
+            notes = self._motion.advance(rules_of(self._state.state, self._configuration.envelope))
             self._inputs.measured.commanded(self._motion.state[0])
             if self._state.state is not State.INIT:
                 effects.insert(0, self._actuate(now, event.scheduled + missed * self._timing.period, before))
@@ -300,12 +301,12 @@ class Supervisor:
         return self._stop(self._inputs.take(event, self._state.state, self._placed), event.at)
 
     def _humans(self, event: Humans) -> list[Effect]:
-        refusal = self._watch.take(event)
+        refusal = self._inputs.humans(event)
         told = [] if refusal is None else [self._decisions.refused(event.at, "humans", refusal)]
         return [*self._stop(self._inputs.pressing(self._state.state), event.at), *told]
 
     def _humans_endpoints(self, event: HumansEndpoints) -> list[Effect]:
-        causes = self._watch.take_publishers(event)
+        causes = self._inputs.humans_endpoints(event)
         return self._stop(self._inputs.pressing(self._state.state, causes), event.at)
 
     def _source_endpoints(self, event: SourceEndpoints) -> list[Effect]:
