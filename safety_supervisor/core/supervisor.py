@@ -22,7 +22,7 @@ from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.inputs import MONITORED, UNARMED, InputEvent, Inputs
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion import Motion, Note
-from safety_supervisor.core.people import People
+from safety_supervisor.core.operators import Operators
 from safety_supervisor.core.reporting import Reporting
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.separation_watch import SeparationWatch
@@ -74,7 +74,7 @@ class Supervisor:
         measured = MeasuredState(configuration, self._verifier.scene)
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
         self._watch = SeparationWatch(configuration, self._verifier.separation, self._inputs)
-        self._people = People(configuration, self._state, self._motion, self._inputs)
+        self._operators = Operators(configuration, self._state, self._motion, self._inputs)
         self._decisions = DecisionLog()
         self._consequences = Consequences(self._commands.sessions, self._motion, self._state)
         self._with_horizon = configuration.output.type is OutputType.JOINT_TRAJECTORY_HORIZON
@@ -261,7 +261,7 @@ class Supervisor:
         """Take the measured pose as the commanded one, once, when every joint is measured and rests."""
         measured = self._inputs.measured
         if not measured.missing() and not measured.stale(now) and measured.rests(now):
-            self._people.place()
+            self._operators.place()
             self._placed = True
 
     def _try_to_leave_init(self, event: Tick) -> None:
@@ -342,7 +342,7 @@ class Supervisor:
         effects = self._stop({code}, event.at)
         return [self._decisions.stopped(event.at, "supervisor", "", code, event.detail[:500]), *effects]
 
-    # --- people -------------------------------------------------------------------------------------------------
+    # --- operators -------------------------------------------------------------------------------------------------
 
     def _stop_requested(self, event: StopRequested) -> list[Effect]:
         """A protective stop for anyone; the reply follows the set-point of the next cycle."""
@@ -352,7 +352,7 @@ class Supervisor:
         return effects
 
     def _operator_act(self, event: OperatorAct) -> list[Effect]:
-        refusal = self._people.judge(event, self._placed)
+        refusal = self._operators.judge(event, self._placed)
         if refusal is None and self._changed_on_disk and event.act in ("reset", "recover"):
             refusal = ActRefusal(Code.ACT_CAUSE, Code.CONFIGURATION_CHANGED.cure)
         if refusal is not None:
@@ -363,14 +363,14 @@ class Supervisor:
             case "reset":
                 self._commands.forgive()
                 effects += [e for ruling in self._commands.purge() for e in self._decisions.ruled(ruling, now)]
-                self._people.reset(now)
+                self._operators.reset(now)
             case "start":
-                self._people.start(event.target, now)
+                self._operators.start(event.target, now)
                 self._commands.started(now)
             case "mode":
                 effects += self._stop({Code.MODE_CHANGE}, now)
             case "recover":
-                self._people.recover(now)
+                self._operators.recover(now)
             case "maintainer":
                 self._state.maintained(now)
                 self._placed = False
