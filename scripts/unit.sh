@@ -8,8 +8,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 other=$(mktemp)
 trap 'rm -f "$other"' EXIT
 # Two shares that take about as long; a new folder comes into the second one by itself.
-first=(test/core test/sim/oracle test/config test/geometry)
-second=(test/sim/lab test/test_*.py)
+first=(test/core)
+second=(test/sim/lab test/sim/oracle test/test_*.py)
 # Real processes and simulated cells miss their deadlines beside a busy neighbour: these come last, and alone.
 alone=(test/ros test/sim --ignore=test/sim/lab --ignore=test/sim/oracle)
 for folder in test/*/; do
