@@ -52,7 +52,6 @@ setup(
             "ros-rcl-interfaces==2.0.3",
             f"ros-diagnostic-msgs=={ROS}",
             f"ros-geometry-msgs=={ROS}",
-            f"ros-nav-msgs=={ROS}",
             f"ros-sensor-msgs=={ROS}",
             f"ros-std-msgs=={ROS}",
             f"ros-std-srvs=={ROS}",
@@ -61,8 +60,6 @@ setup(
         ],
         "sim": ["pybullet==3.2.7", "example-robot-data==6.0.0"],
         "picture": ["matplotlib>=3.7"],
-        "panel": [],
-        "evidence": [],
         "test": TEST,  # by this name colcon sees that pytest runs the tests
         "dev": [
             *TEST,

@@ -13,19 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
+from safety_supervisor.boot_script import BootScript
 from safety_supervisor.config import load_config
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.types import (
     Actuate,
-    Boot,
-    EstopInput,
     JointStates,
-    OperatorAct,
-    SourceEndpoints,
-    SourceLiveliness,
     StreamCommand,
-    Tick,
     TrajectoryCommand,
 )
 
@@ -33,6 +28,8 @@ CONFIGURATION = Path(__file__).parents[1] / "config" / "panda.yaml"
 HOME = np.array([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785])
 AMPLITUDE = 0.3
 OMEGA = 0.5 / AMPLITUDE
+START_BY = 10_000_000_000
+"""Scripted time at which the robot has started, [ns]."""
 
 
 class Loop:
@@ -48,14 +45,16 @@ class Loop:
         self.robot = tuple(HOME.tolist())
         self.stream_clock, self.tick_clock, self.state_clock = Stopwatch(), Stopwatch(), Stopwatch()
         self.prepare_clock = Stopwatch()
-        self.supervisor.handle(Boot(self.now, "bench", "", False, ""))
-        self.run(100)
-        for source in configuration.sources:
-            self.supervisor.handle(SourceEndpoints(self.now, source.name, 1))
-            self.supervisor.handle(SourceLiveliness(self.now, source.name, True))
-        self.supervisor.handle(OperatorAct(self.now, "reset", "bench", "", -1, "1"))
-        self.run(5)
-        self.supervisor.handle(OperatorAct(self.now, "start", "bench", "auto", -1, "2"))
+        self.script = BootScript(configuration, "bench")
+        for event in self.script.begin(self.now):
+            self.supervisor.handle(event)
+        while not self.supervisor.state.startswith("AUTO"):
+            self.run(5)
+            act = self.script.act(self.now, self.supervisor.state)
+            if act is not None:
+                self.supervisor.handle(act)
+            if self.now > START_BY:
+                raise RuntimeError(f"the benchmark's robot does not start: {self.supervisor.state}")
         self._sent = 0
         self._begin = self.now
 
@@ -73,9 +72,7 @@ class Loop:
                     self.now - 100_000, "planner", self.names, tuple(q.tolist()), (), 0, 0, self.now, "", ""
                 )
                 self.stream_clock.call(handle, command)
-            effects = self.tick_clock.call(
-                handle, Tick(self.now, self.now, EstopInput("run", received_at=self.now - 1000))
-            )
+            effects = self.tick_clock.call(handle, self.script.tick(self.now))
             self.prepare_clock.call(self.supervisor.prepare)
             self.robot = effects[0].positions if effects and isinstance(effects[0], Actuate) else self.robot
 

@@ -3,7 +3,8 @@
 A decision is the handling of one `StreamCommand` (intake by name, smooth segment, limits and stop from its end) and the
 `Verifier.verify` of the control cycle after it: envelope over the set-points, speed of all link volumes, self, cell and
 zones along the step and its jerk-limited stop. The Panda of config/panda.yaml with its link volumes, in its cell with a
-pole, a wall, a plate and a shelf more. `pairs` are those that are asked; pairs that are proven never to touch are not.
+pole, a wall, a plate and a shelf more. `pairs` are those that are measured; those that
+are proven never to touch are left out.
 `cycle.full.panda` is the whole `Tick` around the verification.
 
 `decision.full.panda`: pick-and-place, the fastest joint at 2 rad/s. `decision.margin.panda`: the hand sweeps to and fro

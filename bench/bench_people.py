@@ -15,7 +15,7 @@ from bench.bench_decision import CONFIGURATION, Loop
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.config import load_config
 from safety_supervisor.core.settings import Configuration, ReducedSettings, SeparationSettings
-from safety_supervisor.core.types import Humans, HumansEndpoints
+from safety_supervisor.core.types import Humans
 
 POINTS = 10
 SEPARATION = SeparationSettings(32, 8192, 80_000_000, 300_000_000, 1.6, 0.0, 0.03, 0.1)
@@ -44,8 +44,6 @@ class PeopleLoop(Loop):
     def run(self, cycles: int, stream: bool = False) -> None:
         """Run cycles, with a message each 40 ms."""
         for _ in range(cycles):
-            if self._told == 0:
-                self.supervisor.handle(HumansEndpoints(self.now, ("/bench",)))
             if self.now >= self._told:
                 self._told = self.now + 40_000_000
                 event = Humans(self.now, "panda_link0", self._points, self.now, self.now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Iterable, Iterator
 from enum import Enum
@@ -166,7 +167,7 @@ def _section(path: str, model: type[BaseModel], level: int) -> Iterator[str]:
     ]
     units = {name: str(found.get("unit", "")) for name, found in extra}
     yield f"{'#' * level} `{path}`\n"
-    yield f"{model.__doc__ or ''}\n"
+    yield f"{inspect.getdoc(model) or ''}\n"
     yield table(
         ("key", "type", "unit", "allowed", "default", "meaning"),
         (

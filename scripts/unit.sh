@@ -7,18 +7,21 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 other=$(mktemp)
 trap 'rm -f "$other"' EXIT
+# Two shares that take about as long; a new folder comes into the second one by itself.
+first=(test/core)
+second=(test/sim/lab test/sim/oracle test/test_*.py)
 # Real processes and simulated cells miss their deadlines beside a busy neighbour: these come last, and alone.
-computing=(test/test_*.py)
+alone=(test/ros test/sim --ignore=test/sim/lab --ignore=test/sim/oracle)
 for folder in test/*/; do
-    case $folder in
-    test/core/ | test/ros/ | test/sim/ | test/launch/ | */__pycache__/) ;;
-    *) computing+=("$folder") ;;
+    case " ${first[*]} ${alone[*]} test/launch test/__pycache__ " in
+    *" ${folder%/} "*) ;;
+    *) second+=("${folder%/}") ;;
     esac
 done
-.venv/bin/pytest "${computing[@]}" >"$other" 2>&1 &
+.venv/bin/pytest "${second[@]}" >"$other" 2>&1 &
 status=0
-.venv/bin/pytest test/core || status=1
+.venv/bin/pytest "${first[@]}" || status=1
 wait $! || status=1
 cat "$other"
-.venv/bin/pytest test/ros test/sim || status=1
+.venv/bin/pytest "${alone[@]}" || status=1
 exit $status

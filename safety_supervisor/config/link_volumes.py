@@ -31,7 +31,7 @@ class LinkVolumes:
         tree: its links and joints.
         locked: joints that nobody commands, with their positions, [rad] or [m].
         volumes: shapes of each link, in its frame.
-        left_out: pairs that are never asked, with the reason.
+        left_out: pairs that may touch, with the reason.
         margin: distance to keep between bodies of the robot, [m].
     """
 

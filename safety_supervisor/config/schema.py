@@ -133,7 +133,7 @@ class EnvelopeKeys(Section):
 
 
 class LeftOutKeys(Section):
-    """Two links that are never asked how near they are."""
+    """Two links that may touch: nothing keeps them apart."""
 
     links: list[UrdfName] = key("the two links", min_length=2, max_length=2)
     reason: str = key("why they can not hurt each other, in words", min_length=3, max_length=500)
@@ -143,14 +143,15 @@ class GeometryKeys(Section):
     """The bodies of the links.
 
     A link that the URDF gives a collision or visual shape needs a volume; another one is a point at its origin, for
-    zones only. Links that one joint joins, and links that do not move against each other, are left out by themselves.
+    zones only. Links that one joint joins, links that do not move against each other, and pairs of volumes that are
+    proven never to touch inside the URDF's limits, are left out by themselves.
     """
 
     volumes: dict[UrdfName, list[ShapeKeys]] = key(
         "link to the shapes that hold it together, in the link's frame; `safety-supervisor geometry` proposes them",
         max_length=500,
     )
-    left_out: list[LeftOutKeys] = key("other pairs of links that are never asked", "", [], max_length=500)
+    left_out: list[LeftOutKeys] = key("other pairs of links that nothing keeps apart", "", [], max_length=500)
     margin: float = key("distance to keep between any two bodies of the robot", "m", ge=0.0, le=0.5)
 
 

@@ -50,7 +50,7 @@ def coal_body(shape: Shape) -> Body:
         case HalfSpace():
             return Body(coal.Halfspace(np.array(shape.normal), shape.offset), pin.SE3.Identity())
         case Polytope():
-            return Body(_hull(np.array(shape.vertices)), pin.SE3.Identity())
+            return Body(convex_hull(np.array(shape.vertices)), pin.SE3.Identity())
 
 
 def _at(centre: Vector) -> Any:
@@ -79,7 +79,12 @@ def thickness(points: Matrix) -> float:
     return float(np.ptp(away @ thinnest))
 
 
-def _hull(points: Matrix) -> Any:
+def convex_hull(points: Matrix) -> Any:
+    """Return Coal's convex hull of points, shape (m, 3), [m].
+
+    Raises:
+        ValueError: they lie in one plane.
+    """
     if not thickness(points) >= THINNEST:
         raise ValueError("a polytope's vertices lie in one plane")
     vertices = coal.StdVec_Vec3s()
@@ -103,7 +108,7 @@ def faces(shape: Box | Polytope) -> tuple[HalfSpace, ...]:
 
 def _planes(points: Matrix) -> list[tuple[Vector, float]]:
     """Return outward normal and offset of each face of a convex hull."""
-    hull = _hull(points)
+    hull = convex_hull(points)
     corners = np.array(hull.points())
     middle = corners.mean(axis=0)
     planes: list[tuple[Vector, float]] = []

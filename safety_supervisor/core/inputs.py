@@ -1,4 +1,4 @@
-"""What the world says besides commands and people: measurements, publishers, descriptions, the log, the e-stop.
+"""What the world says besides commands: measurements, people, publishers, descriptions, the log, the e-stop.
 
 Each handler notes what lasts as a condition and returns the causes that stop the robot at once.
 """
@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
+from safety_supervisor.core.bystanders import Bystanders
 from safety_supervisor.core.conditions import Conditions
-from safety_supervisor.core.errors import Code
+from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.sessions import Session
@@ -20,6 +21,8 @@ from safety_supervisor.core.switches import EnablingSwitch, HoldToRunButton
 from safety_supervisor.core.types import (
     EstopInput,
     HoldToRun,
+    Humans,
+    HumansEndpoints,
     IncompatibleEndpoint,
     JointStateEndpoints,
     JointStates,
@@ -71,6 +74,9 @@ class Inputs:
         self.conditions = Conditions(configuration)
         self.switch = EnablingSwitch()
         self.button = HoldToRunButton(configuration.timing.hold_to_run_timeout)
+        separation = configuration.separation
+        self.people = None if separation is None else Bystanders(separation, configuration.robot.base_frame)
+        """Where people are; None where nobody is watched."""
         self.estop_word = EstopInput("unknown")
         """The e-stop device's newest word."""
         self._configuration = configuration
@@ -80,6 +86,7 @@ class Inputs:
         self._incompatible: set[str] = set()
         self._overruns: deque[Nanoseconds] = deque(maxlen=configuration.timing.overruns_per_hour)
         self._late: Nanoseconds = 0
+        self._people_refused: Code | None = None
 
     # --- once a cycle
 
@@ -98,6 +105,7 @@ class Inputs:
             causes.add(self._count_overrun(now))
         self.conditions.note(Code.LOG, not event.log_ok)
         self.conditions.note(Code.STATE_STALE, bool(self.measured.stale(now)))
+        self._note_unknown_people(now)
         if self.measured.left_standstill():
             causes.add(Code.STANDSTILL_LEFT)
         if state is State.RECOVERY and self.button.lost(now):
@@ -200,6 +208,27 @@ class Inputs:
                 pass
         # At once: what one event shows is not forgotten when the next one of the same cycle is good again.
         return self.pressing(state)
+
+    def humans(self, event: Humans) -> Violation | None:
+        """Take where people are; return what is wrong with the message, once while it stays the same."""
+        if self.people is None:
+            return None
+        refusal = self.people.take(event)
+        before, self._people_refused = self._people_refused, None if refusal is None else refusal.code
+        self._note_unknown_people(event.at)
+        return None if self._people_refused is before else refusal
+
+    def humans_endpoints(self, event: HumansEndpoints) -> set[Code]:
+        """Take who tells where people are; return the cause of a stop at once: another one in his place."""
+        if self.people is None:
+            return set()
+        replaced = self.people.publishers(event)
+        self._note_unknown_people(event.at)
+        return {Code.PEOPLE_UNKNOWN} if replaced else set()
+
+    def _note_unknown_people(self, now: Nanoseconds) -> None:
+        if self.people is not None:
+            self.conditions.note(Code.PEOPLE_UNKNOWN, bool(self.people.unknown(now)))
 
     def source_endpoints(self, event: SourceEndpoints, moves: bool) -> set[Code] | None:
         """Take how many publishers a source has, told on every change of who they are.

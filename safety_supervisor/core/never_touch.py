@@ -1,9 +1,9 @@
 """Pairs of bodies that can not touch whatever the joints do, proven by branch and bound.
 
 How near a pair is depends on the joints between its bodies alone. Where these are one or two, their whole range is
-covered by boxes of joint positions: at the middle of a box the distance is asked, and everywhere in the box it is
-smaller by no more than the pair's reach allows. What is proven for the URDF's limits needs no question at run time.
-This is a proof and no sampling: a pair that it can not decide within its budget is asked.
+covered by boxes of joint positions: at the middle of a box the distance is computed, and everywhere in the box it is
+smaller by no more than the pair's reach allows. What is proven for the URDF's limits is left out of the control cycle.
+This is a proof and no sampling: a pair that it can not decide within its budget stays in.
 """
 
 from __future__ import annotations

@@ -38,13 +38,12 @@ class RobotModel:
         joints: names of the commanded joints, configuration order, n of them.
         frame_names: link of each point, m of them, the origins first.
         frame_radius: radius of the ball around each point, 0 for an origin, shape (m,), [m].
-        frame_reach: shape (m, n), [m/rad] or [m/m]; see `reach`.
-        reach: shape (n,), the largest of each column of `frame_reach`.
+        frame_reach: how far a joint can carry each ball, shape (m, n), [m/rad] or [m/m].
         carrier: proves such bounds (`Reach`).
         neighbours: pairs of links that one joint joins.
 
     The bound: when the joints move by `dq` along a straight line between two configurations, no part of ball f moves by
-    more than `frame_reach[f] @ |dq|`, hence no part of the robot by more than `reach @ |dq|`.
+    more than `frame_reach[f] @ |dq|`.
 
     Proof. Along the line q(s) = q + s dq the velocity of a point of the ball is the sum over joints of J_j dq_j. A
     revolute joint adds axis x (point - point on axis), whose length is the point's distance from the axis; a prismatic
@@ -98,8 +97,6 @@ class RobotModel:
         ]
         self.frame_reach: Matrix = np.array(reach).reshape(-1, len(self.joints))
         self.frame_reach.setflags(write=False)
-        self.reach: Vector = self.frame_reach.max(axis=0, initial=0.0)
-        self.reach.setflags(write=False)
         if not (np.all(np.isfinite(self.frame_reach)) and np.all(np.isfinite(self.frame_positions(self.middle())))):
             raise RobotModelError(("the URDF gives link positions that are not finite",))
 

@@ -101,11 +101,11 @@ class Scene:
 
         Args:
             model: kinematics.
-            geometry: volumes of the links; none: no pair of links is asked.
+            geometry: volumes of the links; none: links do not keep each other apart.
             zones: that links must not touch.
             path_error: how far a joint may be beside its commanded path, [rad], or shape (n,).
             between_links: whether the links must not touch each other.
-            every_pair: whether pairs are asked, too, that can not touch inside the URDF's limits (`never_touches`).
+            every_pair: whether pairs are kept, too, that can not touch inside the URDF's limits (`never_touches`).
 
         Raises:
             RobotModelError: when a link is unknown, or this build of Coal keeps distances where they are not found.
@@ -130,7 +130,7 @@ class Scene:
         found: list[tuple[Pair, Vector, tuple[int, int]]] = []
         for number, first in enumerate(volumes if between_links else ()):
             for second in volumes[number + 1 :]:
-                if self._asked(first, second, geometry):
+                if self._may_not_touch(first, second, geometry):
                     pair = Pair(Code.SELF_COLLISION, "geometry.self", (first.link, second.link), geometry.margin)
                     found.append((pair, self._approach(first, second), (first.body, second.body)))
         for zone in zones:
@@ -254,8 +254,8 @@ class Scene:
         index: int = self._geometry.addGeometryObject(added)
         return index
 
-    def _asked(self, first: _Volume, second: _Volume, geometry: GeometrySettings) -> bool:
-        """Whether two volumes could touch and are not left out."""
+    def _may_not_touch(self, first: _Volume, second: _Volume, geometry: GeometrySettings) -> bool:
+        """Whether two volumes move against each other and are not left out by the configuration."""
         if first.joint == second.joint:
             return False
         links = frozenset((first.link, second.link))

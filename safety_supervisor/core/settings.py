@@ -157,7 +157,7 @@ class GeometrySettings:
     volumes: dict[str, tuple[BoundedShape, ...]]
     """Link to the shapes that hold it, in the link's frame; a link that is not named is a point at its origin."""
     left_out: frozenset[frozenset[str]]
-    """Pairs of links that are never asked, with a reason in the configuration."""
+    """Pairs of links that may touch, with a reason in the configuration."""
     margin: float
     """Distance to keep between any two bodies of the robot, [m]."""
 

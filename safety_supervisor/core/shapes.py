@@ -1,6 +1,7 @@
 """Convex shapes that wrap links and describe the cell, in the frame of the link or the base that they belong to.
 
-Each knows a ball that holds it: what a joint can move the farthest point of a volume is bounded from that ball.
+A bounded one knows a ball that holds it. What a joint can move it is bounded in the core from several smaller balls,
+`core.bodies.hull_balls`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ e-stop, causes of stops, then motion; the motors are served before anything is r
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -22,22 +21,22 @@ from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.inputs import MONITORED, UNARMED, InputEvent, Inputs
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion import Motion, Note
-from safety_supervisor.core.people import People
+from safety_supervisor.core.operators import Operators
 from safety_supervisor.core.reporting import Reporting
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.separation_watch import SeparationWatch
-from safety_supervisor.core.settings import Configuration, EstopDriver, OutputType
+from safety_supervisor.core.set_points import SetPoints
+from safety_supervisor.core.settings import Configuration, EstopDriver
+from safety_supervisor.core.state_rules import rules_of
 from safety_supervisor.core.state_table import State
 from safety_supervisor.core.stop_ramp import StopRamp
 from safety_supervisor.core.types import (
-    Actuate,
     AdapterFault,
     Boot,
     CommandUnreadable,
     ConfigurationChanged,
     Effect,
     Event,
-    HorizonPoint,
     Humans,
     HumansEndpoints,
     OperatorAct,
@@ -49,7 +48,7 @@ from safety_supervisor.core.types import (
     Tick,
     TrajectoryCommand,
 )
-from safety_supervisor.core.units import Matrix, Vector, seconds
+from safety_supervisor.core.units import Vector, seconds
 from safety_supervisor.core.verifier import Verifier
 
 
@@ -64,7 +63,6 @@ class Supervisor:
         """
         self._configuration = configuration
         timing = configuration.timing
-        self._timing = timing
         self._verifier = Verifier(configuration)
         self._state = SafetyState()
         self._motion = Motion(configuration, self._verifier)
@@ -72,15 +70,13 @@ class Supervisor:
         estop = EstopLatch(timing.estop_timeout, configuration.estop.driver is not EstopDriver.NONE)
         measured = MeasuredState(configuration, self._verifier.scene)
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
-        self._watch = SeparationWatch(configuration, self._verifier.separation, self._inputs.conditions)
-        self._people = People(configuration, self._state, self._motion, self._inputs)
+        self._watch = SeparationWatch(configuration, self._verifier.separation, self._inputs)
+        self._operators = Operators(configuration, self._state, self._motion, self._inputs)
         self._decisions = DecisionLog()
         self._consequences = Consequences(self._commands.sessions, self._motion, self._state)
-        self._with_horizon = configuration.output.type is OutputType.JOINT_TRAJECTORY_HORIZON
+        self._set_points = SetPoints(configuration, self._motion)
         self._fault_on_disk: Code | None = None
         self._placed = False
-        self._cycle = 0
-        self._due_tick = self._due_cycle = 0
         self._changed_on_disk = False
         self._told = (-1, -1)
         self._last_tick = 0
@@ -156,10 +152,9 @@ class Supervisor:
             # Before any cause of this moment: nothing may lead past a fault that only a maintainer clears (SR-047).
             self._state.initialised(now, self._inputs.estop.latched, self._fault_on_disk)
             self._fault_on_disk = None
-        missed = self._missed(event)
-        self._due_tick, self._due_cycle = self._motion.tick + missed + 1, self._cycle
+        missed = self._set_points.begin(event)
         known = self._motion if self._placed else None
-        causes = self._watch.look(now, self._state.state, known, self._inputs.measured)
+        causes = self._watch.look(now, self._state.state, known)
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
@@ -175,10 +170,10 @@ class Supervisor:
             if self._state.permits_motion:
                 rulings = self._commands.advance()
             before = self._motion.state
-            notes = self._motion.advance(self._watch.rules(self._state.state))
+            notes = self._motion.advance(rules_of(self._state.state, self._configuration.envelope))
             self._inputs.measured.commanded(self._motion.state[0])
             if self._state.state is not State.INIT:
-                effects.insert(0, self._actuate(now, event.scheduled + missed * self._timing.period, before))
+                effects.insert(0, self._set_points.send(event, before))
         for ruling in rulings:
             effects += self._ruled(ruling, now)
         effects += self._noted(notes, now)
@@ -187,23 +182,6 @@ class Supervisor:
         effects += self._replies
         self._replies = []
         return effects
-
-    def _missed(self, event: Tick) -> int:
-        """Control periods that were missed, during which a controller with the horizon ran on into the kept stop."""
-        return max(0, (event.at - event.scheduled) // self._timing.period) if self._with_horizon else 0
-
-    def _actuate(self, now: int, scheduled: int, before: Matrix) -> Actuate:
-        motion = self._motion
-        q, v, a = motion.state.tolist()
-        if not math.isfinite(sum(q) + sum(v) + sum(a)):
-            raise FloatingPointError("the set-point is not finite")
-        self._cycle += 1
-        horizon = motion.horizon() if self._with_horizon else ()
-        came_from = None
-        if self._with_horizon:
-            came_from = HorizonPoint(-self._timing.period, *(tuple(row) for row in before.tolist()))
-        moving = not motion.at_rest
-        return Actuate(now, self._cycle, tuple(q), tuple(v), tuple(a), horizon, moving, scheduled, came_from)
 
     # --- stops --------------------------------------------------------------------------------------------------
 
@@ -238,13 +216,9 @@ class Supervisor:
         if self._placed:
             try:
                 if isinstance(event, Tick):
-                    # However far the cycle came: one regular step along the stop that the last set-point was sent with.
-                    self._cycle = self._due_cycle
-                    self._motion.follow_kept_blindly(self._due_tick)
+                    before = self._set_points.follow_kept_blindly()
                     if self._state.state is not State.INIT:
-                        before = self._motion.kept_state(self._due_tick - 1)
-                        grid = event.scheduled + self._missed(event) * self._timing.period
-                        effects.append(self._actuate(now, grid, before))
+                        effects.append(self._set_points.send(event, before))
                 else:
                     self._motion.stop_all()
             except Exception:
@@ -272,7 +246,7 @@ class Supervisor:
         """Take the measured pose as the commanded one, once, when every joint is measured and rests."""
         measured = self._inputs.measured
         if not measured.missing() and not measured.stale(now) and measured.rests(now):
-            self._people.place()
+            self._operators.place()
             self._placed = True
 
     def _try_to_leave_init(self, event: Tick) -> None:
@@ -312,12 +286,12 @@ class Supervisor:
         return self._stop(self._inputs.take(event, self._state.state, self._placed), event.at)
 
     def _humans(self, event: Humans) -> list[Effect]:
-        refusal = self._watch.take(event)
+        refusal = self._inputs.humans(event)
         told = [] if refusal is None else [self._decisions.refused(event.at, "humans", refusal)]
         return [*self._stop(self._inputs.pressing(self._state.state), event.at), *told]
 
     def _humans_endpoints(self, event: HumansEndpoints) -> list[Effect]:
-        causes = self._watch.take_publishers(event)
+        causes = self._inputs.humans_endpoints(event)
         return self._stop(self._inputs.pressing(self._state.state, causes), event.at)
 
     def _source_endpoints(self, event: SourceEndpoints) -> list[Effect]:
@@ -353,7 +327,7 @@ class Supervisor:
         effects = self._stop({code}, event.at)
         return [self._decisions.stopped(event.at, "supervisor", "", code, event.detail[:500]), *effects]
 
-    # --- people -------------------------------------------------------------------------------------------------
+    # --- operators -------------------------------------------------------------------------------------------------
 
     def _stop_requested(self, event: StopRequested) -> list[Effect]:
         """A protective stop for anyone; the reply follows the set-point of the next cycle."""
@@ -363,7 +337,7 @@ class Supervisor:
         return effects
 
     def _operator_act(self, event: OperatorAct) -> list[Effect]:
-        refusal = self._people.judge(event, self._placed)
+        refusal = self._operators.judge(event, self._placed)
         if refusal is None and self._changed_on_disk and event.act in ("reset", "recover"):
             refusal = ActRefusal(Code.ACT_CAUSE, Code.CONFIGURATION_CHANGED.cure)
         if refusal is not None:
@@ -374,14 +348,14 @@ class Supervisor:
             case "reset":
                 self._commands.forgive()
                 effects += [e for ruling in self._commands.purge() for e in self._decisions.ruled(ruling, now)]
-                self._people.reset(now)
+                self._operators.reset(now)
             case "start":
-                self._people.start(event.target, now)
+                self._operators.start(event.target, now)
                 self._commands.started(now)
             case "mode":
                 effects += self._stop({Code.MODE_CHANGE}, now)
             case "recover":
-                self._people.recover(now)
+                self._operators.recover(now)
             case "maintainer":
                 self._state.maintained(now)
                 self._placed = False

@@ -337,6 +337,7 @@ class Status(Value, frozen=True, tag=True):
     """What a person has to do next."""
     mode: Literal["none", "manual", "auto"]
     speed_scale: float
+    """Share of the commanded speed that is played; always 1: this version slows nothing down, it refuses."""
     epoch: int
     nonce: str
     configuration: str
@@ -348,7 +349,7 @@ class Status(Value, frozen=True, tag=True):
     tracking_error: float
     """Largest present tracking error relative to its bound, 1 is the bound."""
     people: str = ""
-    """Whether people are watched, how many points there are, and how near the nearest is."""
+    """Whether people are watched and known, and how many points there are."""
 
 
 class Latches(Value, frozen=True, tag=True):

@@ -10,25 +10,17 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
+from safety_supervisor.boot_script import BootScript
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceKind, SourceSettings
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.types import (
     Actuate,
-    Boot,
     Decision,
     Effect,
-    EstopInput,
     Event,
-    JointStateEndpoints,
-    JointStates,
     OperatorAct,
-    OutputEndpoints,
     Reply,
-    RobotDescription,
-    SourceEndpoints,
-    SourceLiveliness,
     StreamCommand,
-    Tick,
     TrajectoryCommand,
 )
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, Vector
@@ -59,6 +51,8 @@ def case_of_command(configuration: Configuration, file: CommandFile, source: str
     notes = [f"Tried as source {settings.name} from the {'given' if file.start else 'configured'} start pose."]
     if isinstance(file.command, StreamCommand):
         notes.append("One set-point is to be reached within one period of its source; a longer way needs a trajectory.")
+    if configuration.separation is not None:
+        notes.append("People are watched; nobody was near.")
     return Case(configuration, *case, tuple(notes))
 
 
@@ -102,6 +96,7 @@ class _Trial:
     def __init__(self, configuration: Configuration, pose: Vector) -> None:
         self._configuration = configuration
         self._supervisor = Supervisor(configuration)
+        self._script = BootScript(configuration, "trial")
         self._pose = tuple(pose.tolist())
         self._now: Nanoseconds = NS_PER_S
         self.decisions: list[Decision] = []
@@ -121,8 +116,10 @@ class _Trial:
         period = self._configuration.timing.period
         for _ in range(duration // period):
             self._now += period
-            self._send(JointStates(self._now, self._configuration.robot.joints, self._pose, (), 0, 0))
-            self._send(Tick(self._now, self._now, EstopInput("run", received_at=self._now)))
+            self._send(self._script.measure(self._now, self._pose))
+            for told in self._script.people(self._now):
+                self._send(told)
+            self._send(self._script.tick(self._now))
             yield
 
     def arm(self) -> None:
@@ -131,33 +128,23 @@ class _Trial:
         Raises:
             ExplainError: it does not go there, with its reason.
         """
-        configuration, now = self._configuration, self._now
-        self._send(Boot(now, "trial", "trial", False, ""))
-        self._send(RobotDescription(now, configuration.robot.urdf_sha256))
-        self._send(OutputEndpoints(now, ()))
-        self._send(JointStateEndpoints(now, tuple(one.node for one in configuration.robot.state_publishers)))
-        for source in configuration.sources:
-            self._send(SourceEndpoints(now, source.name, 1))
-            self._send(SourceLiveliness(now, source.name, True))
-        self._wait("LOCKED")
-        self._act("reset", "")
-        self._wait("READY")
-        self._act("start", "auto")
-        self._wait("AUTO/HOLDING")
-
-    def _wait(self, state: str) -> None:
+        for event in self._script.begin(self._now):
+            self._send(event)
         for _ in self._cycles(PATIENCE):
-            if self._supervisor.state == state:
+            state = self._supervisor.state
+            if state.startswith("AUTO"):
                 return
+            act = self._script.act(self._now, state)
+            if act is not None:
+                self._do(act)
         raise ExplainError(f"the robot can not be started at the start pose: it stays in {self._supervisor.state}")
 
-    def _act(self, act: str, target: str) -> None:
-        event = OperatorAct(self._now, "reset" if act == "reset" else "start", "trial", target, -1, act)
-        self._send(event)
+    def _do(self, act: OperatorAct) -> None:
+        self._send(act)
         reply = self._replies[-1]
         if not reply.ok:
             raise ExplainError(
-                f"the robot can not be started at the start pose: {act} is refused, {reply.code} {reply.message}"
+                f"the robot can not be started at the start pose: {act.act} is refused, {reply.code} {reply.message}"
             )
 
     def judge(self, command: StreamCommand | TrajectoryCommand, source: str) -> tuple[Subject, Vector]:

@@ -73,7 +73,7 @@ def remarks(case: Case, nearest: Nearness | None) -> list[str]:
     """Return what a reader must know beside the facts."""
     found = list(case.notes)
     if is_spatial(case) and (nearest is None or abs(nearest.distance - case.subject.value) > _SAME):
-        seen = "is not asked" if nearest is None else f"is {_mm(nearest.distance)} apart"
+        seen = "is not among those that are kept apart" if nearest is None else f"is {_mm(nearest.distance)} apart"
         found.append(f"In this configuration the pair {seen} at that pose: it is another one than the decision's.")
     return found
 

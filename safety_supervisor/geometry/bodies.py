@@ -1,4 +1,4 @@
-"""Bodies of links for Coal: volumes, hulls and meshes, and how far two of them are apart."""
+"""What stands for a link, its volumes or its mesh, and how far two such are apart."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import Any
 import coal
 import numpy as np
 
-from safety_supervisor.core.shapes import Ball, BoundedShape, Box, Capsule, Cylinder, Polytope, Sphere
+from safety_supervisor.core.bodies import coal_body
+from safety_supervisor.core.shapes import Ball, BoundedShape
 from safety_supervisor.core.units import Matrix, Vector
-from safety_supervisor.geometry.distances import convex_hull, rotation
-from safety_supervisor.geometry.tessellation import axes_about
 
 
 class Body:
     """What stands for a link, in its frame.
 
     Attributes:
-        ball: a ball that holds it.
+        ball: a ball that holds all of it: what a joint can move it is bounded from there (`Kinematics.reach`).
     """
 
     def __init__(self, parts: Sequence[tuple[Any, Matrix, Vector]], ball: Ball) -> None:
@@ -33,7 +32,7 @@ class Body:
         centres = np.array([ball.centre for ball in balls])
         x, y, z = ((centres.min(axis=0) + centres.max(axis=0)) / 2).tolist()
         radius = max(float(np.linalg.norm(np.subtract(ball.centre, (x, y, z)))) + ball.radius for ball in balls)
-        return cls([_geometry(shape) for shape in shapes], Ball((x, y, z), radius))
+        return cls([_placed(shape) for shape in shapes], Ball((x, y, z), radius))
 
     @classmethod
     def of_surface(cls, triangles: Matrix) -> Body:
@@ -65,20 +64,6 @@ def _distance(
     return float(coal.distance(first[0], near, second[0], far, request, result))
 
 
-def _geometry(shape: BoundedShape) -> tuple[Any, Matrix, Vector]:
-    match shape:
-        case Sphere():
-            return coal.Sphere(shape.radius), np.eye(3), np.array(shape.centre)
-        case Capsule() | Cylinder():
-            start, end = np.array(shape.start), np.array(shape.end)
-            length = float(np.linalg.norm(end - start))
-            if length == 0.0:
-                return coal.Sphere(shape.radius), np.eye(3), start
-            along = (end - start) / length
-            make = coal.Capsule if isinstance(shape, Capsule) else coal.Cylinder
-            return make(shape.radius, length), np.stack([*axes_about(along), along], axis=1), (start + end) / 2
-        case Box():
-            return coal.Box(*shape.size), rotation(shape.rpy), np.array(shape.centre)
-        case Polytope():
-            return convex_hull(shape), np.eye(3), np.zeros(3)
-    raise TypeError(f"{type(shape).__name__} is no shape that wraps a link")
+def _placed(shape: BoundedShape) -> tuple[Any, Matrix, Vector]:
+    body = coal_body(shape)
+    return body.geometry, np.array(body.placement.rotation), np.array(body.placement.translation)

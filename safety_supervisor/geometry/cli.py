@@ -17,7 +17,7 @@ from rich.table import Table
 from safety_supervisor.config import ConfigurationError
 from safety_supervisor.config.link_volumes import load_link_volumes
 from safety_supervisor.config.urdf import UrdfError
-from safety_supervisor.geometry.pairs import STILL_ASKED, Pair, Standing
+from safety_supervisor.geometry.pairs import NOT_LEFT_OUT, Pair, Standing
 from safety_supervisor.geometry.picture import NoPictureError, draw_picture
 from safety_supervisor.geometry.section import render_section, shape_keys
 from safety_supervisor.geometry.study import Progress, Study, open_robot, propose, study
@@ -97,10 +97,10 @@ def check_command(
     """Check that every link's mesh lies inside its volumes.
 
     Prints for every link how far its mesh sticks out of the volumes (proven over whole triangles, not only at their
-    corners) and how far the volumes stick out of the mesh; and every pair of links that is not asked, with the reason.
+    corners) and how far the volumes stick out of the mesh; and every pair of links that is left out, with the reason.
 
-    Exit status 1: a mesh sticks out, or a pair that is asked overlaps at every sampled pose, so that the robot could
-    never move. 2: the file is not usable; a link with a mesh that has no volumes is such a case.
+    Exit status 1: a mesh sticks out, or a pair that is not left out overlaps at every sampled pose, so that the robot
+    could never move. 2: the file is not usable; a link with a mesh that has no volumes is such a case.
 
     \b
     Example:
@@ -177,7 +177,7 @@ def _mm(length: float) -> str:
 
 def _told_pairs(pairs: tuple[Pair, ...]) -> list[Pair]:
     """Return the pairs that a person should look at."""
-    return [pair for pair in pairs if pair.standing not in (Standing.ASKED, Standing.NEIGHBOURS, Standing.RIGID)]
+    return [pair for pair in pairs if pair.standing not in (Standing.CHECKED, Standing.NEIGHBOURS, Standing.RIGID)]
 
 
 def _print(result: Study, console: Console) -> None:
@@ -212,20 +212,23 @@ def _print(result: Study, console: Console) -> None:
             style="red", soft_wrap=True,
         )  # fmt: skip
     found = {standing: sum(pair.standing is standing for pair in result.pairs) for standing in Standing}
+    kept_apart = sum(found[standing] for standing in NOT_LEFT_OUT)
     console.print(
-        f"pairs of links: {len(result.pairs)}; asked {sum(found[standing] for standing in STILL_ASKED)}; left out by "
-        f"themselves: {found[Standing.NEIGHBOURS]} neighbours, {found[Standing.RIGID]} that do not move against each "
-        f"other; left out with a reason: {found[Standing.LEFT_OUT] + found[Standing.NEVER]}",
+        f"pairs of links: {len(result.pairs)}; kept apart {kept_apart}; left out by themselves: "
+        f"{found[Standing.NEIGHBOURS]} neighbours, {found[Standing.RIGID]} that do not move against each other; "
+        f"left out with a reason: {found[Standing.LEFT_OUT] + found[Standing.NEVER]}",
         soft_wrap=True,
     )
     for pair in _told_pairs(result.pairs):
         sampled = f"volumes overlap at {pair.overlapping:.0%} of sampled poses"
         console.print(
             f"{pair.standing.value}: {', '.join(pair.links)}: {pair.reason} ({sampled})",
-            style="yellow" if pair.standing in STILL_ASKED else None, soft_wrap=True,
+            style="yellow" if pair.standing in NOT_LEFT_OUT else None, soft_wrap=True,
         )  # fmt: skip
-    asked = sorted((pair for pair in result.pairs if pair.standing is Standing.ASKED), key=lambda pair: pair.nearest)
-    for pair in [pair for pair in asked if pair.overlapping > 0.05]:
+    checked = sorted(
+        (pair for pair in result.pairs if pair.standing is Standing.CHECKED), key=lambda pair: pair.nearest
+    )
+    for pair in [pair for pair in checked if pair.overlapping > 0.05]:
         console.print(
             f"often refused: {', '.join(pair.links)}: volumes overlap at {pair.overlapping:.0%} of sampled poses",
             soft_wrap=True,

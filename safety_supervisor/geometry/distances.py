@@ -7,16 +7,12 @@ the three corners of a triangle holds the triangle. Formulas: I. Quilez, "Distan
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
-import coal
 import numpy as np
 
+from safety_supervisor.core.bodies import convex_hull
 from safety_supervisor.core.shapes import BoundedShape, Box, Capsule, Cylinder, Point, Polytope, Sphere
 from safety_supervisor.core.units import Matrix, Vector
-
-_FLAT = 1e-5
-"""Thinner polytopes have no inside, [m]."""
 
 
 def signed_distances(shape: BoundedShape, points: Matrix) -> Vector:
@@ -95,37 +91,21 @@ def _polytope_distances(shape: Polytope, points: Matrix) -> Vector:
 
 
 @lru_cache(maxsize=64)
-def convex_hull(shape: Polytope) -> Any:
-    """Return Coal's convex hull of a polytope.
-
-    Raises:
-        ValueError: its vertices lie in a plane.
-    """
-    corners = np.array(shape.vertices)
-    thickness = np.linalg.svd(corners - corners.mean(axis=0), compute_uv=False)[-1]
-    if len(corners) < 4 or thickness < _FLAT:  # Coal 3.0.3 crashes on these
-        raise ValueError("its vertices lie in a plane, so it has no inside")
-    model: Any = coal.BVHModelOBBRSS()
-    model.beginModel(0, len(corners))
-    model.addVertices(corners)
-    model.endModel()
-    model.buildConvexHull(True, "Qt")
-    return model.convex
-
-
 def hull_faces(shape: Polytope) -> Matrix:
     """Return the faces of a polytope, corners counter-clockwise seen from outside, shape (f, 3, 3), [m].
 
     Raises:
-        ValueError: its vertices lie in a plane.
+        ValueError: its vertices lie in one plane.
     """
-    hull = convex_hull(shape)
-    vertices = np.array([hull.point(i) for i in range(hull.num_points)])
+    hull = convex_hull(np.array(shape.vertices))
+    vertices = np.array(hull.points())
     faces = vertices[[[hull.polygons(i)[k] for k in range(3)] for i in range(hull.num_polygons)]]
     normals = np.cross(faces[:, 1] - faces[:, 0], faces[:, 2] - faces[:, 0])
     inward = np.einsum("fi,fi->f", normals, faces[:, 0] - vertices.mean(axis=0)) < 0.0
     faces[inward] = faces[inward][:, ::-1]
-    return np.asarray(faces[np.linalg.norm(normals, axis=1) > 0.0])
+    kept: Matrix = faces[np.linalg.norm(normals, axis=1) > 0.0]
+    kept.setflags(write=False)
+    return kept
 
 
 def triangle_distances(triangles: Matrix, points: Matrix, block: int = 500_000) -> Vector:

@@ -1,4 +1,8 @@
-"""Which pairs of links need not be asked, and what is proven about that.
+"""Which pairs of links may be left out of the supervisor's checks, and what is proven about that.
+
+This is for the *configuration*: pairs whose volumes touch where the links do not. A pair whose volumes can not touch
+inside the URDF's limits needs no entry: the supervisor proves that at its start and leaves it out by itself
+(`core.never_touch`). All others it measures in the control cycle.
 
 Sampled poses prove nothing: what no sample hit may still happen. They serve to find candidates. A proof covers *all*
 poses: the joints between two links span a box; at the middle of a cell of it the distance is known, and within the cell
@@ -46,11 +50,12 @@ class Standing(str, Enum):
     """The wrapped meshes are proven to keep the margin at every pose, though the volumes come near."""
     APPARENT = "seems never to touch"
     """Proven for less than the margin, or for the visual meshes alone: a person decides."""
-    ASKED = "asked"
+    CHECKED = "checked"
+    """The supervisor keeps them apart; nothing speaks for leaving them out."""
 
 
-STILL_ASKED: Final = (Standing.ALWAYS, Standing.APPARENT, Standing.ASKED)
-"""Pairs that the supervisor asks at every pose."""
+NOT_LEFT_OUT: Final = (Standing.ALWAYS, Standing.APPARENT, Standing.CHECKED)
+"""Pairs that the supervisor keeps apart, as long as nobody adds a reason to the configuration."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def examine_pairs(
         else:
             distances = [bodies[first].distance(bodies[second], *between(at[first], at[second])) for at in placements]
             overlapping = sum(distance <= 0.0 for distance in distances) / len(distances)
-            pair = Pair(links, Standing.ASKED, overlapping, min(distances))
+            pair = Pair(links, Standing.CHECKED, overlapping, min(distances))
             pair = _prove(pair, kinematics, bodies, surfaces, margin)
             found.append(replace(pair, standing=Standing.LEFT_OUT, reason=reason) if reason else pair)
         seen()

@@ -17,7 +17,7 @@ from safety_supervisor.core.settings import Configuration, ZoneKind
 from safety_supervisor.core.shapes import BoundedShape
 from safety_supervisor.core.units import Matrix, Vector
 
-UNASKED: Final = float("inf")
+UNPAIRED: Final = float("inf")
 """Room of a volume that belongs to no pair, [m]."""
 
 
@@ -129,7 +129,7 @@ class Viewer:
         """
         volumes, distances = self.place(q), self.scene.distances(q)
         beyond = distances - self.scene.margins
-        rooms = np.full(len(volumes), UNASKED)
+        rooms = np.full(len(volumes), UNPAIRED)
         for numbers, room in zip(self.scene.bodies.tolist(), beyond.tolist(), strict=True):
             for number in numbers:
                 if number < len(rooms):

@@ -67,7 +67,7 @@ class Study:
 
     @property
     def good(self) -> bool:
-        """Whether every surface is proven inside its volumes and no pair is asked that overlaps at every sample."""
+        """Whether every surface is proven inside its volumes, and pairs that overlap at every sample are left out."""
         return (
             not self.unwrapped
             and all(finding.coverage.inside for finding in self.findings)

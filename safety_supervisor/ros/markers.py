@@ -177,7 +177,7 @@ _TYPES: Final[dict[str, int]] = {
 
 
 def _colour(room: float) -> Colour:
-    """Return red where commands are refused, yellow near it, grey where nothing is asked or known."""
+    """Return red where commands are refused, yellow near it, grey where no pair is measured, or nothing is known."""
     if not np.isfinite(room):
         return UNKNOWN
     return RED if room < RESERVE else YELLOW if room < NEAR else GREEN

@@ -12,27 +12,17 @@ from collections.abc import Iterator
 
 import msgspec
 
+from safety_supervisor.boot_script import BootScript
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.types import (
     Actuate,
-    Boot,
     Decision,
-    EstopInput,
     Event,
-    Humans,
-    HumansEndpoints,
-    JointStateEndpoints,
     JointStates,
-    OperatorAct,
-    OutputEndpoints,
-    RobotDescription,
-    SourceEndpoints,
-    SourceLiveliness,
     Status,
     StopRequested,
     StreamCommand,
-    Tick,
 )
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, seconds
 from safety_supervisor.ros.messages import StatusWriter, decision_message
@@ -53,6 +43,7 @@ class Rehearsal:
         """Begin at an arbitrary time."""
         self.now: Nanoseconds = NS_PER_S
         self._configuration = configuration
+        self._script = BootScript(configuration, "warm-up", _FAR)
         limits = configuration.envelope.joints
         self._middle = [float(value) for value in (limits.lower + limits.upper) / 2]
         self._due: Nanoseconds = 0
@@ -60,35 +51,25 @@ class Rehearsal:
 
     def begin(self) -> Iterator[Event]:
         """Yield what a boot begins with."""
-        configuration = self._configuration
-        yield Boot(self.now, "warm-up", "warm-up", False, "")
-        yield RobotDescription(self.now, configuration.robot.urdf_sha256)
-        yield OutputEndpoints(self.now, ())
-        yield HumansEndpoints(self.now, ("warm-up",))
-        yield JointStateEndpoints(self.now, tuple(entry.node for entry in configuration.robot.state_publishers))
-        for source in configuration.sources:
-            yield SourceEndpoints(self.now, source.name, 1)
-            yield SourceLiveliness(self.now, source.name, True)
+        return self._script.begin(self.now)
 
     def cycle(self, number: int) -> Iterator[Event]:
         """Yield the events of one control period: measurement, a person's acts, set-points, the tick."""
         self.now += self._configuration.timing.period
         yield self._measure()
-        if self._configuration.separation is not None:
-            yield Humans(self.now, self._configuration.robot.base_frame, _FAR, self.now, self.now)
-        request = f"{number}"
+        yield from self._script.people(self.now)
         if number == RESET_AT:
-            yield OperatorAct(self.now, "reset", "warm-up", "", -1, request)
+            yield self._script.reset(self.now)
         elif number == RESET_AT + 2:
-            yield OperatorAct(self.now, "start", "warm-up", "auto", -1, request)
+            yield self._script.start(self.now)
             self._began = self._due = self.now
         elif number == STOP_AT:
-            yield StopRequested(self.now, "warm-up", "warm-up", request)
+            yield StopRequested(self.now, "warm-up", "warm-up", f"{number}")
         source = self._configuration.sources[0]
         if self._began and self.now >= self._due:
             yield from self._command(source, self._wave(self._due))
             self._due += source.period
-        yield Tick(self.now, self.now, EstopInput("run", received_at=self.now))
+        yield self._script.tick(self.now)
 
     def _wave(self, at: Nanoseconds) -> float:
         """Return how far the joints are from where they began, [rad]; it begins at rest."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from safety_supervisor.boot_script import BootScript
 from safety_supervisor.config import load_config
 from safety_supervisor.core.settings import Configuration, GeometrySettings, Zone, ZoneKind
 from safety_supervisor.core.shapes import Box
@@ -30,8 +31,6 @@ from safety_supervisor.core.types import (
     OperatorAct,
     RelayDemand,
     Reply,
-    SourceEndpoints,
-    SourceLiveliness,
     Status,
     StreamCommand,
     Tick,
@@ -215,9 +214,8 @@ class Rig:
     def auto(self) -> Rig:
         """Through the two acts into AUTO, with the planner's publishers seen."""
         self.ready()
-        for source in self.configuration.sources:
-            self.send(SourceEndpoints(self.now, source.name, 1))
-            self.send(SourceLiveliness(self.now, source.name, True))
+        for event in BootScript(self.configuration, "rig").sources(self.now):
+            self.send(event)
         self.cycle(2)
         reply = self.act("start", "auto")
         assert reply.ok, reply

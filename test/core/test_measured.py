@@ -138,9 +138,8 @@ def test_a_lagging_joint_neither_stops_the_robot_nor_changes_its_commands() -> N
         rig.lag = lag
         rig.auto()
         first = len(rig.outputs)
-        rig.move(2.2, by=0.8, duration=2.0) if False else rig.trajectory(
-            [2.0], rig.output[None, :] + np.array([[0.8, 0, 0, 0, 0, 0, 0]]), np.zeros((1, 7)), np.zeros((1, 7))
-        )
+        goal, rest = rig.output + np.array([0.8, 0, 0, 0, 0, 0, 0]), np.zeros((1, 7))
+        rig.trajectory([2.0], goal[None, :], rest, rest)
         rig.seconds(2.3)
         assert not rig.decisions("STOP")
         outputs.append(np.array(rig.outputs[first:]))

@@ -286,10 +286,10 @@ def test_a_person_who_vanished_is_not_forgotten_while_the_robot_stops_for_him(ri
     swing(rig, by=0.2, duration=3.0)
     rig.until("STOPPING")
     assert rig.status.cause == "E_SEPARATION"
-    seen = int(rig.supervisor._watch._check.people.seen[0])  # type: ignore[union-attr]
+    seen = int(rig.supervisor._inputs.people.seen[0])  # type: ignore[union-attr]
     assert 1.7 < (rig.now - seen) / 1e9 < 2.1
     while rig.state == "STOPPING":
-        assert rig.supervisor._watch._check.people.seen.tolist() == [seen]  # type: ignore[union-attr]
+        assert rig.supervisor._inputs.people.seen.tolist() == [seen]  # type: ignore[union-attr]
         rig.cycle()
     assert (rig.now - seen) / 1e9 > 2.01, "it would have been forgotten meanwhile"
     rig.seconds(0.1)

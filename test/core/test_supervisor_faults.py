@@ -43,7 +43,7 @@ PLACES = [
     "_motion._verify",
     "_verifier.verify",
     "_inputs.measured.commanded",
-    "_actuate",
+    "_set_points.send",
     "_noted",
     "_course.advance",
     "_reporting.status",
@@ -93,7 +93,12 @@ def test_an_exception_in_a_cycle_runs_the_kept_stop(
         assert sent.cycle == promised.cycle + 1, "in that very cycle"
         step = (sent.positions[0] - promised.positions[0]) / 0.004
         assert abs(step - speed) < 14.5 * 0.004 * 1.01, "one regular step"
-        if promised.horizon and place not in ("_actuate", "_noted", "_course.advance", "_inputs.measured.commanded"):
+        if promised.horizon and place not in (
+            "_set_points.send",
+            "_noted",
+            "_course.advance",
+            "_inputs.measured.commanded",
+        ):
             at = {point.time: point.positions for point in promised.horizon}
             if rig.period in at:
                 assert sent.positions == pytest.approx(at[rig.period], abs=1e-9), "along the stop that it promised"
@@ -147,7 +152,7 @@ def test_an_exception_between_cycles_stops_what_plays(rigs: Rigs, monkeypatch: p
         ),
         "joint states": (rig.supervisor._inputs.measured, "update", rig.cycle),
         "operator": (
-            rig.supervisor._people,
+            rig.supervisor._operators,
             "judge",
             lambda: rig.send(OperatorAct(rig.now, "reset", "technician", "", -1, "r")),
         ),

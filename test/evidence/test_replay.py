@@ -15,19 +15,9 @@ import msgspec
 import pytest
 
 from safety_supervisor import Supervisor, load_config
-from safety_supervisor.core.types import (
-    Actuate,
-    Boot,
-    Effect,
-    EstopInput,
-    Event,
-    JointStates,
-    OperatorAct,
-    SourceEndpoints,
-    SourceLiveliness,
-    StreamCommand,
-    Tick,
-)
+from safety_supervisor.boot_script import BootScript
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.types import Actuate, Effect, EstopInput, Event, StreamCommand, Tick
 from safety_supervisor.evidence import event_log
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap
 from safety_supervisor.evidence.feed import EventFeed, describe_boot
@@ -39,18 +29,18 @@ HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)
 encode = msgspec.msgpack.Encoder().encode
 
 
-def play(supervisor: Supervisor, names: tuple[str, ...], period: int) -> Iterator[tuple[Event, tuple[Effect, ...]]]:
+def play(supervisor: Supervisor, configuration: Configuration) -> Iterator[tuple[Event, tuple[Effect, ...]]]:
     """Arm, move by streamed set-points, send a NaN, press the e-stop; the robot follows what it is sent."""
-    robot = HOME
+    script, robot = BootScript(configuration, "b"), HOME
+    names, period = configuration.robot.joints, configuration.timing.period
     for cycle in range(450):
         now = 1_000_000_000 + cycle * period
-        events: list[Event] = [Boot(now, "b", "n", False, "")] if cycle == 0 else []
-        events.append(JointStates(now, names, robot, (), now, now))
+        events = list(script.begin(now)) if cycle == 0 else []
+        events.append(script.measure(now, robot))
         if cycle == 120:
-            events.append(OperatorAct(now, "reset", "ada", "", -1, "r1"))
-            events += [SourceEndpoints(now, "planner", 1), SourceLiveliness(now, "planner", True)]
+            events.append(script.reset(now))
         if cycle == 130:
-            events.append(OperatorAct(now, "start", "ada", "auto", -1, "r2"))
+            events.append(script.start(now))
         if 140 <= cycle < 400 and cycle % 5 == 0:
             shift = 0.05 * (1 - math.cos((cycle - 140) * period / 1e9 * 2))
             target = (HOME[0] + (math.nan if cycle == 300 else shift), *HOME[1:])
@@ -69,8 +59,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     configuration = load_config(CONFIGURATION)
     supervisor = Supervisor(configuration)
     place = tmp_path_factory.mktemp("replay")
-    feed = EventFeed(place, describe_boot(configuration, "b", "n"))
-    for event, effects in play(supervisor, configuration.robot.joints, configuration.timing.period):
+    feed = EventFeed(place, describe_boot(configuration, "b", "b"))
+    for event, effects in play(supervisor, configuration):
         feed.record(event, effects)
         feed.flush()
     assert feed.close(30.0)
@@ -164,7 +154,7 @@ def test_a_torn_tail_is_normal_and_until_ends_early(recorded: Path, tmp_path: Pa
     assert report["events"] == len(list(EventLog(recorded))) - 1
     status, report = replay(recorded, "--until", "0.1")
     assert (status, report["set_points"] <= 26) == (0, True)
-    assert 20 < report["events"] < 60
+    assert 20 < report["events"] < 70
 
 
 def test_the_recorded_urdf_stands_for_the_file_and_another_configuration_is_refused(

@@ -9,18 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from safety_supervisor import Supervisor, load_config
+from safety_supervisor.boot_script import BootScript
 from safety_supervisor.core.types import (
     Actuate,
-    Boot,
     Decision,
-    EstopInput,
-    Event,
-    JointStates,
-    OperatorAct,
-    SourceEndpoints,
-    SourceLiveliness,
     StreamCommand,
-    Tick,
 )
 from safety_supervisor.evidence.feed import EventFeed, describe_boot
 
@@ -50,7 +43,8 @@ class RecordedBoot:
 def record(directory: Path) -> RecordedBoot:
     configuration = load_config(CONFIGURATION)
     supervisor = Supervisor(configuration)
-    feed = EventFeed(directory, describe_boot(configuration, "boot", "nonce"))
+    script = BootScript(configuration, "ada")
+    feed = EventFeed(directory, describe_boot(configuration, "ada", "ada"))
     names, period = configuration.robot.joints, configuration.timing.period
     sent, robot = tuple(HOME.tolist()), tuple(HOME.tolist())
     decisions: list[Decision] = []
@@ -58,13 +52,12 @@ def record(directory: Path) -> RecordedBoot:
     count = 0
     for cycle in range(1500):
         now = 1_000_000_000 + cycle * period
-        events: list[Event] = [Boot(now, "boot", "nonce", False, "")] if cycle == 0 else []
-        events.append(JointStates(now, names, robot, (), now, now))
+        events = list(script.begin(now)) if cycle == 0 else []
+        events.append(script.measure(now, robot))
         if cycle == 120:
-            events += [SourceEndpoints(now, "planner", 1), SourceLiveliness(now, "planner", True)]
-            events.append(OperatorAct(now, "reset", "ada", "", -1, "r1"))
+            events.append(script.reset(now))
         if cycle == 130:
-            events.append(OperatorAct(now, "start", "ada", "auto", -1, "r2"))
+            events.append(script.start(now))
         if cycle == 135:
             target = (math.nan, *HOME[1:].tolist())
             events.append(StreamCommand(now, "planner", names, target, (), 0, 0, now, "", ""))
@@ -74,7 +67,7 @@ def record(directory: Path) -> RecordedBoot:
             smooth = share**3 * (10 - 15 * share + 6 * share**2)
             target = tuple((HOME + smooth * (LOW - HOME)).tolist())
             events.append(StreamCommand(now, "planner", names, target, (), 0, 0, now, "", ""))
-        events.append(Tick(now, now, EstopInput("run", received_at=now)))
+        events.append(script.tick(now))
         for event in events:
             effects = supervisor.handle(event)
             feed.record(event, effects)

@@ -233,6 +233,24 @@ def test_set_points_as_ros2_topic_echo_prints_them(tmp_path: Path) -> None:
     assert found["rule"].startswith("joint.")
 
 
+def test_where_people_are_watched_a_command_is_tried_with_nobody_near(tmp_path: Path) -> None:
+    shipped = yaml.safe_load(CONFIGURATION.read_text())
+    shipped["robot"]["urdf"] = str(load_link_volumes(CONFIGURATION).urdf_path)
+    shipped["envelope"]["reduced"] = {"frame_speed": 0.25, "velocity_share": 0.2}
+    shipped["separation"] = {
+        "latency": 0.1, "timeout": 0.3, "intrusion": 0.1, "sensor_uncertainty": 0.05, "body_radius": 0.3,
+    }  # fmt: skip
+    watched = tmp_path / "watched.yaml"
+    watched.write_text(yaml.safe_dump(shipped))
+    goal = [0.3, *HOME.tolist()[1:]]
+    found = explain(str(watched), "--command", command(tmp_path, goal))
+    assert (found["verdict"], found["code"]) == ("PASS", "E_ENDED")
+    assert list(found["commanded"].values()) == pytest.approx(goal, abs=1e-3)
+    assert any("nobody was near" in note for note in found["notes"])
+    found = explain(str(watched), "--command", command(tmp_path, LOW.tolist()))
+    assert (found["verdict"], found["code"]) == ("REJECT", "E_WORKSPACE")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -90,5 +90,5 @@ def test_roll_pitch_yaw_turn_about_the_fixed_axes_in_this_order() -> None:
 @pytest.mark.parametrize("height", [0.0, 1e-7])
 def test_a_flat_polytope_is_refused_before_coal_crashes_on_it(height: float) -> None:
     flat = Polytope(((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.0, height)))
-    with pytest.raises(ValueError, match="lie in a plane"):
+    with pytest.raises(ValueError, match="lie in one plane"):
         hull_faces(flat)

@@ -121,7 +121,7 @@ def test_neighbours_and_rigid_pairs_are_left_out_by_themselves() -> None:
     standing = {tuple(sorted(links)): pair.standing for links, pair in found.items()}
     assert standing == {
         ("rod", "wall"): Standing.NEIGHBOURS, ("bob", "rod"): Standing.NEIGHBOURS, ("bob", "far"): Standing.NEIGHBOURS,
-        ("bob", "wall"): Standing.ASKED, ("far", "wall"): Standing.ASKED, ("far", "rod"): Standing.ASKED,
+        ("bob", "wall"): Standing.CHECKED, ("far", "wall"): Standing.CHECKED, ("far", "rod"): Standing.CHECKED,
     }  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def test_what_only_the_visual_meshes_show_is_left_to_a_person() -> None:
     assert found.standing is Standing.APPARENT
     assert "visual meshes" in found.reason
     neither = pendulum(volumes, {"wall": large, "bob": small}, {"wall": large, "bob": small})[WALL_BOB]
-    assert (neither.standing, neither.reason) == (Standing.ASKED, "")
+    assert (neither.standing, neither.reason) == (Standing.CHECKED, "")
 
 
 def test_a_pair_that_the_file_leaves_out_keeps_its_reason() -> None:

@@ -35,7 +35,7 @@ from safety_supervisor.core.settings import Configuration, SeparationSettings
 from safety_supervisor.core.stopping import Stop, longest_stop
 from safety_supervisor.core.units import NS_PER_S, Matrix, Nanoseconds, Vector, nanoseconds, seconds
 
-RESERVE: Final = 0.1
+RESERVED_SHARE: Final = 0.1
 """Share of the distance that what is commanded keeps beyond it, and REDUCED needs beyond it to end: a person who stands
 and is told with noise makes a refusal of it and no protective stop, and no chatter."""
 
@@ -51,7 +51,7 @@ class SeparationCheck:
     def __init__(self, configuration: Configuration, settings: SeparationSettings, model: RobotModel) -> None:
         """Wrap the links and compute what is constant."""
         timing, tracking, envelope = configuration.timing, configuration.tracking, configuration.envelope
-        self.people = Bystanders(settings, configuration.robot.base_frame)
+        self.people = Bystanders(settings, configuration.robot.base_frame)  # unknown, until `read` says where to look
         self._capsules = LinkCapsules(model, configuration.geometry)
         self._reach = self._capsules.reach
         self._walking = settings.walking_speed
@@ -63,18 +63,22 @@ class SeparationCheck:
         )
         fresh = seconds(settings.latency + self._period + self.reaction)
         rest = float(self._fixed.max(initial=0.0)) + self._walking * fresh
-        self.reserve = RESERVE * rest
+        self.reserve = RESERVED_SHARE * rest
         """What is commanded keeps so much more, [m]."""
         period, stop, fastest = seconds(self._period), longest_stop(envelope.joints), envelope.frame_speed or 0.0
         moving = fastest * (period + seconds(self.reaction) + 0.5 * stop)
         self.full = self._walking * (period + stop) + moving + self.reserve
         """What a robot at full speed needs beyond one at rest, [m]: decides on REDUCED, never on a step."""
-        self.hysteresis = RESERVE * (rest + self.full)
+        self.hysteresis = RESERVED_SHARE * (rest + self.full)
         """REDUCED ends with so much more, [m]."""
         self._sent: deque[Vector] = deque(maxlen=2 + int(tracking.delay // self._period))
         self._lag: Vector = np.zeros(len(model.joints))
         self._now: Nanoseconds = 0
         self.forget()
+
+    def read(self, people: Bystanders) -> None:
+        """Read from now on where these people are; they are told by `Inputs`."""
+        self.people = people
 
     def forget(self) -> None:
         """Begin anew, at another pose."""

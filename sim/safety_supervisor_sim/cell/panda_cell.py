@@ -234,10 +234,6 @@ class PandaCell:
         """True origins of the link frames, shape (m, 3), [m]."""
         return self._robot.link_positions()
 
-    def picture(self, width: int = 640, height: int = 480) -> NDArray[np.uint8]:
-        """One rendered frame, shape (height, width, 3)."""
-        return self._robot.picture(width, height)
-
     def report(self) -> dict[str, Any]:
         """The oracle's report and the counters of controller and drive."""
         report = self.oracle.report()

@@ -1,4 +1,4 @@
-"""One robot in one PyBullet world: true states, motors, a picture."""
+"""One robot in one PyBullet world: true states and motors."""
 
 from __future__ import annotations
 
@@ -153,21 +153,6 @@ class SimulatedRobot:
             self._body, self._link_index, computeForwardKinematics=1, physicsClientId=self._client
         )
         return np.array([state[4] for state in states])
-
-    def picture(self, width: int = 640, height: int = 480) -> NDArray[np.uint8]:
-        """One frame of the software renderer, shape (height, width, 3)."""
-        view = pybullet.computeViewMatrix([1.6, -1.4, 1.1], [0.15, 0.0, 0.4], [0.0, 0.0, 1.0])
-        projection = pybullet.computeProjectionMatrixFOV(45.0, width / height, 0.05, 10.0)
-        image = pybullet.getCameraImage(
-            width,
-            height,
-            view,
-            projection,
-            renderer=pybullet.ER_TINY_RENDERER,
-            physicsClientId=self._client,
-        )
-        pixels = np.reshape(np.asarray(image[2], dtype=np.uint8), (height, width, 4))
-        return pixels[:, :, :3].copy()
 
     def close(self) -> None:
         """Leave PyBullet. Safe to call twice."""

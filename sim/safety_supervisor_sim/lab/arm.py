@@ -7,23 +7,17 @@ from typing import Final
 
 import numpy as np
 
+from safety_supervisor.boot_script import BootScript
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.types import (
     Actuate,
-    Boot,
     Decision,
     Effect,
-    EstopInput,
     Event,
     JointStates,
-    OperatorAct,
-    Reply,
-    SourceEndpoints,
-    SourceLiveliness,
     StopRequested,
     StreamCommand,
-    Tick,
     TrajectoryCommand,
 )
 from safety_supervisor_sim.agent.motions import Sample
@@ -59,7 +53,6 @@ class Arm:
         """
         self.supervisor = Supervisor(configuration)
         self._names = configuration.robot.joints
-        self._sources = tuple(source.name for source in configuration.sources)
         self.period = configuration.timing.period
         self.now = START
         self._measured: deque[tuple[float, ...]] = deque([tuple(pose.tolist())] * (_LAG + 1), maxlen=_LAG + 1)
@@ -69,7 +62,9 @@ class Arm:
         self.rows: list[Array] = [pose]
         self.sent: list[Actuate] = []
         self.decisions: list[Decision] = []
-        self.handle(Boot(self.now, "lab", "", False, ""))
+        self._script = BootScript(configuration, "lab")
+        for event in self._script.begin(self.now):
+            self.handle(event)
         self.arm()
 
     # -- events ----------------------------------------------------------------------------
@@ -92,12 +87,14 @@ class Arm:
         self.now += self.period
         if self._cycles % _MEASURED_EVERY == 0:
             self.handle(JointStates(self.now - 200_000, self._names, self._measured[0], (), self.now, self.now))
+            for told in self._script.people(self.now):
+                self.handle(told)
         self._cycles += 1
         self.tick()
 
     def tick(self) -> None:
         """Begin a control cycle now."""
-        self.handle(Tick(self.now, self.now, EstopInput("run", received_at=self.now - 1000)))
+        self.handle(self._script.tick(self.now))
 
     def run(self, cycles: int) -> None:
         """Run control cycles."""
@@ -156,21 +153,11 @@ class Arm:
             state = self.supervisor.state
             if state.startswith("AUTO"):
                 return
-            if state == "LOCKED":
-                for name in self._sources:
-                    self.handle(SourceEndpoints(self.now, name, 1))
-                    self.handle(SourceLiveliness(self.now, name, True))
-                self._act("reset", "")
-            elif state == "READY":
-                self._act("start", "auto")
+            act = self._script.act(self.now, state)
+            if act is not None:
+                self.handle(act)
             self.run(5)
         raise Stuck(f"{self.supervisor.state}, {[d.code for d in self.decisions[-3:]]}")
-
-    def _act(self, act: str, target: str) -> bool:
-        self._acts += 1
-        request = str(self._acts)
-        event = OperatorAct(self.now, act, "lab", target, -1, request)  # type: ignore[arg-type]
-        return any(isinstance(effect, Reply) and effect.ok for effect in self.handle(event))
 
     # -- what is seen ----------------------------------------------------------------------
 

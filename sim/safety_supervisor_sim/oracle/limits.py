@@ -1,4 +1,4 @@
-"""What the oracle judges by: limits, tolerances, names. Plain data, given by the cell file."""
+"""What the oracle judges by: limits and tolerances. Plain data, given by the cell file."""
 
 from __future__ import annotations
 
@@ -9,26 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-
-TRUE_KINDS = (
-    "not_finite",
-    "position",
-    "velocity",
-    "acceleration",
-    "link_speed",
-    "keep_in",
-    "keep_out",
-)
-COMMAND_KINDS = (
-    "command_not_finite",
-    "command_malformed",
-    "command_times",
-    "command_position",
-    "command_velocity",
-    "command_acceleration",
-    "command_jerk",
-    "setpoint_velocity",
-)
 
 
 @dataclass(frozen=True)

@@ -245,17 +245,6 @@ def test_frames_are_those_of_the_urdf(cell_file: CellFile) -> None:
     assert frames["panda_link4"] == pytest.approx([0.0825, 0.0, 0.649], abs=1e-6)
 
 
-def test_the_picture_shows_the_robot(cell_file: CellFile) -> None:
-    with PandaCell(cell_file, "forward_position") as cell:
-        picture = cell.picture(160, 120)
-    assert picture.shape == (120, 160, 3)
-    drawn = (picture < 250).any(axis=2)
-    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
-    assert 0.01 < drawn.mean() < 0.2
-    assert rows.max() - rows.min() > 40  # 0.7 m high arm
-    assert columns.max() - columns.min() > 25
-
-
 def test_measurements_carry_the_stated_noise_and_the_held_fingers(cell_file: CellFile) -> None:
     with PandaCell(cell_file, "forward_position", seed=3) as cell:
         cell.step(20)

@@ -164,8 +164,8 @@ def test_a_supervisor_that_asks_a_pair_no_more_is_found_out(monkeypatch: pytest.
         return asked(self, first, second, geometry) and links not in forgotten
 
     forgotten = {frozenset(("panda_link5", link)) for link in ("panda_link7", "panda_hand")}
-    asked = scene.Scene._asked
-    monkeypatch.setattr(scene.Scene, "_asked", blind)
+    asked = scene.Scene._may_not_touch
+    monkeypatch.setattr(scene.Scene, "_may_not_touch", blind)
     result = judge_states(shipped(), (1, 0), 1000)
     assert result.violations
     assert {frozenset(found["pair"].split(" and ")) for found in result.violations} <= forgotten

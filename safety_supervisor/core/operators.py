@@ -19,7 +19,7 @@ from safety_supervisor.core.state_table import State
 from safety_supervisor.core.types import OperatorAct
 
 
-class People:
+class Operators:
     """Judges acts and carries out those that are allowed."""
 
     def __init__(self, configuration: Configuration, state: SafetyState, motion: Motion, inputs: Inputs) -> None:

@@ -1,1 +1,0 @@
-"""The e-stop device: frames and link monitor (sans-I/O), serial drivers."""

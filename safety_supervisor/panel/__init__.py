@@ -1,1 +1,0 @@
-"""The technicians' web panel."""
