@@ -356,7 +356,7 @@ def test_what_is_prepared_is_asked_before_it_is_needed_and_changes_no_answer() -
             velocity, target = np.zeros(7), -target
     assert passed > 1000
     assert refused > 3
-    assert counts[0] < 0.75 * counts[1], f"in the checks {counts[0]} poses were asked where the way was free, without preparing {counts[1]}"
+    assert counts[0] < 0.75 * counts[1], f"in the checks {counts[0]} poses were asked, without preparing {counts[1]}"
 
 
 def test_a_robot_that_rests_or_goes_on_asks_nothing_new() -> None:
