@@ -63,8 +63,7 @@ class Supervisor:
             RobotModelError: when the URDF does not have the configured joints and links.
         """
         self._configuration = configuration
-        timing = configuration.timing
-        self._timing = timing
+        self._timing = timing = configuration.timing
         self._verifier = Verifier(configuration)
         self._state = SafetyState()
         self._motion = Motion(configuration, self._verifier)
@@ -114,6 +113,10 @@ class Supervisor:
     def commanded(self) -> tuple[Vector, Vector] | None:
         """Positions and where the kept stop ends, shape (n,), [rad], read-only; None before the robot was measured."""
         return (self._motion.state[0], self._motion.kept.end) if self._placed else None
+
+    def plays(self, source: str, command: str) -> bool:
+        """Return whether an accepted command moves a group now; one that waits to begin does not."""
+        return any(lane.plays(source, command) for lane in self._motion.lanes.values())
 
     def handle(self, event: Event) -> tuple[Effect, ...]:
         """Take one event. Never raises: an exception is our own bug, runs the kept stop and enters FAULT.
@@ -305,8 +308,7 @@ class Supervisor:
         return [*self._stop(self._inputs.pressing(self._state.state), event.at), *told]
 
     def _humans_endpoints(self, event: HumansEndpoints) -> list[Effect]:
-        causes = self._watch.take_publishers(event)
-        return self._stop(self._inputs.pressing(self._state.state, causes), event.at)
+        return self._stop(self._inputs.pressing(self._state.state, self._watch.take_publishers(event)), event.at)
 
     def _source_endpoints(self, event: SourceEndpoints) -> list[Effect]:
         causes = self._inputs.source_endpoints(event, moves=self._motion.moves_for(event.source))
@@ -388,9 +390,7 @@ class Supervisor:
         elif not measured.held and not measured.missing() and not measured.stale(now):
             measured.hold_here()
         first = self._inputs.blocking_start(now) if state.state is State.INIT else ()
-        active = self._inputs.active(now)
-        if self._changed_on_disk:
-            active.add(Code.CONFIGURATION_CHANGED)
+        active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if self._changed_on_disk else set())
         motion = self._motion if self._placed else None
         return [
             *self._reporting.latches(now),
