@@ -43,6 +43,8 @@ FEEDBACK_PERIOD: Final = NS_PER_S // 10
 """[ns]"""
 INTRODUCTION: Final = 2 * NS_PER_S
 """How long a client may need to be discovered, by name, [ns]."""
+ASKING: Final = NS_PER_S // 50
+"""Time between two looks at the graph, which cost more than all else here, [ns]."""
 MOST_WAITING: Final = 16
 """Frames that may wait for the gate before feedback is left out."""
 
@@ -86,6 +88,7 @@ class SourceGoals:
         self._goals: dict[str, Goal] = {}
         self._strangers: deque[tuple[GoalReceived, Nanoseconds]] = deque()
         self._feedback_due = 0
+        self._ask_due = 0
         self._ready = False
         self._was_ready = False
         self._encoder = msgspec.msgpack.Encoder()
@@ -200,7 +203,7 @@ class SourceGoals:
         goal = self._goals.get(name)
         if goal is None:
             return True  # canceled meanwhile
-        if not self._client.waived and not self._introduced(self._source):
+        if not self._client.waived and not self._is_introduced(now):
             if now < due:
                 return False
             self._refuse(now, name, Code.SOURCE_NOT_ALIVE.value, 0.0, 0.0, "its client is not in the graph")
@@ -217,6 +220,12 @@ class SourceGoals:
         else:
             self._heard.hear_goal(name, frame.data, frame.clock, frame.received)
         return True
+
+    def _is_introduced(self, now: Nanoseconds) -> bool:
+        if now < self._ask_due:
+            return False
+        self._ask_due = now + ASKING
+        return self._introduced(self._source)
 
     def _refuse(self, now: Nanoseconds, name: str, code: str, value: float, limit: float, detail: str) -> None:
         self._sink.enter(CommandUnreadable(now, self._source, code, value, limit, detail, command=name))

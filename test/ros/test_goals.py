@@ -143,7 +143,13 @@ def test_one_gate_a_cycle_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.redteam(30)
 def test_a_client_that_is_not_introduced_keeps_no_other_source_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = GoalBench(monkeypatch, LEASE, introduced=lambda source: source != "planner")
+    asked: list[str] = []
+
+    def introduced(source: str) -> bool:
+        asked.append(source)
+        return source != "planner"
+
+    bench = GoalBench(monkeypatch, LEASE, introduced)
     bench.gates["planner"].say(bench.goal(ID))
     bench.cycle()
     bench.offer("chief", bench.goal(OTHER, 0.3, 1.0))
@@ -151,6 +157,8 @@ def test_a_client_that_is_not_introduced_keeps_no_other_source_waiting(monkeypat
     assert bench.told(ID) == []
     bench.seconds(2.0)
     assert bench.told(ID) == [("planner", "REJECT", "E_SOURCE_NOT_ALIVE")]
+    assert asked == ["planner"] * len(asked)  # who has waived liveliness need not be known
+    assert 90 <= len(asked) <= 110, "the graph is not looked at in every one of 500 cycles"
 
 
 @pytest.mark.requirement("SR-031")
