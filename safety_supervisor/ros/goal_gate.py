@@ -64,7 +64,7 @@ def serve(pipe: FramePipe, name: str, settings: GateSettings) -> None:
             executor.spin_once(timeout_sec=WAIT)
         except Exception as error:  # rclpy's word for a request that it can not decode
             node.get_logger().error(f"{type(error).__name__}: {error}"[:300])
-        idle.waited(began, look_at_clocks(), took=server.busy())
+        idle.waited(began, look_at_clocks(), worked=server.busy())
 
 
 def main() -> None:

@@ -66,7 +66,8 @@ class _Unproven:
 class _Server(ActionServer):
     """An action server whose goals are executed elsewhere: `execute` changes the state and calls nothing."""
 
-    took = False
+    worked = False
+    """Whether anything was done that may have kept others waiting."""
 
     def notify_execute(self, goal_handle: Any, execute_callback: Callable[[Any], Any] | None) -> None:
         """Run a callback only where one is given: the one that ends the goal."""
@@ -75,8 +76,13 @@ class _Server(ActionServer):
 
     def take_data(self) -> Any:
         """Note that something had come; taking it decodes it, too."""
-        self.took = True
+        self.worked = True
         return super().take_data()
+
+    async def execute(self, taken_data: Any) -> None:
+        """Note that it is judged now: in a turn of its own behind the taking, and not in no time where it is huge."""
+        self.worked = True
+        await super().execute(taken_data)
 
 
 class GoalServer:
@@ -182,9 +188,9 @@ class GoalServer:
     # --- in between
 
     def busy(self) -> bool:
-        """Return whether anything was taken since the last call."""
-        took, self._server.took = self._server.took, False
-        return took
+        """Return whether anything was done since the last call, behind which something may wait."""
+        worked, self._server.worked = self._server.worked, False
+        return worked
 
     def step(self, now: Nanoseconds) -> None:
         """Feel the client's pulse, and hand on goals that waited for it."""
@@ -253,6 +259,7 @@ class GoalServer:
         self._kept.append(time.monotonic_ns() + RESULT_KEPT * NS_PER_S)
 
         def finish(one: Any) -> Any:
+            self._server.worked = True
             if frame.outcome == "succeeded":
                 one.succeed()
             elif frame.outcome == "canceled" and one.is_cancel_requested:

@@ -41,14 +41,14 @@ class IdleWatch:
         """The last idle moment."""
         self._wait = round(wait * NS_PER_S)
 
-    def waited(self, began: Moment, ended: Moment, *, took: bool) -> None:
+    def waited(self, began: Moment, ended: Moment, *, worked: bool) -> None:
         """Take note of a wait.
 
         Args:
             began: when it began.
             ended: when it ended.
-            took: whether anything was taken at its end. A wait that ended early without that was ended by something
+            worked: whether anything was done at its end. A wait that ended early without that was ended by something
                 else, behind which more may stand.
         """
-        if not took and ended.steady - began.steady >= self._wait:
+        if not worked and ended.steady - began.steady >= self._wait:
             self.last = began

@@ -5,15 +5,21 @@ from __future__ import annotations
 import importlib.util
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from ros_rig import JOINTS, Client, Rig, make_trajectory
 
 from safety_supervisor.ros.child import Child
+from safety_supervisor.ros.cycle import make_executor
 from safety_supervisor.ros.goal_frames import FromGate, GateSettings, GoalReceived, GoalRefused, Ready, name_goal
+from safety_supervisor.ros.idle import look_at_clocks
 
 INSTALLED = importlib.util.find_spec("control_msgs") is not None
 pytestmark = pytest.mark.skipif(
@@ -22,6 +28,8 @@ pytestmark = pytest.mark.skipif(
 if INSTALLED:
     from control_msgs.action import FollowJointTrajectory
     from rclpy.action import ActionClient
+
+    from safety_supervisor.ros.goal_server import GoalServer
 
 ACTION = "/gate/follow_joint_trajectory"
 DECODING = 300_000_000
@@ -104,6 +112,40 @@ def test_more_joints_than_the_robot_has_are_refused_unread(client: Client, gate:
     refused = gate.frames[1]
     assert isinstance(refused, GoalRefused)
     assert (refused.code, refused.value, refused.limit) == ("E_UNKNOWN_JOINT", 50_000.0, 7.0)
+
+
+@pytest.mark.requirement("SR-013")
+@pytest.mark.parametrize("make", [make_executor, SingleThreadedExecutor])
+def test_a_gate_is_not_idle_while_a_goal_is_taken_nor_while_it_is_judged(
+    client: Client, make: Callable[..., Any]
+) -> None:
+    context = Context()
+    rclpy.init(context=context, domain_id=client.context.get_domain_id(), args=[])
+    node = Node("served", context=context, start_parameter_services=False, enable_rosout=False)
+    executor = make(context=context)
+    executor.add_node(node)
+    now, sent = look_at_clocks(), []
+    server = GoalServer(node, GateSettings("/served", 0, 100_000, len(JOINTS)), sent.append, lambda: now)
+    action = ActionClient(client.node, FollowJointTrajectory, "/served")
+    try:
+        client.wait_for(action.server_is_ready, "the action's server", 30.0)
+        client.spin(0.5)
+        while server.busy():
+            executor.spin_once(timeout_sec=0.1)
+        action.send_goal_async(FollowJointTrajectory.Goal())
+        turns = []
+        ends = time.monotonic() + 20.0
+        while not sent and time.monotonic() < ends:
+            executor.spin_once(timeout_sec=1.0)
+            turns.append(server.busy())
+        assert [type(one) for one in sent] == [GoalRefused]
+        assert turns[-1], "judged in this turn"
+        assert all(turns[turns.index(True) :])
+    finally:
+        action.destroy()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
 
 
 def _message(name: uuid.UUID) -> Any:

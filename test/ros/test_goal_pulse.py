@@ -113,13 +113,13 @@ def test_what_is_taken_is_as_old_as_the_last_moment_at_which_nothing_was_there()
         return Moment(milliseconds * 1_000_000, (milliseconds + 7) * 1_000_000)
 
     watch = IdleWatch(0.005)
-    watch.waited(at(100), at(106), took=False)
+    watch.waited(at(100), at(106), worked=False)
     assert watch.last == at(100)
-    watch.waited(at(106), at(107), took=True)
-    watch.waited(at(107), at(1107), took=True)  # a second of decoding, and another request behind it
-    watch.waited(at(1107), at(1108), took=True)
+    watch.waited(at(106), at(107), worked=True)
+    watch.waited(at(107), at(1107), worked=True)  # a second of decoding, and another request behind it
+    watch.waited(at(1107), at(1108), worked=True)
     assert watch.last == at(100)
-    watch.waited(at(1108), at(1110), took=False)  # something else ended it
+    watch.waited(at(1108), at(1110), worked=False)  # something else ended it
     assert watch.last == at(100)
-    watch.waited(at(1110), at(1115), took=False)
+    watch.waited(at(1110), at(1115), worked=False)
     assert watch.last == at(1110)
