@@ -51,7 +51,7 @@ class GoalReceived(_Frame, frozen=True):
     """trajectory_msgs/JointTrajectory, serialised."""
     joints: tuple[str, ...]
     clock: int
-    """ROS clock, [ns], at `received`."""
+    """ROS clock when it was taken, [ns]: what its stamp is compared with."""
     received: int
     """Steady clock, [ns]: not later than its arrival."""
     path: tuple[Tolerance, ...]

@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from safety_supervisor.ros.child import FramePipe
 from safety_supervisor.ros.cycle import make_executor
 from safety_supervisor.ros.goal_frames import GateSettings, Ready, ToGate
 from safety_supervisor.ros.goal_server import GoalServer
-from safety_supervisor.ros.idle import IdleWatch, look_at_clocks
+from safety_supervisor.ros.idle import IdleWatch
 from safety_supervisor.ros.main import NO_LOG_FILE
 from safety_supervisor.ros.process import die_with_parent
 
@@ -57,14 +58,13 @@ def serve(pipe: FramePipe, name: str, settings: GateSettings) -> None:
     while (received := pipe.exchange()) is not None:
         for data in received:
             server.hear(frames.decode(data))
-        began = look_at_clocks()
-        server.step(began.steady)
-        began = look_at_clocks()
+        server.step(time.monotonic_ns())
+        began = time.monotonic_ns()
         try:
             executor.spin_once(timeout_sec=WAIT)
         except Exception as error:  # rclpy's word for a request that it can not decode
             node.get_logger().error(f"{type(error).__name__}: {error}"[:300])
-        idle.waited(began, look_at_clocks(), worked=server.busy())
+        idle.waited(began, time.monotonic_ns(), worked=server.busy())
 
 
 def main() -> None:

@@ -36,7 +36,6 @@ from safety_supervisor.ros.goal_frames import (
 )
 from safety_supervisor.ros.goal_pulse import Pulse
 from safety_supervisor.ros.goal_tolerance import UNCHECKED, read_tolerances
-from safety_supervisor.ros.idle import Moment
 
 PATIENCE = NS_PER_S
 """How long a client that has just come may need to be heard, [ns]."""
@@ -92,11 +91,11 @@ class GoalServer:
         node: of this process.
         settings: of the source.
         send: hands a frame to the control process.
-        idle: the last moment at which nothing was left to be taken.
+        idle: returns the last moment at which nothing was left to be taken, steady clock, [ns].
     """
 
     def __init__(
-        self, node: Node, settings: GateSettings, send: Callable[[Any], None], idle: Callable[[], Moment]
+        self, node: Node, settings: GateSettings, send: Callable[[Any], None], idle: Callable[[], Nanoseconds]
     ) -> None:
         """Offer the action."""
         self._idle = idle
@@ -134,15 +133,16 @@ class GoalServer:
         taken = time.monotonic_ns()
         goal = _name(handle.goal_id)
         self._goals[goal] = handle
-        # It waited for its turn and was decoded meanwhile: only of the last idle moment is it known that it came later.
-        formed = self._form(goal, handle.request, self._idle())
+        # It may have waited for its turn. So that this makes nothing look young, it came at the last idle moment where
+        # its receipt counts, and its stamp is as old as it is now.
+        formed = self._form(goal, handle.request, self._idle(), time.time_ns())
         handle.request.trajectory.points = []  # the handle is kept longer than the goal lasts
         if isinstance(formed, GoalReceived) and self._pulse is not None:
             self._unproven.append(_Unproven(formed, taken, taken + max(PATIENCE, self._settings.lease)))
         else:
             self._send(formed)
 
-    def _form(self, goal: str, request: Any, arrived: Moment) -> GoalReceived | GoalRefused:
+    def _form(self, goal: str, request: Any, received: Nanoseconds, clock: Nanoseconds) -> GoalReceived | GoalRefused:
         settings, trajectory = self._settings, request.trajectory
         joints = tuple(trajectory.joint_names)
 
@@ -172,7 +172,7 @@ class GoalServer:
         if len(data) > settings.max_bytes:
             detail = "bytes of the goal's trajectory"
             return refuse(Code.TOO_LARGE, detail, float(len(data)), float(settings.max_bytes))
-        return GoalReceived(goal, data, joints, arrived.clock, arrived.steady, path, end, max(0, patience))
+        return GoalReceived(goal, data, joints, clock, received, path, end, max(0, patience))
 
     def _cancel(self, handle: Any) -> CancelResponse:
         """Ask the control process; whoever cancels, it can only end motion."""

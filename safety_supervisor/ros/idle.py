@@ -8,24 +8,8 @@ never too young. Requests that come without a pause are held for older than they
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A moment on two clocks."""
-
-    steady: Nanoseconds
-    """Steady clock, [ns]."""
-    clock: Nanoseconds
-    """ROS clock, [ns]."""
-
-
-def look_at_clocks() -> Moment:
-    """Return the present moment, none of whose clocks is read too late."""
-    return Moment(time.monotonic_ns(), time.time_ns())
 
 
 class IdleWatch:
@@ -37,18 +21,18 @@ class IdleWatch:
 
     def __init__(self, wait: float) -> None:
         """Nothing can have come before now."""
-        self.last = look_at_clocks()
-        """The last idle moment."""
+        self.last: Nanoseconds = time.monotonic_ns()
+        """The last idle moment, steady clock, [ns]."""
         self._wait = round(wait * NS_PER_S)
 
-    def waited(self, began: Moment, ended: Moment, *, worked: bool) -> None:
+    def waited(self, began: Nanoseconds, ended: Nanoseconds, *, worked: bool) -> None:
         """Take note of a wait.
 
         Args:
-            began: when it began.
+            began: when it began, steady clock, [ns].
             ended: when it ended.
             worked: whether anything was done at its end. A wait that ended early without that was ended by something
                 else, behind which more may stand.
         """
-        if not worked and ended.steady - began.steady >= self._wait:
+        if not worked and ended - began >= self._wait:
             self.last = began

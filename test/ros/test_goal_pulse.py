@@ -9,7 +9,7 @@ import pytest
 from rclpy.qos import ReliabilityPolicy
 
 from safety_supervisor.ros.goal_pulse import Pulse
-from safety_supervisor.ros.idle import IdleWatch, Moment
+from safety_supervisor.ros.idle import IdleWatch
 
 LEASE = 500_000_000
 STEP = 5_000_000
@@ -109,8 +109,8 @@ def test_a_client_that_was_frozen_is_proved_again_by_what_it_answers_anew() -> N
 
 
 def test_what_is_taken_is_as_old_as_the_last_moment_at_which_nothing_was_there() -> None:
-    def at(milliseconds: int) -> Moment:
-        return Moment(milliseconds * 1_000_000, (milliseconds + 7) * 1_000_000)
+    def at(milliseconds: int) -> int:
+        return milliseconds * 1_000_000
 
     watch = IdleWatch(0.005)
     watch.waited(at(100), at(106), worked=False)
