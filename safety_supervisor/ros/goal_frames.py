@@ -83,6 +83,10 @@ class Proof(_Frame, frozen=True):
     """Steady clock, [ns]."""
 
 
+class Serving(_Frame, frozen=True):
+    """The gate serves its goals: said at each beat where no client's life is asked."""
+
+
 class Began(_Frame, frozen=True):
     """A goal was accepted by the core."""
 
@@ -111,5 +115,5 @@ class Ended(_Frame, frozen=True):
     error_string: str
 
 
-FromGate: TypeAlias = Ready | GoalReceived | GoalRefused | CancelRequested | Proof
+FromGate: TypeAlias = Ready | GoalReceived | GoalRefused | CancelRequested | Proof | Serving
 ToGate: TypeAlias = Began | Progress | Ended

@@ -31,6 +31,7 @@ from safety_supervisor.ros.goal_frames import (
     GoalRefused,
     Progress,
     Proof,
+    Serving,
     ToGate,
     name_goal,
 )
@@ -39,6 +40,8 @@ from safety_supervisor.ros.goal_tolerance import UNCHECKED, read_tolerances
 
 PATIENCE = NS_PER_S
 """How long a client that has just come may need to be heard, [ns]."""
+SERVING = NS_PER_S // 5
+"""Time between two words that the gate serves, where liveliness is waived, [ns]."""
 RESULT_KEPT = 10
 """How long a result is kept for its client, [s]."""
 MOST_GOALS, MOST_KEPT = 16, 256
@@ -106,6 +109,7 @@ class GoalServer:
         self._kept: deque[Nanoseconds] = deque()
         self._unproven: deque[_Unproven] = deque()
         self._canceled: list[str] = []
+        self._serving_due = 0
         self._pulse = Pulse(node, FollowJointTrajectory, settings.action, settings.lease) if settings.lease else None
         self._server = _Server(
             node,
@@ -199,7 +203,12 @@ class GoalServer:
             self._end(Ended(goal, "canceled", 0, f"{code.value}: {code.cause}"))
         self._canceled.clear()
         pulse = self._pulse
-        if pulse is None or not self._goals:
+        if not self._goals:
+            return
+        if pulse is None:
+            if now >= self._serving_due:
+                self._serving_due = now + SERVING
+                self._send(Serving())
             return
         if pulse.beat(now):
             self._send(Proof(pulse.proof))

@@ -43,6 +43,8 @@ FEEDBACK_PERIOD: Final = NS_PER_S // 10
 """[ns]"""
 INTRODUCTION: Final = 2 * NS_PER_S
 """How long a client may need to be discovered, by name, [ns]."""
+SILENCE: Final = 2 * NS_PER_S
+"""A gate that has goals and says nothing for so long is frozen, [ns]; the longest lease there is."""
 ASKING: Final = NS_PER_S // 50
 """Time between two looks at the graph, which cost more than all else here, [ns]."""
 MOST_WAITING: Final = 16
@@ -89,6 +91,7 @@ class SourceGoals:
         self._strangers: deque[tuple[GoalReceived, Nanoseconds]] = deque()
         self._feedback_due = 0
         self._ask_due = 0
+        self._spoke_at = 0
         self._ready = False
         self._was_ready = False
         self._encoder = msgspec.msgpack.Encoder()
@@ -155,6 +158,11 @@ class SourceGoals:
             return
         frames = self._gate.exchange()
         if frames is None:
+            self._lose_gate(now)
+            return
+        if frames or not self._goals:
+            self._spoke_at = now
+        elif self._client.waived and now - self._spoke_at > SILENCE:  # nobody would hear a cancel
             self._lose_gate(now)
             return
         try:

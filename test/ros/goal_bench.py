@@ -18,7 +18,16 @@ from safety_supervisor.core.types import Effect, Event, JointStates, SourceLivel
 from safety_supervisor.ros import goals as module
 from safety_supervisor.ros.decoder import decode
 from safety_supervisor.ros.frames import DecodeRequest
-from safety_supervisor.ros.goal_frames import Ended, GateSettings, GoalReceived, Proof, Ready, ToGate, name_goal
+from safety_supervisor.ros.goal_frames import (
+    Ended,
+    GateSettings,
+    GoalReceived,
+    Proof,
+    Ready,
+    Serving,
+    ToGate,
+    name_goal,
+)
 from safety_supervisor.ros.goals import Goals
 from safety_supervisor.ros.source_input import SourceInput
 
@@ -35,7 +44,7 @@ class Gate:
         self.pid: int | None = 1
         self.backlog = 0
         self.starts = 1
-        self.dead = False
+        self.dead = self.frozen = False
         self.frames: list[bytes] = [msgspec.msgpack.encode(Ready())]
         self.told: list[Any] = []
 
@@ -49,7 +58,7 @@ class Gate:
         if self.dead:
             return None
         frames, self.frames = self.frames, []
-        return frames
+        return frames or ([] if self.frozen else [msgspec.msgpack.encode(Serving())])
 
     def start(self) -> None:
         self.pid, self.dead, self.starts = 1, False, self.starts + 1

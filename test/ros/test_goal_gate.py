@@ -149,6 +149,6 @@ def test_a_gate_is_not_idle_while_a_goal_is_taken_nor_while_it_is_judged(
 
 
 def _message(name: uuid.UUID) -> Any:
-    from unique_identifier_msgs.msg import UUID
-
-    return UUID(uuid=list(name.bytes))
+    found = FollowJointTrajectory.Impl.SendGoalService.Request().goal_id
+    found.uuid = list(name.bytes)
+    return found

@@ -9,7 +9,14 @@ from goal_bench import ID, OTHER, GoalBench
 from safety_supervisor.core.intake import _CORRELATION
 from safety_supervisor.ros.decoder import decode
 from safety_supervisor.ros.frames import DecodeRequest
-from safety_supervisor.ros.goal_frames import Began, CancelRequested, GoalReceived, GoalRefused, Progress, Proof
+from safety_supervisor.ros.goal_frames import (
+    Began,
+    CancelRequested,
+    GoalReceived,
+    GoalRefused,
+    Progress,
+    Proof,
+)
 from safety_supervisor.ros.goal_tolerance import Tolerance
 
 LEASE = 500_000_000
@@ -98,6 +105,22 @@ def test_a_lost_gate_takes_along_what_has_not_begun(
     bench.seconds(0.5)
     assert bench.travel == 0.0
     assert ("planner", "PASS", "") not in bench.told(ID)
+
+
+@pytest.mark.redteam(56)
+def test_a_frozen_gate_is_lost_where_nobody_proves_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = GoalBench(monkeypatch)
+    gate = bench.gates["planner"]
+    bench.offer("planner", bench.goal(ID, 0.6, 8.0))
+    bench.seconds(3.0)
+    assert bench.told(ID) == [("planner", "PASS", "")]
+    gate.frozen = True
+    bench.seconds(1.9)
+    assert bench.state == "AUTO/MOVING"
+    bench.seconds(0.7)
+    assert bench.told(ID)[-1] == ("planner", "STOP", "E_SOURCE_DIED")
+    assert bench.state == "AUTO/HOLDING"
+    assert gate.pid is None
 
 
 def test_a_lost_gate_stops_no_other_source(monkeypatch: pytest.MonkeyPatch) -> None:
