@@ -18,7 +18,15 @@ from ros_rig import JOINTS, Client, Rig, make_trajectory
 
 from safety_supervisor.ros.child import Child
 from safety_supervisor.ros.cycle import make_executor
-from safety_supervisor.ros.goal_frames import FromGate, GateSettings, GoalReceived, GoalRefused, Ready, name_goal
+from safety_supervisor.ros.goal_frames import (
+    FromGate,
+    GateSettings,
+    GoalReceived,
+    GoalRefused,
+    Ready,
+    Serving,
+    name_goal,
+)
 
 INSTALLED = importlib.util.find_spec("control_msgs") is not None
 pytestmark = pytest.mark.skipif(
@@ -46,7 +54,9 @@ class Opened:
 
     def look(self, count: int) -> bool:
         for data in self.child.exchange() or ():
-            self.frames.append(msgspec.msgpack.decode(data, type=FromGate))
+            frame = msgspec.msgpack.decode(data, type=FromGate)
+            if not isinstance(frame, Serving):
+                self.frames.append(frame)
         return len(self.frames) >= count
 
     def wait(self, count: int) -> None:
