@@ -69,7 +69,8 @@ class Intake:
         source = self._sources.get(event.source)
         if source is None:
             return self._refuse_unknown(event.source)
-        command, key = _identify(source, event.frame_id)
+        # An action goal's id comes beside the header, so that no message can take the name of a goal.
+        command, key = (event.command, None) if event.command else _identify(source, event.frame_id)
         if _is_empty(event) and key != "" and CommandKind.TRAJECTORY in source.settings.commands:
             return Cancel(event.source, command, CODE_OF.get(event.reason, Code.CANCELLED))
         if key is not None:

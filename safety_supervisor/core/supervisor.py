@@ -112,6 +112,10 @@ class Supervisor:
         """Positions and where the kept stop ends, shape (n,), [rad], read-only; None before the robot was measured."""
         return (self._motion.state[0], self._motion.kept.end) if self._placed else None
 
+    def plays(self, source: str, command: str) -> bool:
+        """Return whether an accepted command moves a group now; one that waits to begin does not."""
+        return any(lane.plays(source, command) for lane in self._motion.lanes.values())
+
     def handle(self, event: Event) -> tuple[Effect, ...]:
         """Take one event. Never raises: an exception is our own bug, runs the kept stop and enters FAULT.
 
@@ -374,9 +378,7 @@ class Supervisor:
         elif not measured.held and not measured.missing() and not measured.stale(now):
             measured.hold_here()
         first = self._inputs.blocking_start(now) if state.state is State.INIT else ()
-        active = self._inputs.active(now)
-        if self._changed_on_disk:
-            active.add(Code.CONFIGURATION_CHANGED)
+        active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if self._changed_on_disk else set())
         motion = self._motion if self._placed else None
         return [
             *self._reporting.latches(now),

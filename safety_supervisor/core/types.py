@@ -100,6 +100,8 @@ class TrajectoryCommand(Value, frozen=True, tag=True):
     """When its bytes came, steady clock, [ns], where decoding took time since; 0: at `at`."""
     reason: str = ""
     """Of an empty one: code of why an adapter ends the source's trajectories; empty when the source cancels."""
+    command: str = ""
+    """Correlation id of an action goal, in the place of the header's, which can not spell it; empty for a message."""
 
 
 class CommandUnreadable(Value, frozen=True, tag=True):

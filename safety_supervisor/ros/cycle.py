@@ -102,13 +102,13 @@ class Cycle:
             time.sleep(remaining / NS_PER_S)
 
 
-def make_executor() -> Any:
+def make_executor(context: Any = None) -> Any:
     """Return the EventsExecutor, which has half the latency of the other one; Humble has only the other one."""
     try:
         from rclpy.experimental import EventsExecutor
 
-        return EventsExecutor()
+        return EventsExecutor(context=context)
     except ImportError:
         from rclpy.executors import SingleThreadedExecutor
 
-        return SingleThreadedExecutor()
+        return SingleThreadedExecutor(context=context)

@@ -58,7 +58,7 @@ def decode(request: DecodeRequest) -> TrajectoryCommand | CommandUnreadable:
     times = tuple(point.time_from_start.sec * NS_PER_S + point.time_from_start.nanosec for point in points)
     efforts = sum(len(point.effort) for point in points)
     names = tuple(message.joint_names)
-    frame_id = f"cid:{request.command}" if request.command else message.header.frame_id
+    frame_id = "" if request.command else message.header.frame_id  # a goal's header says nothing
     body = ""
     if _KEY in frame_id:
         counts = (position_counts, velocity_counts, acceleration_counts)
@@ -79,6 +79,7 @@ def decode(request: DecodeRequest) -> TrajectoryCommand | CommandUnreadable:
         clock=request.clock,
         frame_id=frame_id,
         body=body,
+        command=request.command,
     )
 
 

@@ -1,24 +1,37 @@
-"""Frames between the control process and its goal gate, as MessagePack. Both ends share this file."""
+"""Frames between the control process and the goal gate of one source, as MessagePack. Both ends share this file.
+
+No frame names a source: each source has a gate and a pipe of its own, so that no gate can speak for another source.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+import uuid
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from safety_supervisor.ros.goal_tolerance import Tolerance
 
+GOAL: Final = "goal/"
+"""Begins the correlation id of each goal. No header can spell it: `cid:` takes no `/` (core/intake.py)."""
+
+
+def name_goal(goal_id: bytes) -> str:
+    """Return the correlation id of a goal from its 16 bytes."""
+    return f"{GOAL}{uuid.UUID(bytes=goal_id)}"
+
 
 class GateSettings(msgspec.Struct, frozen=True):
-    """What the gate offers for one source."""
+    """What a gate offers for its source."""
 
-    source: str
     action: str
     """Fully qualified name of the action."""
     lease: int
     """[ns]; 0: liveliness was waived in words."""
     max_bytes: int
     """Longest trajectory message."""
+    max_joints: int
+    """Joints of the robot; a trajectory of more is refused before the control process reads their names."""
 
 
 class _Frame(msgspec.Struct, frozen=True, tag=True):
@@ -32,16 +45,15 @@ class Ready(_Frame, frozen=True):
 class GoalReceived(_Frame, frozen=True):
     """A goal whose client is alive."""
 
-    source: str
     goal: str
-    """UUID, its correlation id."""
+    """Its correlation id."""
     data: bytes
     """trajectory_msgs/JointTrajectory, serialised."""
     joints: tuple[str, ...]
     clock: int
-    """ROS clock at receipt, [ns]."""
+    """ROS clock when it was taken, [ns]: what its stamp is compared with."""
     received: int
-    """Steady clock, [ns]."""
+    """Steady clock, [ns]: not later than its arrival."""
     path: tuple[Tolerance, ...]
     end: tuple[Tolerance, ...]
     end_time: int
@@ -51,7 +63,6 @@ class GoalReceived(_Frame, frozen=True):
 class GoalRefused(_Frame, frozen=True):
     """A goal that is not fit to be judged."""
 
-    source: str
     goal: str
     code: str
     value: float
@@ -62,29 +73,29 @@ class GoalRefused(_Frame, frozen=True):
 class CancelRequested(_Frame, frozen=True):
     """Somebody cancels a goal."""
 
-    source: str
     goal: str
 
 
 class Proof(_Frame, frozen=True):
-    """The source's action client was alive."""
+    """The action's client was alive."""
 
-    source: str
     at: int
     """Steady clock, [ns]."""
+
+
+class Serving(_Frame, frozen=True):
+    """The gate serves its goals: said at each beat where no client's life is asked."""
 
 
 class Began(_Frame, frozen=True):
     """A goal was accepted by the core."""
 
-    source: str
     goal: str
 
 
 class Progress(_Frame, frozen=True):
     """Where a goal's joints are to be and where they are; one value a joint, in the goal's order."""
 
-    source: str
     goal: str
     clock: int
     """ROS clock, [ns]."""
@@ -98,12 +109,11 @@ class Progress(_Frame, frozen=True):
 class Ended(_Frame, frozen=True):
     """A goal's end."""
 
-    source: str
     goal: str
     outcome: Literal["succeeded", "aborted", "canceled"]
     error_code: int
     error_string: str
 
 
-FromGate: TypeAlias = Ready | GoalReceived | GoalRefused | CancelRequested | Proof
+FromGate: TypeAlias = Ready | GoalReceived | GoalRefused | CancelRequested | Proof | Serving
 ToGate: TypeAlias = Began | Progress | Ended

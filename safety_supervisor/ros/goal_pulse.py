@@ -3,8 +3,8 @@
 No endpoint of an action client has a liveliness lease, and the graph shows a killed process for 20 s. But every client
 subscribes to its feedback, reliably, and its middleware acknowledges what comes: not when the process is dead, nor when
 it is frozen. So a feedback for no goal, which clients ignore, is published a few times within each lease; the time of
-the newest one that all have acknowledged is a time at which the client was alive. An onlooker that subscribes to the
-feedback and dies spoils the proof: that ends in a stop, never in motion.
+the newest one that all have acknowledged within a lease is a time at which the client was alive. An onlooker that
+subscribes to the feedback and dies spoils the proof: that ends in a stop, never in motion.
 """
 
 from __future__ import annotations
@@ -48,24 +48,32 @@ class Pulse:
         """When the client was last known to be alive, steady clock, [ns]; 0: never."""
         self._node = node
         self._action = action
+        self._lease = lease
         self._every = lease // BEATS
         self._topic = f"{action}/_action/feedback"
         # Depth 1: Fast DDS asks for the acknowledgement with the message itself only when the history is full.
         self._publisher = node.create_publisher(kind.Impl.FeedbackMessage, self._topic, QoSProfile(depth=1))
         self._nobody = kind.Impl.FeedbackMessage()
         self._sent = 0
+        self._unanswered_since = 0
         self._heard = False
         self._due = 0
 
     def beat(self, now: int) -> bool:
         """Look whether what was sent has arrived, and send again when it is time; return whether there is new proof."""
         fresh = False
-        if self._heard and self._sent > self.proof and self._publisher.wait_for_all_acked(Duration(nanoseconds=0)):
-            self.proof, fresh = self._sent, True
+        if self._unanswered_since and self._publisher.wait_for_all_acked(Duration(nanoseconds=0)):
+            # A client that is given up for dead, after 20 s, owes no acknowledgement: all counts as acknowledged then.
+            # So an answer is one within the lease alone, and only while whoever was to give it is still there.
+            fresh = self._heard and now - self._unanswered_since <= self._lease and self._will_be_heard()
+            self._unanswered_since = 0
+            if fresh:
+                self.proof = self._sent
         if now >= self._due:
             self._due = now + self._every
             self._heard = self._will_be_heard()
             self._sent = now
+            self._unanswered_since = self._unanswered_since or now
             self._publisher.publish(self._nobody)
         return fresh
 

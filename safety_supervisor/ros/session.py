@@ -154,7 +154,7 @@ class Session:
     def _offer_actions(self, configuration: Configuration, actions: dict[str, str]) -> None:
         name = self._node.get_fully_qualified_name()
         sources = {heard.source.name: heard for heard in self.inputs.sources}
-        self.goals = Goals(configuration, self, sources, actions, name, self._graph.introduced)
+        self.goals = Goals(configuration, self, sources, actions, name, self._graph.introduced, self.supervisor.plays)
         self._undo.append(self.goals.close)
         self.inputs.watch_states = self.goals.measure
 

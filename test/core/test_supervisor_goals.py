@@ -11,19 +11,19 @@ from rig import Rig
 from safety_supervisor.core.types import CommandUnreadable
 
 Rigs = Callable[..., Rig]
-GOAL = "0f8fad5b-d9cb-469f-a165-70867728950e"
+GOAL = "goal/0f8fad5b-d9cb-469f-a165-70867728950e"
 REST = np.zeros((1, 7))
 
 
 def play(rig: Rig, goal: str = GOAL, duration: float = 2.0) -> None:
     there = rig.output.copy()
     there[0] += 0.6
-    rig.trajectory([duration], there[None, :], REST, REST, frame_id=f"cid:{goal}")
+    rig.trajectory([duration], there[None, :], REST, REST, command=goal)
 
 
 def end(rig: Rig, reason: str, goal: str = GOAL) -> None:
     """End the source's trajectories as an adapter does."""
-    rig.trajectory([], np.empty((0, 7)), names=(), frame_id=f"cid:{goal}", reason=reason)
+    rig.trajectory([], np.empty((0, 7)), names=(), command=goal, reason=reason)
 
 
 def told(rig: Rig, goal: str = GOAL) -> list[tuple[str, str]]:
@@ -67,12 +67,12 @@ def test_a_goal_under_verification_ends_with_the_reason_too(rigs: Rigs) -> None:
 def test_every_trajectory_hears_its_own_refusal_where_set_points_are_folded(rigs: Rigs) -> None:
     rig = rigs().ready()
     for number in range(3):
-        play(rig, f"goal-{number}")
+        play(rig, f"goal/{number}")
         rig.stream(rig.output)
         rig.cycle()
     rig.seconds(0.3)
-    assert [told(rig, f"goal-{number}") for number in range(3)] == [[("REJECT", "E_NOT_MOVING_STATE")]] * 3
-    streamed = [one for one in rig.decisions() if not one.command.startswith("goal-")]
+    assert [told(rig, f"goal/{number}") for number in range(3)] == [[("REJECT", "E_NOT_MOVING_STATE")]] * 3
+    streamed = [one for one in rig.decisions() if not one.command.startswith("goal/")]
     assert sum(one.count for one in streamed) == 3
     assert len(streamed) < 3
 
@@ -82,3 +82,40 @@ def test_a_goal_that_is_refused_unread_hears_it_by_its_id(rigs: Rigs) -> None:
     rig = rigs().auto()
     rig.send(CommandUnreadable(rig.now, "planner", "E_RATE", 500.0, 400.0, "goals", command=GOAL))
     assert told(rig) == [("REJECT", "E_RATE")]
+
+
+@pytest.mark.requirement("SR-024")
+@pytest.mark.redteam(30)
+@pytest.mark.parametrize("frame", [f"cid:{GOAL}", f"cid:{GOAL};key:a", GOAL])
+@pytest.mark.parametrize("duration", [0.2, 3.0])
+def test_no_message_takes_the_name_of_a_goal(rigs: Rigs, frame: str, duration: float) -> None:
+    rig = rigs().auto()
+    play(rig)
+    rig.seconds(0.7)
+    there = rig.output.copy()
+    there[0] += 0.6
+    rig.trajectory([duration], there[None, :], REST, REST, frame_id=frame)
+    rig.stream(there, frame_id=frame)
+    rig.seconds(0.1)
+    others = [one for one in rig.decisions() if one.command != GOAL]
+    assert others, "what is said of the messages is said in a name of their own"
+    assert told(rig)[0] == ("PASS", "")
+    assert len(told(rig)) <= 2
+    assert all(code in ("E_PREEMPTED", "E_PURGED") for _, code in told(rig)[1:])
+
+
+def test_what_waits_to_begin_does_not_play_yet(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    play(rig, "goal/now", 1.0)
+    rig.cycle(20)
+    there = rig.output.copy()
+    rig.trajectory([1.0], there[None, :], REST, REST, command="goal/later", stamp=rig.now + 1_900_000_000)
+    rig.seconds(0.3)
+    assert told(rig, "goal/later") == [("PASS", "")]
+    plays = rig.supervisor.plays
+    assert [plays("planner", goal) for goal in ("goal/now", "goal/later")] == [True, False]
+    assert not plays("joystick", "goal/now")
+    rig.seconds(1.2)
+    assert [plays("planner", goal) for goal in ("goal/now", "goal/later")] == [False, False]
+    rig.seconds(0.5)
+    assert [plays("planner", goal) for goal in ("goal/now", "goal/later")] == [False, True]

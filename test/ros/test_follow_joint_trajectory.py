@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ros_rig import JOINTS, Client, Process, Rig, children_of, make_trajectory
+from ros_rig import JOINTS, Client, Process, Rig, children_of, command_of, make_trajectory
 
 from safety_supervisor.ros.goal_pulse import clients_of
 
@@ -100,14 +101,21 @@ def client(cell_rig: Rig) -> Client:
     return cell_rig.client()
 
 
+RATES = {"period": 0.01, "rate_limit_hz": 400.0}
+CHIEF = {"kind": "agent", "priority": 30, "groups": ["arm"], "commands": ["trajectory"], **RATES}
+WAIVED = {"liveliness_lease": None, "liveliness": "none, I accept"}
+
+
 @pytest.fixture
-def supervisor(cell_rig: Rig, client: Client) -> Iterator[Process]:
+def supervisor(cell_rig: Rig, client: Client, request: pytest.FixtureRequest) -> Iterator[Process]:
+    """A supervisor whose sources are as the test's parameter says, else the planner with a lease."""
     # A client that was killed stands in the graph for 20 s, and would be the second one of the next test.
     client.wait_for(lambda: not clients_of(client.node, ACTION), "the clients before have gone", 60.0)
     before = client.status.get("nonce", "")
     client.forget()
     directory = f"log_directory:={cell_rig.fresh_directory()}"
-    process = cell_rig.supervisor(directory, sources={"planner": {"liveliness_lease": LEASE}})
+    sources = getattr(request, "param", {"planner": {"liveliness_lease": LEASE}})
+    process = cell_rig.supervisor(directory, sources=sources)
     client.wait_for(lambda: client.status.get("nonce", before) != before, "a new boot", 60.0)
     yield process
     process.end()
@@ -134,7 +142,7 @@ def tolerance(**values: float) -> list[Any]:
 
 
 def name_of(handle: Any) -> str:
-    return str(uuid.UUID(bytes=bytes(handle.goal_id.uuid)))
+    return f"goal/{uuid.UUID(bytes=bytes(handle.goal_id.uuid))}"
 
 
 def codes_of(client: Client, handle: Any) -> list[tuple[str, str]]:
@@ -289,17 +297,55 @@ def test_an_agent_that_dies_while_its_goal_plays_ends_in_the_kept_stop(
     raise AssertionError(f"stopped before it began, again and again: {causes}")
 
 
+@pytest.mark.redteam(56)
+@pytest.mark.parametrize(
+    "supervisor",
+    [{"planner": {"liveliness_lease": LEASE}}, {"planner": WAIVED}],
+    indirect=True,
+    ids=["lease", "waived"],
+)
 def test_a_dead_gate_ends_in_the_kept_stop_and_comes_back(client: Client, agent: Agent, supervisor: Process) -> None:
     client.arm()
     goal = turn(client, travel=1.2, seconds=5.0)
     agent.go(goal)
-    (gate,) = [pid for pid in children_of(supervisor.process.pid) if "goal_gate" in command_of(pid)]
+    (gate,) = gates_of(supervisor)
     os.kill(gate, signal.SIGKILL)
     client.wait_for(lambda: "E_SOURCE_DIED" in client.codes(), "the loss of the gate")
     assert abs(client.wait_rest()[0] - goal.trajectory.points[0].positions[0]) > 0.3
     assert client.call("/supervisor/stop").success
     client.wait_state("LOCKED")
     client.wait_for(lambda: client.status["follow_joint_trajectory"].startswith("offered"), "a new gate", 30.0)
+
+
+@pytest.mark.redteam(25)
+@pytest.mark.parametrize(
+    "supervisor", [{"planner": {"liveliness_lease": LEASE}, "chief": CHIEF | WAIVED}], indirect=True, ids=["two"]
+)
+def test_huge_goals_of_another_source_hold_up_neither_life_nor_cancel(
+    cell_rig: Rig, client: Client, agent: Agent, supervisor: Process
+) -> None:
+    assert len(gates_of(supervisor)) == 2
+    client.arm()
+    flood = cell_rig.script("goal_flooder.py", "/supervisor/sources/chief/follow_joint_trajectory", "200000")
+    try:
+        client.wait_for(lambda: "E_TOO_LARGE" in client.codes(), "a huge goal is refused", 60.0)
+        told = len(client.decisions)
+        for _ in range(3):
+            handle, _ = agent.go(turn(client, travel=1.0, seconds=5.0))
+            agent.wait_for(
+                lambda: {one["code"] for one in client.decisions[told:]} & {"E_TOO_LARGE", "E_OVERRUN"}, "one meanwhile"
+            )
+            began = time.monotonic()
+            canceled = handle.cancel_goal_async()
+            agent.wait_for(canceled.done, "the answer to a cancel")
+            took = time.monotonic() - began
+            if canceled.result().goals_canceling:
+                break  # else a late cycle of this busy machine had stopped it
+        assert agent.end(handle).status == GoalStatus.STATUS_CANCELED
+        assert took < 1.0
+        assert "E_SOURCE_DIED" not in client.codes()
+    finally:
+        cell_rig.kill(flood)
 
 
 @pytest.mark.redteam(33)
@@ -315,6 +361,6 @@ def test_a_second_client_voids_the_source(cell_rig: Rig, client: Client, agent: 
         other.close()
 
 
-def command_of(pid: int) -> str:
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        return file.read().decode().replace("\0", " ")
+def gates_of(supervisor: Process) -> list[int]:
+    """Return the processes that offer actions."""
+    return [pid for pid in children_of(supervisor.process.pid) if "goal_gate" in command_of(pid)]

@@ -11,7 +11,7 @@ from ros_rig import REPOSITORY, Rig, children_of, command_of
 from safety_supervisor.config import load_config
 from safety_supervisor.core.types import Event, SourceLiveliness
 from safety_supervisor.ros.decoding import Decoder
-from safety_supervisor.ros.goal_clients import Clients
+from safety_supervisor.ros.goal_clients import ActionClientLife
 from safety_supervisor.ros.source_input import SourceInput
 
 LEASE = 500_000_000
@@ -40,49 +40,58 @@ def heard() -> Heard:
     return Heard()
 
 
-def make(heard: Heard, lease: int | None = LEASE) -> tuple[Clients, SourceInput]:
+def make(heard: Heard, lease: int | None = LEASE) -> tuple[ActionClientLife, SourceInput]:
     settings = load_config(REPOSITORY / "config" / "panda.yaml").source(SOURCE)
     source = SourceInput(dataclasses.replace(settings, liveliness_lease=lease), heard, Decoder.__new__(Decoder))
-    return Clients(heard, {SOURCE: source}), source
+    return ActionClientLife(heard, source), source
 
 
 @pytest.mark.redteam(56)
 def test_a_client_is_alive_for_a_lease_after_its_newest_proof(heard: Heard) -> None:
-    clients, _ = make(heard)
-    assert not clients.adopt(SOURCE, 10)
+    client, _ = make(heard)
+    assert not client.adopt(10)
     assert heard.lives == []
-    clients.prove(SOURCE, 1000)
-    assert clients.adopt(SOURCE, 1000 + LEASE)
+    client.prove(1000, 1000)
+    assert client.adopt(1000 + LEASE)
     assert heard.lives == [True]
-    assert clients.lost(1000 + LEASE) == []
-    assert clients.lost(1001 + LEASE) == [SOURCE]
-    clients.prove(SOURCE, 2000)
-    assert clients.lost(1001 + LEASE) == []
-    clients.lose(SOURCE, 2001 + LEASE)
+    assert not client.lost(1000 + LEASE)
+    assert client.lost(1001 + LEASE)
+    client.prove(2000, 1001 + LEASE)
+    client.prove(1500, 1001 + LEASE)  # an older one takes nothing back
+    assert not client.lost(2000 + LEASE)
+    client.lose(2001 + LEASE)
     assert heard.lives == [True, False, False]
-    assert clients.alive == ()
-    assert not clients.adopt(SOURCE, 2001 + LEASE)
+    assert not client.alive
+    assert not client.adopt(2001 + LEASE)
+
+
+@pytest.mark.redteam(56)
+def test_no_proof_is_of_a_time_to_come(heard: Heard) -> None:
+    client, _ = make(heard)
+    client.prove(10**18, 1000)
+    assert client.adopt(1000)
+    assert client.lost(1001 + LEASE)
 
 
 @pytest.mark.redteam(56)
 def test_a_dead_client_is_told_before_the_publisher_counts_again(heard: Heard) -> None:
-    clients, source = make(heard)
+    client, source = make(heard)
     source.publisher_alive = True
-    clients.prove(SOURCE, 1000)
-    assert clients.adopt(SOURCE, 1000)
-    clients.lose(SOURCE, 1000)
+    client.prove(1000, 1000)
+    assert client.adopt(1000)
+    client.lose(1000)
     assert heard.lives == [True, False, True]
-    clients.prove(SOURCE, 1000)
-    assert clients.adopt(SOURCE, 1000)
-    clients.release(SOURCE, 1000)
+    client.prove(1000, 1000)
+    assert client.adopt(1000)
+    client.release(1000)
     assert heard.lives == [True, False, True, True, True]
 
 
 def test_where_liveliness_is_waived_nothing_is_proved_and_nothing_is_told(heard: Heard) -> None:
-    clients, _ = make(heard, lease=None)
-    assert clients.adopt(SOURCE, 10**18)
-    assert clients.lost(10**18) == []
-    clients.lose(SOURCE, 10**18)
+    client, _ = make(heard, lease=None)
+    assert client.adopt(10**18)
+    assert not client.lost(10**18)
+    client.lose(10**18)
     assert heard.lives == []
 
 
