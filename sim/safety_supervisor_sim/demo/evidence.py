@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,9 +98,8 @@ def arrivals(recording: Recording, results: Sequence[Mapping[str, Any]]) -> dict
         arrival = find(np.array(facts["set_points"]), facts["period"], _as_output(recording, actuates))
         # A message that was sent just before may be heard just after the beginning.
         sent = recording.output(facts["began_ns"] - DELAY, result["ended_ns"])
-        if _foreign(recording.configuration.output.type, sent, facts["output"]):
-            arrival = Arrival(arrival.checked, arrival.checked, float("inf"), arrival.max_time_error, arrival.off_beat)
-        found[result["name"]] = arrival
+        doubt = _doubt(recording.configuration.output.type, sent, facts["output"])
+        found[result["name"]] = replace(arrival, doubt=doubt)
     return found
 
 
@@ -114,11 +113,17 @@ def _as_output(recording: Recording, actuates: Sequence[Actuate]) -> Output:
     return Output(stacked("positions"), stacked("velocities"), stacked("accelerations"), period)
 
 
-def _foreign(kind: OutputType, actuates: Sequence[Actuate], rows: Sequence[Sequence[float]]) -> int:
-    """Count messages on the motors' topic that no decided set-point explains; without messages it proves nothing."""
+def _doubt(kind: OutputType, actuates: Sequence[Actuate], rows: Sequence[Sequence[float]]) -> str:
+    """Compare messages on the motors' topic with the decided set-points; say how they differ."""
+    if not rows:
+        return "no message was heard on the motors' topic"
     name = "velocities" if kind is OutputType.JOINT_VELOCITY else "positions"
     known = {tuple(getattr(actuate, name)) for actuate in actuates}
-    return sum(tuple(row) not in known for row in rows) if rows else 1
+    foreign = [index for index, row in enumerate(rows) if tuple(row) not in known]
+    if not foreign:
+        return ""
+    where = f"the first is number {foreign[0]}"
+    return f"{len(foreign)} of {len(rows)} messages on the motors' topic are no decided set-points, {where}"
 
 
 __all__ = ["LogError", "Recording", "arrivals", "find_log", "run_again"]

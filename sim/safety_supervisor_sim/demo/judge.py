@@ -204,7 +204,7 @@ def _arrival_reasons(arrival: Arrival | None) -> list[str]:
         return ["whether it arrived unchanged is not known"]
     if arrival.checked == 0:
         return ["no set-point could be checked"]
-    reasons = []
+    reasons = [arrival.doubt] if arrival.doubt else []
     if arrival.missing:
         reasons.append(
             f"{arrival.missing} of {arrival.checked} set-points did not arrive: up to {arrival.max_error:.3g} rad off"

@@ -52,6 +52,7 @@ class Arrival:
         max_error: greatest distance of a set-point from the output, [rad].
         max_time_error: greatest deviation of the time between two set-points from the period, [s].
         off_beat: set-points whose time is more than 3 % of the period off.
+        doubt: why the output is not what the motors were sent; empty when it is.
     """
 
     checked: int
@@ -59,11 +60,12 @@ class Arrival:
     max_error: float
     max_time_error: float
     off_beat: int
+    doubt: str = ""
 
     @property
     def ok(self) -> bool:
         """Whether all arrived, in time; nothing to check is no proof."""
-        return self.checked > 0 and self.missing == 0 and self.off_beat == 0
+        return self.checked > 0 and self.missing == 0 and self.off_beat == 0 and not self.doubt
 
 
 def _quintics(output: Output) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -186,6 +187,11 @@ SPOILT: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
         "a set-point at another time",
         lambda r: r["arrivals"].update(good=Arrival(100, 0, 0.0, 0.004, 2)),
         "good: 2 set-points arrived up to 0.004 s off their time",
+    ),
+    (
+        "a message that nobody decided",
+        lambda r: r["arrivals"].update(good=replace(GOOD_ARRIVAL, doubt="1 of 250 messages is no decided set-point")),
+        "good: 1 of 250 messages is no decided set-point",
     ),
     (
         "nothing to check",
