@@ -8,6 +8,7 @@ The stop that was verified is the stop that is kept: it is handed out with the v
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -95,6 +96,12 @@ class Verifier:
             self.separation.forget()
         for zone in self.speed_zones:
             zone.forget()
+
+    def double(self) -> Verifier:
+        """Return a verifier of the same robot, scene and people for steps on trial: what it learns is its own."""
+        double = copy.copy(self)
+        double._collision = CollisionCheck(self.scene)
+        return double
 
     def path_check(self) -> PathCheck:
         """Return a check of a whole path, at its beginning."""
