@@ -93,7 +93,7 @@ class Limiter:
             The state that was verified, with its stop; or the state as it came, and what is broken.
         """
         verify = self._verifier.verify
-        if not self._may(lanes, tick):
+        if self._verifier.leaving or not self._may(lanes, tick):
             return state, verify(history, state, rules)
         broken = self._led(state, rules)
         own = all(pace.full for pace in _paces(lanes))

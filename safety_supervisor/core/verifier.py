@@ -100,8 +100,13 @@ class Verifier:
     def double(self) -> Verifier:
         """Return a verifier of the same robot, scene and people for steps on trial: what it learns is its own."""
         double = copy.copy(self)
-        double._collision = CollisionCheck(self.scene)
+        double._collision = CollisionCheck(self.scene, trial=True)
         return double
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the robot is too near to something, and on its way out."""
+        return self._collision.leaving
 
     def path_check(self) -> PathCheck:
         """Return a check of a whole path, at its beginning."""

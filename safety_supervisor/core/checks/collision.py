@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from safety_supervisor.core.checks.clearance import STEP, Clearance, line
+from safety_supervisor.core.checks.clearance import QUERY_LIMIT, STEP, Clearance, line
 from safety_supervisor.core.checks.leaving import Leaving
 from safety_supervisor.core.errors import Violation
 from safety_supervisor.core.scene import Scene
@@ -18,17 +18,31 @@ from safety_supervisor.core.units import Matrix, Vector
 
 _AHEAD: Final = 3.0  # times the way; tried in the benchmark: with 1 every other cycle asks, with 3 one in eleven
 
+TRIAL_LIMIT: Final = 4
+"""Poses that a proof may ask on trial, besides those at its ends."""
+
 _WINDOW: Final = 128  # set-points of a path that one pose is tried on
 
 
 class CollisionCheck:
     """Proves that a step and its stop come near nothing."""
 
-    def __init__(self, scene: Scene) -> None:
-        """Start with nothing known."""
+    def __init__(self, scene: Scene, trial: bool = False) -> None:
+        """Start with nothing known.
+
+        Args:
+            scene: the bodies.
+            trial: for motion that is not sent as it is: nothing that is too near may leave, and fewer poses are asked.
+        """
         self._scene = scene
-        self._clearance = Clearance(scene)
+        self._trial = trial
+        self._clearance = Clearance(scene, TRIAL_LIMIT if trial else QUERY_LIMIT)
         self._leaving = Leaving(self._clearance)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the robot is too near to something, and on its way out."""
+        return self._leaving.active
 
     def forget(self) -> None:
         """Begin anew, at another pose."""
@@ -60,6 +74,8 @@ class CollisionCheck:
                 start = clearance.rooms(before)
                 if isinstance(start, Violation):
                     return start
+                if self._trial:
+                    return here
                 return self._leaving.follow(start, (line(before, q), *stop.control_points()), recovery)
             first[which] = here
             clearance.keep(before, first)
