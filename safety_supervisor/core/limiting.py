@@ -29,6 +29,9 @@ from safety_supervisor.core.verifier import Rules, Verified, Verifier
 TRIALS: Final = 4
 """Trials of one bisection."""
 
+_HARDEST: Final = (0.0, 0.25)
+"""Shares of what is left when no pace leaves the lead: to brake, or nearly so."""
+
 LEAST: Final = 1.0 / 64.0
 """A lower pace is standstill: the kept stop runs."""
 
@@ -48,8 +51,8 @@ class Limiter:
         self._verifier = verifier
         self._double = verifier.double()
         self._dt = seconds(configuration.timing.period)
-        # Until the braking is felt: two cycles, and the jerk with which it is built up and given back.
-        self._lead = 2.0 * self._dt + 2.0 * float((limits.acceleration / limits.jerk).max())
+        # Until the braking is felt: three cycles, and the jerk with which it is built up and given back.
+        self._lead = 3.0 * self._dt + 2.0 * float((limits.acceleration / limits.jerk).max())
         self._back = self._dt * np.arange(HISTORY, 0.0, -1.0)[:, None]
         self._why: dict[str, Violation] = {}
         self._notes: list[Note] = []
@@ -106,7 +109,7 @@ class Limiter:
             if outcome.code in _NEVER or (own and outcome.code in ENVELOPE):
                 return state, outcome
             broken = outcome
-        for share in (*self._search(tick, state, rules, lanes), 0.0):
+        for share in (*self._search(tick, state, rules, lanes), *_HARDEST):
             slower = self._place(tick, state, lanes, share)
             if slower is not None and max(pace.tried for pace in _paces(lanes)) >= LEAST:
                 found = verify(history, slower, rules)

@@ -19,6 +19,7 @@ from safety_supervisor.core.segments import Stream
 from safety_supervisor.core.settings import JointLimits
 from safety_supervisor.core.units import Matrix
 
+_BRAKE: Final = 0.93  # share of the acceleration limit with which a pace is braked, path and all
 _BUILD_UP: Final = 0.5  # share of the jerk limit that a change of the rate may use
 _REGAIN: Final = 0.5  # share of the acceleration limit with which the own pace is regained
 _SOFTNESS: Final = 4.0  # control periods in which the rest of the way to the own pace shrinks to its e-th part
@@ -115,7 +116,8 @@ class Pace:
         state = stream.look(before)
         if state is not None:  # else it begins
             speeds = np.abs(state[1])
-            quickest = 1.0 / max(dt, float((speeds / self._limits.acceleration).max()))
+            spare = _BRAKE * self._limits.acceleration - self.speed * self.speed * np.abs(state[2])
+            quickest = 1.0 / max(dt, float((speeds / np.maximum(spare, 0.1 * self._limits.acceleration)).max()))
             jolt = _BUILD_UP * dt / max(_BUILD_UP * dt * dt, float((speeds / self._limits.jerk).max()))
         highest = min(_REGAIN * quickest, self._rate + jolt, (1.0 - self.speed) / (_SOFTNESS * dt))
         lowest = min(highest, max(-quickest, self._rate - jolt))

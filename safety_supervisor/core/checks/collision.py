@@ -18,7 +18,7 @@ from safety_supervisor.core.units import Matrix, Vector
 
 _AHEAD: Final = 3.0  # times the way; tried in the benchmark: with 1 every other cycle asks, with 3 one in eleven
 
-TRIAL_LIMIT: Final = 4
+TRIAL_LIMIT: Final = 8
 """Poses that a proof may ask on trial, besides those at its ends."""
 
 _WINDOW: Final = 128  # set-points of a path that one pose is tried on
