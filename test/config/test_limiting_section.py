@@ -51,7 +51,7 @@ def test_sources_are_named_and_the_rest_has_a_default(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path, limiting: Any, path: str, code: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path, limiting)
-    assert [(problem.path, problem.code.value) for problem in caught.value.problems] == [(path, code)]
+    assert [(problem.path, problem.code.value) for problem in caught.value.errors] == [(path, code)]
 
 
 def test_a_source_of_trajectories_alone_is_never_limited(tmp_path: Path) -> None:

@@ -70,10 +70,9 @@ class _Stretch(NamedTuple):
 class Clearance:
     """Proves ways clear, and remembers the poses that it asked."""
 
-    def __init__(self, scene: Scene, queries: int = QUERY_LIMIT) -> None:
-        """Start with nothing remembered; one proof asks at most `queries` poses besides those at its ends."""
+    def __init__(self, scene: Scene) -> None:
+        """Start with nothing remembered."""
         self.scene = scene
-        self._queries = queries
         self._reach = scene.reach
         self._across = np.ascontiguousarray(scene.reach.T)
         self.taken: Vector = scene.margins + STEP
@@ -149,7 +148,7 @@ class Clearance:
         if not len(which):
             return None
         stretches = [_Stretch(pieces, which, first[which], last[which])]
-        left = self._queries
+        left = QUERY_LIMIT
         while stretches:
             stretch = stretches.pop()
             which = stretch.which
@@ -164,7 +163,7 @@ class Clearance:
             if not both.any():
                 continue
             if left == 0:
-                return self.limit(self._queries, int(which[both][0]), "so many distances did not prove the way clear")
+                return self.limit(QUERY_LIMIT, int(which[both][0]), "so many distances did not prove the way clear")
             left -= 1
             asked = self.clear(middle, which[both], detail)
             if isinstance(asked, Violation):

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from safety_supervisor.core.checks.clearance import QUERY_LIMIT, STEP, Clearance, line
+from safety_supervisor.core.checks.clearance import STEP, Clearance, line
 from safety_supervisor.core.checks.leaving import Leaving
 from safety_supervisor.core.errors import Violation
 from safety_supervisor.core.scene import Scene
@@ -17,9 +18,6 @@ from safety_supervisor.core.stopping import StraightStop
 from safety_supervisor.core.units import Matrix, Vector
 
 _AHEAD: Final = 3.0  # times the way; tried in the benchmark: with 1 every other cycle asks, with 3 one in eleven
-
-TRIAL_LIMIT: Final = 8
-"""Poses that a proof may ask on trial, besides those at its ends."""
 
 _WINDOW: Final = 128  # set-points of a path that one pose is tried on
 
@@ -32,11 +30,11 @@ class CollisionCheck:
 
         Args:
             scene: the bodies.
-            trial: for motion that is not sent as it is: nothing that is too near may leave, and fewer poses are asked.
+            trial: for motion that is not sent as it is: only where the stop ends, and half way, is asked.
         """
         self._scene = scene
         self._trial = trial
-        self._clearance = Clearance(scene, TRIAL_LIMIT if trial else QUERY_LIMIT)
+        self._clearance = Clearance(scene)
         self._leaving = Leaving(self._clearance)
 
     @property
@@ -67,6 +65,8 @@ class CollisionCheck:
         if clearance.quick(way, before, end):
             return None
         first, last = clearance.bound(np.stack([before, end]))
+        if self._trial:
+            return self._try(clearance.unproven(way, first, last), (end, 0.5 * (q + end)))
         if not first.min() > 0.0:
             which = np.flatnonzero(~(first > 0.0))
             here = clearance.clear(before, which, "")
@@ -74,8 +74,6 @@ class CollisionCheck:
                 start = clearance.rooms(before)
                 if isinstance(start, Violation):
                     return start
-                if self._trial:
-                    return here
                 return self._leaving.follow(start, (line(before, q), *stop.control_points()), recovery)
             first[which] = here
             clearance.keep(before, first)
@@ -93,6 +91,17 @@ class CollisionCheck:
             if violation is not None:
                 return violation
         clearance.remember_proof(before, first, end, last)
+        return None
+
+    def _try(self, which: NDArray[np.intp], poses: tuple[Vector, ...]) -> Violation | None:
+        """Ask some pairs at some poses, and no more: a guess, not a proof."""
+        for pose in poses if len(which) else ():
+            asked = self._clearance.clear(pose, which, "at the end of the stop")
+            if isinstance(asked, Violation):
+                return asked
+            rooms = self._clearance.bound(pose[None])[0]
+            rooms[which] = asked
+            self._clearance.keep(pose, rooms)
         return None
 
 
