@@ -8,8 +8,8 @@ pole, a wall, a plate and a shelf more. `pairs` are those that are asked; pairs 
 
 `decision.full.panda`: pick-and-place, the fastest joint at 2 rad/s. `decision.margin.panda`: the hand sweeps to and fro
 a few millimetres above the margin of the table and dips into it until it is refused, stops, and goes on from there.
-`decision.limited.panda`: the same hand dips from farther above, with `limiting` on; only cycles that are slower than their
-own pace, or stopped, count.
+`decision.limited.panda`: the same hand dips from farther above, with `limiting` on; only cycles that are slower than
+their own pace, or stopped, count.
 """
 
 from __future__ import annotations
