@@ -306,7 +306,7 @@ def test_missed_cycles_while_limited_end_in_the_kept_stop_or_go_on_inside_the_en
 
 WAVES = st.lists(
     st.tuples(
-        st.integers(0, 6), st.floats(-0.8, 0.8), st.floats(0.1, 1.2), st.floats(0.0, 6.3)
+        st.integers(0, 6), st.floats(0.02, 0.8), st.floats(0.1, 1.2), st.floats(0.0, 6.3)
     ),
     min_size=1, max_size=4,
 )  # fmt: skip
