@@ -9,6 +9,8 @@ are proven never to touch are left out.
 
 `decision.full.panda`: pick-and-place, the fastest joint at 2 rad/s. `decision.margin.panda`: the hand sweeps to and fro
 a few millimetres above the margin of the table and dips into it until it is refused, stops, and goes on from there.
+`decision.limited.panda`: the same hand dips from farther above, with `limiting` on; only cycles that are slower than
+their own pace, or stopped, count.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 from bench.bench_decision import CONFIGURATION, HOME, Loop
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.config import load_config
-from safety_supervisor.core.settings import Configuration, Zone, ZoneKind
+from safety_supervisor.core.settings import Configuration, LimitingSettings, Zone, ZoneKind
 from safety_supervisor.core.shapes import Box, Cylinder
 from safety_supervisor.core.types import StreamCommand
 
@@ -48,14 +50,18 @@ def configuration() -> Configuration:
 class FullLoop(Loop):
     """Streams a motion and notes what each decision takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, limiting: LimitingSettings | None = None) -> None:
         """Bring the robot into AUTO."""
-        super().__init__(configuration())
+        super().__init__(replace(configuration(), limiting=limiting))
         self.verifier = self.supervisor._verifier
         self.decisions, self.ticks = Stopwatch(), Stopwatch()
-        self._verify = self.verifier.verify
         self._verifying = Stopwatch()
-        self.verifier.verify = self._timed  # type: ignore[method-assign]
+        limiter = self.supervisor._motion._limiter
+        self._verify = self.verifier.verify if limiting is None else limiter.judge  # type: ignore[assignment]
+        if limiting is None:
+            self.verifier.verify = self._timed  # type: ignore[method-assign]
+        else:
+            limiter.judge = self._timed  # type: ignore[method-assign,assignment]
 
     def _timed(self, *arguments: object) -> object:
         return self._verifying.call(self._verify, *arguments)
@@ -129,6 +135,29 @@ def _at_the_margin(n: int) -> tuple[FullLoop, int]:
     return loop, refused
 
 
+def _limited(n: int) -> tuple[FullLoop, Stopwatch]:
+    loop = FullLoop(LimitingSettings(("planner",), 500_000_000))
+    (lane,) = loop.supervisor._motion.lanes.values()
+    for q in _blend(HOME, LOW, 0.5):
+        loop.send(q)
+    loop.run(300)
+    slower = Stopwatch()
+    while len(slower.cpu) < n:
+        start = np.array(loop.robot)
+        high = np.array([start[0], *LOW[1:]]) - [0, 0.15, 0, 0, 0, 0, 0]
+        low = high + [0.3 if start[0] < 0 else -0.3, 0.3, 0, 0, 0, 0, 0]
+        for goal, speed in ((high, 0.5), (low, 1.2)):
+            for q in _blend(np.array(loop.robot), goal, speed):
+                loop.send(q)
+                if lane.pace is None or not lane.pace.full:
+                    slower.cpu.append(loop.decisions.cpu[-1])
+                    slower.wall.append(loop.decisions.wall[-1])
+                if loop.supervisor.state != "AUTO/MOVING":
+                    break
+            loop.run(150)
+    return loop, slower
+
+
 def rows(quick: bool = False) -> list[Row]:
     """Measure and return the rows."""
     count = 500 if quick else 6000
@@ -143,4 +172,6 @@ def rows(quick: bool = False) -> list[Row]:
         result.append(row("prepare.full.panda", row_of.cpu, row_of.wall, **about))
         loop, refused = _at_the_margin(count)
         result.append(row("decision.margin.panda", loop.decisions.cpu, loop.decisions.wall, refused=refused, **about))
+        loop, slower = _limited(count // 3)
+        result.append(row("decision.limited.panda", slower.cpu, slower.wall, **about))
     return result

@@ -22,6 +22,7 @@ def check_all(sections: Sections, problems: Problems) -> None:
     _check_output(sections, problems)
     _check_separation(sections, problems)
     _check_people(sections, problems)
+    _check_limiting(sections, problems)
 
 
 def _check_sources(sections: Sections, problems: Problems) -> None:
@@ -217,3 +218,19 @@ def _check_people(sections: Sections, problems: Problems) -> None:
         problems.add("estop.none", Code.ACCEPT, "is missing", 'Configure a device, or write none: "I accept".')
     if estop.driver != "none" and estop.none is not None:
         problems.add("estop.none", Code.ACCEPT, "stands beside a driver", "Remove it.")
+
+
+def _check_limiting(sections: Sections, problems: Problems) -> None:
+    keys = sections.limiting
+    if keys is None:
+        return
+    for name in twice(keys.sources):
+        problems.add("limiting.sources", Code.VALUE, f"{name} stands twice")
+    for name in dict.fromkeys(keys.sources):
+        source = sections.sources.get(name)
+        if source is None and not problems.at(f"sources.{name}"):
+            problems.add("limiting.sources", Code.VALUE, f"there is no source {name}", "Name one of `sources`.")
+        if source is not None and not {"position", "velocity"} & set(source.commands):
+            problems.add(
+                "limiting.sources", Code.VALUE, f"{name} sends trajectories only, which are never limited", "Remove it."
+            )

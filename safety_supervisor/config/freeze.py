@@ -73,6 +73,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         sha256=sha256,
         path=str(path),
         separation=None if sections.separation is None else _separation(sections.separation),
+        limiting=None if sections.limiting is None else _limiting(sections.limiting),
     )
 
 
@@ -154,6 +155,10 @@ def _separation(keys: schema.SeparationKeys) -> settings.SeparationSettings:
         sensor_uncertainty=keys.sensor_uncertainty,
         body_radius=keys.body_radius,
     )
+
+
+def _limiting(keys: schema.LimitingKeys) -> settings.LimitingSettings:
+    return settings.LimitingSettings(sources=tuple(keys.sources), behind=nanoseconds(keys.behind))
 
 
 def _geometry(keys: schema.GeometryKeys) -> settings.GeometrySettings:

@@ -201,6 +201,26 @@ class SeparationKeys(Section):
     body_radius: float = key("how far the body reaches around each point", "m", ge=0.0, le=2.0)
 
 
+class LimitingKeys(Section):
+    """Streams that go slower along their own path where they would be refused; `limiting: null`, or none, refuses all.
+
+    On or off for a whole source, and not for each rule, since the cure is the same for all of them: the same way at a
+    lower speed, which is only told from a refusal by whether its agent can live with being late. Whatever is limited is
+    told by the verdict `LIMIT`. A set-point whose own speed, acceleration or jerk is out of the envelope is refused as
+    ever, and trajectories are never limited: they are verified whole, before they are played.
+    """
+
+    sources: list[Name] = key("sources whose streams are limited", min_length=1, max_length=50)
+    behind: float = key(
+        "how far a limited motion may fall behind what its source has sent, which goes on waiting in order; what would "
+        "be limited then is refused; a source that pauses lets it catch up",
+        "s",
+        0.5,
+        gt=0.0,
+        le=2.0,
+    )
+
+
 class TimingKeys(Section):
     """Periods and deadlines."""
 
@@ -321,7 +341,7 @@ SECTIONS: dict[str, type[Section]] = {
 }
 """Sections with fixed keys."""
 
-OPTIONAL: dict[str, type[Section]] = {"separation": SeparationKeys}
+OPTIONAL: dict[str, type[Section]] = {"separation": SeparationKeys, "limiting": LimitingKeys}
 """Sections that may be left out, or null."""
 
 NAMED_SECTIONS: dict[str, tuple[type[Section], int]] = {"sources": (SourceKeys, 1), "zones": (ZoneKeys, 0)}
@@ -329,7 +349,7 @@ NAMED_SECTIONS: dict[str, tuple[type[Section], int]] = {"sources": (SourceKeys, 
 
 NOT_ENFORCED = frozenset(
     {
-        "balance", "limiting", "policy", "panel",
+        "balance", "policy", "panel",
         "robot.tool", "robot.payload", "envelope.tool", "output.power_off",
     }
 )  # fmt: skip

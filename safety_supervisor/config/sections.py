@@ -19,6 +19,7 @@ class Sections:
     envelope: schema.EnvelopeKeys | None = None
     zones: dict[str, schema.ZoneKeys] = field(default_factory=dict)
     separation: schema.SeparationKeys | None = None
+    limiting: schema.LimitingKeys | None = None
     timing: schema.TimingKeys | None = None
     tracking: schema.TrackingKeys | None = None
     operators: schema.OperatorsKeys | None = None

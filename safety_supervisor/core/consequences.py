@@ -44,6 +44,8 @@ class Consequences:
 
     def of_note(self, note: Note, now: Nanoseconds) -> set[Code]:
         """Follow what happened to motion under way; return the causes of a stop."""
+        if note.share is not None:
+            return set()  # slower is neither a stop nor a refusal
         self.hold_if_stopped(note.code, now)
         if note.code in _LATE and note.source in self._sessions:
             self._sessions[note.source].excuse(now)

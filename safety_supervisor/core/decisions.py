@@ -1,7 +1,8 @@
-"""Decisions as effects; equal refusals that say nothing new are folded with their count."""
+"""Decisions as effects; equal refusals and limits that say nothing new are folded with their count."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from safety_supervisor.core.commands import Ruling
@@ -27,8 +28,8 @@ class DecisionLog:
 
     def __init__(self) -> None:
         """Start with nothing said."""
-        self._said: dict[tuple[str, Code], Nanoseconds] = {}
-        self._unsaid: dict[tuple[str, Code], tuple[Ruling, int, Nanoseconds]] = {}
+        self._said: dict[tuple[str, Verdict, Code], Nanoseconds] = {}
+        self._unsaid: dict[tuple[str, Verdict, Code], tuple[Ruling, int, Nanoseconds]] = {}
 
     def ruled(self, ruling: Ruling, now: Nanoseconds) -> list[Decision]:
         """Report a ruling on a command; a folded one gives nothing now, and its count later."""
@@ -36,9 +37,9 @@ class DecisionLog:
         if violation is None:
             detail = "the earlier result of this key" if ruling.repeated else ""
             return [_decision(now, ruling.source, ruling.command, ruling.verdict, ruling.code, detail=detail)]
-        if not ruling.foldable or violation.code not in _FOLDED:
+        if ruling.verdict != "LIMIT" and (not ruling.foldable or violation.code not in _FOLDED):
             return [_of_violation(now, ruling.source, ruling.command, ruling.verdict, violation, ruling.count)]
-        key = (ruling.source, violation.code)
+        key = (ruling.source, ruling.verdict, violation.code)
         _, unsaid, _ = self._unsaid.get(key, (ruling, 0, now))
         self._unsaid[key] = (ruling, unsaid + ruling.count, now)
         return self.due(now)
@@ -57,14 +58,21 @@ class DecisionLog:
                 )
         return result
 
-    def noted(self, note: Note, now: Nanoseconds) -> Decision:
-        """Report what happened to motion under way."""
-        if note.violation is not None:
-            return _of_violation(now, note.source, note.command, "STOP", note.violation, 1)
-        verdict: Verdict = "PASS" if note.code is Code.ENDED else "STOP"
-        return _decision(
-            now, note.source, note.command, verdict, note.code.value, "motion", note.detail or note.code.cause
-        )
+    def noted(self, note: Note, now: Nanoseconds) -> list[Decision]:
+        """Report what happened to motion under way; of what is limited cycle by cycle the first, then folded."""
+        if note.share is None or note.violation is None:
+            return [*self._limits_of(note.source, now), _of_end(note, now)]
+        detail = f"at {note.share:.3f} of its own pace, along its own path: {note.violation.detail or note.code.cause}"
+        return self.ruled(Ruling(note.source, note.command, "LIMIT", replace(note.violation, detail=detail)), now)
+
+    def _limits_of(self, source: str, now: Nanoseconds) -> list[Decision]:
+        """Report how a source was limited before its motion ends."""
+        rest = [self._unsaid.pop(key) for key in tuple(self._unsaid) if key[:2] == (source, "LIMIT")]
+        return [
+            _of_violation(now, source, ruling.command, "LIMIT", ruling.violation, count)
+            for ruling, count, _ in rest
+            if ruling.violation is not None
+        ]
 
     def refused(self, now: Nanoseconds, source: str, violation: Violation) -> Decision:
         """Report a message of the world that was refused."""
@@ -88,6 +96,13 @@ def _decision(
     now: Nanoseconds, source: str, command: str, verdict: Verdict, code: str, rule: str = "", detail: str = ""
 ) -> Decision:
     return Decision(now, source, command, verdict, code, rule, "", 0.0, 0.0, 0.0, detail)
+
+
+def _of_end(note: Note, now: Nanoseconds) -> Decision:
+    if note.violation is not None:
+        return _of_violation(now, note.source, note.command, "STOP", note.violation, 1)
+    verdict: Verdict = "PASS" if note.code is Code.ENDED else "STOP"
+    return _decision(now, note.source, note.command, verdict, note.code.value, "motion", note.detail or note.code.cause)
 
 
 def _of_violation(

@@ -15,6 +15,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from safety_supervisor.core.pace import Pace
 from safety_supervisor.core.segments import Stream
 from safety_supervisor.core.stopping import Stop
 from safety_supervisor.core.trajectory import PlannedTrajectory
@@ -77,6 +78,8 @@ class Lane:
         self._stop: Stop | None = None
         self._stop_tick = 0
         self.stream: Stream | None = None
+        self.pace: Pace | None = None
+        """Of its stream, where that may be slowed down."""
         self.trajectory: PlannedTrajectory | None = None
         self.trajectory_tick = 0
         self._waiting: list[_Waiting] = []
@@ -135,7 +138,7 @@ class Lane:
 
     def finish(self, positions: Vector) -> None:
         """Rest at a position, shape (k,), where the motion that played has ended; what waits goes on waiting."""
-        self.stream = self.trajectory = None
+        self.stream = self.pace = self.trajectory = None
         self._rest_at(positions)
 
     def _rest_at(self, positions: Vector) -> None:
@@ -147,8 +150,17 @@ class Lane:
         self._clear()
         self._stop, self._stop_tick = stop, tick
 
-    def play_stream(self, stream: Stream, source: str, command: str) -> None:
-        """Play a stream, once its first segment begins, or go on with it by a newer command."""
+    def play_stream(self, stream: Stream, source: str, command: str, pace: Pace | None = None) -> None:
+        """Play a stream, once its first segment begins, or go on with it by a newer command.
+
+        Args:
+            stream: of set-points.
+            source: who sends them.
+            command: correlation id of the newest one.
+            pace: at which a new stream is played; None where it may not be slowed down, or goes on.
+        """
+        if stream is not self.stream:
+            self.pace = pace
         self.stream, self._source, self._command = stream, source, command
 
     def add_trajectory(self, trajectory: PlannedTrajectory, tick: int, source: str, command: str) -> tuple[Motive, ...]:
@@ -166,11 +178,11 @@ class Lane:
             due = self._waiting.pop(0)
             self.trajectory, self.trajectory_tick = due.trajectory, due.tick
             self._source, self._command = due.source, due.command
-            self.stream = self._stop = None
+            self.stream = self.pace = self._stop = None
         return ended
 
     def _clear(self) -> None:
-        self.stream = self.trajectory = None
+        self.stream = self.pace = self.trajectory = None
         self._waiting = []
 
     def state_at(self, t: float) -> Matrix | None:
@@ -205,7 +217,7 @@ class Lane:
             state = self.trajectory.state(tau)
             return state, Progress.ENDED if tau >= self.trajectory.duration else Progress.MOVING
         if self.stream is not None:
-            played = self.stream.state(t)
+            played = self.stream.state(t) if self.pace is None else self.pace.step(self.stream, t)
             if played is not None:
                 self._stop = None
                 return played, Progress.MOVING

@@ -12,17 +12,16 @@ from safety_supervisor.core.envelope import HISTORY, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.intake_results import SetPoint
 from safety_supervisor.core.lane import Lane, Progress, at_rest
+from safety_supervisor.core.limiting import Limiter
 from safety_supervisor.core.notes import Note, Notes, excuse
 from safety_supervisor.core.segments import Segment, Stream
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.stopping import Stop, StopLimits, StopRoom, StraightStop
-from safety_supervisor.core.trajectory import PlannedTrajectory, limits_of
+from safety_supervisor.core.trajectory import PlannedTrajectory, glide_duration, limits_of
 from safety_supervisor.core.types import HorizonPoint
 from safety_supervisor.core.units import Matrix, Vector, seconds
 from safety_supervisor.core.verifier import Rules, Verified, Verifier
 
-_GLIDE_SHARE = 0.1  # share of the joint limits that the way back to the measured pose may use
-_GLIDE_LEAST = 0.5  # [s]
 _HAIR = 1e-4  # [rad]
 _SAME = 1e-9  # [rad], rounding of the same stop in two lanes
 _BRIDGE_LIMIT = 1000  # periods: longer than any stop, and a bound of the work
@@ -53,6 +52,7 @@ class Motion:
         self.tick = 0
         self._late = 0.0  # [s], of a cycle before which others were missed
         self._notes = Notes()
+        self._limiter = Limiter(configuration, verifier)
         self._horizon_of: Stop | None = None
         self._horizon: tuple[HorizonPoint, ...] = ()
         self.place(np.zeros(n))
@@ -72,6 +72,7 @@ class Motion:
         for lane in self.lanes.values():
             lane.rest_at(positions[lane.indices])
         self._verifier.forget()
+        self._limiter.forget()
 
     @property
     def at_rest(self) -> bool:
@@ -134,13 +135,13 @@ class Motion:
             if segment is None:
                 return Violation(Code.RATE, "source.rate", detail="too many set-points wait")
             violation = None if recovery else self._check_end(group, segment.end_state)
-            if violation is not None:
+            if violation is not None and not self._limiter.waits_with(violation, set_point.source):
                 return violation
             planned.append((lane, stream, segment, begin is not None))
         for lane, stream, segment, begins in planned:
             if begins:
                 self.preempt((lane.name,), set_point.source, set_point.command)
-            lane.play_stream(stream, set_point.source, set_point.command)
+            lane.play_stream(stream, set_point.source, set_point.command, self._limiter.pace(set_point.source, lane))
             stream.take(segment, received)
         return began
 
@@ -190,13 +191,7 @@ class Motion:
         way = np.abs(positions - self.state[0])
         if not way.max() > 1e-9:
             return False
-        # Quintic from rest to rest: peaks 1.875 d/T, 5.774 d/T^2, 60 d/T^3.
-        duration = max(
-            _GLIDE_LEAST,
-            float((1.875 * way / (_GLIDE_SHARE * self._limits.velocity)).max()),
-            float(np.sqrt(5.774 * way / (_GLIDE_SHARE * self._limits.acceleration)).max()),
-            float(np.cbrt(60.0 * way / (_GLIDE_SHARE * self._limits.jerk)).max()),
-        )
+        duration = glide_duration(way, self._limits)
         for lane in self.lanes.values():
             here = self.state[:, lane.indices]
             there = at_rest(positions[lane.indices])
@@ -281,7 +276,7 @@ class Motion:
             moving = [name for name, came in progress.items() if came in (Progress.MOVING, Progress.ENDED)]
             if not moving:
                 break
-            outcome = self._verify(state, rules, moving)
+            state, outcome = self._verify_or_limit(state, rules, moving)
             if isinstance(outcome, Verified):
                 self.kept, self.kept_tick = outcome.stop, self.tick
                 break
@@ -301,7 +296,14 @@ class Motion:
         self.state = state
         self._still = not state[1:].any()
         self._late = 0.0
-        return self._notes.take(self.lanes.values())
+        return self._notes.take(self.lanes.values()) + self._limiter.take(self.lanes.values())
+
+    def _verify_or_limit(self, state: Matrix, rules: Rules, moving: list[str]) -> tuple[Matrix, Verified | Violation]:
+        """Verify a step, or a slower one where all that moves may be limited."""
+        lanes = [self.lanes[name] for name in moving]
+        if rules.recovery or any(lane.pace is None for lane in lanes):
+            return state, self._verify(state, rules, moving)
+        return self._limiter.judge(self.tick, self.history, state, rules, lanes)
 
     def _verify(self, state: Matrix, rules: Rules, moving: list[str]) -> Verified | Violation:
         """Verify with the stop along the path where there is one, else with the straight stop."""

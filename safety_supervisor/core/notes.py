@@ -34,6 +34,7 @@ class Note:
         code: what happened.
         violation: the rule that was broken, None when the motion just ended.
         detail: one sentence for people; empty where the code says it all.
+        share: of its own pace, where the motion goes on slower; None where it ended.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Note:
     code: Code
     violation: Violation | None = None
     detail: str = ""
+    share: float | None = None
 
 
 class Notes:

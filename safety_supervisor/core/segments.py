@@ -11,6 +11,7 @@ enough, and the rest of the play-out delay absorbs jitter.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from functools import lru_cache
 from typing import Final
@@ -114,7 +115,8 @@ class Stream:
         """
         self.kind = kind
         self._period = period
-        self._delay = playout_periods * period
+        self.delay = playout_periods * period
+        """Play-out delay, [s]."""
         self._segments: deque[Segment] = deque()
         self._last: Segment | None = None
         self._lateness = 0.0
@@ -126,7 +128,7 @@ class Stream:
 
     def start_time(self, received: float) -> float:
         """Return the play-out time at which a stream that begins now leaves its starting state, [s]."""
-        return received + self._delay - self._period
+        return received + self.delay - self._period
 
     def plan(self, received: float, values: Vector, begin: Matrix | None) -> Segment | None:
         """Return the segment that ends in the new set-point, without taking it yet.
@@ -146,7 +148,7 @@ class Stream:
             history = self._history_of(begin)
         else:
             start, first, history = self._last.end, self._last.end_state, self._last.history
-            ahead = start + self._period - received - self._delay
+            ahead = start + self._period - received - self.delay
             if ahead > _QUEUE_PERIODS * self._period:
                 return None
             period = self._period * (1.0 + self._rate())
@@ -165,18 +167,32 @@ class Stream:
         """Queue a planned segment."""
         if self._last is not None:
             # Later than planned (a slow source) lengthens the segments that follow, earlier shortens them.
-            late = received + self._delay - segment.end
+            late = received + self.delay - segment.end
             self._lateness += _ERROR_SMOOTHING * (late - self._lateness)
         self._last = segment
         self._segments.append(segment)
 
     def state(self, t: float) -> Matrix | None:
         """Position, velocity, acceleration at play-out time t, shape (3, k); None when nothing is known for t."""
-        while self._segments and self._segments[0].end < t:
-            self._segments.popleft()
+        self.leave(t)
         if not self._segments or self._segments[0].start > t:
             return None
         return self._segments[0].state(t)
+
+    def leave(self, t: float) -> None:
+        """Forget the segments that end before play-out time t."""
+        while self._segments and self._segments[0].end < t:
+            self._segments.popleft()
+
+    def look(self, t: float) -> Matrix | None:
+        """Return what `state` does, and forget nothing: for a step that is only tried."""
+        segment = next((one for one in self._segments if one.end >= t), None)
+        return None if segment is None or segment.start > t else segment.state(t)
+
+    @property
+    def end_time(self) -> float:
+        """Play-out time of the newest set-point, [s]; minus infinity before the first."""
+        return -math.inf if self._last is None else self._last.end
 
     @property
     def pending(self) -> bool:
@@ -190,7 +206,7 @@ class Stream:
 
     def _rate(self) -> float:
         """Relative change of the next segment's length that follows a source whose clock differs from ours."""
-        lateness = self._lateness / self._delay
+        lateness = self._lateness / self.delay
         beyond = max(0.0, abs(lateness) - _RATE_SLACK)
         change = min(_RATE_LIMIT, _RATE_GAIN * beyond) * (1.0 if lateness > 0.0 else -1.0)
         return round(change / _RATE_STEP) * _RATE_STEP

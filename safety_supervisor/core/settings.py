@@ -249,6 +249,15 @@ class TrackingSettings:
 
 
 @dataclass(frozen=True)
+class LimitingSettings:
+    """Whose streams go slower along their own path where they would be refused."""
+
+    sources: tuple[str, ...]
+    behind: Nanoseconds
+    """How far the motion may fall behind what was sent; beyond that nothing is limited."""
+
+
+@dataclass(frozen=True)
 class OperatorSettings:
     """How people act on the supervisor."""
 
@@ -314,6 +323,8 @@ class Configuration:
     """File that it was read from."""
     separation: SeparationSettings | None = None
     """None: no people are watched."""
+    limiting: LimitingSettings | None = None
+    """None: nothing is limited, all is refused."""
 
     def source(self, name: str) -> SourceSettings:
         """Return the source of that name.

@@ -280,7 +280,7 @@ class Supervisor:
         """Report what happened to motion under way, and hold when nothing moves any more."""
         effects: list[Effect] = []
         for note in notes:
-            effects.append(self._decisions.noted(note, now))
+            effects += self._decisions.noted(note, now)
             effects += self._stop(self._consequences.of_note(note, now), now)
         return effects
 

@@ -22,6 +22,9 @@ from safety_supervisor.core.units import Matrix, Vector
 LONGEST_PATH_STOP: Final = 1.0
 """A path stop that would last longer than this, [s], gives way to the straight stop."""
 
+_GLIDE_SHARE: Final = 0.1  # share of the joint limits that the way back to the measured pose may use
+_GLIDE_LEAST: Final = 0.5  # [s]
+
 _CUBIC: Final = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [-3, -2, 3, -1], [2, 1, -2, 1]], dtype=float)
 
 
@@ -180,6 +183,17 @@ class PlannedTrajectory:
         if self._profile is None or tau >= self.duration:
             return None
         return PathStop(self, tau, self._profile)
+
+
+def glide_duration(way: Vector, limits: JointLimits) -> float:
+    """Return how long a slow way from rest to rest takes, [s]; `way` is each joint's, shape (n,), [rad]."""
+    # Quintic from rest to rest: peaks 1.875 d/T, 5.774 d/T^2, 60 d/T^3.
+    return max(
+        _GLIDE_LEAST,
+        float((1.875 * way / (_GLIDE_SHARE * limits.velocity)).max()),
+        float(np.sqrt(5.774 * way / (_GLIDE_SHARE * limits.acceleration)).max()),
+        float(np.cbrt(60.0 * way / (_GLIDE_SHARE * limits.jerk)).max()),
+    )
 
 
 def limits_of(limits: JointLimits, indices: NDArray[np.intp]) -> JointLimits:

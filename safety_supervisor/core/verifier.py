@@ -8,6 +8,7 @@ The stop that was verified is the stop that is kept: it is handed out with the v
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -99,6 +100,17 @@ class Verifier:
     def prepare(self) -> None:
         """Spend time that is left on what the next steps will ask."""
         self._collision.prepare()
+
+    def double(self) -> Verifier:
+        """Return a verifier of the same robot, scene and people for steps on trial: what it learns is its own."""
+        double = copy.copy(self)
+        double._collision = CollisionCheck(self.scene, trial=True)
+        return double
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the robot is too near to something, and on its way out."""
+        return self._collision.leaving
 
     def path_check(self) -> PathCheck:
         """Return a check of a whole path, at its beginning."""

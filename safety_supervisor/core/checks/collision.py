@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from safety_supervisor.core.checks.clearance import STEP, Clearance, line
 from safety_supervisor.core.checks.leaving import Leaving
@@ -26,14 +27,25 @@ _WINDOW: Final = 128  # set-points of a path that one pose is tried on
 class CollisionCheck:
     """Proves that a step and its stop come near nothing."""
 
-    def __init__(self, scene: Scene) -> None:
-        """Start with nothing known."""
+    def __init__(self, scene: Scene, trial: bool = False) -> None:
+        """Start with nothing known.
+
+        Args:
+            scene: the bodies.
+            trial: for motion that is not sent as it is: only where the stop ends, and half way, is asked.
+        """
         self._scene = scene
+        self._trial = trial
         self._clearance = Clearance(scene)
         self._leaving = Leaving(self._clearance)
         self._passed: tuple[Vector, Vector, Vector] | None = None
         self._end: Vector | None = None
         self._last_end: Vector | None = None
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the robot is too near to something, and on its way out."""
+        return self._leaving.active
 
     def forget(self) -> None:
         """Begin anew, at another pose."""
@@ -87,6 +99,8 @@ class CollisionCheck:
             self._passed = before, q, way
             return None
         first, last = clearance.bound(np.stack([before, end]))
+        if self._trial:
+            return self._try(clearance.unproven(way, first, last), (end, 0.5 * (q + end)))
         if not first.min() > 0.0:
             which = np.flatnonzero(~(first > 0.0))
             here = clearance.clear(before, which, "")
@@ -112,6 +126,17 @@ class CollisionCheck:
                 return violation
         clearance.remember_proof(before, first, end, last)
         self._passed = before, q, way
+        return None
+
+    def _try(self, which: NDArray[np.intp], poses: tuple[Vector, ...]) -> Violation | None:
+        """Ask some pairs at some poses, and no more: a guess, not a proof."""
+        for pose in poses if len(which) else ():
+            asked = self._clearance.clear(pose, which, "at the end of the stop")
+            if isinstance(asked, Violation):
+                return asked
+            rooms = self._clearance.bound(pose[None])[0]
+            rooms[which] = asked
+            self._clearance.keep(pose, rooms)
         return None
 
 

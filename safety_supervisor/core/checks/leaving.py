@@ -35,6 +35,11 @@ class Leaving:
         self._clearance = clearance
         self._floor: Vector | None = None
 
+    @property
+    def active(self) -> bool:
+        """Whether the way that was allowed last is one out."""
+        return self._floor is not None
+
     def forget(self) -> None:
         """Drop the floor: the robot is clear, or was placed elsewhere."""
         self._floor = None
