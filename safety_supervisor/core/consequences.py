@@ -7,7 +7,8 @@ from typing import Final
 from safety_supervisor.core.commands import Ruling
 from safety_supervisor.core.envelope import ENVELOPE
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.motion import Motion, Note
+from safety_supervisor.core.motion import Motion
+from safety_supervisor.core.notes import Note
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.sessions import Session
 from safety_supervisor.core.state_table import State

@@ -7,7 +7,7 @@ from typing import Final
 
 from safety_supervisor.core.commands import Ruling
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.motion import Note
+from safety_supervisor.core.notes import Note
 from safety_supervisor.core.types import Decision, Verdict
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 

@@ -26,8 +26,6 @@ _HAIR = 1e-4  # [rad]
 _SAME = 1e-9  # [rad], rounding of the same stop in two lanes
 _BRIDGE_LIMIT = 1000  # periods: longer than any stop, and a bound of the work
 
-__all__ = ["Motion", "Note"]
-
 
 class Motion:
     """All joints of one robot."""
@@ -46,7 +44,9 @@ class Motion:
         self._group_stop_limits = {name: StopLimits(limits) for name, limits in self._group_limits.items()}
         self._group_rooms = {name: StopRoom(limits) for name, limits in self._group_limits.items()}
         self._group_envelopes = {
-            name: JointEnvelope(self._group_limits[name], self._names(lane), self._dt)
+            name: JointEnvelope(
+                self._group_limits[name], tuple(configuration.robot.joints[i] for i in lane.indices.tolist()), self._dt
+            )
             for name, lane in self.lanes.items()
         }
         self.tick = 0
@@ -56,9 +56,6 @@ class Motion:
         self._horizon_of: Stop | None = None
         self._horizon: tuple[HorizonPoint, ...] = ()
         self.place(np.zeros(n))
-
-    def _names(self, lane: Lane) -> tuple[str, ...]:
-        return tuple(self._configuration.robot.joints[i] for i in lane.indices.tolist())
 
     # --- where it is
 
@@ -83,6 +80,11 @@ class Motion:
     def play_time(self) -> float:
         """Play-out time of the last set-point, [s]."""
         return self.tick * self._dt
+
+    @property
+    def speed_scale(self) -> float:
+        """Share of its own pace at which the slowest stream is played, in [0, 1]; 1 for none."""
+        return min((lane.pace.speed for lane in self.lanes.values() if lane.pace is not None), default=1.0)
 
     @property
     def mover(self) -> str:

@@ -38,6 +38,10 @@ class Operators:
         still = placed and self._motion.at_rest
         rests = still and self._inputs.measured.rests(event.at)
         active = tuple(rule.code for rule in by_hardness(self._inputs.active(event.at)))
+        if state is State.INIT and event.act in ("reset", "start", "recover"):
+            blocking = self._inputs.blocking_start(event.at)
+            waits = "; ".join(f"{code.value}: {code.cause} {code.cure}" for code in blocking)
+            return ActRefusal(Code.ACT_STATE, f"state is INIT, which waits for {waits or 'its first cycles'}")
         match event.act:
             case "reset":
                 return judge_reset(state, active, rests)

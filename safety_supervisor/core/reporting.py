@@ -71,6 +71,7 @@ class Reporting:
         motion: Motion | None,
         tracking_error: float,
         people: str,
+        unmeasured: str,
     ) -> list[Effect]:
         """Report the status on every change and at 10 Hz.
 
@@ -81,6 +82,7 @@ class Reporting:
             motion: None while the robot was not measured yet.
             tracking_error: relative to its bound.
             people: what is known of people in the cell.
+            unmeasured: a joint that was never measured, or not of late; empty for none.
         """
         state = self._state
         key = (state.state, state.cause, state.epoch, self._conditions.version)
@@ -102,7 +104,7 @@ class Reporting:
                 active_causes=tuple(code.value for code in codes),
                 next_step=next_step(state.state, state.cause, codes),
                 mode=mode,
-                speed_scale=1.0,
+                speed_scale=1.0 if motion is None else motion.speed_scale,
                 epoch=state.epoch,
                 nonce=self._nonce,
                 configuration=self._hash,
@@ -110,5 +112,6 @@ class Reporting:
                 distance_to_limit=0.0 if motion is None else motion.distance_to_limit(),
                 tracking_error=tracking_error,
                 people=people,
+                unmeasured=unmeasured,
             )
         ]

@@ -20,7 +20,8 @@ from safety_supervisor.core.errors import CODE_OF, Code
 from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.inputs import MONITORED, UNARMED, InputEvent, Inputs
 from safety_supervisor.core.measured import MeasuredState
-from safety_supervisor.core.motion import Motion, Note
+from safety_supervisor.core.motion import Motion
+from safety_supervisor.core.notes import Note
 from safety_supervisor.core.operators import Operators
 from safety_supervisor.core.reporting import Reporting
 from safety_supervisor.core.safety_state import SafetyState
@@ -380,8 +381,10 @@ class Supervisor:
         first = self._inputs.blocking_start(now) if state.state is State.INIT else ()
         active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if self._changed_on_disk else set())
         motion = self._motion if self._placed else None
+        unmeasured = measured.missing() or measured.stale(now)
+        told = self._watch.told
         return [
             *self._reporting.latches(now),
             *self._reporting.relays(now, self._ramp.overdue),
-            *self._reporting.status(now, active, first, motion, measured.tracking_error, self._watch.told),
+            *self._reporting.status(now, active, first, motion, measured.tracking_error, told, unmeasured),
         ]

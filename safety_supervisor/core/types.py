@@ -339,7 +339,7 @@ class Status(Value, frozen=True, tag=True):
     """What a person has to do next."""
     mode: Literal["none", "manual", "auto"]
     speed_scale: float
-    """Share of the commanded speed that is played; always 1: this version slows nothing down, it refuses."""
+    """Share of the commanded speed that is played: below 1 where `limiting` slows a stream down."""
     epoch: int
     nonce: str
     configuration: str
@@ -352,6 +352,8 @@ class Status(Value, frozen=True, tag=True):
     """Largest present tracking error relative to its bound, 1 is the bound."""
     people: str = ""
     """Whether people are watched and known, and how many points there are."""
+    unmeasured: str = ""
+    """A joint that was never measured, or not of late; empty for none."""
 
 
 class Latches(Value, frozen=True, tag=True):

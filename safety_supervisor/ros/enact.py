@@ -11,6 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import UInt64
 
+from safety_supervisor.core.errors import CODE_OF
 from safety_supervisor.core.settings import Configuration, EstopDriver
 from safety_supervisor.core.types import Actuate, Decision, Effect, Latches, RelayDemand, Reply, Status
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
@@ -27,6 +28,9 @@ WAITING_DECISIONS = 200
 HEARTBEAT = "~/heartbeat"
 USUAL = ("READY", "AUTO/MOVING", "AUTO/HOLDING", "LOCKED E_RESTARTED")
 """States, some with their cause, that are no warning in the log."""
+
+PATIENCE = 5 * NS_PER_S
+"""After so long in INIT, and again each time, the log says what it waits for, [ns]."""
 
 Facts = Callable[[], Iterable[tuple[str, str]]]
 
@@ -91,6 +95,7 @@ class Enactor:
         self._unshown = False
         self._told = ""
         self._status_due = 0
+        self._init_due = 0
         self._diagnostics_due = 0
         self._waiting: deque[Decision] = deque()
         self._refusals = RefusalLog()
@@ -149,6 +154,7 @@ class Enactor:
                     self._log.info(words)
                 else:
                     self._log.warning(words)
+            self._tell_waiting(status, now)
             self._unshown = False
             self._status_due = now + STATUS_PERIOD
             message = self._write(status)
@@ -167,6 +173,19 @@ class Enactor:
             self._refusals.take(decision)
             return True
         return False
+
+    def _tell_waiting(self, status: Status, now: Nanoseconds) -> None:
+        """Say in the log what INIT waits for, when it takes long."""
+        if status.state != "INIT":
+            return
+        if not self._init_due:
+            self._init_due = now + PATIENCE
+        elif now >= self._init_due:
+            self._init_due = now + PATIENCE
+            codes = [(code, CODE_OF[code]) for code in status.active_causes]
+            waits = "; ".join(f"{code}: {known.cause} {known.cure}" for code, known in codes)
+            joint = f" Not measured: {status.unmeasured}." if status.unmeasured else ""
+            self._log.warning(f"INIT waits for {waits or 'its first cycles'}{joint}")
 
     def _write(self, status: Status) -> DiagnosticArray:
         """Return the status message; endpoints that do not fit are at least a warning."""

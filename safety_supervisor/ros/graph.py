@@ -69,13 +69,23 @@ class GraphWatch:
         endpoints: our subscriptions, by source.
         output: motor topic.
         heartbeat: our heartbeat's topic; a second publisher there is a second supervisor.
+        measures: nodes that may publish joint_states.
     """
 
-    def __init__(self, node: LifecycleNode, sink: Sink, endpoints: Endpoints, output: str, heartbeat: str) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        sink: Sink,
+        endpoints: Endpoints,
+        output: str,
+        heartbeat: str,
+        measures: frozenset[str] = frozenset(),
+    ) -> None:
         """Plan the slices."""
         self._node = node
         self._sink = sink
         self._endpoints = endpoints
+        self._measures = measures
         self._ours = node.get_fully_qualified_name()
         self._next_slice = 0
         self._next_urgent = 0
@@ -161,7 +171,19 @@ class GraphWatch:
     def _look_states(self, topic: str, now: Nanoseconds) -> None:
         nodes = tuple(self._hear(topic, now))
         if self._changed("states", nodes, now):
+            self._tell_states(topic, nodes)
             self._sink.enter(JointStateEndpoints(time.monotonic_ns(), nodes))
+
+    def _tell_states(self, topic: str, nodes: tuple[str, ...]) -> None:
+        """Say who publishes joint states and must not; one that was killed stays in the graph for its lease."""
+        key, allowed = f"{topic} publishers", ", ".join(sorted(self._measures))
+        if len(set(nodes)) == len(nodes) and set(nodes) <= self._measures:
+            self._endpoints.misfits.pop(key, None)
+            return
+        found = ", ".join(escape(name) for name in nodes[:SHOWN]) + (" and more" if len(nodes) > SHOWN else "")
+        text = f"published by {found}; allowed (robot.joint_states), once each: {allowed}"
+        self._endpoints.misfits[key] = text
+        self._node.get_logger().error(f"{topic}: {text}; a killed publisher goes with its lease, after up to 20 s")
 
     def _look_people(self, topic: str, now: Nanoseconds) -> None:
         nodes = tuple(self._hear(topic, now))

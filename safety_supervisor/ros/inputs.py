@@ -44,6 +44,7 @@ MAX_STATE_BYTES = 65_536
 MAX_STATE_RATE_HZ = 5_000.0
 STREAM_DEPTH = 8
 """Set-points or joint states that one cycle takes at most; of more, the newest are kept."""
+ANOTHER = "another one"
 PEOPLE_DEPTH = 2
 """Each message says where all people are: the newest one counts, and the one before it."""
 ESTOP_DEPTH = 16
@@ -72,11 +73,15 @@ class Inputs:
         self._state_bucket = TokenBucket(MAX_STATE_RATE_HZ)
         self._stop_heard = False
         self._described = b""
+        self._urdf_sha256 = configuration.robot.urdf_sha256
+        self.description = "not heard"
+        """What was made of `robot_description`, for people."""
         self._urdf_bytes = len(configuration.robot.urdf.encode())
         self.estop: SimulatedEstop | None = None
         self.sources = [SourceInput(source, sink, decoder) for source in configuration.sources]
         self.watch_states: Callable[[JointStates], None] | None = None
         """Takes joint states too."""
+        self._publishers = endpoints.count_publishers
         subscribe = endpoints.subscribe
         stream = _stream_profile()
         for heard in self.sources:
@@ -97,7 +102,7 @@ class Inputs:
                 )
         subscribe(JointState, "joint_states", self._hear_joint_states, stream, required=True)
         latched = QoSProfile(
-            depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+            depth=4, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
         )
         subscribe(String, "robot_description", self._hear_description, latched, required=True)
         # From anyone: the reliable one loses nothing, the best-effort one hears those who offer no more.
@@ -153,6 +158,10 @@ class Inputs:
             text = read_string(data)
         encoded = b"" if text is None else text.encode()
         digest = hashlib.sha256(encoded).hexdigest() if len(encoded) == self._urdf_bytes else ""
+        right = digest == self._urdf_sha256
+        if right and self.description == ANOTHER and self._publishers("robot_description") > 1:
+            return  # one of them says so and another says otherwise
+        self.description = "as configured" if right else ANOTHER
         self._sink.enter(RobotDescription(time.monotonic_ns(), digest))
 
     def _hear_stop(self, data: bytes, received: Nanoseconds) -> None:

@@ -89,6 +89,7 @@ class StatusWriter:
         put("distance_to_limit", _number(status.distance_to_limit))
         put("tracking_error", _number(status.tracking_error))
         put("people", escape(status.people))
+        put("unmeasured", escape(status.unmeasured))
         for key, value in extra:
             put(key, value)
         return self.message

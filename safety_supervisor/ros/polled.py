@@ -26,6 +26,7 @@ class _Polled:
     subscription: Subscription
     heard: Heard
     depth: int
+    latched: bool = False
     since: Nanoseconds = 0
     """What is in the queue came after this, [ns]."""
 
@@ -66,7 +67,9 @@ class PolledSubscriptions:
         self._hidden: set[Subscription] = set()
         self._next = 0
 
-    def hold(self, subscription: Subscription, heard: Heard, depth: int, *, urgent: bool = False) -> None:
+    def hold(
+        self, subscription: Subscription, heard: Heard, depth: int, *, urgent: bool = False, latched: bool = False
+    ) -> None:
         """Poll a raw subscription.
 
         Args:
@@ -74,8 +77,9 @@ class PolledSubscriptions:
             heard: takes what came.
             depth: messages that its queue holds, and that are taken at a time at most.
             urgent: whether it can stop the robot: it comes first, and is read whole.
+            latched: whether what was said before counts; it is said once.
         """
-        polled = _Polled(subscription, heard, depth)
+        polled = _Polled(subscription, heard, depth, latched)
         (self._urgent if urgent else self._others).append(polled)
         self._hidden.add(subscription)
 
@@ -91,8 +95,10 @@ class PolledSubscriptions:
         return subscription in self._hidden
 
     def discard(self) -> None:
-        """Drop what came until now: it is older than what begins now."""
+        """Drop what came until now: it is older than what begins now. What is latched is said once, and stays."""
         for polled in (*self._urgent, *self._others):
+            if polled.latched:
+                continue
             subscription = polled.subscription
             for _ in range(polled.depth):
                 with subscription.handle:

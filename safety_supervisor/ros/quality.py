@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from rclpy.duration import Duration, Infinite
 from rclpy.lifecycle import LifecycleNode
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSCompatibility, QoSPolicyKind, QoSProfile, qos_check_compatible
+from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSPolicyKind, QoSProfile, qos_check_compatible
 
 from safety_supervisor.core.types import Event, IncompatibleEndpoint
 from safety_supervisor.core.units import NS_PER_S
@@ -184,7 +184,8 @@ class Endpoints:
             options["liveliness"] = self._guard(name, liveliness)
         events = SubscriptionEventCallbacks(**options, use_default_callbacks=False)
         subscription = self._node.create_subscription(kind, topic, _never, profile, raw=True, event_callbacks=events)
-        self._polled.hold(subscription, self._guard(name, heard), profile.depth, urgent=urgent)
+        latched = profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        self._polled.hold(subscription, self._guard(name, heard), profile.depth, urgent=urgent, latched=latched)
         self._made.append(subscription)
 
     def advertise(self, kind: type[Any], topic: str, profile: QoSProfile, *, required: bool = False) -> Publisher:
@@ -195,6 +196,11 @@ class Endpoints:
         publisher = self._node.create_publisher(kind, topic, profile, event_callbacks=events)
         self._publishers.append(publisher)
         return publisher
+
+    def count_publishers(self, topic: str) -> int:
+        """Count the publishers of a topic, as the node resolves it, in the graph now."""
+        count: int = self._node.count_publishers(self._node.resolve_topic_name(topic))
+        return count
 
     def close(self) -> None:
         """Destroy everything that was made."""

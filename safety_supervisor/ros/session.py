@@ -135,7 +135,9 @@ class Session:
         self._painting = Painting(endpoints, header)
         self._undo.append(self._painting.close)
         self._offer_services()
-        self._graph = GraphWatch(node, self, endpoints, configuration.output.topic, node.resolve_topic_name(HEARTBEAT))
+        measures = frozenset(publisher.node for publisher in configuration.robot.state_publishers)
+        topics = configuration.output.topic, node.resolve_topic_name(HEARTBEAT)
+        self._graph = GraphWatch(node, self, endpoints, *topics, measures)
         self.goals: Goals | None = None
         if actions:
             self._offer_actions(configuration, actions)
@@ -336,6 +338,7 @@ class Session:
         yield "scheduler", self._real_time()
         yield "log", self._feed.failure or "kept"
         yield ACTION, NOT_INSTALLED if self.goals is None else self.goals.text
+        yield "robot_description", self.inputs.description
         yield "polls_cut_short", str(self._polled.cut_short)
         yield "decoder_restarts", str(self._decoder.restarts)
         yield "markers", self._painting.text

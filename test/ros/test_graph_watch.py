@@ -109,6 +109,26 @@ def test_a_foreign_publisher_of_joint_states_stops(
     spoofer.close()
 
 
+@pytest.mark.redteam(36)
+@pytest.mark.requirement("SR-041")
+def test_a_robot_description_that_was_published_first_counts(
+    client: Client, cell_rig: Rig, guest: Callable[[str], Client]
+) -> None:
+    """The usual order: robot_state_publisher has said it, once, before the supervisor comes."""
+    other = guest("other_robot")
+    other.publisher(String, "/robot_description", LATCHED).publish(String(data="<robot name='other'/>"))
+    client.spin(0.5)
+    client.forget()
+    supervisor = cell_rig.supervisor(f"log_directory:={cell_rig.fresh_directory()}")
+    try:
+        client.wait_for(lambda: "E_CONFIGURATION_CHANGED" in client.status.get("active_causes", ""), "the cause", 60.0)
+        assert client.status["robot_description"] == "another one"
+        assert not client.call("/supervisor/reset").success
+    finally:
+        other.close()
+        supervisor.end()
+
+
 @pytest.mark.redteam(57)
 def test_an_incompatible_publisher_is_an_error_at_once(
     client: Client, supervisor: Process, guest: Callable[[str], Client]

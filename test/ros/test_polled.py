@@ -110,6 +110,19 @@ def test_what_came_before_the_beginning_is_discarded(pair: Pair) -> None:
     assert pair.words() == ["new"]
 
 
+@pytest.mark.requirement("SR-041")
+def test_what_is_latched_was_said_once_and_is_not_discarded(pair: Pair) -> None:
+    subscription = pair.node.create_subscription(String, "words", lambda data: None, QoSProfile(depth=DEPTH), raw=True)
+    pair.polled.hold(
+        subscription, lambda data, at: pair.heard.append((f"latched {read_string(data)}", at)), DEPTH, latched=True
+    )
+    time.sleep(0.3)
+    pair.say("once")
+    pair.polled.discard()
+    pair.poll()
+    assert pair.words() == ["latched once"]
+
+
 class Several:
     """Topics of one node, each message of which takes its time to be read."""
 

@@ -17,7 +17,7 @@ CYCLED: Final = 0.3
 """How long the e-stop stays pressed when its device has to be cycled at start-up, [s]."""
 LEFT: Final = 0.1
 """Time for the drives to come to rest and for the last decisions to arrive, [s]."""
-HICCUP: Final = frozenset({"E_OVERRUN", "E_ESTOP_SILENT"})
+HICCUP: Final = frozenset({"E_OVERRUN", "E_LATE", "E_ESTOP_SILENT"})
 """Lateness that stopped the robot, whosever it was; where none of them is expected, the act says nothing of its own."""
 ONCE: Final = (
     script.Flood,
