@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from safety_supervisor.config import ConfigurationError
+    from safety_supervisor.config import ConfigurationError, ConfigurationProblem
     from safety_supervisor.core.settings import Configuration
 
 PLUGINS = "safety_supervisor.commands"
@@ -66,30 +66,75 @@ def fail(message: str, status: int = 2) -> NoReturn:
 
 
 def check_config(
-    file: ConfigFile, as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False
+    file: ConfigFile,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+    without_meshes: Annotated[
+        bool, typer.Option("--without-meshes", help="Do not measure the URDF's meshes, which are not on this machine.")
+    ] = False,
 ) -> None:
     """Check a robot's configuration without the robot.
 
     Prints every problem at once with its line, path, code and cure, and exits with 2; or what the supervisor will hold
     the robot to, and exits with 0.
 
-    Example: safety-supervisor check-config config/panda.yaml
+    The meshes of every link are measured against its volumes: what sticks out, or can not be read, is a problem. The
+    node itself needs no meshes; where there are none, --without-meshes says so on purpose.
+
+    \b
+    Example:
+      safety-supervisor check-config config/panda.yaml
     """
     from safety_supervisor.config import ConfigurationError, load_config
 
+    configuration: Configuration | None = None
+    errors: tuple[ConfigurationProblem, ...] = ()
     try:
         configuration = load_config(file)
     except ConfigurationError as error:
+        errors = error.errors
+    meshes, found = _measure(file, configuration, without_meshes)
+    if configuration is None or found:
+        refused = ConfigurationError(file.expanduser().absolute(), (*errors, *found))
         if as_json:
-            typer.echo(json.dumps({"ok": False, "file": error.path, "problems": _problems(error)}, indent=2))
+            answer = {"ok": False, "file": refused.path, "problems": _problems(refused), "meshes": meshes}
+            typer.echo(json.dumps(answer, indent=2))
         else:
-            _print_problems(error)
-        raise typer.Exit(2) from None
+            _print_problems(refused)
+            if meshes["not_measured"]:
+                typer.secho(f"meshes not measured: {meshes['not_measured']}", err=True, fg="yellow")
+        raise typer.Exit(2)
     if as_json:
         summary = {"ok": True, "file": configuration.path, "problems": [], **summarise(configuration)}
-        typer.echo(json.dumps(summary, indent=2))
+        typer.echo(json.dumps({**summary, "meshes": meshes}, indent=2))
     else:
-        _print_summary(configuration)
+        _print_summary(configuration, meshes)
+
+
+def _measure(
+    file: Path, configuration: Configuration | None, without: bool
+) -> tuple[dict[str, Any], tuple[ConfigurationProblem, ...]]:
+    """Measure meshes against volumes; return what programs may read of it, and the problems."""
+    from safety_supervisor.config import ConfigurationCode
+    from safety_supervisor.config.link_volumes import sound_volumes
+    from safety_supervisor.config.problems import Problems
+    from safety_supervisor.geometry.meshes import judge_meshes, measure_meshes, summarise_meshes
+    from safety_supervisor.geometry.progress import shown_progress
+
+    if without:
+        return {"not_measured": "--without-meshes; nothing proves here that the volumes hold the links"}, ()
+    sound = sound_volumes(file)
+    answer: dict[str, Any] = {"not_measured": "the URDF or `geometry.volumes` is not usable"}
+    problems = Problems(sound.lines if sound else None)
+    if sound is not None:
+        with shown_progress() as progress:
+            report = measure_meshes(sound.volumes, sound.urdf, sound.directory, progress)
+        judge_meshes(report, problems)
+        answer = {"not_measured": "", **summarise_meshes(report)}
+    # A file that changes between two reads must not pass with a link that nobody measured.
+    for link in configuration.geometry.volumes if configuration else ():
+        if sound is None or link not in sound.volumes:
+            problems.add(f"geometry.volumes.{link}", ConfigurationCode.MESH_FILE, "was not measured", "Check it again.")
+    return answer, tuple(problems.found)
 
 
 def _problems(error: ConfigurationError) -> list[dict[str, Any]]:
@@ -179,7 +224,7 @@ def notes(configuration: Configuration) -> list[str]:
     return found
 
 
-def _print_summary(configuration: Configuration) -> None:
+def _print_summary(configuration: Configuration, meshes: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -204,12 +249,17 @@ def _print_summary(configuration: Configuration) -> None:
     console.print(
         f"volumes: {sum(shapes.values())} shapes of {len(shapes)} links, left out: {left_out}", soft_wrap=True
     )
+    if not meshes["not_measured"]:
+        bare = ", ".join(meshes["without_geometry"])
+        more = f"; without geometry in the URDF: {bare}" if bare else ""
+        console.print(f"meshes: of {len(meshes['links'])} links inside their volumes{more}", soft_wrap=True)
     zones = ", ".join(f"{name} ({kind})" for name, kind in summary["zones"].items()) or "none"
     console.print(f"zones: {zones}", soft_wrap=True)
     output = summary["output"]
     console.print(f"output: {output['type']} on {output['topic']}", soft_wrap=True)
     console.print(f"when the supervisor dies: {summary['on_loss']}", soft_wrap=True)
-    for note in summary["notes"]:
+    waived = [f"meshes not measured: {meshes['not_measured']}"] if meshes["not_measured"] else []
+    for note in waived + summary["notes"]:
         console.print(f"note: {note}", soft_wrap=True, style="yellow")
 
 

@@ -25,7 +25,7 @@ event log.
 
 CONFIGURATION_CODES = """\
 `safety-supervisor check-config FILE` prints all problems of a file at once; the exit status is 2. The node's
-`configure` fails with the same list.
+`configure` fails with the same list, but for `E_CONFIG_MESH` and `E_CONFIG_MESH_FILE`: it reads no meshes.
 """
 
 INTRODUCTION = """\
@@ -43,7 +43,8 @@ Refused, because this version does not enforce them: {refused}.
 
 Across keys: no limit is looser than the URDF's; every joint that moves is commanded or locked; a joint is in exactly
 one group, has limits and is measured by one node; sources of a group differ in priority; every link that the URDF
-gives a shape has a volume; a pair of links is left out once, with a reason; no shape is flat, no keep-in zone empty;
+gives a shape has volumes that hold its mesh (measured by `check-config`, not by the node); a tool without geometry is
+named in `geometry.points`; a pair of links is left out once, with a reason; no shape is flat, no keep-in zone empty;
 `robot.start`, or one of 256 poses that are tried, is inside every zone and clear of everything;
 `timing.overrun` is at least a period, `timing.joint_state_timeout` and `output.deadman.time` at least an overrun and a
 period; `operators.unsigned_services` and `estop.driver: simulated` need `output.simulated: true`; `separation` needs
@@ -109,7 +110,8 @@ def type_name(annotation: Any) -> str:
     """Name a type in plain words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if hasattr(annotation, "__metadata__"):
-        return "name" if arguments[0] is str else type_name(arguments[0])
+        named = any(getattr(one, "pattern", None) for one in annotation.__metadata__)
+        return "name" if named else type_name(arguments[0])
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin in (Union, types.UnionType):

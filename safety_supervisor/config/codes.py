@@ -40,6 +40,8 @@ class ConfigurationCode(str, Enum):
     FRAME = "E_CONFIG_FRAME", "A frame is no link of the URDF, or does not move.", "Use a link name of the URDF."
     GROUP = "E_CONFIG_GROUP", "A joint group is unknown, empty or overlaps another.", "Put every joint into exactly one group."
     VOLUME = "E_CONFIG_VOLUME", "A link's volume is missing or is no volume, or a pair of links is left out wrongly.", "Run `safety-supervisor geometry propose`, or write the shape; name each pair once, with a reason."
+    MESH = "E_CONFIG_MESH", "A link's mesh sticks out of its volumes, or is not proven to lie inside: what sticks out is kept away from nothing.", "Enlarge a volume at the point that is named, or add one; `safety-supervisor geometry propose` finds some."
+    MESH_FILE = "E_CONFIG_MESH_FILE", "A mesh of the URDF is missing or unreadable, so nobody knows whether the volumes hold the link.", "Repair the mesh, or its path (`package://`: source the ROS that has it, or set `ROS_PACKAGE_PATH`). A machine without meshes: `check-config --without-meshes`, and without that on one that has them; the node needs none."
     POSE = "E_CONFIG_POSE", "No pose, or not the declared one, is inside the zones and clear of everything.", "Correct zones, volumes, margins or `robot.start`; leave out a pair that always touches, with the reason."
     LOOSER = "E_CONFIG_LOOSER", "A limit is looser than the URDF's.", "Stay at or inside the limit of the URDF."
     EMPTY = "E_CONFIG_EMPTY", "A range or region has nothing inside.", "Put the lower bound below the upper one, margin included."

@@ -11,10 +11,13 @@ from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.sections import Sections
 from safety_supervisor.config.shapes import BoxKeys, CapsuleKeys, CylinderKeys, HalfSpaceKeys, PolytopeKeys, ShapeKeys
+from safety_supervisor.config.urdf import Urdf
 from safety_supervisor.core.bodies import THINNEST, thickness
 
 _SHORTEST = 1e-6
 """Least length of a capsule, a cylinder or a normal, [m]."""
+
+_SHORTEST_REASON = 3
 
 _Corners = tuple[list[float], list[float]]
 
@@ -38,8 +41,50 @@ def check_geometry(sections: Sections, problems: Problems) -> None:
                 )
     if urdf is not None and not problems.at("geometry.volumes"):
         for link in sorted(urdf.bodies - set(geometry.volumes)):
-            problems.add("geometry.volumes", Code.VOLUME, f"{link} has a shape in the URDF and no volume")
+            message = f"{link} has a shape in the URDF and no volume; 1 to 16 are needed"
+            problems.add("geometry.volumes", Code.VOLUME, message)
+        _check_tools(geometry, sections, problems)
+    _check_points(geometry, urdf, problems)
     _check_left_out(geometry, sections, problems)
+
+
+def _check_tools(geometry: schema.GeometryKeys, sections: Sections, problems: Problems) -> None:
+    """Check that what the last joints of the chains move has a volume, or that its points are meant."""
+    robot, urdf = sections.robot, sections.urdf
+    if robot is None or urdf is None:
+        return
+    moving = frozenset(robot.joints)
+    part = {link: next((j.name for j in urdf.path(link) if j.name in moving), "") for link in sorted(urdf.links)}
+    held = {part[link] for link in (*geometry.volumes, *geometry.points, *urdf.bodies) if link in part}
+    carrying = {part[joint.parent] for joint in urdf.joints.values() if joint.name in moving}
+    for name in dict.fromkeys(robot.joints):
+        if name not in urdf.joints or name in held | carrying:
+            continue
+        links = [link for link, moved_by in part.items() if moved_by == name]
+        problems.add(
+            "geometry.volumes", Code.VOLUME,
+            f"{', '.join(links[:4])}: a tool without geometry, 0 volumes and 0 shapes in the URDF on what {name} moves",
+            f"Add geometry.volumes.{links[0]}, or say why a point is enough: geometry.points.{links[0]}: WHY",
+        )  # fmt: skip
+
+
+def _check_points(geometry: schema.GeometryKeys, urdf: Urdf | None, problems: Problems) -> None:
+    for link, reason in geometry.points.items():
+        path = f"geometry.points.{link}"
+        if urdf is not None and link not in urdf.links:
+            problems.add(path, Code.FRAME, f"the URDF has no link {link}")
+        elif urdf is not None and link in urdf.bodies:
+            problems.add(path, Code.VOLUME, "is no point: it has a shape in the URDF", f"Add geometry.volumes.{link}.")
+        if link in geometry.volumes:
+            count = len(geometry.volumes[link])
+            problems.add(path, Code.VOLUME, f"has {count} volumes, so it is no point", "Remove one of the two.")
+        _check_reason(path, reason, problems)
+
+
+def _check_reason(path: str, reason: str, problems: Problems) -> None:
+    length = len(reason.strip())
+    if length < _SHORTEST_REASON:
+        problems.add(path, Code.VOLUME, f"has {length} characters besides spaces; {_SHORTEST_REASON} are needed")
 
 
 def _check_left_out(geometry: schema.GeometryKeys, sections: Sections, problems: Problems) -> None:
@@ -52,8 +97,7 @@ def _check_left_out(geometry: schema.GeometryKeys, sections: Sections, problems:
         if links in seen:
             problems.add(f"{path}.links", Code.VOLUME, f"{' and '.join(pair.links)} are left out twice")
         seen.add(links)
-        if not pair.reason.strip():
-            problems.add(f"{path}.reason", Code.VOLUME, "is empty")
+        _check_reason(f"{path}.reason", pair.reason, problems)
         for link in sorted(links):
             if sections.urdf is not None and link not in sections.urdf.links:
                 problems.add(f"{path}.links", Code.FRAME, f"the URDF has no link {link}")
@@ -106,6 +150,9 @@ def _check_region(path: str, zone: schema.ZoneKeys, problems: Problems) -> _Corn
     if zone.shape is not None:
         if not _check_shape(f"{path}.shape", zone.shape, problems):
             return None
+        if zone.shape.sphere is not None and zone.shape.sphere.radius == 0.0:
+            message = "is 0 and leaves nothing inside"
+            problems.add(f"{path}.shape.sphere.radius", Code.EMPTY, message, "Give its size here, not as a margin.")
         shape = zone.shape.box or zone.shape.polytope
         if zone.kind == "keep_in" and shape is None:
             problems.add(f"{path}.shape", Code.VALUE, "is neither a box nor a polytope, as a keep-in zone must be")
@@ -116,7 +163,7 @@ def _check_region(path: str, zone: schema.ZoneKeys, problems: Problems) -> _Corn
         return None
     assert low is not None
     assert high is not None
-    inverted = [axis for axis, a, b in zip("xyz", low, high, strict=True) if a >= b]
+    inverted = [f"{axis}: {a:g} against {b:g}" for axis, a, b in zip("xyz", low, high, strict=True) if a >= b]
     if inverted:
         problems.add(f"{path}.minimum", Code.EMPTY, f"is not below `maximum` in {', '.join(inverted)}")
         return None
@@ -152,10 +199,13 @@ def _check_together(zones: dict[str, schema.ZoneKeys], upright: dict[str, _Corne
             if other.kind in ("keep_out", "restricted") and all(
                 c - both <= a and b <= d + both for a, b, c, d in sides
             ):
-                problems.add(f"zones.{name}", Code.EMPTY, f"lies wholly inside the {other.kind} zone {other_name}")
-            elif (
-                other.kind == "keep_in"
-                and name < other_name
-                and any(max(a, c) + both >= min(b, d) for a, b, c, d in sides)
-            ):
-                problems.add(f"zones.{name}", Code.EMPTY, f"has nothing in common with the keep-in zone {other_name}")
+                spare = min(min(a - c, d - b) for a, b, c, d in sides) + both
+                message = f"lies wholly inside the {other.kind} zone {other_name}, by {spare:g} m with both margins"
+                problems.add(f"zones.{name}", Code.EMPTY, message)
+            elif other.kind == "keep_in" and name < other_name:
+                apart = max(max(a, c) - min(b, d) for a, b, c, d in sides) + both
+                if apart >= 0.0:
+                    message = (
+                        f"has nothing in common with the keep-in zone {other_name}: {apart:g} m apart with both margins"
+                    )
+                    problems.add(f"zones.{name}", Code.EMPTY, message)

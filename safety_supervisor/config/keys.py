@@ -13,6 +13,7 @@ ROS_NAME = r"^(/[A-Za-z_][A-Za-z0-9_]{0,63}){1,8}$"
 Name = Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]
 UrdfName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]{1,128}$")]
 RosName = Annotated[str, StringConstraints(pattern=ROS_NAME)]
+Reason = Annotated[str, StringConstraints(min_length=3, max_length=500)]
 Coordinate = Annotated[float, Field(ge=-100.0, le=100.0)]
 Point = Annotated[list[Coordinate], Field(min_length=3, max_length=3)]
 MANDATORY: Any = ...

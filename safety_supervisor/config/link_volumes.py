@@ -11,9 +11,9 @@ from safety_supervisor.config import urdf as urdf_file
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.geometry_checks import check_geometry
 from safety_supervisor.config.load import read_file, read_urdf, validate
-from safety_supervisor.config.problems import ConfigurationError
+from safety_supervisor.config.problems import ConfigurationError, Problems
 from safety_supervisor.config.sections import Sections
-from safety_supervisor.config.shapes import freeze_shape
+from safety_supervisor.config.shapes import ShapeKeys, freeze_shape
 from safety_supervisor.core.shapes import BoundedShape, HalfSpace
 
 USUAL_MARGIN: Final = 0.01
@@ -45,6 +45,58 @@ class LinkVolumes:
     margin: float
 
 
+@dataclass(frozen=True)
+class SoundVolumes:
+    """The part of a file that meshes can be measured against, whatever else is wrong with it.
+
+    Attributes:
+        urdf: the URDF's text.
+        directory: where it lies.
+        volumes: shapes of each link of which all are well-formed.
+        lines: lines of the file by path.
+    """
+
+    urdf: str
+    directory: Path
+    volumes: dict[str, tuple[BoundedShape, ...]]
+    lines: dict[str, int]
+
+
+def sound_volumes(path: Path) -> SoundVolumes | None:
+    """Read the URDF and those links' volumes that are well-formed; None where there is no such part.
+
+    What is wrong with the file is not told: `load_config` does that.
+    """
+    path = path.expanduser().absolute()
+    try:
+        raw, problems = bounds.parse(path, read_file(path, bounds.MAXIMUM_BYTES))
+    except ConfigurationError:
+        return None
+    model = read_urdf(raw, path, problems, None)
+    geometry = raw.get("geometry")
+    listed = geometry.get("volumes") if isinstance(geometry, dict) else None
+    if model is None or not isinstance(listed, dict):
+        return None
+    volumes: dict[str, tuple[BoundedShape, ...]] = {}
+    for link, shapes in listed.items():
+        found = Problems()
+        alone = validate(schema.GeometryKeys, {"volumes": {link: shapes}, "margin": 0.0}, ("geometry",), found)
+        if isinstance(alone, schema.GeometryKeys) and link in model[2].links:
+            check_geometry(Sections(geometry=alone), found)
+            if not found.found:
+                volumes[link] = _frozen(alone.volumes[link])
+    try:
+        place = urdf_file.find_urdf(raw["robot"]["urdf"], path.parent)
+    except urdf_file.UrdfError:  # it was there a moment ago
+        return None
+    return SoundVolumes(model[0], place.parent, volumes, problems.lines)
+
+
+def _frozen(shapes: list[ShapeKeys]) -> tuple[BoundedShape, ...]:
+    frozen = [freeze_shape(shape) for shape in shapes]
+    return tuple(shape for shape in frozen if not isinstance(shape, HalfSpace))  # refused by `check_geometry`
+
+
 def load_link_volumes(path: Path, volumes_needed: bool = True) -> LinkVolumes:
     """Read robot, URDF and section `geometry` of a configuration file.
 
@@ -60,6 +112,7 @@ def load_link_volumes(path: Path, volumes_needed: bool = True) -> LinkVolumes:
     robot = validate(schema.RobotKeys, raw.get("robot"), ("robot",), problems)
     model = read_urdf(raw, path, problems, None)
     sections = Sections(urdf=None if model is None else model[2])
+    sections.robot = robot if isinstance(robot, schema.RobotKeys) else None
     if volumes_needed and "geometry" not in raw:
         problems.add("geometry", Code.MISSING, "is missing", f"Make it: safety-supervisor geometry propose {path.name}")
     elif volumes_needed:
@@ -72,9 +125,6 @@ def load_link_volumes(path: Path, volumes_needed: bool = True) -> LinkVolumes:
     locked = dict(robot.locked_joints)
     if sections.geometry is None:
         return LinkVolumes(path, place, model[0], model[2], locked, {}, {}, USUAL_MARGIN)
-    volumes: dict[str, tuple[BoundedShape, ...]] = {}
-    for link, shapes in sections.geometry.volumes.items():
-        frozen = [freeze_shape(shape) for shape in shapes]
-        volumes[link] = tuple(shape for shape in frozen if not isinstance(shape, HalfSpace))  # refused above
+    volumes = {link: _frozen(shapes) for link, shapes in sections.geometry.volumes.items()}
     left_out = {frozenset(pair.links): pair.reason for pair in sections.geometry.left_out}
     return LinkVolumes(path, place, model[0], model[2], locked, volumes, left_out, sections.geometry.margin)

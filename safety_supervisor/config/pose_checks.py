@@ -48,7 +48,8 @@ def check_poses(configuration: Configuration, problems: Problems) -> None:
         pairs = [pair for pair, known in zip(scene.pairs, rules == rule, strict=True) if known]
         always = sorted({" and ".join(pairs[i].links) for i in np.flatnonzero(~clear.any(axis=0))})
         path = "geometry.volumes" if rule == "geometry.self" else rule
-        what = f"in none of {TRIED} poses all links keep it"
+        short = -float(rooms[:, rules == rule].min(axis=1).max())
+        what = f"in none of {TRIED} poses all links keep it; the best pose is {short:.4f} m short"
         if always:
             what += f"; never {', '.join(always[:8])}"
         problems.add(path, Code.POSE, what)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from safety_supervisor.config.keys import Name, Point, RosName, Section, UrdfName, key
+from safety_supervisor.config.keys import Name, Point, Reason, RosName, Section, UrdfName, key
 from safety_supervisor.config.shapes import ShapeKeys
 
 
@@ -142,14 +142,24 @@ class LeftOutKeys(Section):
 class GeometryKeys(Section):
     """The bodies of the links.
 
-    A link that the URDF gives a collision or visual shape needs a volume; another one is a point at its origin, for
-    zones only. Links that one joint joins, links that do not move against each other, and pairs of volumes that are
+    A link that the URDF gives a collision or visual shape needs a volume that holds it, measured by `check-config`;
+    another one is a point at its origin, for zones only. What the last joints of the chains move, the tools, holds a
+    volume somewhere, or is named in `points` with a reason: a tool that the URDF forgot would be kept away from
+    nothing. A frame that is fixed to a link with a volume, such as a tool centre point, needs no entry. Links that one
+    joint joins, links that do not move against each other, and pairs of volumes that are
     proven never to touch inside the URDF's limits, are left out by themselves.
     """
 
     volumes: dict[UrdfName, list[ShapeKeys]] = key(
         "link to the shapes that hold it together, in the link's frame; `safety-supervisor geometry` proposes them",
         max_length=500,
+    )
+    points: dict[UrdfName, Reason] = key(
+        "link of a tool without geometry to the reason why a point is enough, in words; only for links that the URDF "
+        "gives no shape",
+        "",
+        {},
+        max_length=100,
     )
     left_out: list[LeftOutKeys] = key("other pairs of links that nothing keeps apart", "", [], max_length=500)
     margin: float = key("distance to keep between any two bodies of the robot", "m", ge=0.0, le=0.5)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 
 from safety_supervisor.config import ConfigurationError
@@ -19,8 +17,9 @@ from safety_supervisor.config.link_volumes import load_link_volumes
 from safety_supervisor.config.urdf import UrdfError
 from safety_supervisor.geometry.pairs import NOT_LEFT_OUT, Pair, Standing
 from safety_supervisor.geometry.picture import NoPictureError, draw_picture
+from safety_supervisor.geometry.progress import Progress, shown_progress
 from safety_supervisor.geometry.section import render_section, shape_keys
-from safety_supervisor.geometry.study import Progress, Study, open_robot, propose, study
+from safety_supervisor.geometry.study import Study, open_robot, propose, study
 from safety_supervisor.geometry.surfaces import SurfaceError, read_surfaces
 
 app = typer.Typer(no_args_is_help=True, help="Volumes that wrap the robot's links: propose them, check them, see them.")
@@ -125,25 +124,13 @@ def _fail(message: str) -> NoReturn:
 @contextmanager
 def _told() -> Iterator[Progress]:
     """Show a progress bar on a terminal; turn what can be wrong with the files into a message and exit status 2."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description:22}"), BarColumn(), MofNCompleteColumn())
-    with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-
-        def begin(what: str, parts: int) -> Callable[[], None]:
-            task = bar.add_task(what, total=parts)
-            return lambda: bar.advance(task)
-
-        try:
-            yield begin
-        except ConfigurationError as error:
-            bar.stop()
-            _fail(str(error))
-        except (UrdfError, SurfaceError) as error:
-            bar.stop()
-            _fail(str(error))
-        except OSError as error:
-            bar.stop()
-            _fail(f"{error.filename or 'the file'} can not be read: {error.strerror or error}")
+    try:
+        with shown_progress() as progress:
+            yield progress
+    except (ConfigurationError, UrdfError, SurfaceError) as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'the file'} can not be read: {error.strerror or error}")
 
 
 def _draw(file: Path | None, result: Study) -> None:

@@ -11,6 +11,7 @@ the triangle is halved until it is tight: corners inside alone would prove nothi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -65,7 +66,7 @@ def measure_coverage(
 
     Returns:
         Bounds of the greatest excess; they differ by more than 0.01 mm only when the surface has millions of pieces
-        that straddle shapes.
+        that straddle shapes. A distance that is not finite makes `most` infinite.
     """
     least, most, looked = 0.0, 0.0, 0
     where: Point = (0.0, 0.0, 0.0)
@@ -77,6 +78,9 @@ def measure_coverage(
         pieces, owners = work.pop()
         looked += len(pieces)
         distances = np.stack([signed_distances(shape, pieces) for shape in shapes])
+        if not np.isfinite(distances).all():
+            # Every comparison below would be false for what is no number, and so say that it is inside.
+            return Coverage(least, math.inf, where, len(sticking))
         corners = distances.min(axis=0)
         bounds = distances.max(axis=2).min(axis=0)
         sticking.update(owners[(corners > TOLERANCE).any(axis=1)].tolist())

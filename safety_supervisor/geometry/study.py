@@ -15,10 +15,12 @@ from safety_supervisor.config.link_volumes import LinkVolumes, load_link_volumes
 from safety_supervisor.core.shapes import BoundedShape
 from safety_supervisor.core.units import Matrix
 from safety_supervisor.geometry.bodies import Body
-from safety_supervisor.geometry.coverage import Coverage, measure_coverage
+from safety_supervisor.geometry.coverage import Coverage
 from safety_supervisor.geometry.kinematics import Kinematics
+from safety_supervisor.geometry.meshes import surface_coverage
 from safety_supervisor.geometry.pairs import Pair, Standing, examine_pairs
 from safety_supervisor.geometry.partition import protrusion, wrap
+from safety_supervisor.geometry.progress import Progress
 from safety_supervisor.geometry.surfaces import LinkSurface, SurfaceError, read_surfaces
 
 _PROTRUSION_TRIANGLES = 5000
@@ -75,10 +77,6 @@ class Study:
         )
 
 
-Progress = Callable[[str, int], Callable[[], None]]
-"""Begins a step: what it does, of how many parts; returns what is called after each part."""
-
-
 def open_robot(source: str) -> LinkVolumes:
     """Read a URDF, or a configuration with or without the section `geometry`.
 
@@ -131,12 +129,7 @@ def study(robot: LinkVolumes, surfaces: dict[str, LinkSurface], seed: int, poses
     findings = []
     for link, surface in wrapped.items():
         shapes, triangles = robot.volumes[link], surface.triangles
-        # Primitives taken as they are lie inside; their tessellation, which wraps them, would not.
-        coverage = Coverage(0.0, 0.0, (0.0, 0.0, 0.0), 0)
-        loose = [shape for shape in surface.primitives if shape not in shapes]
-        checked = LinkSurface(link, surface.kind, tuple(loose), surface.mesh, surface.files).triangles
-        if len(checked):
-            coverage = measure_coverage(shapes, checked)
+        coverage = surface_coverage(surface, shapes)
         fitting = _thin(triangles)
         findings.append(
             LinkFinding(link, surface.kind, len(triangles), len(shapes), coverage, protrusion(shapes, fitting))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -60,6 +60,21 @@ class LinkSurface:
         return np.concatenate([self.mesh, *(tessellate(shape) for shape in self.primitives)])
 
 
+@dataclass(frozen=True)
+class ReadLink:
+    """What was read of one link.
+
+    Attributes:
+        link: its name.
+        surface: None when it has no geometry, or some that can not be read.
+        problems: what can not be read, one sentence each with its cure.
+    """
+
+    link: str
+    surface: LinkSurface | None
+    problems: tuple[str, ...]
+
+
 def read_surfaces(
     urdf: str, directory: Path, kinds: Sequence[str] = ("collision", "visual"), only: Collection[str] | None = None
 ) -> dict[str, LinkSurface]:
@@ -77,22 +92,30 @@ def read_surfaces(
     Raises:
         SurfaceError: names every mesh that is missing or unreadable and every element that is malformed.
     """
-    problems: list[str] = []
-    found: dict[str, LinkSurface] = {}
-    for link in ElementTree.fromstring(urdf).findall("link"):
-        name = link.get("name", "")
-        for kind in kinds if only is None or name in only else ():
-            elements = link.findall(kind)
-            if elements:
-                surface = _read_link(name, kind, elements, directory, problems)
-                if surface is not None:
-                    found[name] = surface
-                break
+    read = list(read_links(urdf, directory, kinds, only))
+    problems = [problem for one in read for problem in one.problems]
+    found = {one.link: one.surface for one in read if one.surface is not None}
     if not found and not problems and only is None:
         problems.append("no link of the URDF has collision or visual geometry: there is nothing to wrap")
     if problems:
         raise SurfaceError(tuple(problems))
     return found
+
+
+def read_links(
+    urdf: str, directory: Path, kinds: Sequence[str] = ("collision", "visual"), only: Collection[str] | None = None
+) -> Iterator[ReadLink]:
+    """Read links one after the other, as `read_surfaces` does; what can not be read is told with its link."""
+    for link in ElementTree.fromstring(urdf).findall("link"):
+        name = link.get("name", "")
+        if only is not None and name not in only:
+            continue
+        problems: list[str] = []
+        surface = None
+        kind = next((kind for kind in kinds if link.find(kind) is not None), "")
+        if kind:
+            surface = _read_link(name, kind, link.findall(kind), directory, problems)
+        yield ReadLink(name, surface, tuple(problems))
 
 
 def find_mesh(name: str, directory: Path) -> Path:
