@@ -65,7 +65,7 @@ class Bystanders:
             # What is only repeated or late says nothing new, and grows old by itself.
             self._wrong = self._wrong if refusal.code is Code.OUT_OF_ORDER else refusal
             return refusal
-        self._stamp = (min(event.stamp, event.clock), event.clock)
+        self._stamp = (event.stamp, event.clock)
         observed = (event.received or event.at) - max(self._settings.latency, event.clock - event.stamp)
         told = np.frombuffer(event.points, dtype=np.float64).reshape(-1, 3)
         vanished = self._vanished(told, observed)
@@ -101,9 +101,10 @@ class Bystanders:
         age, limit = seconds(event.clock - event.stamp), seconds(settings.timeout)
         if event.stamp == 0 or not -limit <= age <= limit:
             return Violation(Code.STAMP, "separation.stamp", age, limit)
-        newest, clock = self._stamp
-        if event.stamp <= newest and event.clock >= clock:
-            return Violation(Code.OUT_OF_ORDER, "separation.stamp", seconds(event.stamp), seconds(newest))
+        last, clock = self._stamp
+        # A stamp of the future must not make every true one old; repeated it is no news all the same.
+        if event.stamp == last or (event.stamp <= min(last, clock) and event.clock >= clock):
+            return Violation(Code.OUT_OF_ORDER, "separation.stamp", seconds(event.stamp), seconds(last))
         return None
 
     def _vanished(self, told: Matrix, observed: Nanoseconds) -> NDArray[np.bool_]:

@@ -107,7 +107,7 @@ class Code(str, Enum):
     STATE_NOT_FINITE = "E_STATE_NOT_FINITE", "A measured joint state holds NaN or infinity.", "Repair the driver that publishes joint_states."
     STATE_STALE = "E_STATE_STALE", "A joint's measured state is too old or was never received.", "Check the driver that publishes joint_states."
     STATE_PUBLISHER = "E_STATE_PUBLISHER", "joint_states has a publisher that is not allowed, or two for a joint.", "Remove it, or add it to `robot.joint_states`."
-    OVERRUN = "E_OVERRUN", "A control cycle was later than allowed.", "Run every process without shared memory (config/fastdds.xml), free the machine, permit SCHED_FIFO, or raise the control period."
+    OVERRUN = "E_OVERRUN", "A control cycle was later than allowed, or too many within a second were late.", "Run every process without shared memory (config/fastdds.xml), free the machine, permit SCHED_FIFO, or raise the control period."
     OVERRUNS = "E_OVERRUNS", "Too many control cycles were late within an hour.", "Free the machine or raise the control period; a maintainer clears the latch."
     ENABLING_SWITCH = "E_ENABLING_SWITCH", "The enabling switch is not held in its middle.", "Release it fully, then hold its middle."
     HOLD_TO_RUN = "E_HOLD_TO_RUN", "The hold-to-run button was released or its signal was lost.", "Press and hold it again."

@@ -5,7 +5,6 @@ Each handler notes what lasts as a condition and returns the causes that stop th
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
@@ -13,6 +12,7 @@ from safety_supervisor.core.bystanders import Bystanders
 from safety_supervisor.core.conditions import Conditions
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.estop_latch import EstopLatch
+from safety_supervisor.core.lateness import Lateness
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.sessions import Session
 from safety_supervisor.core.settings import Configuration
@@ -31,9 +31,8 @@ from safety_supervisor.core.types import (
     SourceEndpoints,
     Tick,
 )
-from safety_supervisor.core.units import NS_PER_S, Nanoseconds, seconds
+from safety_supervisor.core.units import Nanoseconds
 
-_HOUR: Final = 3600 * NS_PER_S
 _WORKSPACE_EVERY: Final = 10 * 1_000_000
 """Time between checks of the measured pose against the workspace, [ns]."""
 
@@ -84,8 +83,7 @@ class Inputs:
         self._sessions = sessions
         self._workspace_checked: Nanoseconds = 0
         self._incompatible: set[str] = set()
-        self._overruns: deque[Nanoseconds] = deque(maxlen=configuration.timing.overruns_per_hour)
-        self._late: Nanoseconds = 0
+        self.lateness = Lateness(configuration)
         self._people_refused: Code | None = None
 
     # --- once a cycle
@@ -100,9 +98,9 @@ class Inputs:
         self.estop_word = event.estop
         causes |= self.switch.sample(event.estop, state is State.MANUAL)
         # A robot that rests in a stopped state is not endangered by a late cycle, and INIT sends nothing at all.
-        if now - event.scheduled > self._timing.overrun and not first and state in _TRACKED:
-            self._late = now - event.scheduled
-            causes.add(self._count_overrun(now))
+        late = self.lateness.judge(now, event.scheduled) if state in _TRACKED and not first else None
+        if late is not None:
+            causes.add(late)
         self.conditions.note(Code.LOG, not event.log_ok)
         self.conditions.note(Code.STATE_STALE, bool(self.measured.stale(now)))
         self._note_unknown_people(now)
@@ -130,23 +128,6 @@ class Inputs:
         if state is State.RECOVERY and not self.button.held(now):
             return Code.HOLD_TO_RUN
         return None
-
-    def _count_overrun(self, now: Nanoseconds) -> Code:
-        """Count late cycles; several within an hour are a fault."""
-        self._overruns.append(now)
-        too_many = len(self._overruns) == self._overruns.maxlen and now - self._overruns[0] < _HOUR
-        return Code.OVERRUNS if too_many else Code.OVERRUN
-
-    def seen(self, cause: Code) -> tuple[float, float]:
-        """Return what was seen and what is allowed, for causes that are late cycles; else zeros.
-
-        `E_OVERRUN`: how late a cycle was and may be, [s]. `E_OVERRUNS`: late cycles within an hour, how many may be.
-        """
-        if cause is Code.OVERRUN:
-            return seconds(self._late), seconds(self._timing.overrun)
-        if cause is Code.OVERRUNS:
-            return float(len(self._overruns)), float(self._timing.overruns_per_hour - 1)
-        return 0.0, 0.0
 
     # --- what is asked of it
 

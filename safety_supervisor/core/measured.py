@@ -80,11 +80,11 @@ class MeasuredState:
         if event.stamp != 0:
             # A frozen driver repeats its last message: an old stamp is no news, and age decides.
             # Where the clock itself was set back, so were the stamps: order begins anew.
-            newest, clock = self._stamps.get(event.names, (0, 0))
-            if event.stamp <= newest and event.clock >= clock:
+            last, clock = self._stamps.get(event.names, (0, 0))
+            # A stamp of the future must not make every true one old; repeated it is no news all the same.
+            if event.stamp == last or (event.stamp <= min(last, clock) and event.clock >= clock):
                 return ()
-            # A stamp of the future must not make every true one old.
-            self._stamps[event.names] = (min(event.stamp, event.clock), event.clock)
+            self._stamps[event.names] = (event.stamp, event.clock)
         positions = np.array(event.positions)[columns]
         velocities = np.array(event.velocities)[columns] if event.velocities else self._speeds(at, targets, positions)
         if not (np.isfinite(positions).all() and np.isfinite(velocities).all()):

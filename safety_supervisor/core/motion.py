@@ -43,11 +43,10 @@ class Motion:
         self._group_limits = {name: limits_of(self._limits, lane.indices) for name, lane in self.lanes.items()}
         self._group_stop_limits = {name: StopLimits(limits) for name, limits in self._group_limits.items()}
         self._group_rooms = {name: StopRoom(limits) for name, limits in self._group_limits.items()}
+        joints = configuration.robot.joints
+        names = {name: tuple(joints[i] for i in lane.indices.tolist()) for name, lane in self.lanes.items()}
         self._group_envelopes = {
-            name: JointEnvelope(
-                self._group_limits[name], tuple(configuration.robot.joints[i] for i in lane.indices.tolist()), self._dt
-            )
-            for name, lane in self.lanes.items()
+            name: JointEnvelope(limits, names[name], self._dt) for name, limits in self._group_limits.items()
         }
         self.tick = 0
         self._late = 0.0  # [s], of a cycle before which others were missed
@@ -80,11 +79,6 @@ class Motion:
     def play_time(self) -> float:
         """Play-out time of the last set-point, [s]."""
         return self.tick * self._dt
-
-    @property
-    def speed_scale(self) -> float:
-        """Share of its own pace at which the slowest stream is played, in [0, 1]; 1 for none."""
-        return min((lane.pace.speed for lane in self.lanes.values() if lane.pace is not None), default=1.0)
 
     @property
     def mover(self) -> str:
@@ -310,7 +304,9 @@ class Motion:
     def _verify(self, state: Matrix, rules: Rules, moving: list[str]) -> Verified | Violation:
         """Verify with the stop along the path where there is one, else with the straight stop."""
         lane = self.lanes[moving[0]]
-        if len(lane.indices) == state.shape[1] and lane.trajectory is not None and not rules.recovery:
+        # After missed cycles on a straight stop the step does not begin on the path: then it is proven as any other.
+        beside = self._late > 0.0 and isinstance(self.kept, StraightStop)
+        if len(lane.indices) == state.shape[1] and lane.trajectory is not None and not (rules.recovery or beside):
             tau = (self.tick - lane.trajectory_tick) * self._dt
             path_stop = lane.trajectory.stop_from(tau)
             if path_stop is not None:

@@ -104,7 +104,7 @@ class Reporting:
                 active_causes=tuple(code.value for code in codes),
                 next_step=next_step(state.state, state.cause, codes),
                 mode=mode,
-                speed_scale=1.0 if motion is None else motion.speed_scale,
+                speed_scale=1.0 if motion is None else _slowest(motion),
                 epoch=state.epoch,
                 nonce=self._nonce,
                 configuration=self._hash,
@@ -115,3 +115,8 @@ class Reporting:
                 unmeasured=unmeasured,
             )
         ]
+
+
+def _slowest(motion: Motion) -> float:
+    """Share of its own pace at which the slowest stream is played, in [0, 1]; 1 for none."""
+    return min((lane.pace.speed for lane in motion.lanes.values() if lane.pace is not None), default=1.0)

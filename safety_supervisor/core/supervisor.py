@@ -206,7 +206,9 @@ class Supervisor:
         effects: list[Effect] = []
         cause = self._state.cause or Code.PURGED
         for note in self._motion.stop_all():
-            effects.append(self._decisions.stopped(now, note.source, note.command, cause, "", self._inputs.seen(cause)))
+            effects.append(
+                self._decisions.stopped(now, note.source, note.command, cause, "", self._inputs.lateness.seen(cause))
+            )
         for ruling in self._commands.purge():
             effects += self._decisions.ruled(ruling, now)
         if self._state.state is State.STOPPING:

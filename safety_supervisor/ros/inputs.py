@@ -111,7 +111,7 @@ class Inputs:
                 String,
                 "~/stop_requests",
                 self._hear_stop,
-                QoSProfile(depth=10, reliability=reliability),
+                QoSProfile(depth=1, reliability=reliability),
                 watch=False,
                 urgent=True,
             )

@@ -69,6 +69,7 @@ class SupervisorNode(LifecycleNode):
         self._executor: Executor | None = None
         self._real_time = RealTime()
         self._pending: tuple[int, Answer] | None = None
+        self._refused, self._refusal_due = 0, 0.0
         self._held.hold(self._service_change_state, self._serve_change_state)
 
     @property
@@ -171,9 +172,11 @@ class SupervisorNode(LifecycleNode):
         else:
             self._executor.spin_once(timeout_sec=IDLE_WAIT)
             self._held.poll()
+            self._held.flush()
         if self._pending is not None:
             (transition, answer), self._pending = self._pending, None
             answer(self._make_transition(transition), "")
+            self._held.flush()
 
     # --- transitions, asked for from outside
 
@@ -185,7 +188,11 @@ class SupervisorNode(LifecycleNode):
             self._pending = (wanted, answer)
         else:
             state = "" if self.session is None else self.session.supervisor.state
-            self.get_logger().warning(f"transition {wanted} from outside refused in {state}: only in LOCKED")
+            self._refused += 1
+            if time.monotonic() >= self._refusal_due:
+                times = f" [{self._refused} times]" if self._refused > 1 else ""
+                self.get_logger().warning(f"transition {wanted} from outside refused in {state}: only in LOCKED{times}")
+                self._refused, self._refusal_due = 0, time.monotonic() + 1.0
             answer(False, "")
 
     def _may_transition(self) -> bool:

@@ -3,12 +3,17 @@
 rclpy's executors answer a service when its callback returns. `~/stop` answers after the stop went out, and a lifecycle
 transition waits for the stop that runs before it, so these services are kept out of the executor (`HeldServices.hides`)
 and polled in the pause before each tick: 3 us each, and their number a cycle is bounded.
+
+An answer that its client can not hear takes 1 ms, or 100 without config/fastdds.xml. So no request is answered at once:
+answers are sent in spare time, few a second, and of too many the oldest are dropped, never the requests.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rclpy.service import Service
@@ -16,6 +21,10 @@ from rclpy.service import Service
 from safety_supervisor.core.types import Reply
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
+PACE = NS_PER_S // 50
+"""Time between two answers, [ns]."""
+MOST_ANSWERS = 64
+"""Answers that may wait."""
 TIMEOUT = NS_PER_S
 """An answer that the core owes this long is given as a refusal, [ns]."""
 
@@ -36,6 +45,8 @@ class HeldServices:
         """Nothing is served yet."""
         self._handlers: dict[Service, Callable[[Any, Answer], None]] = {}
         self._owed: dict[str, _Owed] = {}
+        self._waiting: deque[Callable[[], None]] = deque(maxlen=MOST_ANSWERS)
+        self._answer_due: Nanoseconds = 0
         self._number = 0
 
     def hold(self, service: Service, handler: Callable[[Any, Answer], None]) -> None:
@@ -61,7 +72,26 @@ class HeldServices:
             with service.handle:
                 request, header = service.handle.service_take_request(service.srv_type.Request)
             if header is not None:
-                handler(request, _answer(service, header))
+                handler(request, self._later(service, header))
+
+    def _later(self, service: Service, header: Any) -> Answer:
+        """Return what puts the answer of a request aside."""
+
+        def send(success: bool, message: str) -> None:
+            self._waiting.append(partial(_send, service, header, success, message))
+
+        return send
+
+    def answer(self, now: Nanoseconds) -> None:
+        """Send an answer that waits, when it is time, steady clock, [ns]."""
+        if self._waiting and now >= self._answer_due:
+            self._answer_due = now + PACE
+            self._waiting.popleft()()
+
+    def flush(self) -> None:
+        """Send all answers, where no cycle can be held up."""
+        while self._waiting:
+            self._waiting.popleft()()
 
     def owe(self, answer: Answer, now: Nanoseconds) -> str:
         """Remember an answer until its `Reply` comes; return the request's id."""
@@ -83,12 +113,9 @@ class HeldServices:
             self._owed.pop(request).answer(False, "no answer in time; read the status")
 
 
-def _answer(service: Service, header: Any) -> Answer:
-    def send(success: bool, message: str) -> None:
-        response = service.srv_type.Response()
-        response.success = success
-        if hasattr(response, "message"):
-            response.message = message
-        service.send_response(response, header)
-
-    return send
+def _send(service: Service, header: Any, success: bool, message: str) -> None:
+    response = service.srv_type.Response()
+    response.success = success
+    if hasattr(response, "message"):
+        response.message = message
+    service.send_response(response, header)

@@ -316,15 +316,19 @@ class Session:
     def before_tick(self, due: Nanoseconds) -> None:
         """Take service requests, and what was heard since the last cycle."""
         try:
-            self._services.poll()
             self._polled.poll(max(due, time.monotonic_ns() + self.configuration.timing.period // POLLING_SHARE))
         except Exception as error:
             self.fail("polling", error)
+        try:
+            self._services.poll()
+        except Exception as error:
+            self.fail("polling services", error)
 
     def spare(self, now: Nanoseconds) -> None:
         """Do one slice of what can wait."""
         try:
             self._services.expire(now)
+            self._services.answer(now)
             if not (self._graph.slice(now) or self.enactor.slice(now) or self._paint(now)):
                 self._files.slice(now)
         except Exception as error:
