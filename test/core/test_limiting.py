@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import judge_envelope, judge_output
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from judges import judge_envelope, judge_output
 from rig import HOME, Rig, panda, upright
 
 from safety_supervisor.core.limiting import LEAST

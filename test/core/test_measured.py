@@ -185,6 +185,22 @@ def test_speeds_are_told_apart_where_a_driver_tells_none_and_receipts_jitter() -
 
 
 @pytest.mark.requirement("SR-029")
+@pytest.mark.redteam(31)
+@pytest.mark.parametrize("lead", [2_000 * MS, 3_600_000 * MS])
+def test_a_dead_driver_whose_clock_leads_becomes_stale_as_well(lead: int) -> None:
+    measured = make()
+    for i in range(100):  # its last message, repeated; the stamp still lies in the future
+        measured.update(states(i * 4 * MS + MS, HOME, stamp=lead))
+    assert measured.stale(101 * MS) == ""
+    assert measured.stale(400 * MS) == NAMES[0]
+    # Its clock is set right: order begins anew with the first true stamp.
+    measured.update(states(404 * MS, HOME, stamp=403 * MS))
+    assert measured.stale(404 * MS) == ""
+    measured.update(states(408 * MS, HOME, stamp=402 * MS))
+    assert measured.stale(504 * MS + 1) == NAMES[0], "and then holds"
+
+
+@pytest.mark.requirement("SR-029")
 def test_an_age_counts_from_the_receipt() -> None:
     measured = make()
     measured.update(states(50 * MS, HOME, received=20 * MS))
