@@ -74,7 +74,7 @@ class FullLoop(Loop):
             getattr(self.ticks, kind).append(getattr(self.tick_clock, kind)[-1])
 
 
-def _blend(start: NDArray[np.float64], goal: NDArray[np.float64], speed: float) -> NDArray[np.float64]:
+def blend(start: NDArray[np.float64], goal: NDArray[np.float64], speed: float) -> NDArray[np.float64]:
     """Set-points at 250 Hz from rest to rest: 35 u^4 - 84 u^5 + 70 u^6 - 20 u^7, peak 2.1875 of the mean speed."""
     way = goal - start
     count = int(2.1875 * np.abs(way).max() / speed / 0.004)
@@ -91,13 +91,13 @@ def _pick_and_place(n: int) -> tuple[FullLoop, int]:
         queries[0] += 1
         return distances(q)
 
-    for q in _blend(HOME, PICK, 1.0):
+    for q in blend(HOME, PICK, 1.0):
         loop.send(q)
     loop.decisions, loop.ticks, loop.prepare_clock = Stopwatch(), Stopwatch(), Stopwatch()
     loop.verifier.scene.distances = counted  # type: ignore[method-assign]
     while len(loop.decisions.cpu) < n:
         for start, goal in ((PICK, PLACE), (PLACE, PICK)):
-            for q in _blend(start, goal, 2.0):
+            for q in blend(start, goal, 2.0):
                 loop.send(q)
     if loop.supervisor.state != "AUTO/MOVING":
         raise RuntimeError(f"the benchmark's motion was refused: {loop.supervisor.state}")
@@ -106,7 +106,7 @@ def _pick_and_place(n: int) -> tuple[FullLoop, int]:
 
 def _at_the_margin(n: int) -> tuple[FullLoop, int]:
     loop = FullLoop()
-    for q in _blend(HOME, LOW, 0.5):
+    for q in blend(HOME, LOW, 0.5):
         loop.send(q)
     loop.run(300)
     loop.decisions, loop.ticks = Stopwatch(), Stopwatch()
@@ -114,14 +114,14 @@ def _at_the_margin(n: int) -> tuple[FullLoop, int]:
     while len(loop.decisions.cpu) < n:
         start = np.array(loop.robot)
         goal = LOW + [0.35 if start[0] < 0 else -0.35, 0.025, 0, 0, 0, 0, 0]
-        for q in _blend(start, goal, 0.8):
+        for q in blend(start, goal, 0.8):
             loop.send(q)
             if loop.supervisor.state != "AUTO/MOVING":
                 refused += 1
                 break
         loop.run(150)  # past the time in which what is streamed on is excused
         back = np.array(loop.robot)
-        for q in _blend(back, np.array([back[0], *LOW[1:]]), 0.3):
+        for q in blend(back, np.array([back[0], *LOW[1:]]), 0.3):
             loop.send(q)
         loop.run(50)
     if not refused:
