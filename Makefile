@@ -46,11 +46,11 @@ unit: setup ## pytest: unit, property, ROS and simulation tests; make unit ARGS=
 bench: setup ## measure: make bench ARGS="--json"
 	@$(BIN)/python -m bench $(ARGS)
 
-bench-compare: setup ## the same beside pink and mink, which it installs into .compare/ first
+bench-compare: setup ## decisions beside pink and mink, which it installs into .compare/ first
 	@test .compare/mink -nt bench/requirements-compare.txt || { rm -rf .compare && .venv/bin/uv --no-config --system-certs \
 		--quiet pip install --python $(BIN)/python --no-deps --require-hashes --target .compare \
 		-r bench/requirements-compare.txt && touch .compare/mink; }
-	@$(BIN)/python -m bench --only decision.full compare $(ARGS)
+	@$(BIN)/python -m bench --only decision.full decision.margin trajectory startup compare $(ARGS)
 
 lock: setup ## resolve the lock files again: make lock ARGS="--upgrade"
 	scripts/lock.sh $(ARGS)

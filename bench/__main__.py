@@ -5,13 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
 import sys
 from pathlib import Path
-
-# One BLAS thread, as in the node: set before numpy is loaded.
-for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
 
 MODULES = {
     "decision": ("decision.joints", "cycle.joints", "measured.", "trajectory.", "startup."),

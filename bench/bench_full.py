@@ -48,9 +48,9 @@ def configuration() -> Configuration:
 class FullLoop(Loop):
     """Streams a motion and notes what each decision takes."""
 
-    def __init__(self) -> None:
-        """Bring the robot into AUTO."""
-        super().__init__(configuration())
+    def __init__(self, other: Configuration | None = None, home: NDArray[np.float64] = HOME) -> None:
+        """Bring the robot into AUTO; the Panda in its fuller cell unless another configuration is given."""
+        super().__init__(other or configuration(), home)
         self.verifier = self.supervisor._verifier
         self.decisions, self.ticks = Stopwatch(), Stopwatch()
         self._verify = self.verifier.verify
