@@ -186,7 +186,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few samples: to see that it runs, not to quote")
     parser.add_argument("--out", type=Path, default=PICTURE, metavar="PNG")
     arguments = parser.parse_args()
-    n, times = (600, 2) if arguments.quick else (5000, 15)
+    n, times = (600, 2) if arguments.quick else (2000, 7)
     found: dict[str, list[dict[str, float]]] = {}
     found["pairs"] = [decisions(with_spheres(count), n) for count in SPHERES]
     found["joints"] = [decisions(side_by_side(count), n) for count in ARMS]

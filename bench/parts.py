@@ -1,8 +1,8 @@
 """Where the time of a decision goes: `python -m bench.parts` prints a table of its parts, in us of CPU.
 
 Each part is measured in a run of its own, so that no stopwatch times another one. Two ways: in the loop, which is the
-motion of `decision.full.panda` with all that the supervisor does besides; and `alone`, the same steps verified one after
-the other and nothing else, which finds code and data in the caches. `calls` are those in a decision.
+motion of `decision.full.panda` with all that the supervisor does besides; and `alone`, the same steps verified one
+after the other and nothing else, which finds code and data in the caches. `calls` are those in a decision.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def main() -> int:
     """Measure and print Markdown."""
     parser = argparse.ArgumentParser(prog="python -m bench.parts", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few samples: to see that it runs, not to quote")
-    n = 600 if parser.parse_args().quick else 5000
+    n = 600 if parser.parse_args().quick else 3000
     print(f"n = {n} decisions a part\n")
     print("| part | calls | median | p99 | mean of all decisions | alone: median | p99 |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
