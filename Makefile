@@ -7,7 +7,7 @@ BIN := .venv/bin
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup demo test lint types rooms docs check-docs unit launch-test bench lock clean
+.PHONY: help setup demo test lint types rooms docs check-docs unit launch-test bench bench-compare lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -46,9 +46,15 @@ unit: setup ## pytest: unit, property, ROS and simulation tests; make unit ARGS=
 bench: setup ## measure: make bench ARGS="--json"
 	@$(BIN)/python -m bench $(ARGS)
 
+bench-compare: setup ## decisions beside pink and mink, which it installs into .compare/ first
+	@test .compare/mink -nt bench/requirements-compare.txt || { rm -rf .compare && .venv/bin/uv --no-config --system-certs \
+		--quiet pip install --python $(BIN)/python --no-deps --require-hashes --target .compare \
+		-r bench/requirements-compare.txt && touch .compare/mink; }
+	@$(BIN)/python -m bench --only decision.full decision.margin trajectory startup compare $(ARGS)
+
 lock: setup ## resolve the lock files again: make lock ARGS="--upgrade"
 	scripts/lock.sh $(ARGS)
 
 clean: ## remove .venv and everything that was built or cached
-	rm -rf .venv build install log *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .compare build install log *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,17 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
 import sys
 from pathlib import Path
 
-# One BLAS thread, as in the node: set before numpy is loaded.
-for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
-
 MODULES = {
     "decision": ("decision.joints", "cycle.joints", "measured.", "trajectory.", "startup."),
-    "full": ("decision.full", "decision.margin", "cycle.full"),
+    "full": ("decision.full", "decision.margin", "decision.limited", "cycle.full", "prepare.full"),
+    "compare": ("compare.",),
     "people": ("people.",),
     "log": ("log.",),
     "relay": ("relay.",),
@@ -50,10 +46,10 @@ def main() -> int:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="[us], CPU of the measured thread, wall")
+    table = Table(title="times in us: CPU of the measured thread, wall")
     for column in ("name", "n", "CPU median", "p99", "p99.9", "max", "wall median", "p99", "p99.9", "max", "remarks"):
         table.add_column(column, justify="left" if column in ("name", "remarks") else "right")
-    known = {"name", "robot", "joints", "pairs", "n", "cpu_us", "wall_us"}
+    known = {"name", "robot", "joints", "pairs", "n", "cpu_us", "wall_us", "checks"}
     for row in rows:
         times = [
             "" if row[kind] is None else f"{row[kind][share]:.1f}"
@@ -62,7 +58,13 @@ def main() -> int:
         ]
         remarks = ", ".join(f"{key} {value}" for key, value in row.items() if key not in known)
         table.add_row(row["name"], str(row["n"]), *times, remarks)
-    Console(width=170).print(table)
+    console = Console(width=170)
+    console.print(table)
+    said: set[str] = set()
+    for row in rows:
+        if row.get("checks", "") not in said | {""}:
+            console.print(f"{row['name']} checks: {row['checks']}", highlight=False)
+            said.add(row["checks"])
     return 0
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.boot_script import BootScript
@@ -35,14 +36,14 @@ START_BY = 10_000_000_000
 class Loop:
     """A supervisor with an ideal robot, cycle by cycle."""
 
-    def __init__(self, configuration: Configuration | None = None) -> None:
+    def __init__(self, configuration: Configuration | None = None, home: NDArray[np.float64] = HOME) -> None:
         """Bring it into AUTO; with the shipped configuration unless another one is given."""
         configuration = configuration or load_config(CONFIGURATION)
         self.supervisor = Supervisor(configuration)
         self.names = configuration.robot.joints
         self.period = configuration.timing.period
         self.now = 1_000_000_000
-        self.robot = tuple(HOME.tolist())
+        self.robot = tuple(home.tolist())
         self.stream_clock, self.tick_clock, self.state_clock = Stopwatch(), Stopwatch(), Stopwatch()
         self.prepare_clock = Stopwatch()
         self.script = BootScript(configuration, "bench")
@@ -94,7 +95,7 @@ def _stream_rows(n: int) -> list[Row]:
     ]
 
 
-def _trajectory(loop: Loop, count: int, duration: float) -> TrajectoryCommand:
+def trajectory(loop: Loop, count: int, duration: float) -> TrajectoryCommand:
     """A quintic out and back, `count` points."""
     s = np.linspace(0.0, 1.0, count + 1)[1:, None]
     w = 2.0 * np.pi / duration
@@ -133,7 +134,7 @@ def _trajectory_rows(n: int) -> list[Row]:
     with NoGarbageCollection():
         for _ in range(n):
             intake, slices = Stopwatch(), Stopwatch()
-            intake.call(loop.supervisor.handle, _trajectory(loop, 200, 5.0))
+            intake.call(loop.supervisor.handle, trajectory(loop, 200, 5.0))
             loop.tick_clock = slices
             before = len(slices.wall)
             while loop.supervisor.state != "AUTO/MOVING":

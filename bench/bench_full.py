@@ -50,9 +50,14 @@ def configuration() -> Configuration:
 class FullLoop(Loop):
     """Streams a motion and notes what each decision takes."""
 
-    def __init__(self, limiting: LimitingSettings | None = None) -> None:
-        """Bring the robot into AUTO."""
-        super().__init__(replace(configuration(), limiting=limiting))
+    def __init__(
+        self,
+        other: Configuration | None = None,
+        home: NDArray[np.float64] = HOME,
+        limiting: LimitingSettings | None = None,
+    ) -> None:
+        """Bring the robot into AUTO; the Panda in its fuller cell unless another configuration is given."""
+        super().__init__(replace(other or configuration(), limiting=limiting), home)
         self.verifier = self.supervisor._verifier
         self.decisions, self.ticks = Stopwatch(), Stopwatch()
         self._verifying = Stopwatch()
@@ -80,7 +85,7 @@ class FullLoop(Loop):
             getattr(self.ticks, kind).append(getattr(self.tick_clock, kind)[-1])
 
 
-def _blend(start: NDArray[np.float64], goal: NDArray[np.float64], speed: float) -> NDArray[np.float64]:
+def blend(start: NDArray[np.float64], goal: NDArray[np.float64], speed: float) -> NDArray[np.float64]:
     """Set-points at 250 Hz from rest to rest: 35 u^4 - 84 u^5 + 70 u^6 - 20 u^7, peak 2.1875 of the mean speed."""
     way = goal - start
     count = int(2.1875 * np.abs(way).max() / speed / 0.004)
@@ -97,13 +102,13 @@ def _pick_and_place(n: int) -> tuple[FullLoop, int]:
         queries[0] += 1
         return distances(q)
 
-    for q in _blend(HOME, PICK, 1.0):
+    for q in blend(HOME, PICK, 1.0):
         loop.send(q)
     loop.decisions, loop.ticks, loop.prepare_clock = Stopwatch(), Stopwatch(), Stopwatch()
     loop.verifier.scene.distances = counted  # type: ignore[method-assign]
     while len(loop.decisions.cpu) < n:
         for start, goal in ((PICK, PLACE), (PLACE, PICK)):
-            for q in _blend(start, goal, 2.0):
+            for q in blend(start, goal, 2.0):
                 loop.send(q)
     if loop.supervisor.state != "AUTO/MOVING":
         raise RuntimeError(f"the benchmark's motion was refused: {loop.supervisor.state}")
@@ -112,7 +117,7 @@ def _pick_and_place(n: int) -> tuple[FullLoop, int]:
 
 def _at_the_margin(n: int) -> tuple[FullLoop, int]:
     loop = FullLoop()
-    for q in _blend(HOME, LOW, 0.5):
+    for q in blend(HOME, LOW, 0.5):
         loop.send(q)
     loop.run(300)
     loop.decisions, loop.ticks = Stopwatch(), Stopwatch()
@@ -120,14 +125,14 @@ def _at_the_margin(n: int) -> tuple[FullLoop, int]:
     while len(loop.decisions.cpu) < n:
         start = np.array(loop.robot)
         goal = LOW + [0.35 if start[0] < 0 else -0.35, 0.025, 0, 0, 0, 0, 0]
-        for q in _blend(start, goal, 0.8):
+        for q in blend(start, goal, 0.8):
             loop.send(q)
             if loop.supervisor.state != "AUTO/MOVING":
                 refused += 1
                 break
         loop.run(150)  # past the time in which what is streamed on is excused
         back = np.array(loop.robot)
-        for q in _blend(back, np.array([back[0], *LOW[1:]]), 0.3):
+        for q in blend(back, np.array([back[0], *LOW[1:]]), 0.3):
             loop.send(q)
         loop.run(50)
     if not refused:
@@ -136,9 +141,9 @@ def _at_the_margin(n: int) -> tuple[FullLoop, int]:
 
 
 def _limited(n: int) -> tuple[FullLoop, Stopwatch]:
-    loop = FullLoop(LimitingSettings(("planner",), 500_000_000))
+    loop = FullLoop(limiting=LimitingSettings(("planner",), 500_000_000))
     (lane,) = loop.supervisor._motion.lanes.values()
-    for q in _blend(HOME, LOW, 0.5):
+    for q in blend(HOME, LOW, 0.5):
         loop.send(q)
     loop.run(300)
     slower = Stopwatch()
@@ -147,7 +152,7 @@ def _limited(n: int) -> tuple[FullLoop, Stopwatch]:
         high = np.array([start[0], *LOW[1:]]) - [0, 0.15, 0, 0, 0, 0, 0]
         low = high + [0.3 if start[0] < 0 else -0.3, 0.3, 0, 0, 0, 0, 0]
         for goal, speed in ((high, 0.5), (low, 1.2)):
-            for q in _blend(np.array(loop.robot), goal, speed):
+            for q in blend(np.array(loop.robot), goal, speed):
                 loop.send(q)
                 if lane.pace is None or not lane.pace.full:
                     slower.cpu.append(loop.decisions.cpu[-1])

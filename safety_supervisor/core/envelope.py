@@ -80,8 +80,9 @@ class JointEnvelope:
         Returns:
             None when every difference keeps its limit, else the worst violation. NaN never passes.
         """
-        differences = np.abs(self._differences.dot(window))
-        if (differences <= self._window_bounds).all():
+        differences = self._differences.dot(window)
+        np.abs(differences, out=differences)
+        if np.count_nonzero(differences <= self._window_bounds) == differences.size:  # quicker than all()
             return None
         return self._worst(differences.reshape(3, self._rows, -1).max(axis=1))
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.units import Nanoseconds, Vector, seconds
+from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
+
+_TURNED_AND_MOVED: Final = np.repeat(np.eye(2), [9, 3], axis=0)
+"""Adds up the squares of a placement's rotation and of its translation, shape (12, 2)."""
 
 
 class FrameSpeed:
@@ -25,13 +29,13 @@ class FrameSpeed:
         """
         self._model = model
         self._dt = seconds(period)
-        self._rows = rows
         chosen = np.arange(len(model.frame_names)) if rows is None else rows
+        self._numbers = model.frame_numbers[chosen]
         self._links = tuple(model.frame_names[row] for row in chosen)
         self._radius = model.frame_radius[chosen] * math.sqrt(0.5)
         self.reach: Vector = model.frame_reach[chosen].max(axis=0)
         """No point that counts moves farther than reach @ |dq|, shape (n,)."""
-        self._last: tuple[bytes, NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._last: tuple[bytes, Matrix] | None = None
 
     def exceeds(self, before: Vector, after: Vector, limit: float, rule: str) -> Violation | None:
         """Check a straight step between two poses, shape (n,), against a speed, [m/s]."""
@@ -57,18 +61,14 @@ class FrameSpeed:
         """
         key = before.tobytes()
         if self._last is not None and self._last[0] == key:
-            _, centres, rotations = self._last
+            start = self._last[1]
         else:
-            centres, rotations = self._place(before)
-        moved, turned = self._place(after)
-        self._last = after.tobytes(), moved, turned
-        moved = moved - centres
-        turned = turned - rotations
-        way: Vector = np.sqrt(np.einsum("ij,ij->i", moved, moved))
-        way += self._radius * np.sqrt(np.einsum("ij,ij->i", turned, turned))
+            start = self._model.placements(before, self._numbers)
+        end = self._model.placements(after, self._numbers)
+        self._last = after.tobytes(), end
+        change = end - start
+        change *= change
+        sizes = np.sqrt(change.dot(_TURNED_AND_MOVED))
+        way: Vector = self._radius * sizes[:, 0]
+        way += sizes[:, 1]
         return way
-
-    def _place(self, q: Vector) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Centres, shape (rows, 3), and rotations, shape (rows, 9), at a pose."""
-        centres, rotations = self._model.frame_positions(q), self._model.frame_rotations().reshape(-1, 9)
-        return (centres, rotations) if self._rows is None else (centres[self._rows], rotations[self._rows])

@@ -89,7 +89,8 @@ class RobotModel:
         self.frame_names: tuple[str, ...] = tuple(link for link, _ in named)
         self.frame_radius: Vector = np.array([radius for _, radius in named])
         self._frames = np.array(frames, dtype=np.intp)
-        self._translations, self._rotations = self._view_placements()
+        self._frames.setflags(write=False)
+        self._translations, self._rotations, self._placements = self._view_placements()
         self.carrier = Reach(self._model, self.joints, self._follow, self._described)
         reach = [
             self.carrier.of_ball(frame.parentJoint, np.array(frame.placement.translation), radius)
@@ -170,6 +171,25 @@ class RobotModel:
         return rotations
 
     @property
+    def frame_numbers(self) -> NDArray[np.intp]:
+        """Pinocchio's number of each point's frame, shape (m,)."""
+        return self._frames
+
+    def placements(self, q: Vector, numbers: NDArray[np.intp]) -> Matrix:
+        """Compute how frames lie in the world: one copy instead of those of `frame_positions` and `frame_rotations`.
+
+        Args:
+            q: joint positions, shape (n,), [rad] or [m], configuration order.
+            numbers: some of `frame_numbers`, shape (k,).
+
+        Returns:
+            Shape (k, 12): the columns of the rotation, the translation [m]; a new array. Not finite where q is not.
+        """
+        pin.framesForwardKinematics(self._model, self._data, self.configure(q))
+        placed: Matrix = self._placements[numbers]
+        return placed
+
+    @property
     def kinematics(self) -> Any:
         """Pinocchio's model of the joints that move; not to be changed."""
         return self._model
@@ -243,8 +263,8 @@ class RobotModel:
             return None, np.zeros(3)
         return np.array(frame.placement.rotation), np.array(frame.placement.translation)
 
-    def _view_placements(self) -> tuple[Matrix, NDArray[np.float64]]:
-        """Return translations and rotations of all frame placements as views, so that one copy reads them all.
+    def _view_placements(self) -> tuple[Matrix, NDArray[np.float64], Matrix]:
+        """Return translations, rotations and both of all frame placements as views, so that one copy reads them all.
 
         Reading them one by one costs twenty times the kinematics. The views live as long as `_data`, which is never
         resized.
@@ -253,6 +273,7 @@ class RobotModel:
         try:
             translations = strided_view([placement.translation for placement in placements])
             rotations = strided_view([placement.rotation for placement in placements])
+            both = strided_view([placement.rotation for placement in placements], run=12)
         except StrideError as error:
             raise RobotModelError((f"this build of Pinocchio keeps frame placements {error}",)) from error
         pin.framesForwardKinematics(self._model, self._data, pin.neutral(self._model))
@@ -261,7 +282,10 @@ class RobotModel:
             for name, view in (("translation", translations), ("rotation", rotations))
         ):
             raise RobotModelError(("this build of Pinocchio does not keep frame placements in one array",))
-        return translations, rotations
+        slow = [[*np.array(placement.rotation).T.ravel(), *placement.translation] for placement in self._data.oMf]
+        if not np.array_equal(both, slow):
+            raise RobotModelError(("this build of Pinocchio does not keep translations just after rotations",))
+        return translations, rotations, both
 
 
 def _refuse_far_offsets(model: Any) -> None:

@@ -31,16 +31,19 @@ class _Memory:
         }
 
 
-def strided_view(fields: Sequence[NDArray[np.float64]], offset: int = 0, scalar: bool = False) -> NDArray[np.float64]:
+def strided_view(
+    fields: Sequence[NDArray[np.float64]], offset: int = 0, scalar: bool = False, run: int = 0
+) -> NDArray[np.float64]:
     """Return one view of a field of many objects.
 
     Args:
         fields: views of the field, one an object, in the objects' order; each of the same shape and strides.
         offset: bytes from the field to what is wanted.
         scalar: whether that is one double rather than an array like the field.
+        run: whether that is so many doubles one after the other.
 
     Returns:
-        Shape (len(fields), *shape of the field), or (len(fields),) for scalars; read-only.
+        Shape (len(fields), *shape of the field), (len(fields),) for scalars, or (len(fields), run); read-only.
 
     Raises:
         StrideError: when the objects do not lie in one array.
@@ -52,5 +55,7 @@ def strided_view(fields: Sequence[NDArray[np.float64]], offset: int = 0, scalar:
     stride = steps.pop()
     if steps or len(alike) != 1 or stride < first.nbytes or stride % 8 != 0:
         raise StrideError("not in one array")
-    shape, strides = ((), ()) if scalar else (first.shape, first.strides)
+    if 8 * run > stride:
+        raise StrideError("too near to each other")
+    shape, strides = ((), ()) if scalar else ((run,), (8,)) if run else (first.shape, first.strides)
     return np.asarray(_Memory(addresses[0] + offset, (len(fields), *shape), (stride, *strides)))

@@ -101,7 +101,7 @@ class Clearance:
         whole = np.abs(first - self._first)
         whole += way
         whole += np.abs(last - self._last)
-        return bool((self._reach.dot(whole) < self._both).all())
+        return bool(np.count_nonzero(self._reach.dot(whole) < self._both) == len(self._both))  # quicker than all()
 
     def rooms(self, q: Vector) -> Vector | Violation:
         """Ask a pose, shape (n,): the room of every pair, shape (P,), [m]; a violation when a result is not finite."""

@@ -93,7 +93,7 @@ class CollisionCheck:
             return None
         end = stop.end
         way = np.abs(q - before)
-        way += stop.travel
+        way += stop.travel_to(end)
         self._last_end, self._end, self._passed = self._end, end, None
         if clearance.quick(way, before, end):
             self._passed = before, q, way
