@@ -67,7 +67,9 @@ class Agent(Node):
         """Send the set-points that are due: one each period, evenly, and a few at once if we were late."""
         now = time.monotonic()
         if not self.stream_from:
-            if self.state != "AUTO/HOLDING" or now < self.resume_at or any(self.commanded.velocities):
+            # What is sent before somebody listens is lost, and those behind it would be a jump.
+            heard = self.commands.get_subscription_count() > 0
+            if not heard or self.state != "AUTO/HOLDING" or now < self.resume_at or any(self.commanded.velocities):
                 return
             self.stream_from, self.begun, self.sent = list(self.commanded.positions), now, 0
         due = int((now - self.begun) / PERIOD) - self.sent

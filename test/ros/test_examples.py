@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ros_rig import REPOSITORY, Client, Process, Rig, merge
+from ros_rig import REPOSITORY, SIMULATED_ESTOP, Client, Process, Rig, merge
 
 LATE = {"E_LATE", "E_OVERRUN"}
 ENVELOPE = {"E_POSITION_LIMIT", "E_VELOCITY_LIMIT", "E_ACCELERATION_LIMIT", "E_JERK_LIMIT"}
@@ -129,3 +129,17 @@ def test_the_controller_ends_in_the_stop_when_the_supervisor_dies(rig: Rig) -> N
     rig.kill(supervisor)
     there = client.wait_rest()
     assert 0.05 < abs(there[0]) < 0.45
+
+
+@pytest.mark.requirement("SR-019")
+def test_the_stand_in_for_the_e_stop_is_heard_and_lets_a_person_arm(rig: Rig) -> None:
+    rig.example("controller.py")
+    rig.supervisor(robot=changes()["robot"], estop=SIMULATED_ESTOP)
+    rig.example("estop.py")
+    client = Client(rig.domain, "watcher", estop=False)
+    try:
+        client.wait_state("LOCKED", timeout=60.0)
+        client.wait_for(lambda: "E_ESTOP" not in client.status["active_causes"], "the release")
+        arm(rig, client)
+    finally:
+        client.close()
