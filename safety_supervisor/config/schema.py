@@ -236,7 +236,11 @@ class TimingKeys(Section):
 
     period: float = key("control period; 0.004 and more where SCHED_FIFO is not permitted", "s", ge=0.001, le=0.02)
     overrun: float = key(
-        "a cycle later than this is a stop; the reaction time of the verified stop covers it", "s", ge=0.001, le=0.05
+        "a cycle later than this is a stop, as is more than this missed within a second (with the horizon a tenth of it); "
+        "the reaction time of the verified stop covers it",
+        "s",
+        ge=0.001,
+        le=0.05,
     )
     overruns_per_hour: int = key("this many overruns within an hour are a FAULT", "", 3, ge=1, le=3)
     joint_state_timeout: float = key("a joint whose state is older stops the robot", "s", ge=0.005, le=0.5)

@@ -1,8 +1,8 @@
 """Late cycles: one that is later than the verified stop covers, or so many smaller ones that they add up.
 
-A controller that is sent single set-points holds each for as long as the next one is late: what it adds by that is
-bounded here by the periods that may be missed within a second. With the horizon it runs on along the kept stop, and
-motion is merely delayed.
+A controller that is sent single set-points holds each for as long as the next one is late: a velocity that is held adds
+to the way. So what may be missed within a second is no more than what one cycle may be late. With the horizon the
+controller runs on along the kept stop, and motion goes on from there: more may be missed, but not any number.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from safety_supervisor.core.settings import Configuration, OutputType
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, seconds
 
 _HOUR: Final = 3600 * NS_PER_S
-MOST_HELD: Final = 3
-"""Periods that may be missed within a second where the controller holds its last set-point."""
 SHARE_BRIDGED: Final = 10
 """One in so many periods may be missed where it runs on along the kept stop."""
 
@@ -29,7 +27,8 @@ class Lateness:
         timing = configuration.timing
         self._period, self._allowed, self._per_hour = timing.period, timing.overrun, timing.overruns_per_hour
         bridged = configuration.output.type is OutputType.JOINT_TRAJECTORY_HORIZON
-        self._most = max(MOST_HELD, NS_PER_S // timing.period // SHARE_BRIDGED) if bridged else MOST_HELD
+        at_once = timing.overrun // timing.period
+        self._most = max(at_once, NS_PER_S // timing.period // SHARE_BRIDGED) if bridged else at_once
         self._missed: deque[tuple[Nanoseconds, int]] = deque()
         self._overruns: deque[Nanoseconds] = deque(maxlen=timing.overruns_per_hour)
         self._seen = (0.0, 0.0)

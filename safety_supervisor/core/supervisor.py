@@ -82,6 +82,7 @@ class Supervisor:
         self._told = (-1, -1)
         self._last_tick = 0
         self._unprepared = False
+        self._failed: Exception | None = None
         self._replies: list[Reply] = []
         self._ramp = StopRamp(configuration)
         self._course = Course(configuration, self._state, self._motion, self._inputs, self._ramp)
@@ -128,6 +129,9 @@ class Supervisor:
         """
         try:
             self.prepare()
+            failed, self._failed = self._failed, None
+            if failed is not None:
+                raise failed
             effects = self._handlers[type(event)](event)
             # What is reported depends on the state, the conditions and the cycle; most events touch none of them.
             told = (self._state.epoch, self._inputs.conditions.version)
@@ -146,7 +150,10 @@ class Supervisor:
         """
         if self._unprepared:
             self._unprepared = False
-            self._verifier.prepare()
+            try:
+                self._verifier.prepare()
+            except Exception as error:
+                self._failed = error  # the next event fails by it, whoever prepared
 
     # --- the cycle ----------------------------------------------------------------------------------------------
 

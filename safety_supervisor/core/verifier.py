@@ -102,7 +102,10 @@ class Verifier:
         self._collision.prepare()
 
     def double(self) -> Verifier:
-        """Return a verifier of the same robot, scene and people for steps on trial: what it learns is its own."""
+        """Return a verifier of the same robot, scene and people for steps on trial, with a memory of poses of its own.
+
+        Speed zones and people are asked as ever, and remember what they proved: that is right for every step.
+        """
         double = copy.copy(self)
         double._collision = CollisionCheck(self.scene, trial=True)
         return double

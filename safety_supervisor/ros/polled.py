@@ -1,10 +1,10 @@
 """Subscriptions that are read once a cycle, and never by the executor.
 
-What arrives takes effect in the next control cycle in any case, so it is taken just before that. What stops the robot
-is taken first and whole; of the rest as much as there is time for, one full queue a topic at most, and what is left
-comes first the next time. A flood on any topic, of messages however slow to read, therefore costs the control cycle no
-more than one message's reading, and can neither delay a stop nor starve another topic (REDTEAM 25, 52). An idle topic
-costs 2 us.
+What arrives takes effect in the next control cycle in any case, so it is taken just before that. Requests to
+stop, hold-to-run and e-stop are taken first and whole; of the rest as much as there is time for, one full queue a topic
+at most; the topic at which time ended comes last the next time. So a flood costs the control cycle no more than that
+time and the reading of one message, and can neither delay a stop nor starve another topic (REDTEAM 25, 52). An idle
+topic costs 2 us.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class PolledSubscriptions:
             subscription: to poll.
             heard: takes what came.
             depth: messages that its queue holds, and that are taken at a time at most.
-            urgent: whether it can stop the robot: it comes first, and is read whole.
+            urgent: whether it is there to stop the robot: it comes first, and is read whole.
             latched: whether what was said before counts; it is said once.
         """
         polled = _Polled(subscription, heard, depth, latched)

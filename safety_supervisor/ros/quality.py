@@ -172,7 +172,7 @@ class Endpoints:
             source: source whose input this is; a publisher that does not fit prevents arming.
             required: whether that is so without a source too.
             watch: whether an incompatible publisher is worth telling.
-            urgent: whether it can stop the robot.
+            urgent: whether it is there to stop the robot.
             liveliness: takes changes of liveliness.
         """
         name = self._node.resolve_topic_name(topic)

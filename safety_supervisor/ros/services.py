@@ -5,7 +5,8 @@ transition waits for the stop that runs before it, so these services are kept ou
 and polled in the pause before each tick: 3 us each, and their number a cycle is bounded.
 
 An answer that its client can not hear takes 1 ms, or 100 without config/fastdds.xml. So no request is answered at once:
-answers are sent in spare time, few a second, and of too many the oldest are dropped, never the requests.
+answers are sent behind a cycle, 50 a second at most, and of too many the oldest are dropped. Of each service one
+request is taken a cycle; the middleware keeps ten that wait.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from rclpy.service import Service
@@ -45,7 +45,7 @@ class HeldServices:
         """Nothing is served yet."""
         self._handlers: dict[Service, Callable[[Any, Answer], None]] = {}
         self._owed: dict[str, _Owed] = {}
-        self._waiting: deque[Callable[[], None]] = deque(maxlen=MOST_ANSWERS)
+        self._waiting: deque[tuple[Service, Any, bool, str]] = deque(maxlen=MOST_ANSWERS)
         self._answer_due: Nanoseconds = 0
         self._number = 0
 
@@ -59,7 +59,10 @@ class HeldServices:
         self._handlers[service] = handler
 
     def forget(self, service: Service) -> None:
-        """Stop polling a service."""
+        """Stop polling a service that is about to be destroyed; what it has to answer is answered first."""
+        for waiting in [one for one in self._waiting if one[0] is service]:
+            self._waiting.remove(waiting)
+            _send(*waiting)
         self._handlers.pop(service, None)
 
     def hides(self, service: Service) -> bool:
@@ -78,7 +81,7 @@ class HeldServices:
         """Return what puts the answer of a request aside."""
 
         def send(success: bool, message: str) -> None:
-            self._waiting.append(partial(_send, service, header, success, message))
+            self._waiting.append((service, header, success, message))
 
         return send
 
@@ -86,12 +89,12 @@ class HeldServices:
         """Send an answer that waits, when it is time, steady clock, [ns]."""
         if self._waiting and now >= self._answer_due:
             self._answer_due = now + PACE
-            self._waiting.popleft()()
+            _send(*self._waiting.popleft())
 
     def flush(self) -> None:
         """Send all answers, where no cycle can be held up."""
         while self._waiting:
-            self._waiting.popleft()()
+            _send(*self._waiting.popleft())
 
     def owe(self, answer: Answer, now: Nanoseconds) -> str:
         """Remember an answer until its `Reply` comes; return the request's id."""

@@ -241,7 +241,7 @@ def test_a_set_point_that_is_itself_too_lively_is_refused(rigs: Callable[..., Ri
     assert not rig.decisions("LIMIT")
     # A jerk that only the step itself shows.
     rig = rigs(limited()).auto()
-    Agent(rig, lambda t: ramp(0.5)(t) + (0.004 if t >= 0.5 else 0.0)).run(1.0)
+    assert Agent(rig, lambda t: ramp(0.5)(t) + (0.004 if t >= 0.5 else 0.0)).run(1.0).ended
     assert {d.code for d in rig.decisions("STOP")} | {d.code for d in rig.decisions("REJECT")} <= {
         "E_ACCELERATION_LIMIT", "E_JERK_LIMIT", "E_VELOCITY_LIMIT",
     }  # fmt: skip

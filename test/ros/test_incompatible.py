@@ -349,7 +349,6 @@ def test_an_onlooker_on_the_motor_topic_is_shown_and_blocks_nothing(
 
 
 @pytest.mark.redteam(52)
-@pytest.mark.requirement("SR-031")
 def test_a_client_that_can_hear_no_answer_holds_up_no_cycle(
     client: Client, supervisor: Process, guest: Callable[[str], Client]
 ) -> None:

@@ -158,7 +158,6 @@ class Several:
 
 
 @pytest.mark.redteam(52)
-@pytest.mark.requirement("SR-031")
 def test_what_stops_is_read_first_and_whole_and_nothing_else_longer_than_there_is_time(pair: Pair) -> None:
     topics = Several(pair.node, 0.02, ("stop", "estop"), ("slow", "other", "third"))
     topics.say("slow", "other", "third", "stop", "estop")

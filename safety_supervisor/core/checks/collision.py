@@ -56,8 +56,8 @@ class CollisionCheck:
     def prepare(self) -> None:
         """Ask now what the next steps would have to ask, if the motion goes on as it does.
 
-        A proof is as good between any two poses whose rooms are known: those where the next step will begin, and where
-        a stop some steps from now will end. What comes of another motion is asked when it comes.
+        A proof is as good between any two poses whose rooms are known: those where the next step, and the stop after
+        it, will end. What comes of another motion is asked when it comes.
         """
         if self._passed is None:
             return
