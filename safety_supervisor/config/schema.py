@@ -236,7 +236,7 @@ class TimingKeys(Section):
 
     period: float = key("control period; 0.004 and more where SCHED_FIFO is not permitted", "s", ge=0.001, le=0.02)
     overrun: float = key(
-        "a cycle later than this is a stop, as is more than this missed within a second (with the horizon a tenth of it); "
+        "a cycle later than this is a stop, as is more than this missed within a second (a tenth with the horizon); "
         "the reaction time of the verified stop covers it",
         "s",
         ge=0.001,
