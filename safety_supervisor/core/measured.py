@@ -60,6 +60,10 @@ class MeasuredState:
         self.tracking_error = 0.0
         """Largest tracking error relative to its bound; 1 is the bound."""
 
+    def meet(self, scene: Scene) -> None:
+        """Judge the workspace in another scene from now on: the robot carries something else."""
+        self._scene, self._room = scene, None
+
     # --- what arrives
 
     def update(self, event: JointStates) -> tuple[Code, ...]:

@@ -71,6 +71,7 @@ class Reporting:
         motion: Motion | None,
         tracking_error: float,
         people: str,
+        tool: tuple[str, float],
     ) -> list[Effect]:
         """Report the status on every change and at 10 Hz.
 
@@ -81,6 +82,7 @@ class Reporting:
             motion: None while the robot was not measured yet.
             tracking_error: relative to its bound.
             people: what is known of people in the cell.
+            tool: what the robot carries, and its mass, [kg].
         """
         state = self._state
         key = (state.state, state.cause, state.epoch, self._conditions.version)
@@ -110,5 +112,7 @@ class Reporting:
                 distance_to_limit=0.0 if motion is None else motion.distance_to_limit(),
                 tracking_error=tracking_error,
                 people=people,
+                tool=tool[0],
+                tool_mass=tool[1],
             )
         ]

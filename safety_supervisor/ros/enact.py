@@ -90,6 +90,7 @@ class Enactor:
         self._newest: Status | None = None
         self._unshown = False
         self._told = ""
+        self._carried = None if configuration.tools else ""
         self._status_due = 0
         self._diagnostics_due = 0
         self._waiting: deque[Decision] = deque()
@@ -149,6 +150,9 @@ class Enactor:
                     self._log.info(words)
                 else:
                     self._log.warning(words)
+            if status.tool != self._carried:
+                self._carried = status.tool
+                self._log.info(f"tool: {status.tool or 'none'}, {status.tool_mass:g} kg: see that the robot carries it")
             self._unshown = False
             self._status_due = now + STATUS_PERIOD
             message = self._write(status)

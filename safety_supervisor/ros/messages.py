@@ -89,6 +89,8 @@ class StatusWriter:
         put("distance_to_limit", _number(status.distance_to_limit))
         put("tracking_error", _number(status.tracking_error))
         put("people", escape(status.people))
+        put("tool", status.tool)
+        put("tool_mass", _number(status.tool_mass))
         for key, value in extra:
             put(key, value)
         return self.message
@@ -111,6 +113,7 @@ def decision_message(decision: Decision, clock: int) -> DiagnosticArray:
         ("margin", _number(decision.margin)),
         ("count", str(decision.count)),
         ("pose", " ".join(map(_number, decision.pose))),
+        ("tool", decision.tool),
     )
     status = DiagnosticStatus(
         level=_LEVELS.get(decision.verdict, DiagnosticStatus.ERROR),
