@@ -152,7 +152,8 @@ class Enactor:
                     self._log.warning(words)
             if status.tool != self._carried:
                 self._carried = status.tool
-                self._log.info(f"tool: {status.tool or 'none'}, {status.tool_mass:g} kg: see that the robot carries it")
+                carried = f"{status.tool}, {status.tool_mass:g} kg" if status.tool else "none"
+                self._log.info(f"tool: {carried}: see that this is what the robot carries")
             self._unshown = False
             self._status_due = now + STATUS_PERIOD
             message = self._write(status)

@@ -307,6 +307,9 @@ def test_people_are_kept_from_the_tool(rigs: Rigs, cell: Configuration) -> None:
         rig = rigs(watched)
         Perception(rig, standing((0.85, 0.0, -0.1))).auto()
         assert rig.act("tool", tool).ok
+        check = rig.supervisor._verifier.separation
+        assert check is not None
+        assert not check._sent, "set-points that were proven with another tool are forgotten"
         rig.seconds(0.1)
         causes[tool] = rig.status.cause
     assert causes == {"": "", ROD: "E_SEPARATION"}
@@ -317,6 +320,7 @@ def test_limited_streams_slow_down_before_the_tool_is_near(rigs: Rigs, cell: Con
     rig = rigs(limited).auto()
     assert rig.act("tool", ROD).ok
     rig.clear()
+    assert rig.supervisor._motion._limiter._double.scene is rig.supervisor._verifier.scene
     sweep(rig, HOME, LOW, 2.0)
     assert {d.code for d in rig.decisions("LIMIT")} == {"E_WORKSPACE"}
     scene = rig.supervisor._verifier.outfits[ROD].scene

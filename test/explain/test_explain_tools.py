@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from recorded_boot import HOME
 from test_explain import call, explain, refused
-from two_tools import write_two_tools
+from two_tools import TOOLS, write_two_tools
 from typer.testing import CliRunner
 
 from safety_supervisor import Supervisor, cli, load_config
 from safety_supervisor.boot_script import BootScript
-from safety_supervisor.core.types import Decision, Effect, Event, OperatorAct, TrajectoryCommand
+from safety_supervisor.core.types import Decision, Effect, Event, OperatorAct, ToolChange, TrajectoryCommand
 from safety_supervisor.evidence.feed import EventFeed, describe_boot
 
 ROD = "gripper_with_rod"
@@ -23,9 +23,14 @@ ROD = "gripper_with_rod"
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Decision]:
-    """A rod is attached, a trajectory into the table refused, the rod taken off: configuration, log, the refusal."""
+    """A rod is attached, a trajectory into the table refused, the rod taken off, and a pole refused that touches.
+
+    Configuration, log, and the refusal of the trajectory.
+    """
     directory = tmp_path_factory.mktemp("carried")
-    file = write_two_tools(directory)
+    pole = {"capsule": {"start": [0.0, 0.0, 0.1], "end": [0.0, 0.0, 0.62], "radius": 0.02}}
+    long = {"link": "panda_hand", "volumes": [pole], "mass": 0.5, "centre": [0.0, 0.0, 0.4]}
+    file = write_two_tools(directory, own=("pole",), tools=TOOLS | {"pole": long})
     configuration = load_config(file)
     supervisor, script = Supervisor(configuration), BootScript(configuration, "ada")
     feed = EventFeed(directory / "log", describe_boot(configuration, "ada", "ada"))
@@ -39,6 +44,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Decision]
         events.append(script.measure(now, robot))
         if cycle in (115, 210):
             events.append(OperatorAct(now, "tool", "ada", ROD if cycle == 115 else "", -1, f"tool.{cycle}"))
+        if cycle == 215:
+            events.append(ToolChange(now, "planner", "pole"))
         if cycle == 120:
             events.append(script.reset(now))
         if cycle == 130:
@@ -59,7 +66,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Decision]
         feed.flush()
     assert feed.close(30.0)
     (path,) = (directory / "log").glob("*.events")
-    (decision,) = [effect for effect in told if isinstance(effect, Decision) and effect.verdict == "REJECT"]
+    (decision,) = [effect for effect in told if isinstance(effect, Decision) and effect.code == "E_WORKSPACE"]
     return file, path, decision
 
 
@@ -70,20 +77,24 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 def test_from_the_log_with_the_tool_of_that_moment(log: tuple[Path, Path, Decision], tmp_path: Path) -> None:
     _, path, decision = log
-    found = explain("--log", str(path))
+    line = str(next(row["line"] for row in rows(path) if row["code"] == "E_WORKSPACE"))
+    found = explain("--log", str(path), "--line", line)
     assert (found["tool"], found["joint"], found["rule"]) == (ROD, "panda_hand", "zones.table")
     assert found["nearest"]["distance"] == pytest.approx(decision.value, abs=1e-9)
     assert not found["notes"]
-    assert ROD in call("--log", str(path), "--out", str(tmp_path / "why.png")).output
+    assert ROD in call("--log", str(path), "--line", line, "--out", str(tmp_path / "why.png")).output
     lines = [row for row in rows(path) if row["what"] == "PASS"]
     assert [row["detail"] for row in lines] == ["tool: none", f"tool: {ROD}, 0.6 kg", "tool: none"]
     assert explain("--log", str(path), "--line", str(lines[1]["line"]))["tool"] == ""
     assert explain("--log", str(path), "--line", str(lines[2]["line"]))["tool"] == ROD, "until then"
+    last = explain("--log", str(path))
+    assert (last["code"], last["tool"]) == ("E_TOOL", "pole"), "it is drawn with what it was refused with"
+    assert last["nearest"]["distance"] == pytest.approx(last["value"], abs=1e-9)
 
 
 def test_from_a_decision_alone(log: tuple[Path, Path, Decision]) -> None:
     file, path, decision = log
-    (row,) = [row for row in rows(path) if row["what"] == "REJECT"]
+    (row,) = [row for row in rows(path) if row["code"] == "E_WORKSPACE"]
     found = explain(str(file), "--decision", json.dumps(row))
     assert found["tool"] == ROD
     assert found["nearest"]["distance"] == pytest.approx(decision.value, abs=1e-9)
