@@ -208,4 +208,7 @@ def configuration(_root: Path) -> str:
         if name == "robot":
             for named, (inner, _) in schema.NAMED_SECTIONS.items():
                 parts += _section(f"{named}.NAME", inner, 2)
+        if name == "geometry":
+            for named, (inner, _) in schema.OPTIONAL_NAMED.items():
+                parts += _section(f"{named}.NAME", inner, 2)
     return "\n".join(parts)

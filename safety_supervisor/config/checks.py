@@ -8,6 +8,7 @@ from safety_supervisor.config.geometry_checks import check_geometry, check_zones
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
 from safety_supervisor.config.sections import Sections, twice
+from safety_supervisor.config.tool_checks import check_tools
 
 
 def check_all(sections: Sections, problems: Problems) -> None:
@@ -23,6 +24,7 @@ def check_all(sections: Sections, problems: Problems) -> None:
     _check_separation(sections, problems)
     _check_people(sections, problems)
     _check_limiting(sections, problems)
+    check_tools(sections, problems)
 
 
 def _check_sources(sections: Sections, problems: Problems) -> None:

@@ -45,13 +45,15 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         path: the configuration file.
     """
     robot = _there(sections.robot)
+    tools = {name: _tool(name, keys) for name, keys in sections.tools.items()}
+    mounted = None if robot.tool is None else tools[robot.tool]
     output, operators, estop = _there(sections.output), _there(sections.operators), _there(sections.estop)
     evidence = _there(sections.evidence)
     return settings.Configuration(
         robot=_robot(robot, _there(sections.urdf), urdf_text),
         sources=tuple(_source(name, keys) for name, keys in sections.sources.items()),
         envelope=_envelope(robot.joints, _there(sections.envelope)),
-        geometry=_geometry(_there(sections.geometry)),
+        geometry=_geometry(_there(sections.geometry), mounted),
         zones=tuple(_zone(name, keys) for name, keys in sections.zones.items()),
         timing=_timing(_there(sections.timing)),
         tracking=_tracking(robot.joints, _there(sections.tracking)),
@@ -74,6 +76,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         path=str(path),
         separation=None if sections.separation is None else _separation(sections.separation),
         limiting=None if sections.limiting is None else _limiting(sections.limiting),
+        tools=tools,
     )
 
 
@@ -97,6 +100,7 @@ def _robot(keys: schema.RobotKeys, urdf: Urdf, text: str) -> settings.RobotSetti
             settings.StatePublisher(publisher.node, tuple(publisher.joints)) for publisher in keys.joint_states
         ),
         start=None if keys.start is None else tuple(keys.start[joint] for joint in keys.joints),
+        tool=keys.tool or "",
     )
 
 
@@ -122,6 +126,7 @@ def _source(name: str, keys: schema.SourceKeys) -> settings.SourceSettings:
         refusals=keys.refusals,
         refusal_window=nanoseconds(keys.refusal_window),
         liveliness_lease=None if keys.liveliness_lease is None else nanoseconds(keys.liveliness_lease),
+        tools=frozenset(keys.tools),
     )
 
 
@@ -161,12 +166,25 @@ def _limiting(keys: schema.LimitingKeys) -> settings.LimitingSettings:
     return settings.LimitingSettings(sources=tuple(keys.sources), behind=nanoseconds(keys.behind))
 
 
-def _geometry(keys: schema.GeometryKeys) -> settings.GeometrySettings:
+def _tool(name: str, keys: schema.ToolKeys) -> settings.ToolSettings:
+    x, y, z = keys.centre
+    return settings.ToolSettings(
+        name=name,
+        link=keys.link,
+        volumes=tuple(_bounded(shape) for shape in keys.volumes),
+        left_out=frozenset(link for pair in keys.left_out for link in pair.links) - {keys.link},
+        mass=keys.mass,
+        centre=(x, y, z),
+    )
+
+
+def _geometry(keys: schema.GeometryKeys, tool: settings.ToolSettings | None) -> settings.GeometrySettings:
     volumes = {link: tuple(_bounded(shape) for shape in shapes) for link, shapes in keys.volumes.items()}
     return settings.GeometrySettings(
         volumes=volumes,
         left_out=frozenset(frozenset(pair.links) for pair in keys.left_out),
         margin=keys.margin,
+        tool=tool,
     )
 
 

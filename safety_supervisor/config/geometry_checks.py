@@ -33,19 +33,14 @@ def check_geometry(sections: Sections, problems: Problems) -> None:
             problems.add(path, Code.FRAME, f"the URDF has no link {link}")
         if not 1 <= len(shapes) <= 16:
             problems.add(path, Code.VOLUME, f"has {len(shapes)} shapes; allowed: 1 to 16")
-        for index, shape in enumerate(shapes):
-            _check_shape(f"{path}[{index}]", shape, problems)
-            if shape.half_space is not None:
-                problems.add(
-                    f"{path}[{index}]", Code.VOLUME, "is a half-space, which no link fills", "Use another kind."
-                )
+        check_volumes(path, shapes, problems)
     if urdf is not None and not problems.at("geometry.volumes"):
         for link in sorted(urdf.bodies - set(geometry.volumes)):
             message = f"{link} has a shape in the URDF and no volume; 1 to 16 are needed"
             problems.add("geometry.volumes", Code.VOLUME, message)
         _check_tools(geometry, sections, problems)
     _check_points(geometry, urdf, problems)
-    _check_left_out(geometry, sections, problems)
+    check_left_out("geometry", geometry.left_out, sections, problems)
 
 
 def _check_tools(geometry: schema.GeometryKeys, sections: Sections, problems: Problems) -> None:
@@ -87,10 +82,19 @@ def _check_reason(path: str, reason: str, problems: Problems) -> None:
         problems.add(path, Code.VOLUME, f"has {length} characters besides spaces; {_SHORTEST_REASON} are needed")
 
 
-def _check_left_out(geometry: schema.GeometryKeys, sections: Sections, problems: Problems) -> None:
+def check_volumes(path: str, shapes: list[ShapeKeys], problems: Problems) -> None:
+    """Check the shapes that hold a link or a tool."""
+    for index, shape in enumerate(shapes):
+        _check_shape(f"{path}[{index}]", shape, problems)
+        if shape.half_space is not None:
+            problems.add(f"{path}[{index}]", Code.VOLUME, "is a half-space, which no link fills", "Use another kind.")
+
+
+def check_left_out(section: str, pairs: list[schema.LeftOutKeys], sections: Sections, problems: Problems) -> None:
+    """Check pairs of links that nothing keeps apart."""
     seen: set[frozenset[str]] = set()
-    for index, pair in enumerate(geometry.left_out):
-        path = f"geometry.left_out[{index}]"
+    for index, pair in enumerate(pairs):
+        path = f"{section}.left_out[{index}]"
         links = frozenset(pair.links)
         if len(links) == 1:
             problems.add(f"{path}.links", Code.VOLUME, "names one link twice")

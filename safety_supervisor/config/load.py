@@ -122,7 +122,7 @@ def _validate_envelope(raw: Any, problems: Problems) -> schema.EnvelopeKeys | No
 def _validate_all(raw: dict[str, Any], problems: Problems) -> Sections:
     """Validate every section by itself, so that one bad section hides no error of another."""
     sections = Sections()
-    known = [*schema.SECTIONS, *schema.OPTIONAL, *schema.NAMED_SECTIONS]
+    known = [*schema.SECTIONS, *schema.OPTIONAL, *schema.NAMED_SECTIONS, *schema.OPTIONAL_NAMED]
     for name in raw:
         if name in schema.NOT_ENFORCED:
             problems.add(name, Code.NOT_ENFORCED, "is a section that this version does not enforce")
@@ -140,8 +140,10 @@ def _validate_all(raw: dict[str, Any], problems: Problems) -> Sections:
     for name, model in schema.OPTIONAL.items():
         if raw.get(name) is not None:
             setattr(sections, name, validate(model, raw[name], (name,), problems))
-    for name, (model, least) in schema.NAMED_SECTIONS.items():
+    for name, (model, least) in (schema.NAMED_SECTIONS | schema.OPTIONAL_NAMED).items():
         entries = raw.get(name)
+        if name in schema.OPTIONAL_NAMED and entries is None:
+            continue
         if name not in raw:
             problems.add(name, Code.MISSING, "is missing", "" if least else f"Write {name}: {{}} for none.")
         elif not isinstance(entries, dict):

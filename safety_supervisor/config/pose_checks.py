@@ -23,21 +23,36 @@ TRIED: Final = 256
 
 
 def check_poses(configuration: Configuration, problems: Problems) -> None:
-    """Look for a pose that is clear, or judge the one that is declared."""
+    """Look for a pose that is clear, or judge the one that is declared; for tools that come later, look for one."""
+    scene = _build(configuration, problems)
+    if scene is not None and not scene.empty:
+        if configuration.robot.start is not None:
+            _judge(scene, np.array(configuration.robot.start), problems)
+        else:
+            _look(scene, configuration, problems)
+    for name in configuration.tools:
+        later = None if name == configuration.robot.tool else _build(configuration.with_tool(name), problems)
+        if later is not None and not later.empty:
+            found = Problems()
+            _look(later, configuration, found)
+            for problem in found.found:
+                if problem.path != "geometry.volumes":  # which says nothing of the tool
+                    problems.add(f"tools.{name}.volumes", Code.POSE, f"{problem.path}: {problem.message}")
+
+
+def _build(configuration: Configuration, problems: Problems) -> Scene | None:
     try:
-        model = RobotModel(configuration.robot, configuration.geometry.volumes)
+        model = RobotModel(configuration.robot, configuration.geometry.bodies)
         zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
-        scene = Scene(model, configuration.geometry, zones, configuration.tracking.path_error)
+        return Scene(model, configuration.geometry, zones, configuration.tracking.path_error)
     except RobotModelError as error:
         for problem in error.problems:
             problems.add("robot.urdf", Code.URDF, problem)
-        return
-    if scene.empty:
-        return
-    start = configuration.robot.start
-    if start is not None:
-        _judge(scene, np.array(start), problems)
-        return
+        return None
+
+
+def _look(scene: Scene, configuration: Configuration, problems: Problems) -> None:
+    """Look for poses at which every rule is kept."""
     poses = _spread(configuration)
     rooms = np.array([scene.distances(q) for q in poses]) - scene.margins - RESERVE
     rules = np.array([pair.rule for pair in scene.pairs])

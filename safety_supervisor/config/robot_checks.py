@@ -9,6 +9,7 @@ from safety_supervisor.config.sections import Sections, twice
 from safety_supervisor.config.urdf import Urdf, UrdfJoint
 
 COMMANDABLE = ("revolute", "prismatic", "continuous")
+_ROUNDING = 1e-9
 
 
 def check_robot(robot: schema.RobotKeys, sections: Sections, problems: Problems) -> None:
@@ -20,6 +21,7 @@ def check_robot(robot: schema.RobotKeys, sections: Sections, problems: Problems)
     if sections.urdf is not None:
         _check_joints(robot, sections.urdf, problems)
         _check_locked(robot, sections.urdf, problems)
+        _check_followers(robot, sections, sections.urdf, problems)
 
 
 def _check_joints(robot: schema.RobotKeys, urdf: Urdf, problems: Problems) -> None:
@@ -64,16 +66,29 @@ def _check_locked(robot: schema.RobotKeys, urdf: Urdf, problems: Problems) -> No
     for joint in urdf.joints.values():
         if joint.kind == "fixed" or joint.name in robot.joints or joint.name in robot.locked_joints:
             continue
-        if joint.mimics in robot.joints:
-            problems.add(
-                "robot.joints", Code.NOT_ENFORCED, f"{joint.name} mimics the commanded joint {joint.mimics}",
-                "This version holds mimic joints of locked joints only.",
-            )  # fmt: skip
-        elif joint.mimics not in robot.locked_joints:
+        if joint.mimics not in robot.joints and joint.mimics not in robot.locked_joints:
             problems.add(
                 "robot.locked_joints", Code.JOINT, f"{shown(joint.name)} of the URDF is neither commanded nor locked",
                 "Say where it stands, or command it.",
             )  # fmt: skip
+
+
+def _check_followers(robot: schema.RobotKeys, sections: Sections, urdf: Urdf, problems: Problems) -> None:
+    """Check that a commanded joint carries those that mimic it no farther, and no faster, than they may go."""
+    if sections.envelope is None:
+        return
+    for joint in urdf.joints.values():
+        if joint.mimics not in robot.joints or joint.mimics not in sections.envelope.joints:
+            continue
+        path, limits = f"envelope.joints.{joint.mimics}", sections.envelope.joints[joint.mimics]
+        ends = [joint.multiplier * end + joint.offset for end in (limits.lower, limits.upper)]
+        if not (joint.lower <= min(ends) + _ROUNDING and max(ends) - _ROUNDING <= joint.upper):
+            message = f"carries {joint.name}, which mimics it, from {min(ends):g} to {max(ends):g}"
+            problems.add(path, Code.LOOSER, f"{message}; the URDF allows {joint.lower:g} to {joint.upper:g}")
+        fastest = abs(joint.multiplier) * limits.velocity
+        if fastest > joint.velocity:
+            message = f"carries {joint.name}, which mimics it, at {fastest:g}; the URDF allows {joint.velocity:g}"
+            problems.add(f"{path}.velocity", Code.LOOSER, message)
 
 
 def _check_groups(robot: schema.RobotKeys, problems: Problems) -> None:

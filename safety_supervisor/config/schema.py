@@ -42,6 +42,16 @@ class RobotKeys(Section):
         "rad or m",
         {},
     )
+    tool: Name | None = key(
+        "tool of `tools` that is mounted at every start, whatever was carried before; null: none", "", None
+    )
+    payload: float | None = key(
+        "heaviest mass that a tool may have, what it holds included; mandatory with `tools`",
+        "kg",
+        None,
+        gt=0.0,
+        le=1000.0,
+    )
     start: dict[UrdfName, float] | None = key(
         "a pose that is inside every zone and clear of everything, to prove that there is one", "rad or m", None
     )
@@ -59,6 +69,9 @@ class SourceKeys(Section):
     commands: list[Literal["position", "velocity", "trajectory"]] = key("what it may send", min_length=1, max_length=3)
     array_commands: Literal["position", "velocity"] | None = key(
         "what the arrays of `~/sources/NAME/commands` hold, one of `commands`; null: there is no such topic", "", None
+    )
+    tools: list[Name] = key(
+        "tools of `tools` that it may take and put down itself, such as what it grasps", "", [], max_length=50
     )
     period: float = key("declared time between two streamed set-points", "s", ge=0.001, le=0.2)
     playout_periods: int = key(
@@ -163,6 +176,22 @@ class GeometryKeys(Section):
     )
     left_out: list[LeftOutKeys] = key("other pairs of links that nothing keeps apart", "", [], max_length=500)
     margin: float = key("distance to keep between any two bodies of the robot", "m", ge=0.0, le=0.5)
+
+
+class ToolKeys(Section):
+    """What a link may carry: a tool, or a tool with what it holds. One at a time counts; none is what `geometry` says.
+
+    It is kept apart from the cell, from people and from every link that moves against it, neighbours included, by
+    `geometry.margin`; what `geometry.left_out` says of the link says nothing of the tool.
+    """
+
+    link: UrdfName = key("the link that carries it")
+    volumes: list[ShapeKeys] = key("the shapes that hold it together, in the link's frame", min_length=1, max_length=16)
+    left_out: list[LeftOutKeys] = key(
+        "pairs of its link and another one, which nothing keeps the tool apart from", "", [], max_length=200
+    )
+    mass: float = key("its mass; told in the status, and no heavier than `robot.payload`", "kg", ge=0.0, le=1000.0)
+    centre: Point = key("its centre of mass, in the link's frame; for people, nothing computes with it yet", "m")
 
 
 class ZoneKeys(Section):
@@ -361,10 +390,8 @@ OPTIONAL: dict[str, type[Section]] = {"separation": SeparationKeys, "limiting": 
 NAMED_SECTIONS: dict[str, tuple[type[Section], int]] = {"sources": (SourceKeys, 1), "zones": (ZoneKeys, 0)}
 """Sections of named entries, with the least number of entries."""
 
-NOT_ENFORCED = frozenset(
-    {
-        "balance", "policy", "panel",
-        "robot.tool", "robot.payload", "envelope.tool", "output.power_off",
-    }
-)  # fmt: skip
+OPTIONAL_NAMED: dict[str, tuple[type[Section], int]] = {"tools": (ToolKeys, 0)}
+"""Such sections that may be left out, or null."""
+
+NOT_ENFORCED = frozenset({"balance", "policy", "panel", "envelope.tool", "output.power_off"})
 """Keys of INTERFACES.md that a later version enforces; until then no file may claim them."""

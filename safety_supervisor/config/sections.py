@@ -18,6 +18,7 @@ class Sections:
     geometry: schema.GeometryKeys | None = None
     envelope: schema.EnvelopeKeys | None = None
     zones: dict[str, schema.ZoneKeys] = field(default_factory=dict)
+    tools: dict[str, schema.ToolKeys] = field(default_factory=dict)
     separation: schema.SeparationKeys | None = None
     limiting: schema.LimitingKeys | None = None
     timing: schema.TimingKeys | None = None

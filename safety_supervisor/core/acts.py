@@ -71,3 +71,8 @@ def judge_recover(state: State, active: tuple[Code, ...], rests: bool) -> ActRef
     if not {Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE} & set(active):
         return ActRefusal(Code.ACT_STATE, "the robot is inside all limits: reset and start instead")
     return _at_rest(rests)
+
+
+def judge_tool(state: State, rests: bool) -> ActRefusal | None:
+    """Change of the tool: where nothing moves and nothing waits to move."""
+    return _in_state(state, State.LOCKED, State.READY, State.AUTO_HOLDING) or _at_rest(rests)

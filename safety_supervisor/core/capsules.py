@@ -35,7 +35,7 @@ def wrap(shape: BoundedShape) -> Capsule:
 
 
 class LinkCapsules:
-    """Capsules around all links that commanded joints move; a link without volume is the point at its origin.
+    """Capsules around all links that commanded joints move, and the tool; a link without volume is its origin, a point.
 
     Attributes:
         links: link of each capsule, M of them.
@@ -52,7 +52,9 @@ class LinkCapsules:
             joint = frame.parentJoint
             if joint == 0:
                 continue
-            for shape in geometry.volumes.get(frame.name, (Sphere((0.0, 0.0, 0.0), 0.0),)):
+            own = geometry.volumes.get(frame.name, (Sphere((0.0, 0.0, 0.0), 0.0),))
+            carried = geometry.tool.volumes if geometry.tool is not None and geometry.tool.link == frame.name else ()
+            for shape in (*own, *carried):
                 capsule = wrap(shape)
                 ends = [
                     model.carrier.of_ball(joint, frame.placement.act(np.array(end)), 0.0)

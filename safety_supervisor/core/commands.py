@@ -43,6 +43,7 @@ class Ruling:
         count: commands that it stands for.
         repeated: whether it is an earlier ruling, given again to the same idempotency key.
         foldable: whether its sender waits for no answer of its own, so that equal ones may be told as one.
+        detail: one sentence for people, of a PASS that needs one.
     """
 
     source: str
@@ -54,6 +55,7 @@ class Ruling:
     count: int = 1
     repeated: bool = False
     foldable: bool = False
+    detail: str = ""
 
 
 class Commands:
@@ -202,6 +204,16 @@ class Commands:
         return None
 
     # --- standing
+
+    @property
+    def verifying(self) -> bool:
+        """Whether a trajectory is being verified."""
+        return bool(self._jobs)
+
+    def standing(self, source: str) -> Violation | None:
+        """Say why a source may not act now, apart from priorities."""
+        session = self.sessions.get(source)
+        return Violation(Code.UNKNOWN_SOURCE, "source") if session is None else self._standing(session)
 
     def purge(self) -> tuple[Ruling, ...]:
         """Discard everything that waits (SR-013): one ruling for each trajectory under verification."""

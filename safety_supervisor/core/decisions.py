@@ -35,7 +35,7 @@ class DecisionLog:
         """Report a ruling on a command; a folded one gives nothing now, and its count later."""
         violation = ruling.violation
         if violation is None:
-            detail = "the earlier result of this key" if ruling.repeated else ""
+            detail = "the earlier result of this key" if ruling.repeated else ruling.detail
             return [_decision(now, ruling.source, ruling.command, ruling.verdict, ruling.code, detail=detail)]
         if ruling.verdict != "LIMIT" and (not ruling.foldable or violation.code not in _FOLDED):
             return [_of_violation(now, ruling.source, ruling.command, ruling.verdict, violation, ruling.count)]
@@ -124,4 +124,5 @@ def _of_violation(
         violation.detail or violation.code.cause,
         count,
         violation.pose,
+        violation.tool,
     )

@@ -58,6 +58,7 @@ class Code(str, Enum):
     NOT_MOVING_STATE = "E_NOT_MOVING_STATE", "The supervisor's state permits no motion.", "Follow `next_step` of the status."
     SOURCE_KIND = "E_SOURCE_KIND", "The present mode permits only sources of another kind.", "In MANUAL a person moves the robot, in AUTO an agent or a person."
     PRIORITY = "E_PRIORITY", "A source of higher or equal priority moves this joint group.", "Wait until it has ended."
+    TOOL_SOURCE = "E_TOOL_SOURCE", "The source may not take or put down this tool.", "Let a person do it, or add the tool to `sources.NAME.tools`."
     SOURCE_NOT_ALIVE = "E_SOURCE_NOT_ALIVE", "The trajectory's publisher is not known to be alive.", "Offer the liveliness lease that the configuration names."
     SOURCE_ENDPOINTS = "E_SOURCE_ENDPOINTS", "The source's inputs have more than one publisher.", "Stop the second publisher, then reset."
     QUARANTINED = "E_QUARANTINED", "The source was quarantined after too many refused commands.", "Find the reason; a reset lifts it."
@@ -127,6 +128,9 @@ class Code(str, Enum):
     ACT_EPOCH = "E_ACT_EPOCH", "The situation changed since the person looked.", "Look again and repeat the act."
     ACT_STANDSTILL = "E_ACT_STANDSTILL", "The robot is not at standstill.", "Wait until it rests."
     ACT_MODE = "E_ACT_MODE", "The mode is unknown, not selected by the key, or needs an enabling switch of high integrity.", "Select the mode at the key."
+    TOOL = "E_TOOL", "With the new tool the robot would be nearer to something than it may be: the commanded or the measured pose is not clear.", "Move the robot clear with the tool that counts now, then change it."
+    TOOL_UNKNOWN = "E_TOOL_UNKNOWN", "No tool of that name is configured.", "Add it to `tools`, with its volumes."
+    TOOL_BUSY = "E_TOOL_BUSY", "A trajectory is being verified with the tool that counts now.", "Wait for its decision, or stop the robot first."
     ACT_INPUT = "E_ACT_INPUT", "A required input was never received; the message names it.", "Start the driver or the device."
     # fmt: on
 
@@ -147,6 +151,7 @@ class Violation:
         limit: what was allowed, SI units.
         detail: one sentence for people, plain text.
         pose: joint positions at which bodies were found too near, shape (n,), [rad]; empty where it is no such rule.
+        tool: what the robot carried at that pose; empty for nothing.
     """
 
     code: Code
@@ -156,3 +161,4 @@ class Violation:
     joint: str = ""
     detail: str = ""
     pose: tuple[float, ...] = ()
+    tool: str = ""

@@ -60,6 +60,10 @@ class MeasuredState:
         self.tracking_error = 0.0
         """Largest tracking error relative to its bound; 1 is the bound."""
 
+    def meet(self, scene: Scene) -> None:
+        """Judge the workspace in another scene from now on: the robot carries something else."""
+        self._scene, self._room = scene, None
+
     # --- what arrives
 
     def update(self, event: JointStates) -> tuple[Code, ...]:
@@ -201,6 +205,13 @@ class MeasuredState:
     def held(self) -> bool:
         """Whether a standstill is monitored."""
         return self._held_at is not None
+
+    def monitor(self, standstill: bool, now: Nanoseconds) -> None:
+        """Monitor a standstill from its first moment on, while there is one."""
+        if not standstill:
+            self.release_hold()
+        elif not self.held and not self.missing() and not self.stale(now):
+            self.hold_here()
 
     def hold_here(self) -> None:
         """Monitor standstill from the present measured pose."""

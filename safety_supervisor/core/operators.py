@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from safety_supervisor.core.acts import ActRefusal, judge_recover, judge_reset, judge_start
+from safety_supervisor.core.acts import ActRefusal, judge_recover, judge_reset, judge_start, judge_tool
 from safety_supervisor.core.causes import by_hardness
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.inputs import Inputs
@@ -49,6 +49,8 @@ class Operators:
                 return judge_start(state, active, still, event.target, self._inputs.estop_word)
             case "recover":
                 return judge_recover(state, active, rests)
+            case "tool":
+                return judge_tool(state, rests)
             case "mode":
                 return None
             case "maintainer":

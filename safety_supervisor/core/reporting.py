@@ -72,6 +72,7 @@ class Reporting:
         tracking_error: float,
         people: str,
         unmeasured: str,
+        tool: tuple[str, float],
     ) -> list[Effect]:
         """Report the status on every change and at 10 Hz.
 
@@ -83,6 +84,7 @@ class Reporting:
             tracking_error: relative to its bound.
             people: what is known of people in the cell.
             unmeasured: a joint that was never measured, or not of late; empty for none.
+            tool: what the robot carries, and its mass, [kg].
         """
         state = self._state
         key = (state.state, state.cause, state.epoch, self._conditions.version)
@@ -113,6 +115,8 @@ class Reporting:
                 tracking_error=tracking_error,
                 people=people,
                 unmeasured=unmeasured,
+                tool=tool[0],
+                tool_mass=tool[1],
             )
         ]
 

@@ -56,7 +56,7 @@ class Pair(NamedTuple):
 
     Attributes:
         code: of the violation.
-        rule: `geometry.self` or `zones.NAME`.
+        rule: `geometry.self`, `tools.NAME` (the tool and another link) or `zones.NAME`.
         links: the link, or both links.
         margin: distance that the configuration asks for, [m].
     """
@@ -68,12 +68,13 @@ class Pair(NamedTuple):
 
 
 class _Volume(NamedTuple):
-    """A body of a link: its link, the model's joint that moves it, and its number in the geometry model."""
+    """A body of a link: its link, the joint that moves it, its number in the geometry model, and whether a tool's."""
 
     link: str
     joint: int
     body: int
     shape: BoundedShape
+    tool: bool = False
 
 
 class Scene:
@@ -83,7 +84,8 @@ class Scene:
         pairs: P of them.
         reach: shape (P, n), [m/rad] or [m/m]: when the joints move by dq, pair p approaches by at most reach[p] @ |dq|.
         bodies: numbers of each pair's bodies, shape (P, 2): first the volumes of all links, in the order of the
-            settings, then points and zones.
+            settings, then those of the tool, then points and zones.
+        tool: name of the tool that is part of it, empty for none.
         margins: distance that each pair keeps, shape (P,), [m]: its own margin, and what a joint that is `path_error`
             beside its commanded path can take from it.
     """
@@ -101,7 +103,7 @@ class Scene:
 
         Args:
             model: kinematics.
-            geometry: volumes of the links; none: links do not keep each other apart.
+            geometry: volumes of the links and of the tool; none: links do not keep each other apart.
             zones: that links must not touch.
             path_error: how far a joint may be beside its commanded path, [rad], or shape (n,).
             between_links: whether the links must not touch each other.
@@ -115,13 +117,15 @@ class Scene:
         self._data: Any = model.kinematics.createData()
         frames = [frame for frame in model.kinematics.frames if frame.type == pin.FrameType.BODY]
         self._frames = {frame.name: (frame.parentJoint, frame.placement) for frame in frames}
+        self.tool = geometry.tool.name if geometry.tool is not None else ""
         unknown = sorted(
-            {link for links in (geometry.volumes, *(zone.links for zone in zones)) for link in links}
-            - set(self._frames)
+            {link for links in (geometry.bodies, *(zone.links for zone in zones)) for link in links} - set(self._frames)
         )
         if unknown:
             raise RobotModelError(tuple(f"{link!r} is not a link of the URDF" for link in unknown))
         volumes = [self._add(link, shape) for link, shapes in geometry.volumes.items() for shape in shapes]
+        if geometry.tool is not None:
+            volumes += [self._add(geometry.tool.link, shape, tool=True) for shape in geometry.tool.volumes]
         points = [
             self._add(link, _ORIGIN)
             for link, (joint, _) in self._frames.items()
@@ -131,7 +135,8 @@ class Scene:
         for number, first in enumerate(volumes if between_links else ()):
             for second in volumes[number + 1 :]:
                 if self._may_not_touch(first, second, geometry):
-                    pair = Pair(Code.SELF_COLLISION, "geometry.self", (first.link, second.link), geometry.margin)
+                    rule = f"tools.{self.tool}" if second.tool else "geometry.self"
+                    pair = Pair(Code.SELF_COLLISION, rule, (first.link, second.link), geometry.margin)
                     found.append((pair, self._approach(first, second), (first.body, second.body)))
         for zone in zones:
             moving = [v for v in volumes + points if v.joint != 0 and (not zone.links or v.link in zone.links)]
@@ -242,11 +247,11 @@ class Scene:
             if not never_touches(distance_of(*both), reach, pair.margin + float(reach @ error) + RESERVE, lower, upper)
         ]
 
-    def _add(self, link: str, shape: BoundedShape) -> _Volume:
+    def _add(self, link: str, shape: BoundedShape, tool: bool = False) -> _Volume:
         """Add a body of a link."""
         joint, placement = self._frames[link]
         index = self._add_body(f"{link}.{self._geometry.ngeoms}", joint, placement, shape)
-        return _Volume(link, joint, index, shape)
+        return _Volume(link, joint, index, shape, tool)
 
     def _add_body(self, name: str, joint: int, frame: Any, shape: Shape) -> int:
         body = coal_body(shape)
@@ -255,9 +260,14 @@ class Scene:
         return index
 
     def _may_not_touch(self, first: _Volume, second: _Volume, geometry: GeometrySettings) -> bool:
-        """Whether two volumes move against each other and are not left out by the configuration."""
+        """Whether two volumes move against each other and are not left out by the configuration.
+
+        What is left out for a link says nothing of the tool that it carries, and a tool may reach the link's neighbour.
+        """
         if first.joint == second.joint:
             return False
+        if second.tool and geometry.tool is not None:
+            return first.link not in geometry.tool.left_out
         links = frozenset((first.link, second.link))
         return links not in geometry.left_out and links not in self.model.neighbours
 

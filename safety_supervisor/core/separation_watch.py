@@ -16,7 +16,6 @@ from typing import Final
 import numpy as np
 
 from safety_supervisor.core.bystanders import Bystanders
-from safety_supervisor.core.checks.separation import SeparationCheck
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.inputs import Inputs
 from safety_supervisor.core.motion import Motion
@@ -24,6 +23,7 @@ from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.state_table import AUTO, State
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, seconds
+from safety_supervisor.core.verifier import Verifier
 
 CLEAR_FOR: Final[Nanoseconds] = 2 * NS_PER_S
 """So long a robot at full speed must have been possible before REDUCED ends, [ns]."""
@@ -34,16 +34,17 @@ _MOVES: Final = frozenset({*AUTO, State.STOPPING})
 class SeparationWatch:
     """Watches people, where `separation` is configured."""
 
-    def __init__(self, configuration: Configuration, check: SeparationCheck | None, inputs: Inputs) -> None:
-        """Let the check read where people are; without a check nobody is watched."""
-        self._check = check
+    def __init__(self, configuration: Configuration, verifier: Verifier, inputs: Inputs) -> None:
+        """Let the checks of all tools read where people are; without a check nobody is watched."""
+        self._verifier = verifier
         self._inputs = inputs
-        if check is not None and inputs.people is not None:
-            check.read(inputs.people)
+        for outfit in verifier.outfits.values():
+            if outfit.separation is not None and inputs.people is not None:
+                outfit.separation.read(inputs.people)
         self._dt = seconds(configuration.timing.period)
         self._near: Nanoseconds = 0
         self._permits_full = True
-        self._told = "not watched" if check is None else "unknown"
+        self._told = "not watched" if verifier.separation is None else "unknown"
 
     def look(self, now: Nanoseconds, state: State, motion: Motion | None) -> set[Code]:
         """Judge the robot as it is, once a cycle; what lasts is noted as conditions.
@@ -56,7 +57,7 @@ class SeparationWatch:
         Returns:
             Causes of a stop at once: a distance that is not finite.
         """
-        check, people = self._check, self._inputs.people
+        check, people = self._verifier.separation, self._inputs.people
         if check is None or people is None or motion is None:
             return set()
         check.begin(now, motion.state[0])

@@ -6,7 +6,7 @@ here validates again. Arrays are read-only, in the configuration's joint order, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from safety_supervisor.core.shapes import BoundedShape, Shape
@@ -71,6 +71,8 @@ class RobotSettings:
     state_publishers: tuple[StatePublisher, ...]
     start: tuple[float, ...] | None = None
     """A pose that is inside every zone and clear of everything, [rad]; None: none is declared."""
+    tool: str = ""
+    """Name of the tool that is mounted at every start; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ class SourceSettings:
     """Lease within which its speaker must be known to be alive; None only when the configuration waives it in words."""
     array_commands: CommandKind | None = None
     """What its arrays hold; None: it may send none."""
+    tools: frozenset[str] = frozenset()
+    """Tools that it may take and put down itself."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,23 @@ class EnvelopeSettings:
 
 
 @dataclass(frozen=True)
+class ToolSettings:
+    """What a link carries: a tool, what it holds included."""
+
+    name: str
+    link: str
+    """The link that carries it."""
+    volumes: tuple[BoundedShape, ...]
+    """The shapes that hold it together, in the link's frame."""
+    left_out: frozenset[str]
+    """Other links that its volumes may touch, each with a reason in the configuration."""
+    mass: float
+    """[kg]"""
+    centre: tuple[float, float, float]
+    """Centre of mass in the link's frame, [m]."""
+
+
+@dataclass(frozen=True)
 class GeometrySettings:
     """The bodies of the robot's links."""
 
@@ -160,6 +181,15 @@ class GeometrySettings:
     """Pairs of links that may touch, with a reason in the configuration."""
     margin: float
     """Distance to keep between any two bodies of the robot, [m]."""
+    tool: ToolSettings | None = None
+    """What the robot carries; None: nothing."""
+
+    @property
+    def bodies(self) -> dict[str, tuple[BoundedShape, ...]]:
+        """Link to all shapes that it moves: its volumes, and those of the tool that it carries."""
+        if self.tool is None:
+            return self.volumes
+        return {**self.volumes, self.tool.link: (*self.volumes.get(self.tool.link, ()), *self.tool.volumes)}
 
 
 class ZoneKind(str, Enum):
@@ -325,6 +355,17 @@ class Configuration:
     """None: no people are watched."""
     limiting: LimitingSettings | None = None
     """None: nothing is limited, all is refused."""
+    tools: dict[str, ToolSettings] = field(default_factory=dict)
+    """What the robot may carry, by name; `geometry.tool` is the one that it carries."""
+
+    def with_tool(self, name: str) -> Configuration:
+        """Return this configuration with the robot carrying a tool, empty for none.
+
+        Raises:
+            KeyError: when there is none of that name.
+        """
+        tool = self.tools[name] if name else None
+        return self if tool is self.geometry.tool else replace(self, geometry=replace(self.geometry, tool=tool))
 
     def source(self, name: str) -> SourceSettings:
         """Return the source of that name.

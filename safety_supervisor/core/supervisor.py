@@ -31,6 +31,7 @@ from safety_supervisor.core.settings import Configuration, EstopDriver
 from safety_supervisor.core.state_rules import rules_of
 from safety_supervisor.core.state_table import State
 from safety_supervisor.core.stop_ramp import StopRamp
+from safety_supervisor.core.tools import Tools
 from safety_supervisor.core.types import (
     AdapterFault,
     Boot,
@@ -47,6 +48,7 @@ from safety_supervisor.core.types import (
     StopRequested,
     StreamCommand,
     Tick,
+    ToolChange,
     TrajectoryCommand,
 )
 from safety_supervisor.core.units import Vector, seconds
@@ -71,8 +73,9 @@ class Supervisor:
         estop = EstopLatch(timing.estop_timeout, configuration.estop.driver is not EstopDriver.NONE)
         measured = MeasuredState(configuration, self._verifier.scene)
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
-        self._watch = SeparationWatch(configuration, self._verifier.separation, self._inputs)
+        self._watch = SeparationWatch(configuration, self._verifier, self._inputs)
         self._operators = Operators(configuration, self._state, self._motion, self._inputs)
+        self._tools = Tools(configuration, self._state, self._verifier, self._motion, self._commands, self._inputs)
         self._decisions = DecisionLog()
         self._consequences = Consequences(self._commands.sessions, self._motion, self._state)
         self._set_points = SetPoints(configuration, self._motion)
@@ -92,7 +95,7 @@ class Supervisor:
             Tick: self._tick,
             StreamCommand: self._stream,
             TrajectoryCommand: self._trajectory,
-            CommandUnreadable: self._unreadable,
+            CommandUnreadable: lambda event: self._ruled(self._commands.unreadable(event), event.at),
             Humans: self._humans,
             HumansEndpoints: self._humans_endpoints,
             SourceEndpoints: self._source_endpoints,
@@ -100,6 +103,7 @@ class Supervisor:
             ConfigurationChanged: self._configuration_changed,
             StopRequested: self._stop_requested,
             OperatorAct: self._operator_act,
+            ToolChange: lambda event: self._ruled(self._tools.requested(event, self._placed), event.at),
             AdapterFault: self._adapter_fault,
             **dict.fromkeys(get_args(InputEvent), self._input),
         }
@@ -113,6 +117,11 @@ class Supervisor:
     def commanded(self) -> tuple[Vector, Vector] | None:
         """Positions and where the kept stop ends, shape (n,), [rad], read-only; None before the robot was measured."""
         return (self._motion.state[0], self._motion.kept.end) if self._placed else None
+
+    @property
+    def tool(self) -> str:
+        """What the robot carries, empty for nothing."""
+        return self._verifier.tool
 
     def plays(self, source: str, command: str) -> bool:
         """Return whether an accepted command moves a group now; one that waits to begin does not."""
@@ -254,7 +263,7 @@ class Supervisor:
             self._inputs.estop.restore(event.emergency_stop_latched)
         if event.fault_latched:
             self._fault_on_disk = CODE_OF.get(event.fault_latched, Code.INTERNAL)
-        return []
+        return [effect for ruling in self._tools.begun() for effect in self._decisions.ruled(ruling, event.at)]
 
     def _try_to_place(self, now: int) -> None:
         """Take the measured pose as the commanded one, once, when every joint is measured and rests."""
@@ -277,9 +286,6 @@ class Supervisor:
     def _trajectory(self, event: TrajectoryCommand) -> list[Effect]:
         ruling = self._commands.trajectory(event)
         return [] if ruling is None else self._ruled(ruling, event.at)
-
-    def _unreadable(self, event: CommandUnreadable) -> list[Effect]:
-        return self._ruled(self._commands.unreadable(event), event.at)
 
     def _ruled(self, ruling: Ruling, now: int) -> list[Effect]:
         """Report a ruling, let the state follow it, and stop a source that is refused too often."""
@@ -328,12 +334,9 @@ class Supervisor:
     def _configuration_changed(self, event: ConfigurationChanged) -> list[Effect]:
         """A file on disk changed: FAULT while armed; while not armed it only prevents arming (SR-041)."""
         self._changed_on_disk = True
-        effects: list[Effect] = [
-            self._decisions.stopped(event.at, "supervisor", "", Code.CONFIGURATION_CHANGED, event.detail[:500])
-        ]
-        if self._state.state not in UNARMED:
-            effects += self._stop({Code.CONFIGURATION_CHANGED}, event.at)
-        return effects
+        code = Code.CONFIGURATION_CHANGED
+        told = self._decisions.stopped(event.at, "supervisor", "", code, event.detail[:500])
+        return [told, *(self._stop({code}, event.at) if self._state.state not in UNARMED else ())]
 
     def _adapter_fault(self, event: AdapterFault) -> list[Effect]:
         code = CODE_OF.get(event.code, Code.INTERNAL)
@@ -354,6 +357,8 @@ class Supervisor:
         refusal = self._operators.judge(event, self._placed)
         if refusal is None and self._changed_on_disk and event.act in ("reset", "recover"):
             refusal = ActRefusal(Code.ACT_CAUSE, Code.CONFIGURATION_CHANGED.cure)
+        if refusal is None and event.act == "tool":
+            refusal = self._tools.act(event.target)
         if refusal is not None:
             return [Reply(event.at, event.request, False, refusal.code.value, refusal.message)]
         effects: list[Effect] = []
@@ -370,9 +375,12 @@ class Supervisor:
                 effects += self._stop({Code.MODE_CHANGE}, now)
             case "recover":
                 self._operators.recover(now)
+            case "tool":
+                effects += self._decisions.ruled(self._tools.ruling(event.person), now)
             case "maintainer":
                 self._state.maintained(now)
                 self._placed = False
+                self._tools.restart()
         # What a person has to hold counts from this moment on, not from the next cycle.
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
         return [*effects, Reply(now, event.request, True, "", event.act)]
@@ -381,19 +389,14 @@ class Supervisor:
 
     def _changes(self, now: int) -> list[Effect]:
         """Report latches, relays and status where they changed, and monitor every standstill from its beginning."""
-        state, measured = self._state, self._inputs.measured
-        monitored = state.state in MONITORED or (state.state is State.READY and self._motion.at_rest)
-        if not monitored:
-            measured.release_hold()
-        elif not measured.held and not measured.missing() and not measured.stale(now):
-            measured.hold_here()
-        first = self._inputs.blocking_start(now) if state.state is State.INIT else ()
+        state, measured = self._state.state, self._inputs.measured
+        measured.monitor(state in MONITORED or (state is State.READY and self._motion.at_rest), now)
+        first = self._inputs.blocking_start(now) if state is State.INIT else ()
         active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if self._changed_on_disk else set())
         motion = self._motion if self._placed else None
-        unmeasured = measured.missing() or measured.stale(now)
-        told = self._watch.told
+        told = self._watch.told, measured.missing() or measured.stale(now), self._tools.told
         return [
             *self._reporting.latches(now),
             *self._reporting.relays(now, self._ramp.overdue),
-            *self._reporting.status(now, active, first, motion, measured.tracking_error, told, unmeasured),
+            *self._reporting.status(now, active, first, motion, measured.tracking_error, *told),
         ]

@@ -226,13 +226,22 @@ class OperatorAct(Value, frozen=True, tag=True):
     """An authenticated act of a person."""
 
     at: int
-    act: Literal["reset", "start", "mode", "recover", "maintainer"]
+    act: Literal["reset", "start", "mode", "recover", "maintainer", "tool"]
     person: str
     target: str
-    """Mode for `start` and `mode` (`auto`, `manual`); free otherwise."""
+    """Mode for `start` and `mode` (`auto`, `manual`); for `tool` its name, empty to take it off; free otherwise."""
     epoch: int
     """Epoch that the person saw; -1 where the way in can not carry one (unsigned services in simulation)."""
     request: str
+
+
+class ToolChange(Value, frozen=True, tag=True):
+    """A source has taken a tool, or put down the one that it had."""
+
+    at: int
+    source: str
+    tool: str
+    """Name; empty when it was put down."""
 
 
 class HoldToRun(Value, frozen=True, tag=True):
@@ -268,6 +277,7 @@ Event: TypeAlias = (
     | IncompatibleEndpoint
     | StopRequested
     | OperatorAct
+    | ToolChange
     | HoldToRun
     | AdapterFault
 )
@@ -324,6 +334,8 @@ class Decision(Value, frozen=True, tag=True):
     """How many equal decisions in a row this one stands for."""
     pose: tuple[float, ...] = ()
     """Where bodies were found too near: on the step, its stop or the path ahead, [rad], joint order; else empty."""
+    tool: str = ""
+    """What the robot carried at that pose; empty for nothing."""
 
 
 class Status(Value, frozen=True, tag=True):
@@ -354,6 +366,10 @@ class Status(Value, frozen=True, tag=True):
     """Whether people are watched and known, and how many points there are."""
     unmeasured: str = ""
     """A joint that was never measured, or not of late; empty for none."""
+    tool: str = ""
+    """What the robot carries, as far as the supervisor was told; empty for nothing."""
+    tool_mass: float = 0.0
+    """[kg]"""
 
 
 class Latches(Value, frozen=True, tag=True):

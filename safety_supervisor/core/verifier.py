@@ -15,15 +15,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
-from safety_supervisor.core.checks.separation import SeparationCheck
-from safety_supervisor.core.checks.speed_zone import SpeedZone
+from safety_supervisor.core.checks.collision import PathCheck
 from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.frame_speed import FrameSpeed
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import Scene
-from safety_supervisor.core.settings import Configuration, ReducedSettings, ZoneKind
+from safety_supervisor.core.outfit import Outfit, dress
+from safety_supervisor.core.settings import Configuration, ReducedSettings
 from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
@@ -58,10 +54,14 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class Verifier:
-    """Verifies steps of all commanded joints together."""
+    """Verifies steps of all commanded joints together.
+
+    Attributes:
+        tool: what the robot carries, empty for nothing; changed by `carry` alone.
+    """
 
     def __init__(self, configuration: Configuration) -> None:
-        """Build the robot's model and the scene, and prepare for them.
+        """Build the robot's model and the scene, once for each tool that it may carry, and prepare for them.
 
         Raises:
             RobotModelError: when the URDF does not have the configured joints and links.
@@ -71,23 +71,25 @@ class Verifier:
         self._limits = configuration.envelope.joints
         self._stop_limits = StopLimits(self._limits)
         self.envelope = JointEnvelope(self._limits, configuration.robot.joints, dt)
-        geometry, path_error = configuration.geometry, configuration.tracking.path_error
-        self.model = RobotModel(configuration.robot, geometry.volumes)
-        zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
-        self.scene = Scene(self.model, geometry, zones, path_error)
-        self._collision = CollisionCheck(self.scene)
-        self.speed_zones = tuple(
-            SpeedZone(zone, self.model, geometry, path_error, self._period)
-            for zone in configuration.zones
-            if zone.kind is ZoneKind.SPEED
-        )
-        separation = configuration.separation
-        self.separation = None if separation is None else SeparationCheck(configuration, separation, self.model)
-        self._speed = FrameSpeed(self.model, self._period)
+        self.outfits = {name: dress(configuration.with_tool(name)) for name in ("", *configuration.tools)}
+        self._doubles: list[Verifier] = []
+        self._wear(configuration.robot.tool)
         self._sample_times = tuple(dt * (i + 1) for i in range(STOP_SAMPLES))
         self._window = np.zeros((HISTORY + 1 + STOP_SAMPLES, len(configuration.robot.joints)))
         self._dt = dt
         self._frame_speed = configuration.envelope.frame_speed
+
+    def carry(self, tool: str) -> None:
+        """Verify from now on with another tool, empty for none, and forget what was proven; nothing may be moving."""
+        for verifier in (self, *self._doubles):
+            verifier._wear(tool)
+            verifier.forget()
+
+    def _wear(self, tool: str) -> None:
+        outfit: Outfit = self.outfits[tool]
+        self.tool = tool
+        self.model, self.scene, self._speed = outfit.model, outfit.scene, outfit.speed
+        self._collision, self.speed_zones, self.separation = outfit.collision, outfit.speed_zones, outfit.separation
 
     def forget(self) -> None:
         """Begin anew, at another pose."""
@@ -107,7 +109,10 @@ class Verifier:
         Speed zones and people are asked as ever, and remember what they proved: that is right for every step.
         """
         double = copy.copy(self)
-        double._collision = CollisionCheck(self.scene, trial=True)
+        double.outfits = {name: outfit.on_trial() for name, outfit in self.outfits.items()}
+        double._doubles = []
+        double._wear(self.tool)
+        self._doubles.append(double)
         return double
 
     @property

@@ -67,7 +67,7 @@ def _open(file: Path) -> EventLog:
 
 
 def _row(line: Line) -> dict[str, Any]:
-    """Return a decision or a change of state as a row of `COLUMNS`; a pose, for programs, stands behind them."""
+    """Return a decision or a change of state as a row of `COLUMNS`; a pose and what was carried there stand behind."""
     effect, t = line.effect, round(line.since / NS_PER_S, 6)
     if isinstance(effect, Status):
         told: tuple[Any, ...] = (effect.state, effect.cause, effect.source, "", "", "", "", 1, effect.next_step)
@@ -75,7 +75,7 @@ def _row(line: Line) -> dict[str, Any]:
     value, limit = f"{effect.value:.6g}", f"{effect.limit:.6g}"
     cells = (line.number, t, effect.verdict, effect.code, effect.source, effect.rule, effect.joint, value, limit)
     row = dict(zip(COLUMNS, (*cells, effect.count, effect.detail), strict=True))
-    return row | ({"pose": effect.pose} if effect.pose else {})
+    return row | ({"pose": effect.pose, "tool": effect.tool} if effect.pose else {})
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

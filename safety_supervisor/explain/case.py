@@ -57,7 +57,7 @@ class Case:
     """What is drawn.
 
     Attributes:
-        configuration: of the robot, as it was then.
+        configuration: of the robot, as it was then, with the tool that it carried.
         subject: what is explained.
         commanded: commanded positions when it was decided, shape (n,), [rad]; None: not known.
         notes: what a reader must know of how these were found.
@@ -127,6 +127,10 @@ def case_of_decision(configuration: Configuration, text: str) -> Case:
     notes = ["A decision does not tell where the robot was; explain its log for that."]
     if not pose and start is not None:
         notes.append("Drawn is the start pose of the configuration.")
+    tool = _text(fields, "tool") or ("" if pose else configuration.robot.tool)
+    if tool and tool not in configuration.tools:
+        raise ExplainError(f"the configuration has no tool {tool!r}"[:300])
+    configuration = configuration.with_tool(tool)
     return Case(configuration, subject, None if start is None or pose else np.array(start), tuple(notes))
 
 

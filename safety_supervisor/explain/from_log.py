@@ -57,9 +57,12 @@ def case_of_log(
     notes = []
     if given is not None and given.sha256 != configuration.sha256:
         notes.append("The log was made with another configuration than the one given; drawn is the log's.")
-    commanded, trouble = _replay(EventLog(path), configuration, found, progress)
+    commanded, tool, trouble = _replay(EventLog(path), configuration, found, progress)
+    effect = found.line.effect
+    if isinstance(effect, Decision) and effect.pose:
+        tool = effect.tool  # with which it was decided, even where it was told later
     return Case(
-        configuration,
+        configuration.with_tool(tool),
         subject_of(found.line.effect),
         commanded,
         (*notes, *trouble),
@@ -99,17 +102,17 @@ def _choose(log: EventLog, number: int | None) -> _Found:
 
 def _replay(
     log: EventLog, configuration: Configuration, found: _Found, progress: Callable[[float], None] | None
-) -> tuple[Vector | None, tuple[str, ...]]:
-    """Return the commanded pose before a line's event was handled, and what is not as it was recorded."""
+) -> tuple[Vector | None, str, tuple[str, ...]]:
+    """Return the commanded pose and the tool before a line's event was handled, and what is not as it was recorded."""
     supervisor = Supervisor(configuration)
-    poses: list[Vector | None] = [None]
-    at: list[Vector | None] = []
+    last: list[tuple[Vector | None, str]] = [(None, supervisor.tool)]
+    at: list[tuple[Vector | None, str]] = []
 
     def seen(index: int, event: Event, effects: tuple[Effect, ...]) -> None:
         if index == found.event:
-            at.append(poses[-1])
+            at.append(last[0])
         now = supervisor.commanded
-        poses[-1] = None if now is None else np.array(now[0])
+        last[0] = None if now is None else np.array(now[0]), supervisor.tool
         if progress is not None and index % 1000 == 0:
             progress(index / (found.event + 1))
 
@@ -120,7 +123,7 @@ def _replay(
     if report.different_software:
         names = ", ".join(sorted(report.different_software))
         notes.append(f"Recorded with other versions: {names}.")
-    pose = at[0] if at else None
+    pose, tool = at[0] if at else (None, last[0][1])
     if pose is None:
         notes.append("The commanded pose is not known: " + ("not measured yet." if at else "replay ends before it."))
-    return pose, tuple(notes)
+    return pose, tool, tuple(notes)

@@ -56,6 +56,8 @@ def facts(case: Case, nearest: Nearness | None) -> list[tuple[str, str]]:
         bodies = f"{subject.joint} - {subject.rule}" if len(subject.links) == 1 else " - ".join(subject.links)
         found += [("bodies", bodies), ("distance", _mm(subject.value)), ("needed", _needed(subject.limit, nearest))]
         found.append(("short by", _mm(subject.limit - subject.value)))
+        tool = case.configuration.geometry.tool
+        found.append(("tool", tool.name if tool is not None else ""))
     elif subject.value or subject.limit:
         unit = unit_of(subject.rule, case.configuration)
         found += [("joint" if subject.joint in case.configuration.robot.joints else "link", subject.joint)]
@@ -97,6 +99,7 @@ def summary(case: Case, nearest: Nearness | None, picture: str) -> dict[str, Any
         "detail": subject.detail,
         "source": subject.source,
         "command": subject.command,
+        "tool": case.configuration.geometry.tool.name if case.configuration.geometry.tool else "",
         "pose": by_joint(subject.pose),
         "commanded": by_joint(case.commanded),
         "nearest": None

@@ -83,9 +83,11 @@ class Viewer:
         """
         geometry = configuration.geometry
         zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
-        self.model = RobotModel(configuration.robot, geometry.volumes)
+        self.model = RobotModel(configuration.robot, geometry.bodies)
         self.scene = Scene(self.model, geometry, zones, configuration.tracking.path_error)
         self._shapes = [(link, shape) for link, shapes in geometry.volumes.items() for shape in shapes]
+        if geometry.tool is not None:
+            self._shapes += [(geometry.tool.link, shape) for shape in geometry.tool.volumes]
         kinematics = self.model.kinematics
         self._frames = [kinematics.getFrameId(link, pin.FrameType.BODY) for link, _ in self._shapes]
         self._data: Any = kinematics.createData()

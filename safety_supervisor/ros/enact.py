@@ -94,6 +94,7 @@ class Enactor:
         self._newest: Status | None = None
         self._unshown = False
         self._told = ""
+        self._carried = None if configuration.tools else ""
         self._status_due = 0
         self._init_due = 0
         self._diagnostics_due = 0
@@ -155,6 +156,10 @@ class Enactor:
                 else:
                     self._log.warning(words)
             self._tell_waiting(status, now)
+            if status.tool != self._carried:
+                self._carried = status.tool
+                carried = f"{status.tool}, {status.tool_mass:g} kg" if status.tool else "none"
+                self._log.info(f"tool: {carried}: see that this is what the robot carries")
             self._unshown = False
             self._status_due = now + STATUS_PERIOD
             message = self._write(status)

@@ -40,6 +40,8 @@ class PaintRequest(msgspec.Struct, frozen=True, array_like=True):
     """Commanded; empty while the robot was not measured."""
     stop: tuple[float, ...]
     """Where the kept stop ends; empty as above."""
+    tool: str = ""
+    """What the robot carries; empty for nothing."""
 
 
 class FrameBuffer:

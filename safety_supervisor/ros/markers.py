@@ -52,10 +52,12 @@ class Moment(NamedTuple):
     Attributes:
         positions: commanded, shape (n,), [rad] or [m]; None while the robot was not measured.
         stop: where the kept stop ends, shape (n,).
+        tool: what the robot carries; empty for nothing.
     """
 
     positions: Vector | None
     stop: Vector | None
+    tool: str = ""
 
 
 class MarkerWriter:
@@ -67,7 +69,9 @@ class MarkerWriter:
         Raises:
             RobotModelError: when the URDF does not have the configured joints and links.
         """
-        self._viewer = Viewer(configuration)
+        self._configuration = configuration
+        self._viewers = {configuration.robot.tool: Viewer(configuration)}
+        self._viewer = self._viewers[configuration.robot.tool]
         self._frame = configuration.robot.base_frame
         self._still: list[Marker] = []
         for zone in configuration.zones:
@@ -86,6 +90,9 @@ class MarkerWriter:
             moment: what moves.
             clock: ROS time, [ns].
         """
+        if moment.tool not in self._viewers:
+            self._viewers[moment.tool] = Viewer(self._configuration.with_tool(moment.tool))
+        self._viewer = self._viewers[moment.tool]
         markers = [*self._still, *self._robot(moment.positions), *self._stop(moment)]
         shown = {(marker.ns, marker.id) for marker in markers}
         self._shown |= shown

@@ -90,6 +90,8 @@ class StatusWriter:
         put("tracking_error", _number(status.tracking_error))
         put("people", escape(status.people))
         put("unmeasured", escape(status.unmeasured))
+        put("tool", status.tool)
+        put("tool_mass", _number(status.tool_mass))
         for key, value in extra:
             put(key, value)
         return self.message
@@ -112,6 +114,7 @@ def decision_message(decision: Decision, clock: int) -> DiagnosticArray:
         ("margin", _number(decision.margin)),
         ("count", str(decision.count)),
         ("pose", " ".join(map(_number, decision.pose))),
+        ("tool", decision.tool),
     )
     status = DiagnosticStatus(
         level=_LEVELS.get(decision.verdict, DiagnosticStatus.ERROR),

@@ -46,7 +46,8 @@ def serve(source: int, sink: int) -> None:
     requests = msgspec.msgpack.Decoder(PaintRequest)
     for frame in frames:
         request = requests.decode(frame)
-        moment = Moment(*(np.array(q) if q else None for q in (request.positions, request.stop)))
+        here, end = (np.array(q) if q else None for q in (request.positions, request.stop))
+        moment = Moment(here, end, request.tool)
         reply = memoryview(encode_frame(serialize_message(writer.write(moment, time.time_ns()))))
         while reply:
             reply = reply[os.write(sink, reply) :]

@@ -58,21 +58,24 @@ class Painting:
             return "shown"
         return "off: the painter has ended" if self._starts > RESTARTS else "off until LOCKED: the painter has ended"
 
-    def slice(self, now: Nanoseconds, commanded: tuple[Vector, Vector] | None, may_restart: bool) -> bool:
+    def slice(
+        self, now: Nanoseconds, commanded: tuple[Vector, Vector] | None, may_restart: bool, tool: str = ""
+    ) -> bool:
         """Do one short piece of work; return whether there was any.
 
         Args:
             now: steady clock, [ns].
             commanded: positions and where the kept stop ends, each shape (n,), [rad]; None: not known yet.
             may_restart: whether the milliseconds of starting a process may be spent now.
+            tool: what the robot carries, empty for nothing.
         """
         try:
-            return self._work(now, commanded, may_restart)
+            return self._work(now, commanded, may_restart, tool)
         except Exception:  # a picture is worth no fault
             self._child.end()
             return True
 
-    def _work(self, now: Nanoseconds, commanded: tuple[Vector, Vector] | None, may_restart: bool) -> bool:
+    def _work(self, now: Nanoseconds, commanded: tuple[Vector, Vector] | None, may_restart: bool, tool: str) -> bool:
         if self.pid is None:
             self._child.bury()
             if not may_restart or self._starts > RESTARTS:
@@ -85,15 +88,15 @@ class Painting:
         elif self._child.backlog or self._asked:
             self._exchange(now)
         elif now >= self._due and self._publisher.get_subscription_count():
-            self._ask(now, commanded)
+            self._ask(now, commanded, tool)
         else:
             return False
         return True
 
-    def _ask(self, now: Nanoseconds, commanded: tuple[Vector, Vector] | None) -> None:
+    def _ask(self, now: Nanoseconds, commanded: tuple[Vector, Vector] | None, tool: str) -> None:
         self._due, self._asked = now + PERIOD, now
-        rows = ((), ()) if commanded is None else tuple(tuple(row.tolist()) for row in commanded)
-        self._child.send(self._encoder.encode(PaintRequest(*rows)))
+        here, end = ((), ()) if commanded is None else (tuple(row.tolist()) for row in commanded)
+        self._child.send(self._encoder.encode(PaintRequest(here, end, tool)))
 
     def _exchange(self, now: Nanoseconds) -> None:
         """Move some bytes either way.

@@ -216,6 +216,9 @@ class Session:
         if self.configuration.operators.unsigned_services:
             acts = (("reset", ""), ("start", "auto"), ("recover", ""))
             offered += [(f"~/{act}", self._serve_act(act, target)) for act, target in acts]
+            tools = self.configuration.tools
+            offered += [(f"~/tools/{name}/attach", self._serve_act("tool", name)) for name in tools]
+            offered += [("~/tools/detach", self._serve_act("tool", ""))] if tools else []
         for name, handler in offered:
             service = self._node.create_service(Trigger, name, _never)
             self._services.hold(service, handler)
@@ -335,7 +338,8 @@ class Session:
             self.fail("spare time", error)
 
     def _paint(self, now: Nanoseconds) -> bool:
-        return self._painting.slice(now, self.supervisor.commanded, may_restart=self.may_transition)
+        core = self.supervisor
+        return self._painting.slice(now, core.commanded, may_restart=self.may_transition, tool=core.tool)
 
     def _facts(self) -> Iterable[tuple[str, str]]:
         yield from self.statistics.summarise()

@@ -20,6 +20,7 @@ from safety_supervisor.core.types import (
     Decision,
     Event,
     JointStates,
+    OperatorAct,
     Status,
     StopRequested,
     StreamCommand,
@@ -29,7 +30,7 @@ from safety_supervisor.ros.messages import StatusWriter, decision_message
 from safety_supervisor.ros.outputs import Output
 
 CYCLES = 600
-RESET_AT, STOP_AT = 200, 560
+TOOLS_AT, RESET_AT, STOP_AT = 120, 200, 560
 _AMPLITUDE = 0.01
 _FREQUENCY_HZ = 0.5
 _FAR = struct.pack("3d", 100.0, 0.0, 0.0)
@@ -60,6 +61,8 @@ class Rehearsal:
         yield from self._script.people(self.now)
         if number == RESET_AT:
             yield self._script.reset(self.now)
+        elif TOOLS_AT <= number < RESET_AT:
+            yield from self._carry(number - TOOLS_AT)
         elif number == RESET_AT + 2:
             yield self._script.start(self.now)
             self._began = self._due = self.now
@@ -70,6 +73,12 @@ class Rehearsal:
             yield from self._command(source, self._wave(self._due))
             self._due += source.period
         yield self._script.tick(self.now)
+
+    def _carry(self, number: int) -> Iterator[Event]:
+        """Yield a change of the tool: each once, then that of the start; refused where it would touch something."""
+        tools = [*self._configuration.tools, "", self._configuration.robot.tool]
+        if self._configuration.tools and number < len(tools):
+            yield OperatorAct(self.now, "tool", "warm-up", tools[number], -1, f"tool-{number}")
 
     def _wave(self, at: Nanoseconds) -> float:
         """Return how far the joints are from where they began, [rad]; it begins at rest."""

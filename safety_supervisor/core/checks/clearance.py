@@ -200,7 +200,8 @@ class Clearance:
         pair = self.scene.pairs[index]
         limit = float(self.scene.margins[index]) + RESERVE
         distance = float(rooms[lowest] + self.taken[index])
-        return Violation(pair.code, pair.rule, distance, limit, " and ".join(pair.links), detail, tuple(q.tolist()))
+        links = " and ".join(pair.links)
+        return Violation(pair.code, pair.rule, distance, limit, links, detail, tuple(q.tolist()), self.scene.tool)
 
     def limit(self, number: int, index: int, detail: str) -> Violation:
         """Say that a number of distances was not enough for a pair."""

@@ -1,0 +1,63 @@
+"""All that judges bodies and points of a robot, for one tool that it carries: built at the start, never in a cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from safety_supervisor.core.checks.collision import CollisionCheck
+from safety_supervisor.core.checks.separation import SeparationCheck
+from safety_supervisor.core.checks.speed_zone import SpeedZone
+from safety_supervisor.core.frame_speed import FrameSpeed
+from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.settings import Configuration, ZoneKind
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """The robot with one tool, or with none.
+
+    Attributes:
+        model: kinematics, with the points of the tool.
+        scene: all pairs that must not touch, but those with speed zones.
+        collision: proves steps clear.
+        speed_zones: one check a zone.
+        separation: from people; None where nobody is watched.
+        speed: of all points.
+    """
+
+    model: RobotModel
+    scene: Scene
+    collision: CollisionCheck
+    speed_zones: tuple[SpeedZone, ...]
+    separation: SeparationCheck | None
+    speed: FrameSpeed
+
+    def on_trial(self) -> Outfit:
+        """Return the same for steps on trial: what the collision check learns there is its own."""
+        return replace(self, collision=CollisionCheck(self.scene, trial=True))
+
+
+def dress(configuration: Configuration) -> Outfit:
+    """Build everything for the tool in `configuration.geometry`.
+
+    Raises:
+        RobotModelError: when the URDF does not have the configured joints and links.
+    """
+    geometry, path_error = configuration.geometry, configuration.tracking.path_error
+    period, separation = configuration.timing.period, configuration.separation
+    model = RobotModel(configuration.robot, geometry.bodies)
+    zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
+    scene = Scene(model, geometry, zones, path_error)
+    return Outfit(
+        model,
+        scene,
+        CollisionCheck(scene),
+        tuple(
+            SpeedZone(zone, model, geometry, path_error, period)
+            for zone in configuration.zones
+            if zone.kind is ZoneKind.SPEED
+        ),
+        None if separation is None else SeparationCheck(configuration, separation, model),
+        FrameSpeed(model, period),
+    )

@@ -1,0 +1,142 @@
+"""What the robot carries, and who may say that it carries something else now.
+
+A change counts when the robot is clear of everything with the new tool, by what every motion begins with: at the pose
+that is commanded, and at the one that is measured. Until then, and when it is refused, nothing is changed. Nothing that
+was proven with one tool is used with another: nothing moves or waits at a change, no trajectory is being verified, and
+all proofs are forgotten. It is a change of the epoch, to which acts of people are bound.
+
+People are no part of it: who mounts a tool stands beside the robot. The separation counts from the next cycle on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from safety_supervisor.core.acts import ActRefusal
+from safety_supervisor.core.commands import Commands, Ruling
+from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.inputs import Inputs
+from safety_supervisor.core.motion import Motion
+from safety_supervisor.core.safety_state import SafetyState
+from safety_supervisor.core.scene import RESERVE, Scene
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.state_table import State
+from safety_supervisor.core.types import ToolChange
+from safety_supervisor.core.units import Vector
+from safety_supervisor.core.verifier import Verifier
+
+
+class Tools:
+    """Judges changes of the tool, and carries out those that are allowed."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        state: SafetyState,
+        verifier: Verifier,
+        motion: Motion,
+        commands: Commands,
+        inputs: Inputs,
+    ) -> None:
+        """Act on these parts; the verifier carries `robot.tool` already."""
+        self._tools = configuration.tools
+        self._first = configuration.robot.tool
+        self._state = state
+        self._verifier = verifier
+        self._motion = motion
+        self._commands = commands
+        self._inputs = inputs
+
+    @property
+    def told(self) -> tuple[str, float]:
+        """What the robot carries, empty for nothing, and its mass, [kg]."""
+        name = self._verifier.tool
+        return name, self._tools[name].mass if name else 0.0
+
+    def change(self, name: str) -> Violation | None:
+        """Let the robot, which rests, carry another tool, empty for none; or say why not, and change nothing."""
+        if name not in self._verifier.outfits:
+            return Violation(Code.TOOL_UNKNOWN, "tools", detail=f"there is no tool {name[:64]}")
+        if self._commands.verifying:
+            return Violation(Code.TOOL_BUSY, "tools")
+        if self._motion.kept.duration > 0.0:
+            return Violation(Code.ACT_STANDSTILL, "tools")
+        scene = self._verifier.outfits[name].scene
+        poses = ("commanded", self._motion.state[0]), ("measured", self._inputs.measured.positions)
+        for what, q in poses:
+            violation = _too_near(scene, q, what)
+            if violation is not None:
+                return violation
+        self._carry(name)
+        return None
+
+    def act(self, name: str) -> ActRefusal | None:
+        """Let a person, who may, change the tool; or say why not."""
+        violation = self.change(name)
+        return None if violation is None else ActRefusal(violation.code, _words(violation))
+
+    def requested(self, event: ToolChange, placed: bool) -> Ruling:
+        """Rule on what a source says that it has taken or put down."""
+        violation = self._may(event, placed) or self.change(event.tool)
+        if violation is not None:
+            return Ruling(event.source, "", "REJECT", violation)
+        return self.ruling(event.source)
+
+    def restart(self) -> None:
+        """Carry what a start begins with, whatever it was: after a FAULT nobody knows what the robot holds."""
+        if self._verifier.tool != self._first:
+            self._carry(self._first)
+
+    def ruling(self, who: str) -> Ruling:
+        """Return what is told of a change that was made."""
+        name, mass = self.told
+        return Ruling(who, "", "PASS", detail=f"tool: {name}, {mass:g} kg" if name else "tool: none")
+
+    def begun(self) -> tuple[Ruling, ...]:
+        """Return what is told at a start, where there are tools at all."""
+        return (self.ruling("robot.tool"),) if self._tools else ()
+
+    def _may(self, event: ToolChange, placed: bool) -> Violation | None:
+        """Say why a source may not change the tool now."""
+        violation = self._commands.standing(event.source)
+        if violation is not None:
+            return violation
+        own = self._commands.sessions[event.source].settings.tools
+        for name in (self._verifier.tool, event.tool):
+            if name and name not in own:
+                return Violation(Code.TOOL_SOURCE, "source.tools", detail=f"not {name[:64]}")
+        if self._state.state is not State.AUTO_HOLDING:
+            return Violation(Code.ACT_STATE, "state", detail=f"state is {self._state.state.value}")
+        if not (placed and self._motion.at_rest and self._inputs.measured.rests(event.at)):
+            return Violation(Code.ACT_STANDSTILL, "tools")
+        return None
+
+    def _carry(self, name: str) -> None:
+        self._verifier.carry(name)
+        self._inputs.measured.meet(self._verifier.scene)
+        self._state.bump()
+
+
+def _too_near(scene: Scene, q: Vector, what: str) -> Violation | None:
+    """Return the pair that is not clear at a pose, shape (n,), [rad], by its margin and RESERVE; None: all are."""
+    rooms = scene.distances(q) - scene.margins - RESERVE
+    if rooms.min(initial=0.0) >= 0.0:
+        return None
+    if not np.isfinite(rooms).all():
+        return Violation(Code.NOT_FINITE_RESULT, "tools", detail="a distance is not finite")
+    index = int(rooms.argmin())
+    pair, limit = scene.pairs[index], float(scene.margins[index]) + RESERVE
+    links, tool = " and ".join(pair.links), scene.tool
+    detail = f"with the tool {tool}" if tool else "without a tool"
+    return Violation(
+        Code.TOOL, pair.rule, float(rooms[index]) + limit, limit, links, f"{detail}, at the {what} pose",
+        tuple(q.tolist()), tool,
+    )  # fmt: skip
+
+
+def _words(violation: Violation) -> str:
+    """Say in a sentence why a change was refused, for who asked."""
+    if violation.code is not Code.TOOL:
+        return f"{violation.detail or violation.code.cause} {violation.code.cure}"
+    distance = f"{violation.value:.4f} m, needed {violation.limit:.4f} m"
+    return f"{violation.joint} - {violation.rule}: {distance}, {violation.detail}"

@@ -1,0 +1,365 @@
+"""What the robot carries: who may change it, what a change is verified by, and that everything judges by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from crowd import REDUCED, SEPARATION, Perception, standing
+from rig import HOME, MS, Rig, upright
+from two_tools import write_two_tools
+
+from safety_supervisor.config import load_config
+from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.scene import RESERVE, Scene
+from safety_supervisor.core.settings import Configuration, LimitingSettings, ToolSettings, ZoneKind
+from safety_supervisor.core.shapes import Capsule
+from safety_supervisor.core.supervisor import Supervisor
+from safety_supervisor.core.types import AdapterFault, Decision, Event, SourceEndpoints, ToolChange
+
+Rigs = Callable[..., Rig]
+ROD = "gripper_with_rod"
+LOW = HOME.copy()
+LOW[1] = -0.06
+"""The rod would be in the table; nothing else is near anything."""
+NEAR = HOME.copy()
+NEAR[1] = -0.19
+"""The rod is clear of the table by some millimetres."""
+SLOW = 3.0
+"""[s]"""
+
+
+@pytest.fixture(scope="module")
+def cell(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+    return load_config(write_two_tools(tmp_path_factory.mktemp("tools"), own=(ROD,)))
+
+
+@pytest.fixture(scope="module")
+def mounted(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+    return load_config(write_two_tools(tmp_path_factory.mktemp("tools"), mounted="gripper", own=(ROD, "gripper")))
+
+
+def go(rig: Rig, goal: Any, duration: float = SLOW) -> Decision:
+    """Send a trajectory in AUTO, play it to its end, and return the first decision on it."""
+    rig.clear()
+    rest = np.zeros((1, len(goal)))
+    rig.trajectory([duration], np.array(goal)[None, :], rest, rest)
+    rig.seconds(duration + 1.0)
+    return rig.decisions()[0]
+
+
+def sweep(rig: Rig, begin: Any, end: Any, duration: float) -> None:
+    """Stream a smooth way at 100 Hz, and a second of its end, until something is refused."""
+    began = due = rig.now
+
+    def send(_: int) -> None:
+        nonlocal due
+        if rig.now >= due and not rig.decisions("REJECT") and not rig.decisions("STOP"):
+            share = min(1.0, (due - began) / (duration * 1e9))
+            rig.stream(begin + (end - begin) * (share - np.sin(2.0 * np.pi * share) / (2.0 * np.pi)))
+            due += 10 * MS
+
+    rig.seconds(duration + 1.0, send)
+
+
+def sag(rig: Rig, by: float) -> None:
+    """Let joint 2 be measured lower and lower, [rad]."""
+
+    def more(_: int) -> None:
+        rig.offset[1] += 0.0005
+
+    rig.cycle(round(by / 0.0005), more)
+
+
+def change(rig: Rig, tool: str, source: str = "planner") -> Decision:
+    effects = rig.send(ToolChange(rig.now, source, tool))
+    return next(effect for effect in effects if isinstance(effect, Decision))
+
+
+def told(rig: Rig) -> tuple[str, float]:
+    rig.seconds(0.2)
+    return rig.status.tool, rig.status.tool_mass
+
+
+@pytest.mark.requirement("SR-026")
+@pytest.mark.requirement("SR-027")
+def test_with_a_tool_more_is_refused_and_without_it_no_more(rigs: Rigs, cell: Configuration) -> None:
+    rig = rigs(cell).auto()
+    assert go(rig, LOW).verdict == "PASS"
+    assert go(rig, HOME).verdict == "PASS"
+    epoch = rig.status.epoch
+    assert rig.act("tool", ROD).ok
+    assert told(rig) == (ROD, 0.6)
+    assert rig.status.epoch == epoch + 1, "acts are bound to what the robot carries"
+    refused = go(rig, LOW)
+    assert (refused.verdict, refused.code, refused.rule, refused.joint) == (
+        "REJECT", "E_WORKSPACE", "zones.table", "panda_hand",
+    )  # fmt: skip
+    assert refused.tool == ROD
+    assert refused.pose
+    assert refused.value < refused.limit
+    folded = HOME.copy()
+    folded[5] = 1.0
+    inward = go(rig, folded)
+    assert (inward.code, inward.rule, inward.joint) == (
+        "E_SELF_COLLISION", f"tools.{ROD}", "panda_link1 and panda_hand",
+    ), inward  # fmt: skip
+    assert rig.act("tool", "").ok
+    assert told(rig) == ("", 0.0)
+    assert go(rig, folded).verdict == "PASS"
+    assert go(rig, HOME).verdict == "PASS"
+    assert go(rig, LOW).verdict == "PASS"
+
+
+@pytest.mark.requirement("SR-026")
+def test_a_streamed_step_is_judged_with_the_tool(rigs: Rigs, cell: Configuration) -> None:
+    codes = {}
+    for tool in ("", ROD):
+        rig = rigs(cell, NEAR).auto()
+        assert rig.act("tool", tool).ok
+        rig.clear()
+        sweep(rig, NEAR, LOW, 1.0)
+        found = [d for d in rig.decisions() if d.code == "E_WORKSPACE"]
+        codes[tool] = (found[0].joint, found[0].tool) if found else None
+    assert codes == {"": None, ROD: ("panda_hand", ROD)}
+
+
+def test_where_it_would_touch_it_is_refused_and_nothing_changes(rigs: Rigs, cell: Configuration) -> None:
+    rig = rigs(cell, LOW).auto()
+    epoch = rig.status.epoch
+    reply = rig.act("tool", ROD)
+    assert (reply.ok, reply.code) == (False, "E_TOOL")
+    assert reply.message.startswith("panda_hand - zones.table: 0.0026 m, needed 0.0219 m")
+    assert reply.message.endswith(f"with the tool {ROD}, at the commanded pose")
+    assert told(rig) == ("", 0.0)
+    assert rig.status.epoch == epoch
+    decision = change(rig, ROD)
+    assert (decision.verdict, decision.code, decision.rule, decision.tool) == ("REJECT", "E_TOOL", "zones.table", ROD)
+    scene = rig.supervisor._verifier.outfits[ROD].scene
+    rooms = scene.distances(LOW) - scene.margins
+    assert decision.value == pytest.approx(scene.distances(LOW)[rooms.argmin()])
+    assert decision.limit == scene.margins[rooms.argmin()] + RESERVE
+    assert np.allclose(decision.pose, LOW)
+    assert rig.supervisor.tool == ""
+    assert rig.act("tool", "gripper").ok, "the short one is clear there"
+    assert go(rig, HOME).verdict == "PASS"
+
+
+def test_the_measured_pose_counts_like_the_commanded_one(rigs: Rigs, cell: Configuration) -> None:
+    rig = rigs(cell, NEAR).auto()
+
+    sag(rig, 0.08)
+    rig.seconds(0.5)
+    assert rig.state == "AUTO/HOLDING"
+    reply = rig.act("tool", ROD)
+    assert reply.code == "E_TOOL"
+    assert reply.message.endswith("at the measured pose")
+    assert rig.supervisor.tool == ""
+
+
+@pytest.mark.requirement("SR-028")
+def test_a_measured_tool_that_touches_is_a_stop(rigs: Rigs, cell: Configuration) -> None:
+    zones = tuple(replace(zone, margin=0.0) for zone in cell.zones)
+    near, causes = NEAR.copy(), {}
+    near[1] = -0.13
+    for tool in ("", ROD):
+        rig = rigs(replace(cell, zones=zones), near).auto()
+        assert rig.act("tool", tool).ok
+        sag(rig, 0.14)
+        causes[tool] = rig.status.cause
+    assert causes == {"": "", ROD: "E_MEASURED_WORKSPACE"}
+
+
+def test_only_where_nothing_moves(rigs: Rigs, cell: Configuration) -> None:
+    rig = rigs(cell)
+    rig.cycle(2)
+    assert rig.act("tool", "gripper").code == "E_ACT_STATE", "INIT"
+    rig.auto().move()
+    assert rig.act("tool", "gripper").code == "E_ACT_STATE"
+    assert change(rig, ROD).code == "E_ACT_STATE"
+    rig.until("AUTO/HOLDING", 5.0)
+    measured = rig.robot.copy()
+    rig.follow = False  # the drive creeps on, below every bound
+    for step in range(20):
+        rig.robot = measured + 0.001 * step
+        rig.cycle()
+    assert rig.state == "AUTO/HOLDING"
+    assert rig.act("tool", "gripper").code == "E_ACT_STANDSTILL"
+    assert change(rig, ROD).code == "E_ACT_STANDSTILL"
+    assert rig.supervisor.tool == ""
+
+
+def test_a_stop_that_still_runs_is_motion(rigs: Rigs, cell: Configuration) -> None:
+    rig = rigs(cell).auto().move()
+    rig.trajectory([], np.zeros((0, 7)))  # cancelled
+    rig.cycle()
+    assert not rig.supervisor._motion.at_rest
+    assert not rig.act("tool", "gripper").ok
+    assert rig.supervisor.tool == ""
+
+
+def test_people_may_in_locked_ready_and_holding(rigs: Rigs, cell: Configuration) -> None:
+    rig = rigs(cell).lock()
+    assert rig.act("tool", "gripper").ok
+    assert change(rig, ROD).code == "E_NOT_MOVING_STATE", "a source may not"
+    assert rig.act("reset").ok
+    epoch = rig.status.epoch
+    assert rig.act("tool", ROD).ok
+    assert rig.act("start", "auto", epoch).code == "E_ACT_EPOCH"
+    assert rig.act("start", "auto").ok
+    assert rig.act("tool", "").ok
+    assert rig.act("tool", "hammer").code == "E_TOOL_UNKNOWN"
+    rig.seconds(0.2)
+    assert [d.detail for d in rig.decisions("PASS")] == [
+        "tool: none", "tool: gripper, 0.4 kg", f"tool: {ROD}, 0.6 kg", "tool: none",
+    ]  # fmt: skip
+
+
+def test_while_a_trajectory_is_verified_the_tool_stays(rigs: Rigs, cell: Configuration) -> None:
+    rig = rigs(cell).auto()
+    rest = np.zeros((1, 7))
+    rig.trajectory([SLOW], LOW[None, :], rest, rest)
+    assert rig.act("tool", ROD).code == "E_TOOL_BUSY"
+    assert change(rig, ROD).code == "E_TOOL_BUSY"
+    assert rig.supervisor.tool == ""
+    rig.clear()
+    rig.seconds(SLOW + 1.0)
+    assert [d.code for d in rig.decisions()] == ["", "E_ENDED"]
+    assert rig.act("tool", "gripper").ok
+
+
+def test_a_source_takes_and_puts_down_what_it_may(rigs: Rigs, cell: Configuration, mounted: Configuration) -> None:
+    rig = rigs(cell).auto()
+    assert change(rig, ROD).verdict == "PASS"
+    assert told(rig) == (ROD, 0.6)
+    assert go(rig, LOW).code == "E_WORKSPACE"
+    assert change(rig, "").verdict == "PASS"
+    assert told(rig) == ("", 0.0)
+    assert change(rig, "gripper").code == "E_TOOL_SOURCE"
+    assert change(rig, ROD, "joystick").code == "E_TOOL_SOURCE"
+    assert change(rig, ROD, "nobody").code == "E_UNKNOWN_SOURCE"
+    assert rig.act("tool", "gripper").ok
+    assert change(rig, ROD).code == "E_TOOL_SOURCE", "what a person mounted is no source's to take off"
+    assert change(rig, "").code == "E_TOOL_SOURCE"
+    assert rig.supervisor.tool == "gripper"
+    rig.send(SourceEndpoints(rig.now, "planner", 2))
+    assert change(rig, "").code in ("E_SOURCE_ENDPOINTS", "E_NOT_MOVING_STATE")
+    both = rigs(mounted).auto()
+    assert change(both, ROD).verdict == "PASS"
+    assert change(both, "gripper").verdict == "PASS"
+
+
+def test_a_source_that_asks_in_vain_too_often_is_stopped(rigs: Rigs, cell: Configuration) -> None:
+    rig = rigs(cell).auto()
+    for _ in range(60):
+        change(rig, "gripper")
+    assert "E_REFUSALS" in rig.status.cause
+
+
+def test_after_a_fault_the_tool_is_that_of_a_start(rigs: Rigs, mounted: Configuration) -> None:
+    rig = rigs(mounted)
+    assert [(d.source, d.detail) for d in rig.decisions("PASS")] == [("robot.tool", "tool: gripper, 0.4 kg")]
+    rig.auto()
+    assert rig.act("tool", "").ok
+    rig.send(AdapterFault(rig.now, "E_INTERNAL", "a test"))
+    rig.until("FAULT")
+    assert rig.supervisor.tool == ""
+    assert rig.act("maintainer").ok
+    assert rig.supervisor.tool == "gripper"
+    rig.lock()
+    assert rig.supervisor._inputs.measured._scene is rig.supervisor._verifier.outfits["gripper"].scene
+
+
+def test_points_of_the_tool_are_no_faster_than_allowed(rigs: Rigs, cell: Configuration) -> None:
+    slow = replace(cell, envelope=replace(cell.envelope, frame_speed=0.6))
+    rig = rigs(slow).auto()
+    turned = HOME.copy()
+    turned[5] += 0.8
+    assert go(rig, turned, 1.0).verdict == "PASS"
+    assert go(rig, HOME, 1.0).verdict == "PASS"
+    assert rig.act("tool", ROD).ok
+    assert go(rig, turned, 1.0).code == "E_FRAME_SPEED"
+    assert go(rig, turned, 3.0).verdict == "PASS"
+
+
+def test_speed_zones_see_the_tool(rigs: Rigs, cell: Configuration) -> None:
+    slow = upright("slow", ZoneKind.SPEED, (0.2, -0.6, 0.0), (0.8, 0.6, 0.3), frame_speed=0.1)
+    rig = rigs(replace(cell, zones=(*cell.zones, slow))).auto()
+    turned = HOME.copy()
+    turned[0] += 0.8
+    assert go(rig, turned, 2.0).verdict == "PASS"
+    assert go(rig, HOME, 2.0).verdict == "PASS"
+    assert rig.act("tool", ROD).ok
+    refused = go(rig, turned, 2.0)
+    assert (refused.code, refused.rule) == ("E_FRAME_SPEED", "zones.slow")
+
+
+@pytest.mark.requirement("SR-033")
+def test_people_are_kept_from_the_tool(rigs: Rigs, cell: Configuration) -> None:
+    envelope = replace(cell.envelope, reduced=REDUCED)
+    watched = replace(cell, zones=(), envelope=envelope, separation=SEPARATION)
+    causes = {}
+    for tool in ("", ROD):
+        rig = rigs(watched)
+        Perception(rig, standing((0.85, 0.0, -0.1))).auto()
+        assert rig.act("tool", tool).ok
+        check = rig.supervisor._verifier.separation
+        assert check is not None
+        assert not check._sent, "set-points that were proven with another tool are forgotten"
+        rig.seconds(0.1)
+        causes[tool] = rig.status.cause
+    assert causes == {"": "", ROD: "E_SEPARATION"}
+
+
+def test_limited_streams_slow_down_before_the_tool_is_near(rigs: Rigs, cell: Configuration) -> None:
+    limited = replace(cell, limiting=LimitingSettings(("planner",), 500 * MS))
+    rig = rigs(limited).auto()
+    assert rig.act("tool", ROD).ok
+    rig.clear()
+    assert rig.supervisor._motion._limiter._double.scene is rig.supervisor._verifier.scene
+    sweep(rig, HOME, LOW, 2.0)
+    assert {d.code for d in rig.decisions("LIMIT")} == {"E_WORKSPACE"}
+    scene = rig.supervisor._verifier.outfits[ROD].scene
+    assert all((scene.distances(np.array(q)) >= scene.margins).all() for q in rig.outputs[::20])
+
+
+def test_the_same_events_give_the_same_effects(rigs: Rigs, cell: Configuration) -> None:
+    rig = rigs(cell).auto()
+    change(rig, ROD)
+    go(rig, LOW)
+    rig.move(0.3)
+    change(rig, "")
+    rig.seconds(3.0)
+    rig.act("tool", "gripper")
+    go(rig, LOW)
+    encoder, decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Event)
+    again = Supervisor(cell)
+    effects = [effect for event in rig.events for effect in again.handle(decoder.decode(encoder.encode(event)))]
+    assert encoder.encode(effects) == encoder.encode(rig.history)
+    assert {type(event) for event in rig.events} >= {ToolChange}
+
+
+def test_a_tool_is_kept_from_its_links_neighbour_and_from_what_the_link_may_touch(cell: Configuration) -> None:
+    tool = ToolSettings(
+        "long", "panda_link7", (Capsule((0.0, 0.0, 0.1), (0.3, 0.0, -0.2), 0.02),), frozenset(), 1.0, (0.0, 0.0, 0.0)
+    )
+    geometry = replace(cell.geometry, tool=tool, left_out=frozenset([frozenset(("panda_link7", "panda_link5"))]))
+    model = RobotModel(cell.robot, geometry.bodies)
+    links = {pair.links[0] for pair in Scene(model, geometry, (), every_pair=True).pairs if pair.rule == "tools.long"}
+    assert {"panda_link6", "panda_link5", "panda_link0"} <= links
+    assert not {"panda_link7", "panda_hand", "panda_leftfinger"} & links, "they move with it"
+    fewer = replace(geometry, tool=replace(tool, left_out=frozenset({"panda_link6"})))
+    assert {p.links[0] for p in Scene(model, fewer, (), every_pair=True).pairs if p.rule == "tools.long"} == links - {
+        "panda_link6"
+    }
+
+
+def test_without_tools_there_is_nothing_to_change(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    assert rig.act("tool", "gripper").code == "E_TOOL_UNKNOWN"
+    assert (rig.status.tool, rig.status.tool_mass) == ("", 0.0)
+    assert not [d for d in rig.decisions() if d.source == "robot.tool"]

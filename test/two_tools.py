@@ -1,0 +1,43 @@
+"""A Panda that may carry two tools: a short gripper, and the same with a long rod in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PANDA = Path(__file__).resolve().parents[1] / "config" / "panda.yaml"
+
+
+def _rod(start: float, end: float, radius: float) -> dict[str, Any]:
+    """A capsule along the hand's axis, [m]."""
+    return {"capsule": {"start": [0.0, 0.0, start], "end": [0.0, 0.0, end], "radius": radius}}
+
+
+TOOLS: dict[str, Any] = {
+    "gripper": {"link": "panda_hand", "volumes": [_rod(0.12, 0.2, 0.04)], "mass": 0.4, "centre": [0.0, 0.0, 0.15]},
+    "gripper_with_rod": {
+        "link": "panda_hand",
+        "volumes": [_rod(0.12, 0.2, 0.04), _rod(0.2, 0.4, 0.02)],
+        "mass": 0.6,
+        "centre": [0.0, 0.0, 0.25],
+    },
+}
+
+
+def write_two_tools(directory: Path, mounted: str | None = None, own: tuple[str, ...] = (), **sections: Any) -> Path:
+    """Write config/panda.yaml with both tools.
+
+    Args:
+        directory: where to.
+        mounted: `robot.tool`.
+        own: `sources.planner.tools`.
+        sections: to lay over it, whole.
+    """
+    keys = yaml.safe_load(PANDA.read_text(encoding="utf-8")) | {"tools": TOOLS} | sections
+    keys["robot"] |= {"payload": 1.0, "tool": mounted}
+    keys["sources"]["planner"]["tools"] = list(own)
+    path = directory / "two_tools.yaml"
+    path.write_text(yaml.safe_dump(keys, sort_keys=False), encoding="utf-8")
+    return path
