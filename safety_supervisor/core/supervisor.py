@@ -65,12 +65,11 @@ class Supervisor:
             RobotModelError: when the URDF does not have the configured joints and links.
         """
         self._configuration = configuration
-        timing = configuration.timing
         self._verifier = Verifier(configuration)
         self._state = SafetyState()
         self._motion = Motion(configuration, self._verifier)
         self._commands = Commands(configuration, self._motion, self._verifier, self._state)
-        estop = EstopLatch(timing.estop_timeout, configuration.estop.driver is not EstopDriver.NONE)
+        estop = EstopLatch(configuration.timing.estop_timeout, configuration.estop.driver is not EstopDriver.NONE)
         measured = MeasuredState(configuration, self._verifier.scene)
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
         self._watch = SeparationWatch(configuration, self._verifier, self._inputs)
@@ -361,8 +360,7 @@ class Supervisor:
             refusal = self._tools.act(event.target)
         if refusal is not None:
             return [Reply(event.at, event.request, False, refusal.code.value, refusal.message)]
-        effects: list[Effect] = []
-        now = event.at
+        effects, now = list[Effect](), event.at
         match event.act:
             case "reset":
                 self._commands.forgive()
