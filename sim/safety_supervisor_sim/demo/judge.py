@@ -87,7 +87,7 @@ class Verdict:
 
     acts: tuple[Judgement, ...]
     reasons: tuple[str, ...] = field(default=())
-    """Why the run is not good."""
+    """Why the run is not good, beside its acts."""
 
     @property
     def ok(self) -> bool:
@@ -111,7 +111,6 @@ def judge(run: Run) -> Verdict:
     elif not run.replayed.identical:
         reasons.append(f"the replay of the event log differs: {run.replayed.detail}")
     judged = tuple(judge_act(act, results.get(act.name), run.oracle, run.arrivals.get(act.name)) for act in run.acts)
-    reasons += [f"not as expected: {act.name}: {'; '.join(act.reasons)}" for act in judged if not act.ok]
     return Verdict(judged, tuple(reasons))
 
 

@@ -29,6 +29,7 @@ def summarise(
         "ok": verdict.ok,
         "reasons": list(verdict.reasons),
         "acts": [act.as_dict() for act in verdict.acts],
+        "not_as_expected": [act.name for act in verdict.acts if not act.ok],
         "left_out": list(left_out),
         "oracle": {
             "violations": run.oracle.get("violations", []),
@@ -85,6 +86,8 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         console.print(Text(reason, style="bold red"), soft_wrap=True)
     good = sum(act["ok"] for act in summary["acts"])
     text = f"{good} of {len(summary['acts'])} acts as expected: {'GOOD' if summary['ok'] else 'NOT GOOD'}"
+    if summary["not_as_expected"]:
+        text += f" ({', '.join(summary['not_as_expected'])})"
     console.print(Text(text, style="bold green" if summary["ok"] else "bold red"))
 
 
