@@ -41,8 +41,10 @@ from safety_supervisor.ros.source_input import SourceInput
 
 FEEDBACK_PERIOD: Final = NS_PER_S // 10
 """[ns]"""
-INTRODUCTION: Final = 2 * NS_PER_S
-"""How long a client may need to be discovered, by name, [ns]."""
+INTRODUCTION: Final = 5 * NS_PER_S
+"""How long a client may need to be discovered, by name, [ns]: participants announce themselves every 3 s."""
+WAIVED_INTRODUCTION: Final = NS_PER_S
+"""The same where liveliness is waived: then the goal plays, whoever sent it, [ns]."""
 SILENCE: Final = 2 * NS_PER_S
 """A gate that has goals and says nothing for so long is frozen, [ns]; the longest lease there is."""
 ASKING: Final = NS_PER_S // 50
@@ -203,7 +205,9 @@ class SourceGoals:
                 patience = frame.end_time or self._patience
                 goal = Goal(frame.joints, frame.path, frame.end, patience, Phase.STRANGE)
                 self._goals[frame.goal] = goal
-                self._strangers.append((frame, now + INTRODUCTION))
+                # Its client is told to the core before anything moves: later it would be a replaced one (SR-050).
+                wait = WAIVED_INTRODUCTION if self._client.waived else INTRODUCTION
+                self._strangers.append((frame, now + wait))
 
     def _admit(self, frame: GoalReceived, due: Nanoseconds, now: Nanoseconds) -> bool:
         """Hand a goal over, or refuse it, as soon as its client is known; return whether that was done."""
@@ -211,11 +215,12 @@ class SourceGoals:
         goal = self._goals.get(name)
         if goal is None:
             return True  # canceled meanwhile
-        if not self._client.waived and not self._is_introduced(now):
+        if not self._is_introduced(now):
             if now < due:
                 return False
-            self._refuse(now, name, Code.SOURCE_NOT_ALIVE.value, 0.0, 0.0, "its client is not in the graph")
-            return True
+            if not self._client.waived:
+                self._refuse(now, name, Code.SOURCE_NOT_ALIVE.value, 0.0, 0.0, "its client is not in the graph")
+                return True
         goal.phase = Phase.JUDGED
         blind = [
             one.joint for one in (*frame.path, *frame.end) if one.velocity and self._robot.speed(one.joint) is None

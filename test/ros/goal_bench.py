@@ -33,6 +33,7 @@ from safety_supervisor.ros.source_input import SourceInput
 
 ID = name_goal(bytes(range(16)))
 OTHER = name_goal(bytes(range(1, 17)))
+THIRD = name_goal(bytes(range(2, 18)))
 
 
 class Gate:
