@@ -210,7 +210,11 @@ class SourceGoals:
                 self._strangers.append((frame, now + wait))
 
     def _admit(self, frame: GoalReceived, due: Nanoseconds, now: Nanoseconds) -> bool:
-        """Hand a goal over, or refuse it, as soon as its client is known; return whether that was done."""
+        """Hand a goal over as soon as its client is known; in the end refuse it, or, liveliness waived, hand it over.
+
+        Returns:
+            Whether it was done.
+        """
         name = frame.goal
         goal = self._goals.get(name)
         if goal is None:

@@ -134,6 +134,27 @@ def streaming(rig: Rig) -> Callable[[int], None]:
 
 
 @pytest.mark.redteam(37)
+@pytest.mark.requirement("SR-044")
+def test_an_exception_in_what_is_computed_ahead_fails_the_next_event_whoever_asked_for_it(
+    rigs: Rigs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    for ahead in (True, False):  # as the node does, and as a replay may
+        rig = rigs().auto().move(0.6)
+        break_once(rig, monkeypatch, "_verifier.prepare")
+        rig.supervisor._unprepared = True
+        if ahead:
+            rig.supervisor.prepare()
+            assert rig.state != "FAULT"
+        rig.cycle()
+        assert rig.state in ("STOPPING", "FAULT")
+        told.append(rig.history[-1])
+        rig.seconds(2.0)
+        assert rig.state == "FAULT"
+    assert told[0] == told[1]
+
+
+@pytest.mark.redteam(37)
 @pytest.mark.parametrize(
     "event",
     ["stream", "trajectory", "joint states", "operator", "stop"],

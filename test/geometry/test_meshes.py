@@ -50,13 +50,18 @@ def test_a_visual_mesh_counts_where_there_is_no_other_and_frames_do_not_mix(
     assert abs(found["excess_at"][2] - 0.35) < 1e-6
 
 
+def strip_tool(arm: Path) -> None:
+    """Take the tool's shape out of the URDF."""
+    text = arm.read_text(encoding="utf-8")
+    shape = '<collision><geometry><box size="0.04 0.05 0.06"/></geometry></collision>'
+    assert shape in text
+    arm.write_text(text.replace(shape, ""), encoding="utf-8")
+
+
 def test_a_link_with_volumes_and_no_geometry_in_the_urdf_is_listed(
     small_configuration: Callable[[str], Path], arm: Path
 ) -> None:
-    text = arm.read_text(encoding="utf-8").replace(
-        '<collision><geometry><box size="0.04 0.05 0.06"/></geometry></collision>', ""
-    )
-    arm.write_text(text, encoding="utf-8")
+    strip_tool(arm)
     meshes = json.loads(check(small_configuration(section(VOLUMES)), "--json").stdout)["meshes"]
     assert meshes["without_geometry"] == ["tool"]
 
@@ -64,10 +69,7 @@ def test_a_link_with_volumes_and_no_geometry_in_the_urdf_is_listed(
 def test_a_tool_without_geometry_is_refused_until_it_is_a_point(
     small_configuration: Callable[[str], Path], arm: Path
 ) -> None:
-    text = arm.read_text(encoding="utf-8").replace(
-        '<collision><geometry><box size="0.04 0.05 0.06"/></geometry></collision>', ""
-    )
-    arm.write_text(text, encoding="utf-8")
+    strip_tool(arm)
     rest = {link: shapes for link, shapes in VOLUMES.items() if link != "tool"}
     said = check(small_configuration(section(rest))).output
     assert "geometry.volumes: tool: a tool without geometry, 0 volumes and 0 shapes in the URDF" in said
