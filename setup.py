@@ -39,6 +39,7 @@ setup(
         "pydantic>=2.7",
         "pyyaml>=6.0",
         "msgspec>=0.18",
+        "pyserial>=3.5",
         "transitions>=0.9.2",
         "typer>=0.12",
         "rich>=13",
@@ -68,6 +69,7 @@ setup(
             "mypy>=1.10",
             "ruff>=0.6",
             "types-PyYAML",
+            "types-pyserial",
         ],
     },
     entry_points={

@@ -208,7 +208,7 @@ def notes(configuration: Configuration) -> list[str]:
         found.append("output.simulated is true: not for a robot with motors")
     else:
         found.append("this version has no signed tokens yet: a real robot can not be reset or started from ROS")
-    if configuration.estop.driver.value == "none":
+    if not configuration.estop.required:
         found.append("there is no e-stop device: a rogue publisher can be reported, not stopped by relays")
     if configuration.envelope.frame_speed is None:
         found.append("envelope.frame_speed is null: link frames are as fast as the joints make them")

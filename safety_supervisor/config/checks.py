@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from safety_supervisor.config import schema
 from safety_supervisor.config.codes import ConfigurationCode as Code
+from safety_supervisor.config.estop_checks import check_estop
 from safety_supervisor.config.geometry_checks import check_geometry, check_zones
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
@@ -211,15 +212,7 @@ def _check_people(sections: Sections, problems: Problems) -> None:
         problems.add(
             "operators.unsigned_services", Code.SIMULATION_ONLY, "is true, but `output.simulated` is not",
         )  # fmt: skip
-    estop = sections.estop
-    if estop is None:
-        return
-    if estop.driver == "simulated" and judged and not simulated:
-        problems.add("estop.driver", Code.SIMULATION_ONLY, "is simulated, but `output.simulated` is not")
-    if estop.driver == "none" and estop.none is None:
-        problems.add("estop.none", Code.ACCEPT, "is missing", 'Configure a device, or write none: "I accept".')
-    if estop.driver != "none" and estop.none is not None:
-        problems.add("estop.none", Code.ACCEPT, "stands beside a driver", "Remove it.")
+    check_estop(sections, problems)
 
 
 def _check_limiting(sections: Sections, problems: Problems) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.estop_checks import freeze_estop
 from safety_supervisor.config.robot_checks import mimicked
 from safety_supervisor.config.sections import Sections
 from safety_supervisor.config.shapes import ShapeKeys, freeze_shape
@@ -58,7 +59,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         timing=_timing(_there(sections.timing)),
         tracking=_tracking(robot.joints, _there(sections.tracking)),
         operators=settings.OperatorSettings(unsigned_services=operators.unsigned_services),
-        estop=settings.EstopSettings(driver=settings.EstopDriver(estop.driver)),
+        estop=freeze_estop(estop),
         output=settings.OutputSettings(
             type=settings.OutputType(output.type),
             topic=output.topic,

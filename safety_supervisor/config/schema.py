@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.keys import Name, Point, Reason, RosName, Section, UrdfName, key
 from safety_supervisor.config.shapes import ShapeKeys
 
@@ -316,15 +317,6 @@ class OperatorsKeys(Section):
     """How people act on the supervisor."""
 
     unsigned_services: bool = key("`~/reset`, `~/start`, `~/recover` as plain services: in simulation only", "", False)
-
-
-class EstopKeys(Section):
-    """The e-stop."""
-
-    driver: Literal["none", "simulated"] = key(
-        "`simulated`: topic `~/simulated_estop`, in simulation only; `none`: no device"
-    )
-    none: Literal["I accept"] | None = key("these words are mandatory with `driver: none`", "", None)
 
 
 class DeadmanKeys(Section):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.urdf import Urdf
 
 
@@ -24,7 +25,7 @@ class Sections:
     timing: schema.TimingKeys | None = None
     tracking: schema.TrackingKeys | None = None
     operators: schema.OperatorsKeys | None = None
-    estop: schema.EstopKeys | None = None
+    estop: EstopKeys | None = None
     output: schema.OutputKeys | None = None
     evidence: schema.EvidenceKeys | None = None
     urdf: Urdf | None = None

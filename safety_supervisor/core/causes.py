@@ -51,7 +51,25 @@ class _Row:
 
 # In the order of the table of causes.
 _ROWS: Final = (
-    _Row(1, State.EMERGENCY_STOP, True, False, (Code.ESTOP, Code.ESTOP_SILENT)),
+    _Row(
+        1,
+        State.EMERGENCY_STOP,
+        True,
+        False,
+        (
+            Code.ESTOP,
+            Code.ESTOP_SILENT,
+            Code.ESTOP_DISCREPANCY,
+            Code.ESTOP_VALUE,
+            Code.ESTOP_CORRUPTED,
+            Code.ESTOP_LOST,
+            Code.ESTOP_STALE,
+            Code.ESTOP_PEER,
+            Code.ESTOP_RESTARTED,
+            Code.ESTOP_PORT,
+            Code.ESTOP_RELAYS,
+        ),
+    ),
     _Row(
         1,
         State.FAULT,
@@ -63,6 +81,7 @@ _ROWS: Final = (
             Code.SECOND_SUPERVISOR,
             Code.STANDSTILL_LEFT,
             Code.SELF_TEST,
+            Code.ESTOP_SELF_TEST,
             Code.RAMP_MISSED,
             Code.TRACKING,
             Code.OUTPUT_PUBLISHER,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.shapes import BoundedShape, Shape
 from safety_supervisor.core.units import Nanoseconds, Vector
 
@@ -292,20 +293,6 @@ class OperatorSettings:
     """How people act on the supervisor."""
 
     unsigned_services: bool
-
-
-class EstopDriver(str, Enum):
-    """Where the e-stop comes from."""
-
-    NONE = "none"
-    SIMULATED = "simulated"
-
-
-@dataclass(frozen=True)
-class EstopSettings:
-    """The e-stop."""
-
-    driver: EstopDriver
 
 
 @dataclass(frozen=True)

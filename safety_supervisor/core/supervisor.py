@@ -27,7 +27,7 @@ from safety_supervisor.core.reporting import Reporting
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.separation_watch import SeparationWatch
 from safety_supervisor.core.set_points import SetPoints
-from safety_supervisor.core.settings import Configuration, EstopDriver
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.state_rules import rules_of
 from safety_supervisor.core.state_table import State
 from safety_supervisor.core.stop_ramp import StopRamp
@@ -69,7 +69,7 @@ class Supervisor:
         self._state = SafetyState()
         self._motion = Motion(configuration, self._verifier)
         self._commands = Commands(configuration, self._motion, self._verifier, self._state)
-        estop = EstopLatch(configuration.timing.estop_timeout, configuration.estop.driver is not EstopDriver.NONE)
+        estop = EstopLatch(configuration.timing.estop_timeout, configuration.estop.required)
         measured = MeasuredState(configuration, self._verifier.scene)
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
         self._watch = SeparationWatch(configuration, self._verifier, self._inputs)

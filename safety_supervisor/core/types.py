@@ -30,6 +30,12 @@ class EstopInput(msgspec.Struct, frozen=True, gc=False):
     integrity: Literal["high", "low"] = "low"
     received_at: int = 0
     """Steady clock, [ns]; 0 when nothing was ever received."""
+    fault: str = ""
+    """Code of a fault of device or line, with `state` unknown; empty: none, or it was not heard."""
+    relays: Literal["none", "open", "closed"] = "none"
+    """The device's relays in the motors' power; `none`: it has none, or it was not heard."""
+    resets: int = 0
+    """Presses of the device's own reset button since the boot, each long and short enough, and released."""
 
 
 class Boot(Value, frozen=True, tag=True):

@@ -12,7 +12,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import UInt64
 
 from safety_supervisor.core.errors import CODE_OF
-from safety_supervisor.core.settings import Configuration, EstopDriver
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.types import Actuate, Decision, Effect, Latches, RelayDemand, Reply, Status
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.evidence.feed import EventFeed
@@ -80,16 +80,16 @@ class Enactor:
         self._diagnostics = endpoints.advertise(
             DiagnosticArray, "/diagnostics", QoSProfile(depth=10, reliability=reliable)
         )
-        estop = configuration.estop.driver
+        estop = configuration.estop
         constants = {
             "robot": configuration.robot.id,
             "urdf_sha256": configuration.robot.urdf_sha256,
             "output_type": configuration.output.type.value,
             "simulated": "yes" if configuration.output.simulated else "no",
-            "estop_driver": estop.value,
+            "estop_driver": estop.driver,
         }
         name = node.get_fully_qualified_name()
-        self._writer = StatusWriter(name, configuration.robot.id, constants, estop is not EstopDriver.NONE)
+        self._writer = StatusWriter(name, configuration.robot.id, constants, estop.required)
         self._beats = 0
         self._newest: Status | None = None
         self._unshown = False

@@ -19,10 +19,10 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
+from safety_supervisor.core.estop_settings import SIMULATED
 from safety_supervisor.core.settings import (
     CommandKind,
     Configuration,
-    EstopDriver,
 )
 from safety_supervisor.core.types import (
     EstopInput,
@@ -119,7 +119,7 @@ class Inputs:
         if configuration.separation is not None:
             people = PeopleInput(configuration.separation, sink)
             subscribe(PoseArray, PEOPLE_TOPIC, people.hear, _stream_profile(PEOPLE_DEPTH), required=True)
-        if configuration.estop.driver is EstopDriver.SIMULATED:
+        if configuration.estop.driver == SIMULATED:
             self.estop = SimulatedEstop()
             subscribe(
                 String, "~/simulated_estop", self.estop.hear, _stream_profile(ESTOP_DEPTH), required=True, urgent=True

@@ -17,7 +17,7 @@ from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
 from safety_supervisor.core.scene import RESERVE
-from safety_supervisor.core.settings import Configuration, EstopDriver, ZoneKind
+from safety_supervisor.core.settings import Configuration, ZoneKind
 from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
 from safety_supervisor.geometry.pose_view import Nearness, PlacedVolume, Viewer
 from safety_supervisor.geometry.solids import Solid, edges, solids, surface
@@ -78,7 +78,7 @@ class MarkerWriter:
             self._still += self._solid(f"zones/{zone.name}", solids(zone.shape), *_EYE, ZONES[zone.kind])
             if zone.kind is ZoneKind.KEEP_IN:
                 self._still.append(self._lines(f"zones/{zone.name}/edges", edges(surface(zone.shape)), _EDGE, 0.004))
-        if configuration.estop.driver is EstopDriver.NONE:
+        if not configuration.estop.required:
             self._still.append(self._text("estop", NO_ESTOP, np.array([0.0, 0.0, 1.4]), 0.08, RED))
         self._shown: set[tuple[str, int]] = set()
         self._first = True

@@ -312,7 +312,7 @@ def test_a_source_of_trajectories_names_its_lease_or_accepts_in_words_to_have_no
 
 def test_no_estop_needs_the_words(panda: PandaFile) -> None:
     loaded = panda.put("estop", {"driver": "none", "none": "I accept"}).load()
-    assert loaded.estop.driver.value == "none"
+    assert loaded.estop.driver == "none"
 
 
 @pytest.mark.redteam(51)

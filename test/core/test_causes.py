@@ -15,7 +15,9 @@ from safety_supervisor.core.state_table import State
 # Category and target of each row of the interface description, in its order.
 TABLE = """
 1 EMERGENCY_STOP   E_ESTOP E_ESTOP_SILENT
-1 FAULT            E_INTERNAL E_NOT_FINITE_RESULT E_SECOND_SUPERVISOR E_STANDSTILL_LEFT E_SELF_TEST
+1 EMERGENCY_STOP   E_ESTOP_DISCREPANCY E_ESTOP_VALUE E_ESTOP_CORRUPTED E_ESTOP_LOST E_ESTOP_STALE E_ESTOP_PEER
+1 EMERGENCY_STOP   E_ESTOP_RESTARTED E_ESTOP_PORT E_ESTOP_RELAYS
+1 FAULT            E_INTERNAL E_NOT_FINITE_RESULT E_SECOND_SUPERVISOR E_STANDSTILL_LEFT E_SELF_TEST E_ESTOP_SELF_TEST
 1 FAULT            E_RAMP_MISSED E_TRACKING
 1 FAULT            E_OUTPUT_PUBLISHER
 1 FAULT            E_CONFIGURATION_CHANGED
@@ -35,8 +37,8 @@ EXPECTED = [
     for code in codes
 ]
 
-# In the section of stops, but no stop: it tells why a fresh boot is LOCKED.
-NO_STOP_ITSELF = {"E_RESTARTED"}
+# In the section of stops, but no stop: they tell why a fresh boot is LOCKED, and that a button was ignored.
+NO_STOP_ITSELF = {"E_RESTARTED", "E_ESTOP_RESET"}
 
 
 def section(title: str) -> set[str]:

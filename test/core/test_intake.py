@@ -13,14 +13,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.idempotency import Earlier
 from safety_supervisor.core.intake import Cancel, Intake, Refused, Repeat, SetPoint, TrajectoryPoints
 from safety_supervisor.core.settings import (
     CommandKind,
     Configuration,
     EnvelopeSettings,
-    EstopDriver,
-    EstopSettings,
     EvidenceSettings,
     GeometrySettings,
     JointLimits,
@@ -81,7 +80,7 @@ def configuration() -> Configuration:
         timing=TimingSettings(MS, MS, 3, *[MS] * 9),
         tracking=TrackingSettings(five, MS, 0.05, np.zeros_like(five), 0.001),
         operators=OperatorSettings(False),
-        estop=EstopSettings(EstopDriver.NONE),
+        estop=EstopSettings("none"),
         output=OutputSettings(OutputType.JOINT_STATE, "out", True, OnLoss.HOLD, None, None),
         evidence=EvidenceSettings("log", False, 10**9),
         sha256="",

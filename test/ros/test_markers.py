@@ -15,7 +15,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from safety_supervisor import load_config
 from safety_supervisor.config.link_volumes import load_link_volumes
-from safety_supervisor.core.settings import Configuration, EstopDriver, EstopSettings, GeometrySettings
+from safety_supervisor.core.estop_settings import EstopSettings
+from safety_supervisor.core.settings import Configuration, GeometrySettings
 from safety_supervisor.core.shapes import Capsule
 from safety_supervisor.geometry.kinematics import Kinematics
 from safety_supervisor.ros.markers import GHOST, GREEN, LIFETIME, RED, YELLOW, MarkerWriter, Moment
@@ -107,7 +108,7 @@ def test_a_missing_estop_is_written_and_a_robot_without_volumes_has_bones(config
     assert "NO E-STOP" not in texts(MarkerWriter(configuration).write(Moment(None, None), 0))
     bare = replace(
         configuration,
-        estop=EstopSettings(EstopDriver.NONE),
+        estop=EstopSettings("none"),
         geometry=GeometrySettings({}, frozenset(), 0.0),
     )
     array = MarkerWriter(bare).write(Moment(LOW, LOW + 0.1), 0)
