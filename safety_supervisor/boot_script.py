@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.types import (
     Boot,
-    EstopInput,
     Event,
     Humans,
     HumansEndpoints,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from safety_supervisor.core.causes import CAUSE_OF
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.state_table import State
-from safety_supervisor.core.types import EstopInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class Code(str, Enum):
     ESTOP = "E_ESTOP", "The e-stop is pressed.", "Release it, then cycle it STOP and RUN, then reset."
     ESTOP_SILENT = "E_ESTOP_SILENT", "The e-stop device is silent or its value is unknown.", "Check the device and its line, then cycle the button STOP and RUN."
     ESTOP_DISCREPANCY = "E_ESTOP_DISCREPANCY", "The two channels of the e-stop disagreed for more than 100 ms: a contact or a wire is broken.", "Check both contacts; press until both say STOP, then release."
-    ESTOP_VALUE = "E_ESTOP_VALUE", "The e-stop device sent a value that does not exist: a channel neither RUN nor STOP, or the enabling switch both middle and panicked.", "Check the device's inputs and its memory, then cycle the button."
+    ESTOP_VALUE = "E_ESTOP_VALUE", "The e-stop device sent a value that does not exist, of a channel or of the enabling switch.", "Check the device's inputs and its memory, then cycle the button."
     ESTOP_CORRUPTED = "E_ESTOP_CORRUPTED", "More than 5 frames of the e-stop were corrupted within 10 s.", "Check cable, shield, ground and speed of the line, then cycle the button."
     ESTOP_LOST = "E_ESTOP_LOST", "More than 3 frames of the e-stop in a row were lost.", "Check the line and the load of this computer, then cycle the button."
     ESTOP_STALE = "E_ESTOP_STALE", "The e-stop device answers what was sent too long ago: an old buffer is being read.", "Set the adapter to low latency, check the load of this computer, then cycle the button."

@@ -2,7 +2,8 @@
 
 Rules (SR-001, SR-003, SR-004, SR-036, SR-047):
 
-- STOP, an unknown value, silence and a receipt time in the future are a stop, at once; stops are not debounced.
+- STOP, an unknown value, a fault of device or line, silence and a receipt time in the future are a stop, at once; stops
+  are not debounced.
 - The latch is left only after the device was seen STOP, then RUN for 50 ms without a gap, in this boot and since the
   last stop or silence. That leads to LOCKED and no further: a reset and a start must follow.
 - Without a device (driver `none`) nothing can be cycled: only a person's reset leaves the latch.
@@ -14,8 +15,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from safety_supervisor.core.errors import Code
-from safety_supervisor.core.types import EstopInput
+from safety_supervisor.core.causes import CAUSE_OF
+from safety_supervisor.core.errors import CODE_OF, Code
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.units import Nanoseconds
 
 ACCEPT_RELEASE: Final[Nanoseconds] = 50_000_000
@@ -65,9 +67,10 @@ class EstopLatch:
             now: time of the cycle, steady clock, [ns].
 
         Returns:
-            ESTOP, ESTOP_SILENT, or None while the device says RUN. It tells of this moment; `latched` remembers.
+            ESTOP, ESTOP_SILENT, the code of a fault, or None while the device says RUN. It tells of this moment;
+            `latched` remembers.
         """
-        code = self._judge(estop, now)
+        code = self.judge(estop, now)
         if estop.received_at > 0 and estop.state in ("run", "stop"):
             self.heard = True
         if code is not None:
@@ -110,8 +113,11 @@ class EstopLatch:
         self._pressed = False
         return True
 
-    def _judge(self, estop: EstopInput, now: Nanoseconds) -> Code | None:
-        """The word of this moment; whatever is not a fresh RUN is a stop."""
+    def judge(self, estop: EstopInput, now: Nanoseconds) -> Code | None:
+        """Judge a word as of now, and touch nothing; whatever is not a fresh RUN without a fault is a stop."""
+        if estop.fault:
+            code = CODE_OF.get(estop.fault, Code.ESTOP_SILENT)
+            return code if code in CAUSE_OF else Code.ESTOP_SILENT
         if estop.state == "stop":
             return Code.ESTOP
         if not self.required:

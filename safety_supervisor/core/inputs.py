@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from safety_supervisor.core.bystanders import Bystanders
 from safety_supervisor.core.conditions import Conditions
 from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.lateness import Lateness
 from safety_supervisor.core.measured import MeasuredState
@@ -19,7 +20,6 @@ from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.state_table import AUTO, State
 from safety_supervisor.core.switches import EnablingSwitch, HoldToRunButton
 from safety_supervisor.core.types import (
-    EstopInput,
     HoldToRun,
     Humans,
     HumansEndpoints,
@@ -50,6 +50,12 @@ HANDS_ON: Final = frozenset({State.MANUAL, State.RECOVERY})
 
 PEOPLE: Final = frozenset({Code.SEPARATION, Code.PEOPLE_UNKNOWN})
 """Causes that keep the robot from people."""
+
+AT_START: Final = frozenset({Code.ESTOP, Code.ESTOP_SELF_TEST})
+"""What the e-stop device says that stops in INIT too; the rest keeps the supervisor there."""
+
+POWERED: Final = frozenset({State.READY, State.MANUAL, State.RECOVERY, *AUTO})
+"""States in which the motors must have power: relays that open are a stop."""
 
 OUTSIDE: Final = frozenset({Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE})
 """Causes that RECOVERY is for."""
@@ -93,8 +99,10 @@ class Inputs:
         now = event.at
         causes: set[Code] = set()
         stop = self.estop.sample(event.estop, now)
-        if stop is not None and (state is not State.INIT or stop is Code.ESTOP):
+        if stop is not None and (state is not State.INIT or stop in AT_START):
             causes.add(stop)
+        if event.estop.relays == "open" and state in POWERED:
+            causes.add(Code.ESTOP_RELAYS)
         self.estop_word = event.estop
         causes |= self.switch.sample(event.estop, state is State.MANUAL)
         # A robot that rests in a stopped state is not endangered by a late cycle, and INIT sends nothing at all.
@@ -136,13 +144,9 @@ class Inputs:
         return self.conditions.active() | self._estop_codes(now)
 
     def _estop_codes(self, now: Nanoseconds) -> set[Code]:
-        if not self.estop.required:
-            return set()
-        word = self.estop_word
-        if word.state == "stop":
-            return {Code.ESTOP}
-        fresh = 0 < word.received_at <= now <= word.received_at + self._timing.estop_timeout
-        return set() if word.state == "run" and fresh else {Code.ESTOP_SILENT}
+        code = self.estop.judge(self.estop_word, now)
+        codes = set() if code is None else {code}
+        return codes | {Code.ESTOP_RELAYS} if self.estop_word.relays == "open" else codes
 
     def blocking_start(self, now: Nanoseconds) -> tuple[Code, ...]:
         """What still keeps the supervisor in INIT."""
@@ -152,7 +156,7 @@ class Inputs:
         elif self.measured.stale(now) or not self.measured.rests(now):
             blocking.append(Code.ACT_STANDSTILL)
         if self.estop.required and not self.estop.heard:
-            blocking.append(Code.ESTOP_SILENT)
+            blocking.append(self.estop.judge(self.estop_word, now) or Code.ESTOP_SILENT)
         blocking += sorted(self.conditions.active() & {Code.INCOMPATIBLE_QOS, Code.STATE_PUBLISHER, Code.LOG})
         return tuple(blocking)
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args
 
-from safety_supervisor.core.acts import ActRefusal
 from safety_supervisor.core.causes import CAUSE_OF, by_hardness
 from safety_supervisor.core.commands import Commands, Ruling
 from safety_supervisor.core.consequences import Consequences
 from safety_supervisor.core.course import Course
 from safety_supervisor.core.decisions import DecisionLog
-from safety_supervisor.core.errors import CODE_OF, Code
+from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.inputs import MONITORED, UNARMED, InputEvent, Inputs
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion import Motion
 from safety_supervisor.core.notes import Note
+from safety_supervisor.core.operator_acts import OperatorActs
 from safety_supervisor.core.operators import Operators
 from safety_supervisor.core.reporting import Reporting
 from safety_supervisor.core.safety_state import SafetyState
@@ -38,6 +38,7 @@ from safety_supervisor.core.types import (
     CommandUnreadable,
     ConfigurationChanged,
     Effect,
+    EstopReport,
     Event,
     Humans,
     HumansEndpoints,
@@ -76,6 +77,9 @@ class Supervisor:
         self._operators = Operators(configuration, self._state, self._motion, self._inputs)
         self._tools = Tools(configuration, self._state, self._verifier, self._motion, self._commands, self._inputs)
         self._decisions = DecisionLog()
+        self._acts = OperatorActs(
+            self._operators, self._tools, self._commands, self._state, self._inputs, self._decisions, self._stop
+        )
         self._consequences = Consequences(self._commands.sessions, self._motion, self._state)
         self._set_points = SetPoints(configuration, self._motion)
         self._fault_on_disk: Code | None = None
@@ -103,6 +107,7 @@ class Supervisor:
             StopRequested: self._stop_requested,
             OperatorAct: self._operator_act,
             ToolChange: lambda event: self._ruled(self._tools.requested(event, self._placed), event.at),
+            EstopReport: self._estop_report,
             AdapterFault: self._adapter_fault,
             **dict.fromkeys(get_args(InputEvent), self._input),
         }
@@ -198,6 +203,7 @@ class Supervisor:
             effects += self._ruled(ruling, now)
         effects += self._noted(notes, now)
         effects += self._stop(self._course.advance(now), now)
+        effects += self._acts.reset_by_device(event, self._placed, self._changed_on_disk)
         effects += self._decisions.due(now)
         effects += self._replies
         self._replies = []
@@ -343,6 +349,10 @@ class Supervisor:
         effects = self._stop({code}, event.at)
         return [self._decisions.stopped(event.at, "supervisor", "", code, event.detail[:500]), *effects]
 
+    def _estop_report(self, event: EstopReport) -> list[Effect]:
+        code = CODE_OF.get(event.code, Code.ESTOP_SILENT)
+        return [self._decisions.refused(event.at, "estop", Violation(code, "device", detail=event.detail[:500]))]
+
     # --- operators -------------------------------------------------------------------------------------------------
 
     def _stop_requested(self, event: StopRequested) -> list[Effect]:
@@ -353,35 +363,10 @@ class Supervisor:
         return effects
 
     def _operator_act(self, event: OperatorAct) -> list[Effect]:
-        refusal = self._operators.judge(event, self._placed)
-        if refusal is None and self._changed_on_disk and event.act in ("reset", "recover"):
-            refusal = ActRefusal(Code.ACT_CAUSE, Code.CONFIGURATION_CHANGED.cure)
-        if refusal is None and event.act == "tool":
-            refusal = self._tools.act(event.target)
-        if refusal is not None:
-            return [Reply(event.at, event.request, False, refusal.code.value, refusal.message)]
-        effects, now = list[Effect](), event.at
-        match event.act:
-            case "reset":
-                self._commands.forgive()
-                effects += [e for ruling in self._commands.purge() for e in self._decisions.ruled(ruling, now)]
-                self._operators.reset(now)
-            case "start":
-                self._operators.start(event.target, now)
-                self._commands.started(now)
-            case "mode":
-                effects += self._stop({Code.MODE_CHANGE}, now)
-            case "recover":
-                self._operators.recover(now)
-            case "tool":
-                effects += self._decisions.ruled(self._tools.ruling(event.person), now)
-            case "maintainer":
-                self._state.maintained(now)
-                self._placed = False
-                self._tools.restart()
-        # What a person has to hold counts from this moment on, not from the next cycle.
-        self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
-        return [*effects, Reply(now, event.request, True, "", event.act)]
+        effects, reply = self._acts.take(event, self._placed, self._changed_on_disk)
+        if event.act == "maintainer" and reply.ok:
+            self._placed = False
+        return [*effects, reply]
 
     # --- what is told -------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from safety_supervisor.core.estop_input import EstopInput
+
 Verdict = Literal["PASS", "LIMIT", "WAIT", "REJECT", "STOP"]
 
 
@@ -19,23 +21,6 @@ class Value(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 # --- what comes in ---------------------------------------------------------------------------------------------
-
-
-class EstopInput(msgspec.Struct, frozen=True, gc=False):
-    """The newest word of the e-stop device, sampled into each `Tick` so that replay sees it."""
-
-    state: Literal["run", "stop", "unknown"]
-    enabling_switch: Literal["none", "released", "middle", "panicked"] = "none"
-    mode_key: Literal["none", "manual", "auto"] = "none"
-    integrity: Literal["high", "low"] = "low"
-    received_at: int = 0
-    """Steady clock, [ns]; 0 when nothing was ever received."""
-    fault: str = ""
-    """Code of a fault of device or line, with `state` unknown; empty: none, or it was not heard."""
-    relays: Literal["none", "open", "closed"] = "none"
-    """The device's relays in the motors' power; `none`: it has none, or it was not heard."""
-    resets: int = 0
-    """Presses of the device's own reset button since the boot, each long and short enough, and released."""
 
 
 class Boot(Value, frozen=True, tag=True):
@@ -257,6 +242,14 @@ class HoldToRun(Value, frozen=True, tag=True):
     counter: int
 
 
+class EstopReport(Value, frozen=True, tag=True):
+    """The e-stop's driver tells what a person should read; it stops nothing by itself: the word in `Tick` does."""
+
+    at: int
+    code: str
+    detail: str
+
+
 class AdapterFault(Value, frozen=True, tag=True):
     """An adapter around the core raised, or a self-test failed: FAULT."""
 
@@ -285,6 +278,7 @@ Event: TypeAlias = (
     | OperatorAct
     | ToolChange
     | HoldToRun
+    | EstopReport
     | AdapterFault
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.types import EstopInput
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.units import Nanoseconds
 
 

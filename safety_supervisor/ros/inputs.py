@@ -19,18 +19,13 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import SIMULATED
 from safety_supervisor.core.settings import (
     CommandKind,
     Configuration,
 )
-from safety_supervisor.core.types import (
-    EstopInput,
-    HoldToRun,
-    JointStates,
-    RobotDescription,
-    StopRequested,
-)
+from safety_supervisor.core.types import HoldToRun, JointStates, RobotDescription, StopRequested
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.ros.cdr import JointStateReader, read_string
 from safety_supervisor.ros.decoding import Decoder

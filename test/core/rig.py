@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from safety_supervisor.boot_script import BootScript
 from safety_supervisor.config import load_config
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.settings import Configuration, GeometrySettings, Zone, ZoneKind
 from safety_supervisor.core.shapes import Box
 from safety_supervisor.core.supervisor import Supervisor
@@ -24,7 +25,6 @@ from safety_supervisor.core.types import (
     Boot,
     Decision,
     Effect,
-    EstopInput,
     Event,
     JointStates,
     Latches,
