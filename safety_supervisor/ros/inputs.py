@@ -29,6 +29,7 @@ from safety_supervisor.core.types import HoldToRun, JointStates, RobotDescriptio
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.ros.cdr import JointStateReader, read_string
 from safety_supervisor.ros.decoding import Decoder
+from safety_supervisor.ros.estop_line import EstopLine
 from safety_supervisor.ros.quality import Endpoints, Sink
 from safety_supervisor.ros.rate import TokenBucket
 from safety_supervisor.ros.source_input import SourceInput, decode_joint_state
@@ -73,6 +74,8 @@ class Inputs:
         """What was made of `robot_description`, for people."""
         self._urdf_bytes = len(configuration.robot.urdf.encode())
         self.estop: SimulatedEstop | None = None
+        self.line: EstopLine | None = None
+        """The e-stop device on a serial line."""
         self.sources = [SourceInput(source, sink, decoder) for source in configuration.sources]
         self.watch_states: Callable[[JointStates], None] | None = None
         """Takes joint states too."""
@@ -119,6 +122,8 @@ class Inputs:
             subscribe(
                 String, "~/simulated_estop", self.estop.hear, _stream_profile(ESTOP_DEPTH), required=True, urgent=True
             )
+        if configuration.estop.line is not None:
+            self.line = EstopLine(configuration.estop, sink.enter)
 
     def report_excess(self, now: Nanoseconds) -> None:
         """Report what was held back since the last cycle."""
@@ -126,8 +131,10 @@ class Inputs:
         for heard in self.sources:
             heard.report_excess(now)
 
-    def sample_estop(self) -> EstopInput:
-        """Return the e-stop's newest word for this tick."""
+    def sample_estop(self, at: Nanoseconds) -> EstopInput:
+        """Return the e-stop's newest word for the tick of this time."""
+        if self.line is not None:
+            return self.line.sample(at)
         return EstopInput("run") if self.estop is None else self.estop.sample()
 
     def _hear_joint_states(self, data: bytes, received: Nanoseconds) -> None:

@@ -46,6 +46,8 @@ DECODER_START = 20.0
 """[s]"""
 POLLING_SHARE = 4
 """Polling may take this part of a period: out of a pause of 10 ms one message takes 0.1 ms, and floods take all."""
+RESTING = ("INIT", "LOCKED", "EMERGENCY_STOP", "FAULT")
+"""States in which the e-stop device may test itself."""
 FAILURES = 20
 """Exceptions of adapters that are logged with their text; the rest is counted."""
 
@@ -134,6 +136,8 @@ class Session:
         endpoints.actions.update(actions)
         self._painting = Painting(endpoints, header)
         self._undo.append(self._painting.close)
+        if self.inputs.line is not None:
+            self._undo.append(self.inputs.line.close)
         self._offer_services()
         measures = frozenset(publisher.node for publisher in configuration.robot.state_publishers)
         topics = configuration.output.topic, node.resolve_topic_name(HEARTBEAT)
@@ -245,6 +249,8 @@ class Session:
         """Boot the core, and tell it of the graph as it is now; messages count from now on."""
         self._polled.discard()
         self.running = True
+        if self.inputs.line is not None:
+            self.inputs.line.start()
         self.enter(msgspec.structs.replace(self._boot, at=time.monotonic_ns()))
         self._graph.look_at_all(time.monotonic_ns())
 
@@ -283,7 +289,7 @@ class Session:
 
     def tick(self, at: Nanoseconds, scheduled: Nanoseconds) -> Nanoseconds:
         """Serve the motors; return when their message was sent."""
-        event = Tick(at, scheduled, self.inputs.sample_estop(), self._log_ok)
+        event = Tick(at, scheduled, self.inputs.sample_estop(at), self._log_ok)
         effects, failed = self.supervisor.handle(event), None
         try:
             sent = self.enactor.drive(effects)
@@ -299,9 +305,20 @@ class Session:
                 self.goals.follow(effects)
         except Exception as error:
             failed = failed or error
+        try:
+            self._serve_estop(at - scheduled <= self.configuration.timing.overrun)
+        except Exception as error:
+            failed = failed or error
         if failed is not None:
             self.fail("tick", failed)
         return sent
+
+    def _serve_estop(self, on_time: bool) -> None:
+        """Give the e-stop device the sign of life, and the demand on its relays."""
+        line = self.inputs.line
+        if line is not None:
+            resting = not self.enactor.moving and self.supervisor.state in RESTING
+            line.serve(time.monotonic_ns(), on_time, self.enactor.relay_stop, resting)
 
     def after_tick(self, now: Nanoseconds) -> None:
         """Hand over records, fetch decoded trajectories, report what was held back."""
@@ -348,6 +365,8 @@ class Session:
         yield ACTION, NOT_INSTALLED if self.goals is None else self.goals.text
         yield "robot_description", self.inputs.description
         yield "polls_cut_short", str(self._polled.cut_short)
+        if self.inputs.line is not None:
+            yield from self.inputs.line.facts()
         yield "decoder_restarts", str(self._decoder.restarts)
         yield "markers", self._painting.text
         yield "decisions_dropped", str(self.enactor.dropped_decisions)

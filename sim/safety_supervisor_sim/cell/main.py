@@ -48,6 +48,7 @@ def make_cell_node(node: Node, motors: Node) -> CellNode:
         "trace_file": "",
         "command_period": 0.0,
         "physics_rate_hz": 0.0,
+        "relays_topic": "",
     }
     read = {name: node.declare_parameter(name, value).value for name, value in defaults.items()}
     home = node.declare_parameter("home", rclpy.Parameter.Type.DOUBLE_ARRAY).value
@@ -72,6 +73,7 @@ def make_cell_node(node: Node, motors: Node) -> CellNode:
         home=None if home is None else list(home),
         report_file=Path(read["report_file"]) if read["report_file"] else None,
         trace_file=Path(read["trace_file"]) if read["trace_file"] else None,
+        relays_topic=read["relays_topic"],
     )
 
 

@@ -8,6 +8,7 @@
 | `~/mark` (in) | std_msgs/String | an act of this name begins |
 | `~/measure_after` (in) | std_msgs/String, JSON `name`, `time_ns`, `end_pose` | put into the report |
 | `~/margins` (out) | std_msgs/String, JSON, 2 Hz | worst margins so far, violations, act |
+| `relays_topic` (in), where given | std_msgs/Bool | closed relays of the e-stop device; see `power.py` |
 | `~/cut_power`, `~/restore_power` | std_srvs/Trigger | brakes |
 | `~/write_report` | std_srvs/Trigger | writes the report; its JSON is the answer's message |
 """
@@ -33,6 +34,7 @@ from trajectory_msgs.msg import JointTrajectory
 from safety_supervisor_sim.cell.cdr import read_joint_trajectory
 from safety_supervisor_sim.cell.cell_file import CellFile, ControllerName
 from safety_supervisor_sim.cell.panda_cell import Measured, PandaCell
+from safety_supervisor_sim.cell.power import Power
 from safety_supervisor_sim.cell.robot import urdf_path
 
 # Every message shall reach the oracle, also those that come while a step is late.
@@ -78,6 +80,7 @@ class CellNode:
         home: list[float] | None = None,
         report_file: Path | None = None,
         trace_file: Path | None = None,
+        relays_topic: str = "",
     ) -> None:
         self._node = node
         self._report_file = report_file
@@ -91,6 +94,7 @@ class CellNode:
             start_ns=now,
             ros_offset_ns=node.get_clock().now().nanoseconds - now,
         )
+        self._power = Power(node, relays_topic, self.cell) if relays_topic else None
         self.late = Lateness(self.cell.period_ns)
         rate = cell_file.physics.rate_hz
         self._measure_every = max(1, round(rate / cell_file.measurement.rate_hz))
@@ -128,6 +132,8 @@ class CellNode:
     def step(self) -> None:
         """One physics period, and what is due before and after it."""
         self._poll()
+        if self._power is not None:
+            self._power.step(time.monotonic_ns())
         while self._waiting and self._waiting[0][0] <= self.cell.now_ns:
             _, callback, message = self._waiting.popleft()
             callback(message)

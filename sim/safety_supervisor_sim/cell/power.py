@@ -1,0 +1,64 @@
+"""The motors' power behind the e-stop device's relays, as a wire would carry it: without the supervisor.
+
+The device tells its relays' state on a topic, 50 times a second and at each change. What is not heard for `SILENCE` is
+a device without power, whose relays are open. Open relays let the robot's own brakes fall in.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final, Protocol
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Bool
+
+SILENCE: Final = 100_000_000
+"""[ns]"""
+
+
+class Motors(Protocol):
+    """What has brakes."""
+
+    def cut_power(self) -> None:
+        """Engage the brakes."""
+
+    def restore_power(self) -> None:
+        """Release them."""
+
+
+class Power:
+    """Cuts and restores the power of a cell's motors; cut until closed relays are heard.
+
+    Args:
+        node: spun by an executor.
+        topic: std_msgs/Bool, true for closed relays.
+        motors: of the cell.
+    """
+
+    def __init__(self, node: Node, topic: str, motors: Motors) -> None:
+        self._motors = motors
+        self._closed = False
+        self._heard = 0
+        self.on = False
+        motors.cut_power()
+        profile = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+        node.create_subscription(Bool, topic, self._hear, profile)
+
+    def _hear(self, message: Any) -> None:
+        self._closed, self._heard = bool(message.data), time.monotonic_ns()
+        self.step(self._heard)
+
+    def step(self, now: int) -> None:
+        """Let the power follow the relays.
+
+        Args:
+            now: steady clock, [ns].
+        """
+        on = self._closed and now - self._heard <= SILENCE
+        if on != self.on:
+            self.on = on
+            if on:
+                self._motors.restore_power()
+            else:
+                self._motors.cut_power()
