@@ -210,6 +210,7 @@ def notes(configuration: Configuration) -> list[str]:
         found.append("this version has no signed tokens yet: a real robot can not be reset or started from ROS")
     if not configuration.estop.required:
         found.append("there is no e-stop device: a rogue publisher can be reported, not stopped by relays")
+    found += _notes_on_line(configuration)
     if configuration.envelope.frame_speed is None:
         found.append("envelope.frame_speed is null: link frames are as fast as the joints make them")
     if not configuration.geometry.volumes:
@@ -221,6 +222,25 @@ def notes(configuration: Configuration) -> list[str]:
     for source in configuration.sources:
         if source.liveliness_lease is None and "trajectory" in {kind.value for kind in source.commands}:
             found.append(f"sources.{source.name}: its trajectories play on after it has died")
+    return found
+
+
+def _notes_on_line(configuration: Configuration) -> list[str]:
+    from safety_supervisor.core.stopping import longest_stop
+
+    estop, found = configuration.estop, list[str]()
+    line, slowest = estop.line, longest_stop(configuration.envelope.joints)
+    if line is None:
+        return found
+    if estop.integrity == "low":
+        found.append(
+            f"estop.driver {estop.driver} is of low integrity: it stops, but its release needs a person's reset"
+        )
+    if line.relay_effect != "none" and line.relay_delay / 1e9 < slowest:
+        delay = line.relay_delay / 1e9
+        found.append(f"estop.relay_delay {delay:g} s is shorter than the longest stop, {slowest:.3g} s: brakes end it")
+    if line.port.startswith(("/dev/ttyUSB", "/dev/ttyACM")):
+        found.append(f"estop.port {line.port} may be another device after a restart: name it by /dev/serial/by-id/")
     return found
 
 

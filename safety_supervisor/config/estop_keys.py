@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from safety_supervisor.config.keys import Name, Section, key
+from safety_supervisor.config.keys import PORT, Name, Section, key
 
-PortName = Annotated[str, StringConstraints(pattern=r"^(/|[a-z][a-z0-9]{1,15}://)[!-~]{0,1000}$")]
+PortName = Annotated[str, StringConstraints(pattern=PORT)]
 Address = Annotated[int, Field(ge=1, le=65535)]
 Package = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 

@@ -8,10 +8,21 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+NAME_PATTERN = rf"^{NAME.pattern}$"
 ROS_NAME = r"^(/[A-Za-z_][A-Za-z0-9_]{0,63}){1,8}$"
 
-Name = Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]
-UrdfName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]{1,128}$")]
+_URDF_NAME = r"^[A-Za-z0-9_./-]{1,128}$"
+PORT = r"^(/|[a-z][a-z0-9]{1,15}://)[!-~]{0,1000}$"
+IN_WORDS = {
+    NAME_PATTERN: "a small letter, then at most 31 small letters, digits and '_'",
+    _URDF_NAME: "letters, digits, '_', '.', '/' and '-', at most 128",
+    ROS_NAME: "a full name with its namespaces, each behind a '/', of letters, digits and '_', such as /sim_cell",
+    PORT: "an absolute path, such as /dev/serial/by-id/NAME, or a URL of pyserial",
+}
+"""What patterns allow, for people."""
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+UrdfName = Annotated[str, StringConstraints(pattern=_URDF_NAME)]
 RosName = Annotated[str, StringConstraints(pattern=ROS_NAME)]
 Reason = Annotated[str, StringConstraints(min_length=3, max_length=500)]
 Coordinate = Annotated[float, Field(ge=-100.0, le=100.0)]

@@ -1,8 +1,8 @@
 """The e-stop device on its serial line, served by the control thread.
 
-The port moves bytes, the driver understands them. Before each cycle what came is given to the driver, whose word goes into the `Tick`; behind the motors' message the
-driver says what to send. A cycle that was late sends no sign of life, so that the device opens its relays when the
-supervisor is frozen, starved or in alarm.
+The port moves bytes, the driver understands them. Before each cycle what came is given to the driver, whose word goes
+into the `Tick`; behind the motors' message the driver says what to send. A cycle that was late sends no sign of life,
+so that the device opens its relays when the supervisor is frozen, starved or in alarm.
 """
 
 from __future__ import annotations

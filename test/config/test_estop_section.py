@@ -1,0 +1,87 @@
+"""The section `estop`: drivers, lines, third parties."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from safety_supervisor.cli import notes
+
+if TYPE_CHECKING:
+    from test.config.conftest import PandaFile
+
+PORT = "/dev/serial/by-id/usb-estop"
+FRAMES = {"driver": "frame_v1", "port": PORT}
+VALUE, NAME, MISSING, ACCEPT, TYPE = (
+    "E_CONFIG_VALUE",
+    "E_CONFIG_NAME",
+    "E_CONFIG_MISSING",
+    "E_CONFIG_ACCEPT",
+    "E_CONFIG_TYPE",
+)
+
+
+def test_a_line_is_frozen_as_written(panda: PandaFile) -> None:
+    estop = panda.put(
+        "estop",
+        {**FRAMES, "host": 7, "device": 9, "relay_delay": 0.4, "relay_effect": "damping", "self_test_every": 3600.0},
+    ).load().estop  # fmt: skip
+    assert (estop.driver, estop.integrity, estop.required, estop.package) == ("frame_v1", "high", True, None)
+    line = estop.line
+    assert line is not None
+    assert (line.port, line.baud, line.host, line.device) == (PORT, 115200, 7, 9)
+    assert (line.relay_delay, line.relay_effect) == (400_000_000, "damping")
+    assert line.self_test_every == 3_600_000_000_000
+
+
+@pytest.mark.parametrize("driver", ["modem_lines", "byte", "vsc"])
+def test_other_devices_are_of_low_integrity(panda: PandaFile, driver: str) -> None:
+    loaded = panda.put("estop", {"driver": driver, "port": PORT, "relay_effect": "none"}).load()
+    assert loaded.estop.integrity == "low"
+    assert any("low integrity" in note for note in notes(loaded))
+
+
+def test_a_third_party_is_low_unless_the_file_says_otherwise(panda: PandaFile) -> None:
+    other = {"driver": "acme", "package": "acme-estop", "port": PORT}
+    assert panda.put("estop", other).load().estop.integrity == "low"
+    assert panda.put("estop", {**other, "integrity": "high"}).load().estop.integrity == "high"
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ({"driver": "frame_v1"}, {("estop.port", MISSING)}),
+        ({**FRAMES, "port": "ttyUSB0"}, {("estop.port", NAME)}),
+        ({**FRAMES, "port": "/dev/tty USB0"}, {("estop.port", NAME)}),
+        ({**FRAMES, "host": 2}, {("estop.device", VALUE)}),
+        ({**FRAMES, "host": 0}, {("estop.host", VALUE)}),
+        ({**FRAMES, "device": 65536}, {("estop.device", VALUE)}),
+        ({**FRAMES, "baud": "fast"}, {("estop.baud", TYPE)}),
+        ({**FRAMES, "relay_delay": -0.1}, {("estop.relay_delay", VALUE)}),
+        ({**FRAMES, "relay_delay": float("nan")}, {("estop.relay_delay", VALUE)}),
+        ({**FRAMES, "relay_effect": "hope"}, {("estop.relay_effect", VALUE)}),
+        ({**FRAMES, "self_test_every": 1.0}, {("estop.self_test_every", VALUE)}),
+        ({**FRAMES, "none": "I accept"}, {("estop.none", ACCEPT)}),
+        ({**FRAMES, "integrity": "high"}, {("estop.integrity", VALUE)}),
+        ({**FRAMES, "package": "acme"}, {("estop.package", VALUE)}),
+        ({"driver": "frame_v2", "port": PORT}, {("estop.driver", VALUE)}),
+        ({"driver": "byte", "port": PORT, "host": 3}, {("estop.host", VALUE)}),
+        ({"driver": "none", "none": "I accept", "port": PORT}, {("estop.port", VALUE)}),
+        ({"driver": "simulated", "relay_delay": 0.3}, {("estop.relay_delay", VALUE)}),
+        ({"driver": "frame_v1", "host": 2, "none": "I accept", "package": "acme"},
+         {("estop.port", MISSING), ("estop.device", VALUE), ("estop.none", ACCEPT), ("estop.package", VALUE)}),
+    ],
+)  # fmt: skip
+def test_what_contradicts_itself_is_refused_all_at_once(
+    panda: PandaFile, section: dict[str, Any], expected: set[tuple[str, str]]
+) -> None:
+    assert panda.put("estop", section).refused() == expected
+
+
+def test_what_should_be_known_is_noted(panda: PandaFile) -> None:
+    short = notes(panda.put("estop", {"driver": "frame_v1", "port": "/dev/ttyUSB0", "relay_delay": 0.2}).load())
+    assert any("relay_delay 0.2 s is shorter than the longest stop, 0.303 s" in note for note in short)
+    assert any("/dev/serial/by-id/" in note for note in short)
+    good = notes(panda.put("estop", {**FRAMES, "relay_delay": 0.4}).load())
+    assert not any("estop." in note for note in good)
