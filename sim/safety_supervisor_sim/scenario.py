@@ -200,6 +200,19 @@ class ReleaseEstop(_Moving):
     act: Literal["release_estop"]
 
 
+class DisturbDevice(_Moving):
+    """Unplug the e-stop device or freeze it in mid-motion and keep streaming."""
+
+    act: Literal["disturb_device"]
+    how: Literal["unplug", "freeze"]
+
+
+class MendDevice(_Act):
+    """Plug the device in again, or thaw it; then press its button and release it."""
+
+    act: Literal["mend_device"]
+
+
 class SecondPublisher(_Act):
     """Another process begins to publish on the source's own topic."""
 
@@ -232,6 +245,8 @@ Act = Annotated[
     | AgentDies
     | PressEstop
     | ReleaseEstop
+    | DisturbDevice
+    | MendDevice
     | SecondPublisher
     | MotorTopic
     | Technician,

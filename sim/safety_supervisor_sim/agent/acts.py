@@ -16,6 +16,7 @@ import numpy as np
 from safety_supervisor_sim import scenario as script
 from safety_supervisor_sim.agent.child import Child
 from safety_supervisor_sim.agent.commands import NANO, shuffled
+from safety_supervisor_sim.agent.estop import Estop
 from safety_supervisor_sim.agent.marks import AFTER
 from safety_supervisor_sim.agent.motions import Array, Cruise, Motion, PointToPoint, set_points, shortest_duration
 from safety_supervisor_sim.agent.stage import Stage
@@ -28,6 +29,10 @@ AFTERWARDS: Final = 0.2
 """How long an agent goes on streaming after it was stopped, [s]."""
 RELEASED: Final = 1.2
 """How long an agent streams after the e-stop was released, [s]; equal refusals are reported once a second."""
+MENDED: Final = 0.3
+"""How long a device that was plugged in again needs for a session, [s]."""
+RESET_ACTS: Final = 0.5
+"""How long after the reset button was let go the supervisor is READY, at most, [s]."""
 POINTS: Final = 20
 RESUMES: Final = 2
 """How often a good motion that lateness stopped is begun again from where the robot then is."""
@@ -44,16 +49,28 @@ class Cast:
     Attributes:
         mouth: the agent's process, the only publisher of its source.
         rogues: by topic role, `stream` and `motor`: they appear where they must not.
-        button: the e-stop device.
+        estop: the e-stop.
     """
 
     mouth: Child
     rogues: dict[str, Child]
-    button: Child
+    estop: Estop
 
     def everyone(self) -> list[Child]:
-        """All processes; the button last, because its silence is a stop."""
-        return [self.mouth, *self.rogues.values(), self.button]
+        """All processes; the e-stop last, because its silence is a stop."""
+        return [self.mouth, *self.rogues.values(), self.estop.child]
+
+
+def reset(stage: Stage, estop: Estop) -> None:
+    """Reset as a person does: by the device's own button where the motors have no power, else by the service."""
+    if not estop.relays_open:
+        stage.call("reset")
+        return
+    began = time.monotonic()
+    estop.reset()
+    ok = stage.wait_for_state(["READY"], RESET_ACTS)
+    reply = {"service": "reset", "ok": ok, "message": "the device's button", "seconds": time.monotonic() - began}
+    stage.observed.replies.append(reply)
 
 
 class Players:
@@ -78,6 +95,8 @@ class Players:
             script.AgentDies: self._agent_dies,
             script.PressEstop: self._press_estop,
             script.ReleaseEstop: self._release_estop,
+            script.DisturbDevice: self._disturb_device,
+            script.MendDevice: self._mend_device,
             script.SecondPublisher: self._second_publisher,
             script.MotorTopic: self._motor_topic,
             script.Technician: self._technician,
@@ -234,12 +253,22 @@ class Players:
         return self._interrupt(act, lambda: self._stage.call("stop"))
 
     def _press_estop(self, act: script.PressEstop) -> dict[str, Any]:
-        return self._interrupt(act, lambda: self._cast.button.order(state="stop"))
+        return self._interrupt(act, lambda: self._cast.estop.press())
+
+    def _disturb_device(self, act: script.DisturbDevice) -> dict[str, Any]:
+        return self._interrupt(act, lambda: self._cast.estop.disturb(act.how))
+
+    def _mend_device(self, act: script.MendDevice) -> dict[str, Any]:
+        pose = self._stage.commanded()
+        self._cast.estop.mend()
+        time.sleep(MENDED)
+        self._cast.estop.cycle()
+        return {"start": pose.tolist()}
 
     def _release_estop(self, act: script.ReleaseEstop) -> dict[str, Any]:
         motion = self._to_goal(act)
         self._begin_stream(motion)
-        self._cast.button.order(state="run")
+        self._cast.estop.release()
         time.sleep(LEAD + RELEASED)
         self._cast.mouth.send(do="halt")
         self._cast.mouth.answer()
@@ -314,5 +343,8 @@ class Players:
     def _technician(self, act: script.Technician) -> dict[str, Any]:
         pose = self._stage.commanded()
         for call in act.calls:
-            self._stage.call(call)
+            if call == "reset":
+                reset(self._stage, self._cast.estop)
+            else:
+                self._stage.call(call)
         return {"start": pose.tolist()}

@@ -2,7 +2,7 @@
 
     python -m safety_supervisor_sim.agent.button '{"topic": "/supervisor/simulated_estop"}'
 
-Orders: {"state": "run"} or {"state": "stop"}. When it ends, its silence means stop.
+Orders: {"state": "run"}, {"state": "stop"}, or {"state": ""} for silence. When it ends, its silence means stop.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def main() -> int:
         priority.take(priority.BUTTON)
         due = time.monotonic()
         while not closed.is_set():
-            publisher.publish(message)
+            if message.data:
+                publisher.publish(message)
             due = max(due + PERIOD, time.monotonic())
             closed.wait(due - time.monotonic())
 
@@ -45,7 +46,8 @@ def main() -> int:
     try:
         for line in sys.stdin:
             message.data = json.loads(line)["state"]
-            publisher.publish(message)
+            if message.data:
+                publisher.publish(message)
             answer(at=time.monotonic_ns())
     except KeyboardInterrupt:
         pass

@@ -29,7 +29,8 @@ from safety_supervisor import load_config
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor_sim.agent.acts import Cast, Players
 from safety_supervisor_sim.agent.child import Child
-from safety_supervisor_sim.agent.programme import SETTLE_TIMEOUT, cycle, play, say
+from safety_supervisor_sim.agent.estop import Estop
+from safety_supervisor_sim.agent.programme import SETTLE_TIMEOUT, play, say
 from safety_supervisor_sim.agent.stage import Stage, StageError
 from safety_supervisor_sim.scenario import Scenario, load_scenario
 
@@ -53,7 +54,7 @@ def check(scenario: Scenario, configuration: Configuration) -> list[str]:
 
 
 def hire(scenario: Scenario, configuration: Configuration, supervisor: str) -> Cast:
-    """Start the e-stop button and the agent's mouth."""
+    """Start the e-stop device and the agent's mouth."""
     source = configuration.source(scenario.source)
     names = list(configuration.robot.joints)
     topics = {
@@ -64,7 +65,7 @@ def hire(scenario: Scenario, configuration: Configuration, supervisor: str) -> C
     return Cast(
         mouth=Child(SPEAKER, {"node": "agent", "names": names, **topics}),
         rogues={},
-        button=Child("safety_supervisor_sim.agent.button", {"topic": f"{supervisor}/simulated_estop"}),
+        estop=Estop(configuration, configuration.path, supervisor),
     )
 
 
@@ -87,7 +88,7 @@ def take_places(stage: Stage, cast: Cast) -> None:
     Raises:
         StageError: when it is not in time.
     """
-    cast.button.order(state="run")
+    cast.estop.release()
     cast.mouth.send(do="open")
     stage.wait_for_services(START_TIMEOUT)
     opened = cast.mouth.answer()
@@ -101,7 +102,7 @@ def take_places(stage: Stage, cast: Cast) -> None:
             raise StageError(f"the supervisor is not LOCKED within {START_TIMEOUT:.0f} s: {state}, {stage.status}")
         if state == "EMERGENCY_STOP":
             # It booted before the button's first word, or with its latch set: the device is to be cycled.
-            cycle(cast)
+            cast.estop.cycle()
     if not stage.wait(stage.has_output, SETTLE_TIMEOUT):
         raise StageError(f"nothing on {stage.configuration.output.topic}")
 
@@ -184,7 +185,7 @@ def _run(node: Node, read: dict[str, Any]) -> int:
             _write(Path(read["results_file"]), {"scenario": scenario.name, "acts": results})
         say({"done": True})
         if read["wait_at_end"]:
-            # Were the e-stop button gone before the supervisor, the run would end with an e-stop that nobody pressed.
+            # Were the e-stop device gone before the supervisor, the run would end with an e-stop that nobody pressed.
             threading.Event().wait()
         return 0
     except (StageError, RuntimeError) as error:

@@ -8,13 +8,11 @@ import time
 from typing import Any, Final
 
 from safety_supervisor_sim import scenario as script
-from safety_supervisor_sim.agent.acts import Cast, Players
+from safety_supervisor_sim.agent.acts import Cast, Players, reset
 from safety_supervisor_sim.agent.stage import Stage
 
 SETTLE_TIMEOUT: Final = 2.0
 HEARD_TIMEOUT: Final = 0.5
-CYCLED: Final = 0.3
-"""How long the e-stop stays pressed when its device has to be cycled at start-up, [s]."""
 LEFT: Final = 0.1
 """Time for the drives to come to rest and for the last decisions to arrive, [s]."""
 HICCUP: Final = frozenset({"E_OVERRUN", "E_LATE", "E_ESTOP_SILENT"})
@@ -23,6 +21,7 @@ ONCE: Final = (
     script.Flood,
     script.AgentDies,
     script.ReleaseEstop,
+    script.MendDevice,
     script.SecondPublisher,
     script.MotorTopic,
     script.Technician,
@@ -106,18 +105,12 @@ def set_again(stage: Stage, cast: Cast) -> bool:
     stage.mark("set again")
     stage.wait_for_rest(SETTLE_TIMEOUT)
     if stage.status.get("state") == "EMERGENCY_STOP":
-        cycle(cast)
+        cast.estop.mend()
+        cast.estop.cycle()
         stage.wait_for_state(["LOCKED"], SETTLE_TIMEOUT)
     if stage.status.get("state") == "LOCKED":
-        stage.call("reset")
+        reset(stage, cast.estop)
         stage.wait_for_state(["READY"], SETTLE_TIMEOUT)
     if stage.status.get("state") == "READY":
         stage.call("start")
     return stage.wait_for_state(["AUTO/HOLDING"], SETTLE_TIMEOUT)
-
-
-def cycle(cast: Cast) -> None:
-    """Press the e-stop and release it."""
-    cast.button.order(state="stop")
-    time.sleep(CYCLED)
-    cast.button.order(state="run")

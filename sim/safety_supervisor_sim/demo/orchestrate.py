@@ -23,6 +23,7 @@ from rich.console import Console
 from safety_supervisor import load_config
 from safety_supervisor.config import ConfigurationError
 from safety_supervisor_sim import priority, shared_memory
+from safety_supervisor_sim.agent.estop import RELAYS
 from safety_supervisor_sim.demo import evidence, places
 from safety_supervisor_sim.demo.judge import Judgement, Replayed, Run, Verdict, judge
 from safety_supervisor_sim.demo.live import Display, LiveState
@@ -153,6 +154,7 @@ class _Show:
                     "cell_file": str(places.shared("cells", f"{self._options.scenario.robot}.yaml")),
                     "controller": self._options.controller,
                     "report_file": str(self._directory / "oracle.json"),
+                    "relays_topic": RELAYS,
                 },
             ),
             "supervisor": (

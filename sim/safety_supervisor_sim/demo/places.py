@@ -18,6 +18,8 @@ _PORTS_EACH: Final = 250
 _DOMAINS: Final = range(1, 100)
 """Their ports end below 32768, where Linux begins to give ports to anyone."""
 
+RELAY_DELAY: Final = 0.4
+"""The longest stop takes 0.3 s, and may begin 65 ms behind the contact, [s]."""
 CONTROLLERS: Final[dict[str, dict[str, Any]]] = {
     "joint_trajectory_controller": {},
     "forward_position": {
@@ -91,12 +93,12 @@ def _used_ports() -> set[int]:
 
 
 def write_config(source: Path, controller: str, directory: Path) -> Path:
-    """Return the configuration file for a controller: `source` itself, or a copy with another `output`."""
-    changes = CONTROLLERS[controller]
-    if not changes:
-        return source
+    """Write the configuration of a run: `source` with the emulated e-stop device, and the controller's `output`."""
     value = yaml.safe_load(source.read_text(encoding="utf-8"))
-    value["output"] = {"simulated": True, **changes}
+    value["estop"] = {"driver": "frame_v1", "port": str(directory.absolute() / "estop"), "relay_delay": RELAY_DELAY}
+    changes = CONTROLLERS[controller]
+    if changes:
+        value["output"] = {"simulated": True, **changes}
     path = directory / source.name
     path.write_text(yaml.safe_dump(value, sort_keys=False), encoding="utf-8")
     return path
