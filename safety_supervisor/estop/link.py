@@ -2,14 +2,14 @@
 
 Two phases of an open port:
 
-| phase   | sends                                          | counts                      | leaves by                          |
-| ------- | ---------------------------------------------- | --------------------------- | ---------------------------------- |
-| CALLING | HELLO every 20 ms                              | nothing                     | device's HELLO with a fresh echo   |
-| SESSION | CHECKIN every 20 ms while alive, SELFTEST      | STATUS, newer, fresh echo   | 100 ms without one; device restart |
+| phase   | sends                                     | counts                    | leaves by                        |
+| ------- | ----------------------------------------- | ------------------------- | -------------------------------- |
+| CALLING | HELLO every 20 ms                         | nothing                   | device's HELLO with a fresh echo |
+| SESSION | CHECKIN every 20 ms while alive, SELFTEST | STATUS, newer, fresh echo | 100 ms without one; a restart    |
 
 RUN is said in a session only, of a STATUS that counted, while no fault lasts. Everything else is a stop: STOP of either
-channel is `stop`, all the rest `unknown` with the fault's code. The latch outside needs STOP, then RUN, whatever it was.
-The table of faults is `fault`; each row has a test.
+channel is `stop`, all the rest `unknown` with the fault's code. The latch outside needs STOP, then RUN, whatever it
+was. Each row of the protocol's table of faults has a test.
 """
 
 from __future__ import annotations
@@ -25,27 +25,35 @@ from safety_supervisor.estop.channels import Channels
 from safety_supervisor.estop.driver import EstopNotice
 from safety_supervisor.estop.fault_memory import FaultMemory
 from safety_supervisor.estop.frames import (
-    RUN_A, RUN_B, STOP_A, STOP_B, Flag, Frame, FrameReader, FrameType, Input, Refusal, encode,
-)  # fmt: skip
+    RUN_A,
+    RUN_B,
+    STOP_A,
+    STOP_B,
+    Flag,
+    Frame,
+    FrameReader,
+    FrameType,
+    Input,
+    Refusal,
+)
 from safety_supervisor.estop.notices import Notices
 from safety_supervisor.estop.reset_button import ResetButton
 from safety_supervisor.estop.self_test import SelfTest
+from safety_supervisor.estop.sender import Sender
 from safety_supervisor.estop.sequence import LOST_ALLOWED, Echo, Sequence
-from safety_supervisor.estop.signature import CHECKIN_EVERY, MS, WATCHDOG, signature
+from safety_supervisor.estop.signature import WATCHDOG, signature
 
 MOST_READ: Final = 2048
 """Bytes taken at once: 85 frames, where one is due. More is an old buffer, and only its end is looked at."""
 _NEVER_VALID: Final = 5
 """Frames that were refused before one was ever understood: no noise."""
 _NEVER_VALID_BYTES: Final = 240
-_EARLY: Final[Nanoseconds] = MS
-"""A cycle that comes a little early must not leave the CHECKIN to the next one."""
 _CHANNEL_A: Final = {RUN_A: True, STOP_A: False}
 _CHANNEL_B: Final = {RUN_B: True, STOP_B: False}
 _BOTH: Final = Input.ENABLING_MIDDLE | Input.ENABLING_PANICKED
 _COUNTERS: Final = (
     "frames", "sessions", "corrupted", "refused", "repeated", "replayed", "stale", "lost", "foreign", "outside",
-    "hellos", "checkins", "self_tests", "restarts", "ignored_bytes",
+    "restarts", "ignored_bytes",
 )  # fmt: skip
 
 
@@ -69,6 +77,7 @@ class FrameV1:
         self._signature = signature(line)
         self._reader = FrameReader(self._signature)
         self._sequence = Sequence()
+        self._sender = Sender(line, self._signature, self._sequence)
         self._notices = Notices()
         self._faults = FaultMemory()
         self._channels = Channels()
@@ -90,10 +99,6 @@ class FrameV1:
         self._flags = 0
         self._inputs = 0
         self._mode_key: Literal["none", "manual", "auto"] = "none"
-        self._due: Nanoseconds = 0
-        self._checked_in = False
-        self._stop_until: Nanoseconds = 0
-        self._stop_sent = False
         self._test_number = 0
 
     # --- port
@@ -105,7 +110,7 @@ class FrameV1:
         self._reader.clear()
         self._sequence.opened(seed)
         self._open = True
-        self._due = now
+        self._sender.restart(now)
         self._faults.end(Code.ESTOP_PORT)
 
     def closed(self, at: Nanoseconds, why: str) -> None:
@@ -164,9 +169,8 @@ class FrameV1:
             self._peer(now, "our own frames come back: the line is looped")
         elif frame.source != line.device or frame.destination != line.host:
             self._counts["foreign"] += 1
-            self._peer(
-                now, f"a frame from {frame.source} to {frame.destination} came; allowed: {line.device} to {line.host}"
-            )
+            came = f"a frame from {frame.source} to {frame.destination} came"
+            self._peer(now, f"{came}; allowed: {line.device} to {line.host}")
         elif frame.type is FrameType.CHECKIN:
             self._counts["foreign"] += 1
             self._peer(now, "the device sent CHECKIN, which only the host sends")
@@ -204,9 +208,7 @@ class FrameV1:
         self._in_session = True
         self._sequence.begin(frame.sequence)
         self._fed_at = now
-        self._due = now
-        self._checked_in = False
-        self._stop_sent = False
+        self._sender.restart(now)
         self._test.session()
         self._faults.end(Code.ESTOP_STALE)
         self._spoken = False
@@ -215,7 +217,6 @@ class FrameV1:
     def _restarted(self, now: Nanoseconds, why: str) -> None:
         self._counts["restarts"] += 1
         self._leave(now)
-        self._due = now
         self._fault(Code.ESTOP_RESTARTED, now, why)
 
     def _status(self, frame: Frame, now: Nanoseconds) -> None:
@@ -267,11 +268,8 @@ class FrameV1:
         self._mode_key = "auto" if frame.inputs & Input.MODE_AUTO else "manual"
         both = frame.inputs & _BOTH == _BOTH
         if a is None or b is None or both:
-            self._fault(
-                Code.ESTOP_VALUE,
-                now,
-                f"channel A {frame.channel_a:02x}, B {frame.channel_b:02x}, inputs {frame.inputs:02x}",
-            )
+            seen = f"channel A {frame.channel_a:02x}, B {frame.channel_b:02x}, inputs {frame.inputs:02x}"
+            self._fault(Code.ESTOP_VALUE, now, seen)
         else:
             self._faults.end(Code.ESTOP_VALUE)
         word = self._channels.update(a, b, now)
@@ -310,7 +308,6 @@ class FrameV1:
             if now - self._fed_at > WATCHDOG:
                 # Before another byte is judged: what piled up in a buffer meanwhile must not feed the watchdog.
                 self._leave(now)
-                self._due = now
             else:
                 self._tell_discrepancy(self._channels.word(now) == "discrepancy", now)
                 self._button.watch(now)
@@ -322,6 +319,7 @@ class FrameV1:
         """Leave the session, if there is one: the device has to be called anew. Lifts nothing."""
         if self._in_session:
             self._button.forget()
+            self._sender.restart(now)
         self._in_session = self._spoken = self._understood = False
         self._refused_before = self._counts["corrupted"]
         self._discarded_before = self._reader.discarded
@@ -335,45 +333,13 @@ class FrameV1:
         if not self._open:
             return b""
         if not self._in_session:
-            if now + _EARLY < self._due:
-                return b""
-            self._schedule(now)
-            self._counts["hellos"] += 1
-            return self._frame(FrameType.HELLO, True, now, hello=True)
-        if demand_stop:
-            self._stop_until = now + WATCHDOG
-        stop = demand_stop or now < self._stop_until
-        sent = b""
-        at_once = stop and not self._stop_sent
-        if at_once or (alive and now + _EARLY >= self._due):
-            # A demand to stop is no sign of life that could keep relays closed, so a late cycle may send it, too.
-            if not at_once or now + _EARLY >= self._due:
-                self._schedule(now)
-            self._checked_in = True
-            self._stop_sent = stop
-            self._counts["checkins"] += 1
-            sent = self._frame(FrameType.CHECKIN, stop, now)
-        if resting and alive and self._checked_in and self._test.wanted(now):
-            self._counts["self_tests"] += 1
-            self._test_number = self._sequence.send(now)
+            return self._sender.hello(now)
+        sent = self._sender.check_in(now, alive, demand_stop)
+        if resting and alive and self._sender.checked_in and self._test.wanted(now):
+            frame, self._test_number = self._sender.self_test(now)
             self._test.asked(now)
-            sent += self._encode(FrameType.SELFTEST, stop, self._test_number)
+            sent += frame
         return sent
-
-    def _schedule(self, now: Nanoseconds) -> None:
-        """Keep to the raster of 20 ms, whatever the cycle's period, and do not catch up."""
-        due = self._due + CHECKIN_EVERY
-        self._due = due if due > now else now + CHECKIN_EVERY
-
-    def _frame(self, kind: FrameType, stop: bool, now: Nanoseconds, hello: bool = False) -> bytes:
-        return self._encode(kind, stop, self._sequence.send(now, hello))
-
-    def _encode(self, kind: FrameType, stop: bool, number: int) -> bytes:
-        a, b = (STOP_A, STOP_B) if stop else (RUN_A, RUN_B)
-        line = self._line
-        return encode(
-            Frame(kind, line.host, line.device, number, self._sequence.received, a, b), self._signature
-        )  # fmt: skip
 
     def sample(self, at: Nanoseconds) -> EstopInput:
         """Return the word: `run` only in a session, while both channels say RUN and no fault lasts."""
@@ -414,6 +380,6 @@ class FrameV1:
     def statistics(self) -> Mapping[str, int]:
         """Counters since the start, and gauges of the last frame that counted: `echo_lag`, `round_trip_us`."""
         return {
-            **self._counts, **self._gauges, "discarded_bytes": self._reader.discarded, "resets": self._button.resets,
+            **self._counts, **self._sender.counts, **self._gauges, "discarded_bytes": self._reader.discarded, "resets": self._button.resets,
             "in_session": int(self._in_session),
         }  # fmt: skip

@@ -3,9 +3,10 @@
 Freshness is the host's: a frame of the device counts only while it echoes one of the last 5 numbers that the host sent.
 The host sends every 20 ms, so a frame that counts answers something no older than 100 ms. Both ways together take about
 40 ms at worst (2 ms of line each, 16 ms of a USB adapter, the device's 20 ms), a lag of 3. Three rules keep that true:
-the demand STOP stays for 100 ms once it is sent (`link`), or toggling would press five numbers into 12 ms; numbers go on
-from one session to the next while a port is open, so that no echo of an old session is ever fresh again; and a session
-that was silent for 100 ms is over before another byte is judged, so that what piled up in a buffer counts for nothing.
+a demand to stop stays for 100 ms once it is sent (`sender`), or toggling would press five numbers into 12 ms; numbers
+go on from one session to the next while a port is open, so that no echo of an old session is ever fresh again; and a
+session that was silent for 100 ms is over before another byte is judged, so that what piled up in a buffer counts for
+nothing.
 """
 
 from __future__ import annotations
