@@ -122,6 +122,10 @@ class SerialLine:
         with suppress(OSError):  # pyserial's file lock holds
             fcntl.ioctl(file, termios.TIOCEXCL)
 
+    def fileno(self) -> int:
+        """Return the device file's descriptor; -1 for a URL."""
+        return -1 if self._file is None else self._file
+
     def wait(self, timeout_ms: int | None) -> bool:
         """Wait for bytes, the wake descriptor or the time; return whether there may be bytes."""
         if self._file is None:
