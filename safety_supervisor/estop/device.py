@@ -150,7 +150,7 @@ class Device:
     def inputs(self) -> int:
         """Return the inputs as they are now."""
         reset = Input.RESET_DOWN if self.reset_down else 0
-        return _ENABLING[self.enabling] | (Input.MODE_AUTO if self.auto else 0) | reset
+        return int(_ENABLING[self.enabling] | (Input.MODE_AUTO if self.auto else 0) | reset)
 
     def press_reset(self, down: bool, at: Nanoseconds) -> None:
         """Press or release the reset button."""

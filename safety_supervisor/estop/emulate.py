@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import select
 import time
 from collections import deque
@@ -114,11 +115,11 @@ class Emulator:
             tell: takes what happened, plain values with `at`.
             seed: of garbage and sequence numbers; None: of the operating system.
         """
-        self._seeds = deque([seed] if seed is not None else [])
+        self._chance = random.Random(seed)  # None: of the operating system
         self._far_end, self._tell = far_end, tell
         now = time.monotonic_ns()
         self.device = Device(line, now, self._seed())
-        self.disturbance = Disturbance(signature(line), self._seed() if seed is None else seed)
+        self.disturbance = Disturbance(signature(line), self._seed())
         self.bench = Bench(self.device, self.disturbance, far_end.plug, far_end.unplug, self._seed)
         self.sent = self.received = 0
         self._events: deque[DeviceEvent] = deque()
@@ -190,7 +191,7 @@ class Emulator:
         }
 
     def _seed(self) -> int:
-        return self._seeds.popleft() if self._seeds else int.from_bytes(os.urandom(4), "big")
+        return self._chance.getrandbits(32)
 
     def _due(self) -> Nanoseconds:
         if self.bench.frozen:
