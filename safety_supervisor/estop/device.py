@@ -159,10 +159,10 @@ class Device:
             return
         self.reset_down = down
         if down:
-            self._armed_press_at = at if self._armed(at) else None
+            self._armed_press_at = at if self.armed(at) else None
         elif self._armed_press_at is not None:
             held = at - self._armed_press_at
-            if RESET_SHORTEST <= held <= RESET_LONGEST and self._armed(at) and not self.relays_closed:
+            if RESET_SHORTEST <= held <= RESET_LONGEST and self.armed(at) and not self.relays_closed:
                 self.relays_closed = True
                 self._tell(at, "relay", "closed")
             self._armed_press_at = None
@@ -292,7 +292,7 @@ class Device:
             return "the host demands stop"
         return ""
 
-    def _armed(self, at: Nanoseconds) -> bool:
+    def armed(self, at: Nanoseconds) -> bool:
         """Whether a press of the reset button that begins or ends now counts."""
         if self._why_open(at) or self._testing_until is not None or self._opens_at is not None or not self.has_relays:
             return False

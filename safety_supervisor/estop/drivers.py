@@ -10,8 +10,8 @@ import msgspec
 from safety_supervisor.config.codes import ConfigurationCode
 from safety_supervisor.config.estop_package import GROUP, DriverMissing, find_driver
 from safety_supervisor.config.problems import ConfigurationError, ConfigurationProblem
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopSettings
-from safety_supervisor.core.types import EstopInput
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.byte import Byte
 from safety_supervisor.estop.contacts import ModemLines

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopSettings
-from safety_supervisor.core.types import EstopInput
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.channels import Channels
 from safety_supervisor.estop.driver import EstopNotice
@@ -380,6 +380,6 @@ class FrameV1:
     def statistics(self) -> Mapping[str, int]:
         """Counters since the start, and gauges of the last frame that counted: `echo_lag`, `round_trip_us`."""
         return {
-            **self._counts, **self._sender.counts, **self._gauges, "discarded_bytes": self._reader.discarded, "resets": self._button.resets,
-            "in_session": int(self._in_session),
+            **self._counts, **self._sender.counts, **self._gauges, "discarded_bytes": self._reader.discarded,
+            "resets": self._button.resets, "in_session": int(self._in_session),
         }  # fmt: skip

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopSettings
-from safety_supervisor.core.types import EstopInput
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.channels import Channels
 from safety_supervisor.estop.driver import EstopNotice

@@ -17,6 +17,7 @@ from safety_supervisor.core.types import EstopReport
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.drivers import make_driver
 from safety_supervisor.estop.port import Closed, Contacts, Opened, Port, Received
+from safety_supervisor.ros.text import escape
 
 
 class EstopLine:
@@ -27,16 +28,19 @@ class EstopLine:
         report: takes what a person should read.
 
     Raises:
-        LookupError: when there is no such driver; the text says what to do.
+        ConfigurationError: the third party's driver is not there, or is none.
     """
 
     def __init__(self, settings: EstopSettings, report: Callable[[EstopReport], None]) -> None:
         """Make the driver and the port; nothing is opened before `start`."""
-        assert settings.line is not None
+        line = settings.line
+        assert line is not None
         self._driver = make_driver(settings)
-        self._port = Port(settings.line, contacts=settings.driver == "modem_lines")
+        self._port = Port(line.port, line.baud, contacts=settings.driver == "modem_lines")
         self._report = report
-        self._name = f"{settings.driver} on {settings.line.port}"
+        self._name = f"{settings.driver} on {line.port}"
+        self._seen = "not opened yet"
+        self._failed: Exception | None = None
 
     def start(self) -> None:
         """Open the port, in a thread of its own."""
@@ -47,7 +51,17 @@ class EstopLine:
         self._port.close()
 
     def sample(self, at: Nanoseconds) -> EstopInput:
-        """Return the word for the cycle that began at `at`."""
+        """Return the word for the cycle that began at `at`; a driver that raises is a stop now, a fault in `serve`."""
+        try:
+            self._hear()
+            word = self._driver.sample(at)
+        except Exception as error:  # the cycle has to go on, whatever a third party's driver does
+            self._failed = error
+            return EstopInput("unknown")
+        # Bytes that came behind the cycle's begin: a stop acts at once, RUN is no word of the future.
+        return msgspec.structs.replace(word, received_at=at) if word.received_at > at else word
+
+    def _hear(self) -> None:
         driver = self._driver
         for item in self._port.take():
             match item:
@@ -56,12 +70,11 @@ class EstopLine:
                 case Contacts():
                     driver.contacts(item.dsr, item.cts, item.at)
                 case Opened():
+                    self._seen = "open"
                     driver.opened(item.at, item.seed)
                 case Closed():
+                    self._seen = item.why
                     driver.closed(item.at, item.why)
-        word = driver.sample(at)
-        # Bytes that came behind the cycle's begin: a stop acts at once, RUN is no word of the future.
-        return msgspec.structs.replace(word, received_at=at) if word.received_at > at else word
 
     def serve(self, at: Nanoseconds, alive: bool, demand_stop: bool, resting: bool) -> None:
         """Send what is due, behind the motors' message.
@@ -71,7 +84,13 @@ class EstopLine:
             alive: whether this cycle met its deadline.
             demand_stop: whether the device shall open its relays.
             resting: whether the robot stands still, stopped.
+
+        Raises:
+            Exception: what the driver raised, here or in `sample`.
         """
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            raise failed
         data = self._driver.cycle(at, alive, demand_stop, resting)
         if data:
             self._port.send(data)
@@ -80,5 +99,6 @@ class EstopLine:
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """Yield what the status shows."""
-        yield "estop_line", f"{self._name}: {self._port.text}"
-        yield "estop_counters", " ".join(f"{name}={count}" for name, count in self._driver.statistics.items())
+        yield "estop_line", f"{self._name}: {escape(self._seen)}"
+        counters = {**self._driver.statistics, **self._port.statistics}
+        yield "estop_counters", " ".join(f"{name}={count}" for name, count in counters.items())

@@ -22,11 +22,11 @@ from typing import Any, Final
 import rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from safety_supervisor.estop.emulate import Emulator
-from safety_supervisor.estop.pseudo_terminal import PseudoTerminal
 from std_msgs.msg import Bool
 
 from safety_supervisor import load_config
+from safety_supervisor.estop.emulate import Emulator
+from safety_supervisor.estop.pseudo_terminal import PseudoTerminal
 from safety_supervisor_sim import priority
 from safety_supervisor_sim.agent.child import answer
 
