@@ -254,6 +254,12 @@ Act = Annotated[
 ]
 
 
+FAULTY = (
+    DefectiveInMotion, Silence, StopInMotion, Flood, AgentDies, PressEstop, DisturbDevice, SecondPublisher, MotorTopic,
+)  # fmt: skip
+"""Acts in whose course something happens that their motion is judged from."""
+
+
 class Scenario(_Section):
     """One scenario."""
 
@@ -389,8 +395,4 @@ def _cross_check(scenario: Scenario, problems: Problems) -> None:
 
 def has_fault(act: Act) -> bool:
     """Whether something happens in the course of the act that its motion is judged from."""
-    if isinstance(act, TrajectoryAct):
-        return act.call != "none"
-    return isinstance(
-        act, DefectiveInMotion | Silence | StopInMotion | Flood | AgentDies | PressEstop | SecondPublisher | MotorTopic
-    )
+    return act.call != "none" if isinstance(act, TrajectoryAct) else isinstance(act, FAULTY)

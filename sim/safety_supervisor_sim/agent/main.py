@@ -103,6 +103,13 @@ def take_places(stage: Stage, cast: Cast) -> None:
         if state == "EMERGENCY_STOP":
             # It booted before the button's first word, or with its latch set: the device is to be cycled.
             cast.estop.cycle()
+    if cast.estop.on_line:
+        # The shift's press test: before it, the device's reset button counts for nothing.
+        cast.estop.press()
+        stage.wait_for_state(["EMERGENCY_STOP"], SETTLE_TIMEOUT)
+        cast.estop.release()
+        if not stage.wait_for_state(["LOCKED"], SETTLE_TIMEOUT):
+            raise StageError(f"not LOCKED after the e-stop was pressed and released: {stage.status}")
     if not stage.wait(stage.has_output, SETTLE_TIMEOUT):
         raise StageError(f"nothing on {stage.configuration.output.topic}")
 

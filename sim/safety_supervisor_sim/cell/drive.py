@@ -24,6 +24,9 @@ from safety_supervisor_sim.cell.robot import SimulatedRobot
 
 Array = NDArray[np.float64]
 
+BRAKED = 0.02
+"""Speed below which brakes have caught a joint, [rad/s]."""
+
 
 class Quantity(Enum):
     """What a controller commands."""
@@ -58,6 +61,7 @@ class Drive:
         self._delay: deque[tuple[Target | None, bool]] = deque()
         self._delay_steps = round(section.delay / period)
         self.powered = True
+        self._braked: list[float] | None = None
         self.refused_targets = 0
         self.reset()
 
@@ -76,6 +80,7 @@ class Drive:
     def cut_power(self) -> None:
         """Engage the mechanical brakes."""
         self.powered = False
+        self._braked = None
 
     def restore_power(self) -> None:
         """Release the brakes, holding the measured pose."""
@@ -93,7 +98,7 @@ class Drive:
         self._delay.append((target, braking))
         arrived, braking = self._delay.popleft()
         if not self.powered:
-            self._robot.drive_velocity(self._zero, self._brake_torque)
+            self._hold_by_brakes()
             return
         if arrived is not None and arrived is not self._aim:
             self._accept(arrived)
@@ -109,6 +114,17 @@ class Drive:
             self._robot.drive_velocity(self.reference_velocity.tolist(), self._torque)
         else:
             self._robot.drive_position(self.reference.tolist(), self.reference_velocity.tolist(), self._torque)
+
+    def _hold_by_brakes(self) -> None:
+        """Friction takes the speed; what rests does not creep under its weight, as it would under a velocity servo."""
+        if self._braked is None:
+            position, velocity = self._robot.joint_states()
+            if (np.abs(velocity) < BRAKED).all():
+                self._braked = position.tolist()
+        if self._braked is None:
+            self._robot.drive_velocity(self._zero, self._brake_torque)
+        else:
+            self._robot.drive_position(self._braked, self._zero, self._brake_torque)
 
     def _accept(self, target: Target) -> None:
         if not np.isfinite(target.values).all():
