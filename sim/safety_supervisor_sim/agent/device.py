@@ -31,7 +31,7 @@ from safety_supervisor_sim import priority
 from safety_supervisor_sim.agent.child import answer
 
 PERIOD: Final = 0.02
-PATIENCE: Final = 2.5
+PATIENCE: Final = 1.5
 """How long a person waits for the lamp that says that the relays may be closed, [s]."""
 
 

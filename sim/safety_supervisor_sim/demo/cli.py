@@ -33,7 +33,7 @@ ControllerOption = Annotated[Controller, typer.Option(help="Double of a controll
 
 def demo(
     robot: Annotated[str, typer.Option(help="Robot: panda.")] = "panda",
-    seconds: Seconds = 40.0,
+    seconds: Seconds = 45.0,
     headless: Headless = False,
     as_json: AsJson = False,
     log_directory: LogDirectory = None,
