@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopSettings
-from safety_supervisor.core.types import EstopInput
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.channels import Channels
 from safety_supervisor.estop.driver import EstopNotice
@@ -94,6 +94,7 @@ class FrameV1:
         self._fed_at: Nanoseconds = 0
         self._received_at: Nanoseconds = 0
         self._stop_unseen = False
+        self._heard_back = False  # the device has answered something behind our calls
         self._spoken = False  # a STATUS of this session counted
         self._young = False  # flag RESTARTED is no second restart: it stays until the device hears a CHECKIN
         self._flags = 0
@@ -192,8 +193,9 @@ class FrameV1:
                 if sequence.repeated(frame.sequence):
                     self._counts["repeated"] += 1
                     return
-                if 0 <= sequence.missing(frame.sequence) <= LOST_ALLOWED:
-                    sequence.received = frame.sequence
+                if not self._heard_back:
+                    # A device that slept answers each call that waited for it, each time with numbers of a new session.
+                    sequence.begin(frame.sequence)
                     return
             self._restarted(now, "it said HELLO inside a session")
             return
@@ -214,6 +216,7 @@ class FrameV1:
         self._sender.restart(now)
         self._test.session()
         self._faults.end(Code.ESTOP_STALE)
+        self._heard_back = False
         self._spoken = False
         self._young = True
         if frame.flags & Flag.RESTARTED:
@@ -253,6 +256,7 @@ class FrameV1:
             self._faults.tell(Code.ESTOP_LOST)
             self._notices.add(now, Code.ESTOP_LOST, f"{missing} frames are missing; allowed: {LOST_ALLOWED}")
         sequence.received = frame.sequence
+        self._heard_back = self._heard_back or not sequence.is_answer(frame.echo)
         self._gauges["echo_lag"] = sequence.lag
         self._gauges["round_trip_us"] = max(0, sequence.round_trip(frame.echo, now) // 1000)
         restarted = bool(frame.flags & Flag.RESTARTED)

@@ -9,8 +9,8 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopLine, EstopSettings
-from safety_supervisor.core.types import EstopInput
 from safety_supervisor.estop.driver import Driver, EstopNotice
 from safety_supervisor.estop.link import FrameV1
 from safety_supervisor.estop.signature import signature

@@ -21,6 +21,7 @@ from line_rig import (
     SETTINGS,
     SIGNATURE,
     START,
+    STATUS,
     STOP,
     Rig,
     fields,
@@ -94,6 +95,27 @@ def test_several_hellos_under_way_are_one_session_and_no_restart() -> None:
     assert rig.word.state == "run"
     assert rig.driver.statistics["restarts"] == 0
     assert rig.driver.statistics["sessions"] == 1
+
+
+def test_a_device_that_slept_and_answers_every_call_that_waited_did_not_restart() -> None:
+    rig = Rig(answers=False, sends=False).open()
+    rig.step(400)
+    numbers = [number for _, kind, number, _ in rig.sent if kind == HELLO][-4:]
+    for session, echo in enumerate(numbers):
+        rig.put(frame(HELLO, 1000 * (session + 1), echo))
+    rig.step(6)
+    assert (rig.driver.statistics["sessions"], rig.driver.statistics["restarts"]) == (1, 0)
+    rig.put(frame(STATUS, 4001, numbers[-1]))
+    rig.step(6)
+    assert rig.word.state == "run"
+    rig.step(40)
+    kind, number = rig.sent[-1][1:3]
+    assert kind == CHECKIN
+    rig.put(frame(STATUS, 4002, number))
+    rig.step(6)
+    rig.put(frame(HELLO, 5000, numbers[-1]))
+    rig.step(6)
+    assert rig.driver.statistics["restarts"] == 1, "it had answered a CHECKIN: it can not have slept since"
 
 
 def test_an_answer_to_a_number_that_was_never_sent_begins_nothing() -> None:
