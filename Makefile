@@ -7,7 +7,7 @@ BIN := .venv/bin
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup demo test lint types rooms docs check-docs unit launch-test bench bench-compare lock clean
+.PHONY: help setup demo test lint types rooms docs check-docs unit launch-test bench bench-compare bench-estop lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -51,6 +51,9 @@ bench-compare: setup ## decisions beside pink and mink, which it installs into .
 		--quiet pip install --python $(BIN)/python --no-deps --require-hashes --target .compare \
 		-r bench/requirements-compare.txt && touch .compare/mink; }
 	@$(BIN)/python -m bench --only decision.full decision.margin trajectory startup compare $(ARGS)
+
+bench-estop: setup ## reaction times of the e-stop against the node: make bench-estop ARGS="--presses 1000"
+	@$(BIN)/python -m bench.estop_report $(ARGS)
 
 lock: setup ## resolve the lock files again: make lock ARGS="--upgrade"
 	scripts/lock.sh $(ARGS)
