@@ -173,8 +173,7 @@ class Supervisor:
             self._state.initialised(now, self._inputs.estop.latched, self._fault_on_disk)
             self._fault_on_disk = None
         missed = self._set_points.begin(event)
-        known = self._motion if self._placed else None
-        causes = self._watch.look(now, self._state.state, known)
+        causes = self._watch.look(now, self._state.state, self._motion if self._placed else None)
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
@@ -359,8 +358,9 @@ class Supervisor:
         if refusal is None and event.act == "tool":
             refusal = self._tools.act(event.target)
         if refusal is not None:
-            return [Reply(event.at, event.request, False, refusal.code.value, refusal.message)]
-        effects, now = list[Effect](), event.at
+            effects = self._stop({refusal.code} & {Code.NOT_FINITE_RESULT}, event.at)
+            return [*effects, Reply(event.at, event.request, False, refusal.code.value, refusal.message)]
+        effects, now = [], event.at
         match event.act:
             case "reset":
                 self._commands.forgive()
