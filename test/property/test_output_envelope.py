@@ -329,6 +329,7 @@ TOOLS_AND_WALL: list[Step] = [
     ("tool", "planner", "", 5),
     ("tool", "person", "", 5),
     ("wait", 800),
+    ("reach", [0, 0.72, 0, 0, 0, 0, 0], 3.0, "quintic", 800),
     ("tool", "planner", "", 60),
     ("reach", [0, 0.72, 0, 0, 0, 0, 0], 3.0, "quintic", 800),
     ("tool", "planner", ROD, 30),
