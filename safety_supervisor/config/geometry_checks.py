@@ -77,7 +77,7 @@ def _check_points(geometry: schema.GeometryKeys, urdf: Urdf | None, problems: Pr
 
 
 def _check_reason(path: str, reason: str, problems: Problems) -> None:
-    length = len(reason.strip())
+    length = sum(one.isprintable() and not one.isspace() for one in reason)
     if length < _SHORTEST_REASON:
         problems.add(path, Code.VOLUME, f"has {length} characters besides spaces; {_SHORTEST_REASON} are needed")
 
@@ -88,6 +88,8 @@ def check_volumes(path: str, shapes: list[ShapeKeys], problems: Problems) -> Non
         _check_shape(f"{path}[{index}]", shape, problems)
         if shape.half_space is not None:
             problems.add(f"{path}[{index}]", Code.VOLUME, "is a half-space, which no link fills", "Use another kind.")
+        if shape.sphere is not None and shape.sphere.radius == 0.0:
+            problems.add(f"{path}[{index}].sphere.radius", Code.EMPTY, "is 0 and holds nothing", "Give its size.")
 
 
 def check_left_out(section: str, pairs: list[schema.LeftOutKeys], sections: Sections, problems: Problems) -> None:

@@ -46,7 +46,9 @@ class FrameSpeed:
             return None
         index = int(way.argmax())  # the first NaN, when there is one
         speed = float(way[index]) / self._dt
-        return Violation(Code.FRAME_SPEED, rule, speed if math.isfinite(speed) else math.inf, limit, self._links[index])
+        if not math.isfinite(speed):
+            return Violation(Code.NOT_FINITE_RESULT, rule, joint=self._links[index], detail="a speed is not finite")
+        return Violation(Code.FRAME_SPEED, rule, speed, limit, self._links[index])
 
     def fastest(self, before: Vector, after: Vector) -> float:
         """Bound the speed of the fastest point of a straight step, [m/s]; not finite when a pose is not."""

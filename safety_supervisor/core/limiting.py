@@ -116,6 +116,8 @@ class Limiter:
                 if isinstance(found, Verified):
                     self._note(lanes, broken)
                     return slower, found
+                if found.code in _NEVER:
+                    return state, found
         self._place(tick, state, lanes, 1.0)
         if own and outcome is None:
             outcome = verify(history, state, rules)  # what verifies at its own pace is never refused here

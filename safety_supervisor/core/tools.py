@@ -1,9 +1,10 @@
 """What the robot carries, and who may say that it carries something else now.
 
 A change counts when the robot is clear of everything with the new tool, by what every motion begins with: at the pose
-that is commanded, and at the one that is measured. Until then, and when it is refused, nothing is changed. Nothing that
-was proven with one tool is used with another: nothing moves or waits at a change, no trajectory is being verified, and
-all proofs are forgotten. It is a change of the epoch, to which acts of people are bound.
+that is commanded, and at the one that is measured. Until then, and when it is refused, nothing is changed. One that is
+only put down brings nothing nearer: that counts wherever the robot rests. Nothing that was proven with one tool is used
+with another: nothing moves or waits at a change, no trajectory is being verified, and all proofs are forgotten. It is a
+change of the epoch, to which acts of people are bound.
 
 People are no part of it: who mounts a tool stands beside the robot. The separation counts from the next cycle on.
 """
@@ -57,13 +58,15 @@ class Tools:
         """Let the robot, which rests, carry another tool, empty for none; or say why not, and change nothing."""
         if name not in self._verifier.outfits:
             return Violation(Code.TOOL_UNKNOWN, "tools", detail=f"there is no tool {name[:64]}")
+        if name == self._verifier.tool:
+            return None  # no act of a person grows old by it
         if self._commands.verifying:
             return Violation(Code.TOOL_BUSY, "tools")
         if self._motion.kept.duration > 0.0:
             return Violation(Code.ACT_STANDSTILL, "tools")
         scene = self._verifier.outfits[name].scene
         poses = ("commanded", self._motion.state[0]), ("measured", self._inputs.measured.positions)
-        for what, q in poses:
+        for what, q in poses if name else ():
             violation = _too_near(scene, q, what)
             if violation is not None:
                 return violation

@@ -203,7 +203,9 @@ class Verifier:
             joint = self.envelope.names[worst]
             return Violation(Code.REDUCED, "reduced.velocity", float(speeds[worst]), float(limits[worst]), joint)
         violation = self._speed.exceeds(before, after, reduced.frame_speed, "reduced.frame_speed")
-        return None if violation is None else replace(violation, code=Code.REDUCED)
+        if violation is None or violation.code is Code.NOT_FINITE_RESULT:
+            return violation
+        return replace(violation, code=Code.REDUCED)
 
     def suspect_speeds(self, poses: Matrix) -> NDArray[np.intp]:
         """Return the steps between consecutive poses, shape (m, n), that could pass the frame speed of the envelope."""

@@ -120,6 +120,7 @@ TABLE = {
     "an unknown link is called a point": Row(put("geometry.points", {"panda_link9": "because"}), "geometry.points.panda_link9", "FRAME", "panda_link9"),
     "a pair is left out without a reason": Row(put("geometry.left_out", [{"links": PAIR}]), "geometry.left_out[0].reason", "MISSING", "is missing"),
     "a pair is left out for an empty reason": Row(put("geometry.left_out", [{"links": PAIR, "reason": ""}]), "geometry.left_out[0].reason", "VALUE", "3 or more characters"),
+    "a pair is left out for an invisible reason": Row(put("geometry.left_out", [{"links": PAIR, "reason": "\u200b" * 4}]), "geometry.left_out[0].reason", "VOLUME", "has 0 characters"),
     "a pair is left out for a blank reason": Row(put("geometry.left_out", [{"links": PAIR, "reason": "   "}]), "geometry.left_out[0].reason", "VOLUME", "has 0 characters"),
     "a zone is inverted": Row(zone(minimum=[1.0, -1.0, -1.0], maximum=[-1.0, 1.0, 1.0]), "zones.a.minimum", "EMPTY", "x: 1 against -1$"),
     "a zone is flat": Row(zone(minimum=[-1.0, -1.0, 0.5], maximum=[1.0, 1.0, 0.5]), "zones.a.minimum", "EMPTY", "z: 0.5 against 0.5$"),

@@ -58,6 +58,8 @@ def test_the_shipped_file_has_none(panda: PandaFile) -> None:
          ("tools.gripper.volumes[0]", "E_CONFIG_VOLUME")),
         ("tools.gripper.volumes", [{"capsule": {"start": [0.0, 0.0, 0.1], "end": [0.0, 0.0, 0.1], "radius": 0.1}}],
          ("tools.gripper.volumes[0].capsule.end", "E_CONFIG_EMPTY")),
+        ("tools.gripper.volumes", [{"sphere": {"centre": [0.0, 0.0, 0.1], "radius": 0.0}}],
+         ("tools.gripper.volumes[0].sphere.radius", "E_CONFIG_EMPTY")),
         ("tools.gripper.link", "panda_foot", ("tools.gripper.link", "E_CONFIG_FRAME")),
         ("tools.gripper.link", "panda_link0", ("tools.gripper.link", "E_CONFIG_FRAME")),
         ("tools.gripper.mass", 1.5, ("tools.gripper.mass", "E_CONFIG_VALUE")),

@@ -149,6 +149,40 @@ def test_where_it_would_touch_it_is_refused_and_nothing_changes(rigs: Rigs, cell
     assert go(rig, HOME).verdict == "PASS"
 
 
+def test_what_is_put_down_is_put_down_wherever_the_robot_stands(rigs: Rigs, cell: Configuration) -> None:
+    """A robot that was limited down to the edge of a margin is a hair nearer than a motion may begin with."""
+    wall = upright("wall", ZoneKind.KEEP_OUT, (-0.9, 0.3, 0.0), (0.9, 0.9, 1.2), margin=0.01)
+    limited = replace(cell, zones=(*cell.zones, wall), limiting=LimitingSettings(("planner",), 500 * MS))
+    rig = rigs(limited).auto()
+    assert change(rig, ROD).verdict == "PASS"
+    aside = HOME.copy()
+    aside[0] += 0.8
+    sweep(rig, HOME, aside, 2.0)
+    rig.until("AUTO/HOLDING")
+    rig.seconds(0.5)
+    scene = rig.supervisor._verifier.outfits[""].scene
+    assert 0.0 < (scene.distances(rig.output) - scene.margins).min() < RESERVE, "the links themselves, too"
+    assert rig.act("tool", "gripper").code == "E_TOOL"
+    assert change(rig, "").verdict == "PASS"
+    assert told(rig) == ("", 0.0)
+    assert change(rig, ROD).code == "E_TOOL"
+    assert go(rig, HOME).verdict == "PASS"
+
+
+def test_what_is_carried_already_changes_nothing(rigs: Rigs, cell: Configuration) -> None:
+    """A source that repeats itself makes no act of a person old."""
+    rig = rigs(cell).auto()
+    assert change(rig, ROD).verdict == "PASS"
+    rig.seconds(0.2)
+    epoch = rig.status.epoch
+    for _ in range(20):
+        assert change(rig, ROD).verdict == "PASS"
+    assert rig.act("tool", ROD).ok
+    rig.seconds(0.2)
+    assert rig.status.epoch == epoch
+    assert rig.act("mode", "", epoch).ok
+
+
 def test_the_measured_pose_counts_like_the_commanded_one(rigs: Rigs, cell: Configuration) -> None:
     rig = rigs(cell, NEAR).auto()
 
@@ -309,7 +343,7 @@ def test_people_are_kept_from_the_tool(rigs: Rigs, cell: Configuration) -> None:
         assert rig.act("tool", tool).ok
         check = rig.supervisor._verifier.separation
         assert check is not None
-        assert not check._sent, "set-points that were proven with another tool are forgotten"
+        assert not (tool and check._sent), "set-points that were proven with another tool are forgotten"
         rig.seconds(0.1)
         causes[tool] = rig.status.cause
     assert causes == {"": "", ROD: "E_SEPARATION"}

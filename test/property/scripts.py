@@ -15,6 +15,7 @@ from safety_supervisor.core.types import (
     SourceEndpoints,
     SourceLiveliness,
     StopRequested,
+    ToolChange,
 )
 
 Step = tuple[Any, ...]
@@ -101,6 +102,16 @@ class Player:
 
     def unreadable(self, count: int) -> None:
         self.rig.send(CommandUnreadable(self.rig.now, "planner", "E_TOO_LARGE", 1e9, 1e5, "", count))
+
+    # --- tools
+
+    def tool(self, who: str, name: str, cycles: int) -> None:
+        """A source or a person says that the robot carries something else, at whatever moment."""
+        if who == "person":
+            self.rig.act("tool", name)
+        else:
+            self.rig.send(ToolChange(self.rig.now, who, name))
+        self.rig.cycle(cycles)
 
     # --- the world
 

@@ -5,7 +5,10 @@ The judge is this file's own: differences of consecutive set-points, and a splin
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,17 +16,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from rig import Rig, panda
+from rig import MS, Rig, panda, upright
+from two_tools import write_two_tools
 
+from safety_supervisor.config import load_config
 from safety_supervisor.core.commands import Commands
 from safety_supervisor.core.course import Course
 from safety_supervisor.core.inputs import Inputs
 from safety_supervisor.core.lane import Lane
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion import Motion
-from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.scene import RESERVE
+from safety_supervisor.core.settings import Configuration, LimitingSettings, ZoneKind
 from safety_supervisor.core.supervisor import Supervisor
-from safety_supervisor.core.types import Actuate, Effect, Event, OperatorAct, Reply, Tick
+from safety_supervisor.core.types import Actuate, Decision, Effect, Event, OperatorAct, Reply, Tick, ToolChange
 from safety_supervisor.core.verifier import Verifier
 from scripts import Player, Step
 
@@ -34,9 +40,23 @@ SPLINE_TOLERANCE = 1e-5
 """Between the kept stop and the spline through its horizon, [rad]."""
 
 
+ROD = "gripper_with_rod"
+
+
 @lru_cache(maxsize=1)
 def shipped() -> Configuration:
     return panda()
+
+
+@lru_cache(maxsize=1)
+def carrying() -> Configuration:
+    """Two tools that may come and go, a wall beside the robot, and every stream may be limited."""
+    with tempfile.TemporaryDirectory() as folder:
+        cell = load_config(write_two_tools(Path(folder), own=(ROD,)))
+    wall = upright("wall", ZoneKind.KEEP_OUT, (-0.9, 0.3, 0.0), (0.9, 0.9, 1.2), margin=0.01)
+    never = tuple(replace(source, refusals=10**6) for source in cell.sources)
+    limiting = LimitingSettings(("planner", "joystick"), 500 * MS)
+    return replace(cell, zones=(*cell.zones, wall), sources=never, limiting=limiting)
 
 
 def spline(actuate: Actuate, t: float) -> np.ndarray:
@@ -70,10 +90,15 @@ class JudgedRig(Rig):
         self.before = "INIT"
         self.step_may_go_out = False
         self.rough = 0
+        self.changes = 0
+        self.asked = b""
         super().__init__(configuration)
 
     def send(self, event: Event) -> tuple[Effect, ...]:
+        carried = self.supervisor.tool
         effects = super().send(event)
+        if self.supervisor.tool != carried:
+            self.judge_change(event)
         for effect in effects:
             msgspec.msgpack.encode(effect)  # what can not be encoded can not be recorded
         if isinstance(event, OperatorAct) and any(isinstance(e, Reply) and e.ok for e in effects):
@@ -126,7 +151,35 @@ class JudgedRig(Rig):
             assert actuate.horizon[0].time > 0
         else:
             assert max(map(abs, actuate.velocities)) < 1e-9, "moving without a stop"
+        if self.configuration.limiting is not None and self.last is not None and q.tobytes() != self.asked:
+            self.asked = q.tobytes()
+            self.judge_room(actuate)
         self.last = actuate
+
+    def judge_room(self, actuate: Actuate) -> None:
+        """Judge that what is sent is clear, its stop too; but for RECOVERY and where it was pushed too near already."""
+        assert self.last is not None
+        clear = self.room(np.array(self.last.positions)) > 0.0
+        if clear and not self.act_done and self.supervisor.state != "RECOVERY":
+            points = [actuate.positions, *(point.positions for point in actuate.horizon)]
+            assert min(self.room(np.array(q)) for q in points) > 0.0, self.supervisor.state
+
+    def judge_change(self, event: Event) -> None:
+        """Judge a change of the tool: only at rest, and clear of everything as the robot was sent and is measured."""
+        assert isinstance(event, ToolChange | OperatorAct)
+        if isinstance(event, OperatorAct) and event.act == "maintainer":
+            return
+        assert self.last is not None
+        assert not self.last.moving
+        self.changes += 1
+        self.states.add(f"tool {self.supervisor.tool}")
+        for q in (np.array(self.last.positions), self.robot) if self.supervisor.tool else ():
+            assert self.room(q) >= RESERVE
+
+    def room(self, q: np.ndarray) -> float:
+        """Least distance beyond its margin with the tool that is told, [m]."""
+        scene = self.supervisor._verifier.outfits[self.supervisor.tool].scene
+        return float((scene.distances(q) - scene.margins).min())
 
     def _is_placed_anew(self, q: np.ndarray) -> bool:
         assert self.last is not None
@@ -200,11 +253,17 @@ DISTURBANCES: list[st.SearchStrategy[Step]] = [
 ]
 MOVE = st.one_of(MOVES)
 DISTURBANCE = st.one_of(DISTURBANCES)
+TOOL = st.tuples(
+    st.just("tool"), st.sampled_from(["planner", "person"]), st.sampled_from(["", "gripper", ROD, "hammer"]), cycles
+)
 SCRIPT = st.lists(st.one_of(MOVE, MOVE, DISTURBANCE, st.tuples(st.just("to_auto"))), min_size=1, max_size=12)
+TOOL_SCRIPT = st.lists(
+    st.one_of(MOVE, MOVE, TOOL, TOOL, DISTURBANCE, st.tuples(st.just("to_auto"))), min_size=1, max_size=12
+)
 
 
-def play(script: list[Step]) -> JudgedRig:
-    rig = JudgedRig(shipped())
+def play(script: list[Step], configuration: Configuration | None = None) -> JudgedRig:
+    rig = JudgedRig(configuration or shipped())
     rig.auto()
     with np.errstate(all="ignore"):
         Player(rig).play(script)
@@ -259,6 +318,57 @@ COVERING: list[Step] = [
 )
 def test_whatever_happens_the_output_keeps_the_envelope(script: list[Step]) -> None:
     play(script)
+
+
+TOOLS_AND_WALL: list[Step] = [
+    ("tool", "planner", ROD, 10),
+    ("stream_sine", 0.35, 0.4, 180, 0),
+    ("wait", 60),
+    ("tool", "person", "gripper", 5),
+    ("go_home", 3.0, 60),
+    ("tool", "planner", "", 5),
+    ("tool", "person", "", 5),
+    ("wait", 800),
+    ("reach", [0, 0.72, 0, 0, 0, 0, 0], 3.0, "quintic", 800),
+    ("tool", "planner", "", 60),
+    ("reach", [0, 0.72, 0, 0, 0, 0, 0], 3.0, "quintic", 800),
+    ("tool", "planner", ROD, 30),
+    ("go_home", 3.0, 800),
+    ("tool", "person", "gripper", 30),
+    ("tool", "planner", "", 30),
+    ("stream_velocity", 0.6, 60, 0),
+    ("stop",),
+    ("wait", 200),
+    ("tool", "person", "", 30),
+    ("to_auto",),
+]
+
+
+@pytest.mark.requirement("SR-025")
+@pytest.mark.requirement("SR-026")
+@pytest.mark.requirement("SR-031")
+@given(script=TOOL_SCRIPT)
+@example(script=TOOLS_AND_WALL)
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+def test_with_tools_that_change_and_streams_that_are_limited_it_holds_too(script: list[Step]) -> None:
+    play(script, carrying())
+
+
+def test_the_script_with_tools_reaches_what_it_is_for() -> None:
+    rig = play(TOOLS_AND_WALL, carrying())
+    codes = {decision.code for decision in rig.history if isinstance(decision, Decision)}
+    replies = {reply.code for reply in rig.history if isinstance(reply, Reply)}
+    print(sorted(codes), sorted(replies), sorted(rig.states), rig.changes)
+    assert rig.changes >= 4
+    assert any(isinstance(d, Decision) and d.verdict == "LIMIT" for d in rig.history)
+    assert {"E_TOOL", "E_TOOL_SOURCE", "E_ACT_STATE"} <= codes
+    assert {"E_TOOL", "E_ACT_STATE"} <= replies
 
 
 def test_the_scripts_reach_what_they_are_for() -> None:
