@@ -68,6 +68,8 @@ class OperatorActs:
         if refusal is None and event.act == "tool":
             refusal = self._tools.act(event.target)
         if refusal is not None:
+            # A library that computes nonsense is a fault, whoever asked for it.
+            effects += self._stop({refusal.code} & {Code.NOT_FINITE_RESULT}, now)
             return effects, Reply(now, event.request, False, refusal.code.value, refusal.message)
         match event.act:
             case "reset":

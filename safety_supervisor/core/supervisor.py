@@ -362,43 +362,10 @@ class Supervisor:
         return effects
 
     def _operator_act(self, event: OperatorAct) -> list[Effect]:
-<<<<<<< HEAD
         effects, reply = self._acts.take(event, self._placed, self._changed_on_disk)
         if event.act == "maintainer" and reply.ok:
             self._placed = False
         return [*effects, reply]
-=======
-        refusal = self._operators.judge(event, self._placed)
-        if refusal is None and self._changed_on_disk and event.act in ("reset", "recover"):
-            refusal = ActRefusal(Code.ACT_CAUSE, Code.CONFIGURATION_CHANGED.cure)
-        if refusal is None and event.act == "tool":
-            refusal = self._tools.act(event.target)
-        if refusal is not None:
-            effects = self._stop({refusal.code} & {Code.NOT_FINITE_RESULT}, event.at)
-            return [*effects, Reply(event.at, event.request, False, refusal.code.value, refusal.message)]
-        effects, now = [], event.at
-        match event.act:
-            case "reset":
-                self._commands.forgive()
-                effects += [e for ruling in self._commands.purge() for e in self._decisions.ruled(ruling, now)]
-                self._operators.reset(now)
-            case "start":
-                self._operators.start(event.target, now)
-                self._commands.started(now)
-            case "mode":
-                effects += self._stop({Code.MODE_CHANGE}, now)
-            case "recover":
-                self._operators.recover(now)
-            case "tool":
-                effects += self._decisions.ruled(self._tools.ruling(event.person), now)
-            case "maintainer":
-                self._state.maintained(now)
-                self._placed = False
-                self._tools.restart()
-        # What a person has to hold counts from this moment on, not from the next cycle.
-        self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
-        return [*effects, Reply(now, event.request, True, "", event.act)]
->>>>>>> 3699c3ffbc5d42facdb4893e02d46a0bfe5363d8
 
     # --- what is told -------------------------------------------------------------------------------------------
 
