@@ -14,6 +14,7 @@ MODULES = {
     "compare": ("compare.",),
     "people": ("people.",),
     "log": ("log.",),
+    "estop": ("estop.",),
     "relay": ("relay.",),
     "deadlines": ("deadlines.",),
 }
