@@ -8,9 +8,9 @@ a stretch of way from A to B along which the joints travel `way` keeps every pai
 
 since at each point of it the way to A and the way to B add up to `way`. A bound from below may stand for a room; so may
 0 for one that is not known, since then the other end proves the stretch alone. Pairs for which that fails are asked, at
-the end of the way, and in the middle of what is then still unproven, which is halved. Rooms are bounded by those of the
+the end of the way, and inside of what is then still unproven, which is cut there. Rooms are bounded by those of the
 last poses, so that most decisions ask nothing, and others a few pairs. A room that is asked must be at least STEP, so
-that a stretch whose travel is below 2 STEP needs no halving.
+that a stretch whose travel is below 2 STEP needs no cutting.
 
 Requirements: SR-026, SR-027.
 """
