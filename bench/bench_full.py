@@ -29,7 +29,7 @@ from safety_supervisor.core.types import StreamCommand
 
 PICK = np.array([0.5, -0.5, 0.2, -2.1, 0.1, 1.7, 0.9])
 PLACE = np.array([-0.6, -0.4, 0.0, -2.0, 0.0, 1.7, 0.6])
-LOW = np.array([0.0, 0.568, 0.0, -2.1, 0.0, 2.668, 0.785])
+LOW = np.array([0.0, 0.581, 0.0, -2.1, 0.0, 2.668, 0.785])
 """The fingers a few millimetres above the margin of the table."""
 
 CELL = (

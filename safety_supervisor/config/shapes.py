@@ -17,6 +17,7 @@ from pydantic import Field
 
 from safety_supervisor.config.keys import Point, Section, key
 from safety_supervisor.core import shapes
+from safety_supervisor.core.bodies import CORNERS
 
 Angle = Annotated[float, Field(ge=-math.tau, le=math.tau)]
 
@@ -59,7 +60,7 @@ class BoxKeys(Section):
 class PolytopeKeys(Section):
     """The convex hull of points."""
 
-    vertices: list[Point] = key("its corners", "m", min_length=4, max_length=64)
+    vertices: list[Point] = key("its corners", "m", min_length=4, max_length=CORNERS)
 
 
 class HalfSpaceKeys(Section):

@@ -20,7 +20,17 @@ from safety_supervisor.core.units import Matrix, Vector
 THINNEST: Final = 1e-4
 """Least thickness of a polytope, [m]; Coal ends the process on coplanar points."""
 
+CORNERS: Final = 32
+"""Most corners of a polytope. With more, Coal looks for the farthest corner from where the query before ended, and
+distances depend on history: by 1.4e-6 m, measured with coal 3.0.3."""
+
 _SAME_PLANE: Final = 1e-9
+
+_WIDER: Final = 1.0 + 1e-9
+"""Widens a radius by more than its rounding error."""
+
+FINE: Final = 0.01
+"""Greatest radius of the balls that `few_balls` puts around corners of a polytope, [m]."""
 
 
 class Body(NamedTuple):
@@ -141,3 +151,33 @@ def hull_balls(shape: BoundedShape) -> tuple[Ball, ...]:
             placement, half = coal_body(shape).placement, np.array(shape.size) / 2
             corners = [placement.act(half * signs) for signs in itertools.product((-1.0, 1.0), repeat=3)]
             return tuple(Ball((float(x), float(y), float(z)), 0.0) for x, y, z in corners)
+
+
+def few_balls(shape: BoundedShape) -> tuple[Ball, ...]:
+    """Return balls whose convex hull holds the shape, for what is asked in every cycle: fewer than `hull_balls`.
+
+    Corners of a polytope that lie close together are held by one ball of radius `FINE` at most: what moves them is
+    bounded from above, by what turns the link through its radius at most.
+    """
+    if not isinstance(shape, Polytope):
+        return hull_balls(shape)
+    left = np.array(shape.vertices)
+    middle = left.mean(axis=0)
+    balls: list[Ball] = []
+    while len(left):
+        first = left[np.linalg.norm(left - middle, axis=1).argmax()]
+        low, high, radius = first, first, 0.0
+        away = np.linalg.norm(left - first, axis=1)
+        taken = np.zeros(len(left), dtype=bool)
+        for index in away.argsort(kind="stable").tolist():
+            if away[index] > 2.0 * FINE:
+                break
+            lower, upper = np.minimum(low, left[index]), np.maximum(high, left[index])
+            corners = left[taken | (np.arange(len(left)) == index)]
+            needed = float(np.linalg.norm(corners - (lower + upper) / 2, axis=1).max())
+            if needed <= FINE:
+                taken[index], low, high, radius = True, lower, upper, needed
+        x, y, z = ((low + high) / 2).tolist()
+        balls.append(Ball((x, y, z), radius * _WIDER))
+        left = left[~taken]
+    return tuple(balls)

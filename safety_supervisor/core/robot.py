@@ -15,7 +15,7 @@ import numpy as np
 import pinocchio as pin
 from numpy.typing import NDArray
 
-from safety_supervisor.core.bodies import hull_balls
+from safety_supervisor.core.bodies import few_balls
 from safety_supervisor.core.mimic import RobotModelError, follow_joints
 from safety_supervisor.core.reach import Reach
 from safety_supervisor.core.settings import RobotSettings
@@ -210,7 +210,7 @@ class RobotModel:
             place = self._model.frames[index].placement.copy()  # adding frames moves all of them in memory
             if joint == 0:
                 continue
-            for number, ball in enumerate(ball for shape in shapes for ball in hull_balls(shape)):
+            for number, ball in enumerate(ball for shape in shapes for ball in few_balls(shape)):
                 placement = place * pin.SE3(np.eye(3), np.array(ball.centre))
                 point = pin.Frame(f"{link}#{number}", joint, index, placement, pin.FrameType.OP_FRAME)
                 points[self._model.addFrame(point)] = link, ball.radius

@@ -114,6 +114,7 @@ class Scene:
         """
         self.model = model
         self._geometry: Any = pin.GeometryModel()
+        self._travels: dict[tuple[int, int], Vector] = {}
         self._data: Any = model.kinematics.createData()
         frames = [frame for frame in model.kinematics.frames if frame.type == pin.FrameType.BODY]
         self._frames = {frame.name: (frame.parentJoint, frame.placement) for frame in frames}
@@ -279,12 +280,16 @@ class Scene:
 
     def _travel(self, volume: _Volume, until: int) -> Vector:
         """Bound the travel of all points of a volume against the body of a joint; shape (n,)."""
+        known = self._travels.get((volume.body, until))
+        if known is not None:
+            return known
         frame = self._frames[volume.link][1]
         rows = [
             self.model.carrier.of_ball(volume.joint, frame.act(np.array(ball.centre)), ball.radius, until)
             for ball in hull_balls(volume.shape)
         ]
         travel: Vector = np.max(rows, axis=0)
+        self._travels[volume.body, until] = travel
         return travel
 
     def _view_distances(self) -> Vector:

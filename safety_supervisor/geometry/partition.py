@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.shapes import BoundedShape, Capsule, Sphere
+from safety_supervisor.core.shapes import BoundedShape, Box, Capsule, Polytope, Sphere
 from safety_supervisor.core.units import Matrix
 from safety_supervisor.geometry.capsule import capsule_volume, fit_capsule
 from safety_supervisor.geometry.distances import signed_distances, triangle_distances
@@ -20,8 +20,10 @@ from safety_supervisor.geometry.tessellation import tessellate
 
 _PIECES = 14
 """Longest edge after cutting, as a part of the surface's size."""
+_FACE_PIECES = 6
+"""The same of a flat face, to see how far it is from the surface."""
 _MOST_PIECES = 60_000
-_WORTH = 0.85
+WORTH = 0.85
 """One capsule more must bring the protrusion below this part."""
 _KEPT = 5
 """Beginnings that are worked out."""
@@ -80,7 +82,7 @@ def wrap(triangles: Matrix, most: int, chance: np.random.Generator) -> tuple[Cap
         begun.sort(key=lambda capsules: protrusion(capsules, triangles))
         for capsules in [*begun[:1], *(_shrink(capsules, pieces, chance) for capsules in begun[:_KEPT])]:
             sticking_out = protrusion(capsules, triangles)
-            if sticking_out < _WORTH ** (len(capsules) - len(best)) * least:
+            if sticking_out < WORTH ** (len(capsules) - len(best)) * least:
                 best, least = capsules, sticking_out
     return tuple(Sphere(one.start, one.radius) if one.start == one.end else one for one in best)
 
@@ -89,7 +91,10 @@ def protrusion(shapes: Sequence[BoundedShape], triangles: Matrix) -> float:
     """Return how far the union of shapes sticks out beyond a surface, seen at points of the shapes' surfaces, [m]."""
     farthest = 0.0
     for one in shapes:
-        points = tessellate(one, outside=False).reshape(-1, 3)
+        faces = tessellate(one, outside=False)
+        if isinstance(one, Box | Polytope):  # over a hollow the middle of a face is farther than its corners
+            faces = cut(faces, float(np.linalg.norm(np.ptp(faces.reshape(-1, 3), axis=0))) / _FACE_PIECES)
+        points = np.unique(faces.reshape(-1, 3), axis=0)
         for other in shapes:
             if other is not one and len(points):
                 points = points[signed_distances(other, points) > 0.0]

@@ -19,7 +19,8 @@ from safety_supervisor.geometry.coverage import Coverage
 from safety_supervisor.geometry.kinematics import Kinematics
 from safety_supervisor.geometry.meshes import surface_coverage
 from safety_supervisor.geometry.pairs import Pair, Standing, examine_pairs
-from safety_supervisor.geometry.partition import protrusion, wrap
+from safety_supervisor.geometry.partition import WORTH, protrusion, wrap
+from safety_supervisor.geometry.polytope import wrap_in_polytopes
 from safety_supervisor.geometry.progress import Progress
 from safety_supervisor.geometry.surfaces import LinkSurface, SurfaceError, read_surfaces
 
@@ -115,7 +116,7 @@ def propose(robot: LinkVolumes, per_link: int, seed: int, poses: int, progress: 
         if not len(surface.mesh) and len(surface.primitives) <= per_link:
             volumes[link] = surface.primitives
         else:
-            volumes[link] = wrap(surface.triangles, per_link, np.random.default_rng(seed))
+            volumes[link] = _tightest(surface.triangles, per_link, np.random.default_rng(seed))
         done()
     # What an earlier version left out was said of other volumes.
     return study(replace(robot, volumes=volumes, left_out={}), surfaces, seed, poses, progress)
@@ -143,6 +144,14 @@ def study(robot: LinkVolumes, surfaces: dict[str, LinkSurface], seed: int, poses
         robot, kinematics, surfaces, tuple(findings), pairs,
         tuple(link for link in surfaces if not robot.volumes.get(link)),
     )  # fmt: skip
+
+
+def _tightest(triangles: Matrix, most: int, chance: np.random.Generator) -> tuple[BoundedShape, ...]:
+    """Wrap a surface in capsules, or in polytopes where those stick out less, counting what each volume more costs."""
+    rounded, flat = wrap(triangles, most, chance), wrap_in_polytopes(triangles, most)
+    seen = _thin(triangles)
+    found = [(WORTH ** -len(shapes) * protrusion(shapes, seen), shapes) for shapes in (rounded, flat) if shapes]
+    return min(found, key=lambda one: one[0])[1]
 
 
 def _thin(triangles: Matrix) -> Matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from rig import BARE, HOME, Rig, panda, upright
 from safety_supervisor.core.checks import clearance as clearance_module
 from safety_supervisor.core.checks.clearance import QUERY_LIMIT, STEP, Clearance, line
 from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
-from safety_supervisor.core.errors import Code
+from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.scene import RESERVE, Scene
 from safety_supervisor.core.settings import JointLimits, Zone, ZoneKind
@@ -381,6 +382,20 @@ def test_poses_that_one_decision_asks_are_bounded() -> None:
     assert violation is not None
     assert (violation.code, violation.rule, violation.joint) == (Code.QUERY_LIMIT, "zones.floor", "panda_hand_tcp")
     assert len(asked) <= QUERY_LIMIT + 2
+
+
+@pytest.mark.parametrize("lengths", [1.9, 2.9, 4.9, 8.9])
+def test_a_way_beside_a_face_asks_no_more_poses_than_its_length_needs(lengths: float) -> None:
+    """Each pose proves its room on both of its sides; halves alone would ask up to twice as many."""
+    scene = points(upright("floor", ZoneKind.KEEP_IN, (-2, -2, tcp(HOME)[2] - 0.02), (2, 2, 2), HAND))
+    clearance = Clearance(scene)
+    rooms = clearance.rooms(HOME)
+    assert not isinstance(rooms, Violation)
+    nearest = int(rooms.argmin())
+    goal = HOME + np.eye(7)[0] * lengths * 2.0 * rooms[nearest] / scene.reach[nearest, 0]
+    asked = count_queries(scene)
+    assert clearance.prove((line(HOME, goal),), np.array([nearest]), rooms, rooms, "") is None
+    assert len(asked) == math.ceil(lengths) - 1
 
 
 def test_a_link_beside_a_wall_does_not_hold_up_a_wrist_that_turns() -> None:

@@ -164,7 +164,7 @@ def test_distances_by_formulas_of_our_own() -> None:
     zones = {zone.name: zone for zone in CELL}
     counts = {"capsules": 0, "box": 0, "plane": 0}
     capsules = {k: v[0] for k, v in SHIPPED.geometry.volumes.items() if len(v) == 1 and isinstance(v[0], Capsule)}
-    for _ in range(25):
+    for _ in range(60):
         q = random.uniform(SHIPPED.envelope.joints.lower, SHIPPED.envelope.joints.upper)
         frames, found = other.frames(q), least(SCENE, q)
         lines = {}
@@ -353,7 +353,7 @@ def test_margins_grow_by_what_the_path_error_can_take() -> None:
     assert plain.margins.tolist() == [pair.margin for pair in plain.pairs]
     taken = SCENE.margins - plain.margins
     assert np.allclose(taken, SCENE.reach.sum(axis=1) * 0.002)
-    assert 0.0001 < taken.min() < taken.max() < 0.02
+    assert 0.00005 < taken.min() < taken.max() < 0.02
 
 
 def test_what_both_bodies_share_does_not_count() -> None:

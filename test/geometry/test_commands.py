@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from small_robots import box, write_obj
@@ -38,7 +39,9 @@ def test_what_is_proposed_passes_the_check(section: str, small_configuration: Wr
     keys = yaml.safe_load(section)["geometry"]
     assert list(keys["volumes"]) == ["base", "upper", "lower", "tool"]
     assert [list(shape) for shape in keys["volumes"]["tool"]] == [["box"]], "a primitive is taken as it is"
-    assert all(list(shape) == ["capsule"] for link in ("base", "upper", "lower") for shape in keys["volumes"][link])
+    kinds = {link: [kind for shape in shapes for kind in shape] for link, shapes in keys["volumes"].items()}
+    assert kinds["base"] == ["polytope"], "a mesh that is a box is held by one, corner for corner"
+    assert len(keys["volumes"]["base"][0]["polytope"]["vertices"]) == 8
 
 
 def test_the_same_seed_writes_the_same_file(section: str, arm: Path) -> None:
@@ -55,6 +58,10 @@ def test_a_volume_that_shrinks_fails_the_check_and_is_named(
         for values in shape.values():
             if "radius" in values:
                 values["radius"] -= 0.002
+            elif "vertices" in values:
+                corners = np.array(values["vertices"])
+                away = corners - corners.mean(axis=0)
+                values["vertices"] = (corners - 0.002 * away / np.linalg.norm(away, axis=1, keepdims=True)).tolist()
             else:
                 values["size"][2] -= 0.002
     result = call("check", small_configuration(yaml.safe_dump(keys)), "--poses", 10, "--json")
@@ -107,7 +114,7 @@ def test_a_pair_that_always_overlaps_fails_the_check_until_a_person_leaves_it_ou
 
 def test_every_problem_of_the_file_is_named_at_once(section: str, small_configuration: Write) -> None:
     keys = yaml.safe_load(section)
-    capsule = keys["geometry"]["volumes"]["base"][0]["capsule"]
+    capsule = {"start": [0.0, 0.0, 0.0], "end": [0.0, 0.0, 0.1], "radius": 0.2}
     keys["geometry"]["volumes"]["nowhere"] = [{"half_space": {"normal": [0, 0, 1], "offset": 0.0}}]
     keys["geometry"]["volumes"]["base"] = [{"capsule": capsule, "sphere": {"centre": [0.0, 0.0, 0.0], "radius": 1.0}}]
     flat = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]]

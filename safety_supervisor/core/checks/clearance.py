@@ -8,9 +8,9 @@ a stretch of way from A to B along which the joints travel `way` keeps every pai
 
 since at each point of it the way to A and the way to B add up to `way`. A bound from below may stand for a room; so may
 0 for one that is not known, since then the other end proves the stretch alone. Pairs for which that fails are asked, at
-the end of the way, and in the middle of what is then still unproven, which is halved. Rooms are bounded by those of the
+the end of the way, and inside of what is then still unproven, which is cut there. Rooms are bounded by those of the
 last poses, so that most decisions ask nothing, and others a few pairs. A room that is asked must be at least STEP, so
-that a stretch whose travel is below 2 STEP needs no halving.
+that a stretch whose travel is below 2 STEP needs no cutting.
 
 Requirements: SR-026, SR-027.
 """
@@ -30,11 +30,20 @@ from safety_supervisor.core.units import Matrix, Vector
 STEP: Final = RESERVE / 2
 """Distance beyond its margin that a pair keeps all the way, [m]: covers what Coal's distances are wrong by (1e-6)."""
 
-QUERY_LIMIT: Final = 16
+QUERY_LIMIT: Final = 24
 """Poses that one proof may ask, besides those at its ends."""
 
 POSES: Final = 16
 """Poses that are remembered."""
+
+_NEAREST: Final = 0.02
+"""Share of a line beside its ends where it is not cut."""
+
+_MOST_PIECES: Final = 1e6
+"""More make no difference."""
+
+_ALIKE: Final = 1e-3
+"""Rooms that differ by a smaller share count as the same."""
 
 Indices: TypeAlias = NDArray[np.intp]
 
@@ -56,12 +65,14 @@ class _Stretch(NamedTuple):
 
     Attributes:
         pieces: Bezier control points, shapes (2, n) and (4, n), [rad].
+        along: how far each pair can approach along each piece, shape (k, number of pieces), [m].
         which: indices of those pairs, shape (k,).
         first: their rooms where it begins, or bounds of them, shape (k,), [m].
         last: the same where it ends.
     """
 
     pieces: tuple[Matrix, ...]
+    along: Matrix
     which: Indices
     first: Vector
     last: Vector
@@ -147,19 +158,19 @@ class Clearance:
         """
         if not len(which):
             return None
-        stretches = [_Stretch(pieces, which, first[which], last[which])]
+        legs = np.stack([_legs(piece) for piece in pieces], axis=1)
+        stretches = [_Stretch(pieces, self._reach[which].dot(legs), which, first[which], last[which])]
+        begin, end, every = pieces[0][0], pieces[-1][-1], (first, last)
         left = QUERY_LIMIT
         while stretches:
             stretch = stretches.pop()
             which = stretch.which
-            before, after = _halve_longest(stretch.pieces)
-            middle, reach = after[0][0], self._reach[which]
+            before, after = self._cut(stretch)
+            middle = after.pieces[0][0]
             low = self._rooms[:, which] - np.abs(middle - self._poses).dot(self._across[:, which])
             known = np.maximum(low.max(axis=0), 0.0)
-            travel = reach.dot(way_along(before)), reach.dot(way_along(after))
-            open_before = ~(travel[0] < stretch.first + known)
-            open_after = ~(travel[1] < known + stretch.last)
-            both = open_before | open_after
+            travel = before.along.sum(axis=1), after.along.sum(axis=1)
+            both = ~((travel[0] < stretch.first + known) & (travel[1] < known + stretch.last))
             if not both.any():
                 continue
             if left == 0:
@@ -169,16 +180,53 @@ class Clearance:
             if isinstance(asked, Violation):
                 return asked
             known[both] = asked
-            rooms = self.bound(middle[None])[0]
-            rooms[which[both]] = asked
+            rooms = np.maximum(
+                every[0] - self._reach.dot(np.abs(middle - begin)), every[1] - self._reach.dot(np.abs(end - middle))
+            )
+            rooms[which] = np.maximum(rooms[which], known)
             self.keep(middle, rooms)
             open_after = ~(travel[1] < known + stretch.last)
             open_before = ~(travel[0] < stretch.first + known)
             if open_after.any():
-                stretches.append(_Stretch(after, which[open_after], known[open_after], stretch.last[open_after]))
+                stretches.append(_some(after, open_after, known, stretch.last))
             if open_before.any():
-                stretches.append(_Stretch(before, which[open_before], stretch.first[open_before], known[open_before]))
+                stretches.append(_some(before, open_before, stretch.first, known))
         return None
+
+    def _cut(self, stretch: _Stretch) -> tuple[_Stretch, _Stretch]:
+        """Cut a way where that should leave the fewest poses to ask; any place is right.
+
+        Between rooms a and b along a travel L, taken as straight, a proof needs about n = L ln(b / a) / (2 (b - a))
+        pieces, each as long as the rooms at its ends together: as many on each side of the cut as n, rounded up,
+        allows. Halves would need the next power of two.
+
+        Returns:
+            Both sides; rooms at their ends are not those of the stretch.
+        """
+        pieces, along, which, first, last = stretch
+        travel = along.sum(axis=1)
+        worst = int((travel / (first + last + STEP)).argmax())
+        lengths = along[worst].tolist()
+        left = _share(float(travel[worst]), float(first[worst]), float(last[worst])) * float(travel[worst])
+        index = 0
+        while index < len(pieces) - 1 and left > lengths[index]:
+            left -= lengths[index]
+            index += 1
+        piece, own = pieces[index], along[:, index]
+        one_along, two_along = along[:, : index + 1].copy(), along[:, index:].copy()
+        if len(piece) == 2 and lengths[index] > 0.0:
+            share = min(max(left / lengths[index], _NEAREST), 1.0 - _NEAREST)
+            middle = piece[0] + share * (piece[1] - piece[0])
+            one, two = np.array((piece[0], middle)), np.array((middle, piece[1]))
+            one_along[:, -1], two_along[:, 0] = share * own, (1.0 - share) * own
+        else:
+            one, two = halve(piece)
+            reach = self._reach[which]
+            one_along[:, -1], two_along[:, 0] = reach.dot(_legs(one)), reach.dot(_legs(two))
+        return (
+            _Stretch((*pieces[:index], one), one_along, which, first, last),
+            _Stretch((two, *pieces[index + 1 :]), two_along, which, first, last),
+        )
 
     def remember_proof(self, first: Vector, rooms_first: Vector, last: Vector, rooms_last: Vector) -> None:
         """Keep the ends of a way, shape (n,), and their rooms, shape (P,), for `quick`."""
@@ -234,11 +282,18 @@ def halve(piece: Matrix) -> tuple[Matrix, Matrix]:
     return first, second
 
 
-def _halve_longest(pieces: tuple[Matrix, ...]) -> tuple[tuple[Matrix, ...], tuple[Matrix, ...]]:
-    """Cut a way in the middle of its longest piece, all joints added up."""
-    index = len(pieces) - 1
-    if index > 0:
-        lengths = [float(_legs(piece).sum()) for piece in pieces]
-        index = lengths.index(max(lengths))
-    first, second = halve(pieces[index])
-    return (*pieces[:index], first), (second, *pieces[index + 1 :])
+def _some(stretch: _Stretch, still: NDArray[np.bool_], first: Vector, last: Vector) -> _Stretch:
+    """Return a stretch for those pairs for which it is still open, with their rooms at its ends."""
+    return _Stretch(stretch.pieces, stretch.along[still], stretch.which[still], first[still], last[still])
+
+
+def _share(travel: float, first: float, last: float) -> float:
+    """Return at which share of a travel, [m], between two rooms, [m], it is cut best."""
+    if not (first > 0.0 and last > 0.0):  # not known
+        return 0.5
+    ratio = last / first
+    alike = abs(ratio - 1.0) < _ALIKE
+    mean = first if alike else (last - first) / math.log(ratio)
+    count = math.ceil(min(travel / (2.0 * mean), _MOST_PIECES))
+    part = (count // 2) / count if count > 1 else 0.5
+    return part if alike else (ratio**part - 1.0) / (ratio - 1.0)

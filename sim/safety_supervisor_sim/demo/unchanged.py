@@ -132,6 +132,11 @@ def find(set_points: Array, period: float, output: Output) -> Arrival:
     worst, missing, expected = 0.0, 0, -1.0
     for target in set_points:
         time, error = _search(quintics, output, target, expected, beat)
+        if expected >= 0.0 and abs(time - expected) > PERIOD_TOLERANCE * beat:
+            # At rest one pose lies on the output for many cycles, and any of those times may have been found.
+            on_beat = _error_at(quintics, target, expected)
+            if on_beat <= TOLERANCE:
+                time, error = expected, on_beat
         worst = max(worst, error)
         missing += error > TOLERANCE
         # A rest pose lies on the output for many cycles: what follows is looked for behind what was found.
@@ -161,6 +166,16 @@ def _search(quintics: Array, output: Output, target: Array, expected: float, bea
                 if error <= FOUND:
                     return best
     return best
+
+
+def _error_at(quintics: Array, target: Array, time: float) -> float:
+    """Return the error of a set-point at a time in cycles.
+
+    A segment may end inside the pair around that time, so that the pair before counts, too; never one that begins
+    later, since what rests later may not have arrived yet.
+    """
+    around = range(max(0, int(time) - 1), min(len(quintics), int(time) + 1))
+    return min((float(np.abs(target - _value(quintics[pair], time - pair)).max()) for pair in around), default=np.inf)
 
 
 def _beats(times: Array, set_points: Array, period: float, output: Output) -> tuple[float, int]:

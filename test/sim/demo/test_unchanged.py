@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from safety_supervisor_sim.agent.motions import PointToPoint, set_points
-from safety_supervisor_sim.demo.unchanged import Arrival, Output, find
+from safety_supervisor_sim.demo.unchanged import SLOW, Arrival, Output, find
 
 PERIOD, CYCLE = 0.01, 0.004
 MOTION = PointToPoint(np.zeros(3), np.array([0.5, -0.3, 0.2]), 0.8)
@@ -116,3 +116,36 @@ def test_a_period_of_less_than_two_cycles_can_not_be_judged() -> None:
 
 def test_nothing_to_check_is_no_proof() -> None:
     assert not Arrival(0, 0, 0.0, 0.0, 0).ok
+
+
+def trajectory(motion: PointToPoint, period: float, start: float, last: float = 1.0) -> Output:
+    """Play points of a trajectory out with their own velocities and accelerations; the last one in `last` periods."""
+    count = round(motion.duration / period)
+    samples = [motion.at(period * k) for k in range(count + 1)]
+    states = [np.stack([one.position, one.velocity, one.acceleration]) for one in samples]
+    knots = start + period * np.array([*range(count), count - 1 + last])
+    rows = []
+    for cycle in range(round((knots[-1] + 0.1) / CYCLE)):
+        t = cycle * CYCLE
+        index = int(np.searchsorted(knots, t, side="right")) - 1
+        if index < 0 or index >= count:
+            rows.append(states[0 if index < 0 else -1])
+            continue
+        u, length = t - knots[index], float(knots[index + 1] - knots[index])
+        powers = [[(k * (k - 1) if d == 2 else k**d) * u ** max(k - d, 0) for k in range(6)] for d in range(3)]
+        rows.append(np.array(powers) @ quintic(states[index], states[index + 1], length))
+    played = np.array(rows)
+    return Output(played[:, 0], played[:, 1], played[:, 2], CYCLE)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.0013, 0.002])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_last_point_is_on_its_beat_where_the_robot_rests_ever_after(start: float, seed: int) -> None:
+    """At rest one pose lies on the output at many times; one of them has to be the right one."""
+    random = np.random.default_rng(seed)
+    begin, way = random.uniform(-1.0, 1.0, (2, 3))
+    motion = PointToPoint(begin, begin + 0.3 * way / np.abs(way).max(), 0.35)
+    points = set_points(motion, 0.05)
+    assert np.abs(points[-1] - points[-2]).max() / 0.05 > SLOW, "else its time would not be judged"
+    assert find(points, 0.05, trajectory(motion, 0.05, start)).ok
+    assert find(points, 0.05, trajectory(motion, 0.05, start, last=1.05)).off_beat == 1
