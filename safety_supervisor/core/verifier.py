@@ -102,6 +102,7 @@ class Verifier:
     def prepare(self) -> None:
         """Spend time that is left on what the next steps will ask."""
         self._collision.prepare()
+        self._speed.prepare()
 
     def double(self) -> Verifier:
         """Return a verifier of the same robot, scene and people for steps on trial, with a memory of poses of its own.
