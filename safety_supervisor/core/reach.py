@@ -10,9 +10,9 @@ with radius r + (upper - lower) / 2, and 1 m of sliding carries it 1 m.
 The bound needs prismatic joints inside the URDF's limits and nothing of revolute and continuous joints.
 
 How fast a point goes changes only as it is turned: of two joints of a chain, let `a` be the nearer to the base and J_b
-the velocity of the point when the other, or the same, moves at unit speed. Turning `a` turns the vector J_b, and sliding
-`a` leaves it as it is, so |d2x / dq_a dq_b| <= |J_b|, the very bound of the joint that is farther from the base. Second
-derivatives are symmetric.
+the velocity of the point when the other, or the same, moves at unit speed. Turning `a` turns the vector J_b, and
+sliding `a` leaves it as it is, so |d2x / dq_a dq_b| <= |J_b|, the very bound of the joint that is farther from the
+base. Second derivatives are symmetric.
 """
 
 from __future__ import annotations

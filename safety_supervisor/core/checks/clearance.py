@@ -70,16 +70,16 @@ class _Stretch(NamedTuple):
 class Clearance:
     """Proves ways clear, and remembers the poses that it asked."""
 
-    def __init__(self, scene: Scene) -> None:
-        """Start with nothing remembered."""
+    def __init__(self, scene: Scene, poses: int = POSES) -> None:
+        """Start with nothing remembered; later with so many poses."""
         self.scene = scene
         self._reach = scene.reach
         self._across = np.ascontiguousarray(scene.reach.T)
         self.taken: Vector = scene.margins + STEP
         """What is taken off a distance to give the room, shape (P,), [m]."""
         n = scene.reach.shape[1]
-        self._poses: Matrix = np.zeros((POSES, n))
-        self._rooms: Matrix = np.zeros((POSES, len(scene.pairs)))
+        self._poses: Matrix = np.zeros((poses, n))
+        self._rooms: Matrix = np.zeros((poses, len(scene.pairs)))
         self.forget()
 
     def forget(self) -> None:
@@ -108,10 +108,10 @@ class Clearance:
         rooms: Vector = self.scene.distances(q) - self.taken
         return self._finite(rooms, None)
 
-    def clear(self, q: Vector, which: Indices, detail: str) -> Vector | Violation:
+    def clear(self, q: Vector, which: Indices, detail: str, least: float = STEP) -> Vector | Violation:
         """Ask some pairs, shape (k,), at a pose that must be clear; return their rooms, or what is too near."""
         rooms: Vector = self.scene.distances_of(q, which) - self.taken[which]
-        if rooms.min() >= STEP:
+        if rooms.min() >= least:
             return rooms
         found = self._finite(rooms, which)
         return found if isinstance(found, Violation) else self.violation(rooms, q, detail, which)
@@ -120,7 +120,7 @@ class Clearance:
         """Remember the rooms at a pose, or bounds of them, shape (P,), [m]."""
         self._poses[self._oldest] = q
         self._rooms[self._oldest] = rooms
-        self._oldest = (self._oldest + 1) % POSES
+        self._oldest = (self._oldest + 1) % len(self._poses)
 
     def bound(self, poses: Matrix) -> Matrix:
         """Bound the rooms at poses, shape (k, n), from below by the remembered ones; shape (k, P), [m], 0 at least."""
@@ -132,6 +132,22 @@ class Clearance:
     def unproven(self, way: Vector, first: Vector, last: Vector) -> Indices:
         """Return the pairs for which a travel, shape (n,), is not proven by the rooms, shape (P,), at its ends."""
         return np.flatnonzero(~(self._reach.dot(way) < first + last))  # so that NaN is not proven
+
+    def faced(self, pieces: tuple[Matrix, ...], which: Indices, first: Vector) -> Indices:
+        """Return the pairs of a way that `Scene.least_gaps` does not prove along its straight end, shape (k,).
+
+        Args:
+            pieces: of the way, the last one a line, whose end, or beginning, was asked last.
+            which: pairs for which it is not proven yet, shape (j,).
+            first: rooms, or bounds of them, of all pairs where the way begins, shape (P,), [m].
+        """
+        if not len(which):
+            return which
+        begin, least = self.scene.least_gaps(pieces[-1][0], pieces[-1][-1], which)
+        taken, before = self.taken[which], self._reach[which].dot(way_along(pieces[:-1]))
+        clear = (least - taken > 0.0) & (before < first[which] + (begin - taken))  # so that NaN is not proven
+        left: Indices = which[~clear]
+        return left
 
     def prove(
         self, pieces: tuple[Matrix, ...], which: Indices, first: Vector, last: Vector, detail: str
@@ -147,6 +163,7 @@ class Clearance:
         """
         if not len(which):
             return None
+        begin, end = pieces[0][0], pieces[-1][-1]
         stretches = [_Stretch(pieces, which, first[which], last[which])]
         left = QUERY_LIMIT
         while stretches:
@@ -169,7 +186,9 @@ class Clearance:
             if isinstance(asked, Violation):
                 return asked
             known[both] = asked
-            rooms = self.bound(middle[None])[0]
+            rooms = np.maximum(
+                first - self._reach.dot(np.abs(middle - begin)), last - self._reach.dot(np.abs(middle - end))
+            )
             rooms[which[both]] = asked
             self.keep(middle, rooms)
             open_after = ~(travel[1] < known + stretch.last)
