@@ -108,10 +108,10 @@ class Clearance:
         rooms: Vector = self.scene.distances(q) - self.taken
         return self._finite(rooms, None)
 
-    def clear(self, q: Vector, which: Indices, detail: str, least: float = STEP) -> Vector | Violation:
+    def clear(self, q: Vector, which: Indices, detail: str) -> Vector | Violation:
         """Ask some pairs, shape (k,), at a pose that must be clear; return their rooms, or what is too near."""
         rooms: Vector = self.scene.distances_of(q, which) - self.taken[which]
-        if rooms.min() >= least:
+        if rooms.min() >= STEP:
             return rooms
         found = self._finite(rooms, which)
         return found if isinstance(found, Violation) else self.violation(rooms, q, detail, which)

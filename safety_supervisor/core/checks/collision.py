@@ -108,7 +108,7 @@ class CollisionCheck:
             return None
         first, last = clearance.bound(np.stack([before, end]))
         if self._trial:
-            return self._try(clearance.unproven(way, first, last), end, last, 0.5 * (q + end))
+            return self._try(clearance.unproven(way, first, last), before, end, last, 0.5 * (q + end))
         if not first.min() > 0.0:
             which = np.flatnonzero(~(first > 0.0))
             here = clearance.clear(before, which, "")
@@ -137,23 +137,28 @@ class CollisionCheck:
         self._passed = before, q, way
         return None
 
-    def _try(self, which: NDArray[np.intp], end: Vector, last: Vector, middle: Vector) -> Violation | None:
+    def _try(
+        self, which: NDArray[np.intp], before: Vector, end: Vector, last: Vector, middle: Vector
+    ) -> Violation | None:
         """Ask some pairs where the stop ends, whose rooms `last` bounds, and half way: a guess, not a proof."""
         if not len(which):
             return None
-        # Not STEP: a robot may stand nearer, where a way was proven by its ends, and must be able to leave.
-        asked = self._clearance.clear(end, which, "at the end of the stop", 0.0)
+        asked = self._clearance.clear(end, which, "at the end of the stop")
         if isinstance(asked, Violation):
+            # A robot may stand nearer than STEP, where a way was proven by its ends, and must be able to leave.
+            here, there = (self._scene.distances_of(q, which) - self._clearance.taken[which] for q in (before, end))
+            if ((there >= STEP) | ((there > here) & (here > 0.0))).all():
+                return None
             self._tried = which
             return asked
         last[which] = asked
         self._clearance.keep(end, last)
-        half = self._clearance.clear(middle, which, "during the stop", 0.0)
+        half = self._clearance.clear(middle, which, "during the stop")
         return half if isinstance(half, Violation) else None
 
     def mends(self, end: Vector) -> bool:
         """Whether the pairs that failed the last trial are clear where another stop ends, shape (n,): a guess."""
-        return self._tried is not None and not isinstance(self._clearance.clear(end, self._tried, "", 0.0), Violation)
+        return self._tried is not None and not isinstance(self._clearance.clear(end, self._tried, ""), Violation)
 
 
 class PathCheck:
