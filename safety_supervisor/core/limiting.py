@@ -2,8 +2,8 @@
 
 A step is limited when it, or a stop that begins a moment later (the lead), does not verify. The lead is what makes
 room to brake in: at the very edge only the kept stop is left. Then the greatest pace is searched by bisection, with a
-bounded number of trials, and the step that is sent is verified as every step is: with the stop that is kept. Where
-nothing of the path verifies, or next to nothing, the kept stop runs.
+bounded number of trials, which ask again only what was broken, and the step that is sent is verified as every step is:
+with the stop that is kept. Where nothing of the path verifies, or next to nothing, the kept stop runs.
 
 Slower does not help a set-point that is itself too lively: what breaks the joint envelope at its own pace is refused as
 ever. Nor are trajectories limited: they are verified whole, before they are played. Requirements: SR-026, SR-031.
@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from safety_supervisor.core.envelope import ENVELOPE, HISTORY
+from safety_supervisor.core.envelope import ENVELOPE
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.lane import Lane
 from safety_supervisor.core.notes import Note
@@ -26,11 +26,11 @@ from safety_supervisor.core.trajectory import limits_of
 from safety_supervisor.core.units import Matrix, seconds
 from safety_supervisor.core.verifier import Rules, Verified, Verifier
 
-TRIALS: Final = 4
+TRIALS: Final = 3
 """Trials of one bisection."""
 
 _HARDEST: Final = (0.0, 0.25)
-"""Shares of what is left when no pace leaves the lead: to brake, or nearly so."""
+"""Shares of what is left when no pace leaves the lead: to brake, or nearly so where that itself would be too lively."""
 
 LEAST: Final = 1.0 / 64.0
 """A lower pace is standstill: the kept stop runs."""
@@ -53,7 +53,6 @@ class Limiter:
         self._dt = seconds(configuration.timing.period)
         # Until the braking is felt: three cycles, and the jerk with which it is built up and given back.
         self._lead = 3.0 * self._dt + 2.0 * float((limits.acceleration / limits.jerk).max())
-        self._back = self._dt * np.arange(HISTORY, 0.0, -1.0)[:, None]
         self._why: dict[str, Violation] = {}
         self._notes: list[Note] = []
 
@@ -112,16 +111,18 @@ class Limiter:
         for share in (*self._search(tick, state, rules, lanes), *_HARDEST):
             slower = self._place(tick, state, lanes, share)
             if slower is not None and max(pace.tried for pace in _paces(lanes)) >= LEAST:
-                found = verify(history, slower, rules)
-                if isinstance(found, Verified):
+                judged = verify(history, slower, rules)
+                if isinstance(judged, Verified):
                     self._note(lanes, broken)
-                    return slower, found
-                if found.code in _NEVER:
-                    return state, found
+                    return slower, judged
+                if judged.code in _NEVER:
+                    return state, judged
+                if share == 0.0 and judged.code not in ENVELOPE:
+                    break
         self._place(tick, state, lanes, 1.0)
-        if own and outcome is None:
-            outcome = verify(history, state, rules)  # what verifies at its own pace is never refused here
-        return state, broken if outcome is None else outcome
+        if outcome is None:  # what verifies at its own pace is never refused here
+            outcome = verify(history, state, rules) if own else broken
+        return state, outcome
 
     def _may(self, lanes: list[Lane], tick: int) -> bool:
         """Whether all paths are known as far as the step, and none is too far behind what was sent."""
@@ -139,17 +140,18 @@ class Limiter:
 
     def _led(self, state: Matrix, rules: Rules) -> Violation | None:
         """Return what a stop breaks that begins only after the lead, on trial."""
-        q, v = state[0], state[1]
-        ahead = q + self._lead * v
-        outcome = self._double.verify(ahead - self._back * v, np.stack([ahead, v, np.zeros_like(v)]), rules)
-        return None if isinstance(outcome, Verified) else outcome
+        return self._double.breaks(self._after_lead(state), rules)
+
+    def _after_lead(self, state: Matrix) -> Matrix:
+        v = state[1]
+        return np.stack([state[0] + self._lead * v, v, np.zeros_like(v)])
 
     def _search(self, tick: int, state: Matrix, rules: Rules, lanes: list[Lane]) -> tuple[float, ...]:
         """Return the greatest share that leaves the lead, by bisection, where one was found: for all lanes the same."""
         best, share = 0.0, 0.5
         for trial in range(TRIALS):
             slower = self._place(tick, state, lanes, share)
-            passes = slower is not None and self._led(slower, rules) is None
+            passes = slower is not None and self._double.mends(self._after_lead(slower), rules)
             best = share if passes else best
             share += (1.0 if passes else -1.0) * 0.5 ** (trial + 2)
         return (best,) if best > 0.0 else ()

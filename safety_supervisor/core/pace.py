@@ -38,7 +38,7 @@ class _Step(NamedTuple):
 class Pace:
     """How far and how fast one lane is on the path of its stream, cycle by cycle."""
 
-    __slots__ = ("_dt", "_limits", "_rate", "_trial", "behind", "speed")
+    __slots__ = ("_dt", "_known", "_limits", "_rate", "_trial", "behind", "speed")
 
     def __init__(self, limits: JointLimits, dt: float) -> None:
         """Begin at the stream's own pace.
@@ -51,6 +51,7 @@ class Pace:
         self._dt = dt
         self._rate = 0.0
         self._trial: _Step | None = None
+        self._known: tuple[float, tuple[float, float]] | None = None
         self.behind = 0.0
         """Play-out time less the stream's own, [s]: what slower steps have lost so far."""
         self.speed = 1.0
@@ -86,7 +87,9 @@ class Pace:
         speed, rate, behind = 1.0, 0.0, self.behind
         tau = t - behind
         if share < 1.0 or not self.full:
-            slowest, fastest = self._range(stream, before)
+            if self._known is None or self._known[0] != before:  # the same for all trials of a cycle
+                self._known = before, self._range(stream, before)
+            slowest, fastest = self._known[1]
             speed = slowest + share * (fastest - slowest) if share < 1.0 else fastest
             rate = (speed - self.speed) / self._dt
             way = 0.5 * self._dt * (self.speed + speed) + self._dt * self._dt / 12.0 * (self._rate - rate)
@@ -107,6 +110,7 @@ class Pace:
         """Keep the step that was tried last, if there is one: it was sent."""
         if self._trial is not None:
             tau, self.speed, self._rate, self.behind = self._trial
+            self._known = None
             stream.leave(tau)
 
     def _range(self, stream: Stream, before: float) -> tuple[float, float]:

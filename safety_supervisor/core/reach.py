@@ -8,21 +8,36 @@ how far a turn of the joint by 1 rad carries them. Sliding it from `lower` to `u
 with radius r + (upper - lower) / 2, and 1 m of sliding carries it 1 m.
 
 The bound needs prismatic joints inside the URDF's limits and nothing of revolute and continuous joints.
+
+How fast a point goes changes only as it is turned: of two joints of a chain, let `a` be the nearer to the base and J_b
+the velocity of the point when the other, or the same, moves at unit speed. Turning `a` turns the vector J_b, and
+sliding `a` leaves it as it is, so |d2x / dq_a dq_b| <= |J_b|, the very bound of the joint that is farther from the
+base. Second derivatives are symmetric.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pinocchio as pin
 
 from safety_supervisor.core.mimic import Follow
-from safety_supervisor.core.units import Vector
+from safety_supervisor.core.units import Matrix, Vector
 from safety_supervisor.core.urdf import UrdfJoint
 
 _ROUNDING = 1.0 + 1e-9
 """Widens a bound that is exact in real numbers by more than its rounding error."""
+
+
+class _Carried(NamedTuple):
+    """What one joint of the model does to a ball: which commanded joint moves it, at which rate; how far, and how."""
+
+    source: int
+    rate: float
+    moved: float
+    turns: bool
 
 
 class Reach:
@@ -64,12 +79,43 @@ class Reach:
             Shape (n,), [m/rad] or [m/m]: when the joints move by dq no point moves farther than the result @ |dq|.
         """
         reach: Vector = np.zeros(len(self._joints))
+        for carried in self._carry(joint, centre, radius, until):
+            reach[carried.source] += carried.rate * carried.moved
+        return reach * _ROUNDING
+
+    def bend_of_ball(self, joint: int, centre: Vector, radius: float) -> Matrix:
+        """Bound the second derivatives of all points of a ball by the commanded joints.
+
+        Args:
+            joint: the model's joint that moves the body that the ball is fixed to.
+            centre: in the frame of that joint, shape (3,), [m].
+            radius: [m].
+
+        Returns:
+            Shape (n, n), symmetric: a joint's velocity of a point, per unit of its own speed, changes by no more than
+            its row @ |dq| when the joints move by dq. [m/rad^2]; [m/(rad m)] where one of the two slides.
+        """
+        bend: Matrix = np.zeros((len(self._joints), len(self._joints)))
+        farther: list[_Carried] = []
+        for carried in self._carry(joint, centre, radius, 0):
+            if carried.turns:
+                bend[carried.source, carried.source] += carried.rate * carried.rate * carried.moved
+                for other in farther:
+                    both = carried.rate * other.rate * other.moved
+                    bend[carried.source, other.source] += both
+                    bend[other.source, carried.source] += both
+            farther.append(carried)
+        return bend * _ROUNDING
+
+    def _carry(self, joint: int, centre: Vector, radius: float, until: int) -> Iterator[_Carried]:
+        """Carry a ball toward the base, and tell of each joint in turn."""
         model = self._model
         while joint != until:
             follow = self._follow[model.names[joint]]
             assert follow.source is not None
             sliding, axis = self._columns[joint][:3], self._columns[joint][3:]
-            if np.any(axis):
+            turns = bool(np.any(axis))
+            if turns:
                 foot = axis * float(axis @ centre)
                 radius += float(np.linalg.norm(centre - foot))
                 centre, moved = foot, radius
@@ -79,8 +125,7 @@ class Reach:
                 centre = centre + sliding * (sum(ends) / 2)
                 radius += abs(ends[1] - ends[0]) / 2
                 moved = 1.0
-            reach[follow.source] += abs(follow.multiplier) * moved
+            yield _Carried(follow.source, abs(follow.multiplier), moved, turns)
             placement = model.jointPlacements[joint]
             centre = placement.rotation @ centre + placement.translation
             joint = model.parents[joint]
-        return reach * _ROUNDING

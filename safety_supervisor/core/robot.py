@@ -39,6 +39,7 @@ class RobotModel:
         frame_names: link of each point, m of them, the origins first.
         frame_radius: radius of the ball around each point, 0 for an origin, shape (m,), [m].
         frame_reach: how far a joint can carry each ball, shape (m, n), [m/rad] or [m/m].
+        frame_bend: how that changes as joints move (`Reach.bend_of_ball`), shape (m, n, n).
         carrier: proves such bounds (`Reach`).
         neighbours: pairs of links that one joint joins.
 
@@ -92,12 +93,15 @@ class RobotModel:
         self._frames.setflags(write=False)
         self._translations, self._rotations, self._placements = self._view_placements()
         self.carrier = Reach(self._model, self.joints, self._follow, self._described)
-        reach = [
-            self.carrier.of_ball(frame.parentJoint, np.array(frame.placement.translation), radius)
+        balls = [
+            (frame.parentJoint, np.array(frame.placement.translation), float(radius))
             for frame, radius in zip([self._model.frames[index] for index in frames], self.frame_radius, strict=True)
         ]
+        reach = [self.carrier.of_ball(*ball) for ball in balls]
         self.frame_reach: Matrix = np.array(reach).reshape(-1, len(self.joints))
         self.frame_reach.setflags(write=False)
+        self.frame_bend: NDArray[np.float64] = np.array([self.carrier.bend_of_ball(*ball) for ball in balls])
+        self.frame_bend.setflags(write=False)
         if not (np.all(np.isfinite(self.frame_reach)) and np.all(np.isfinite(self.frame_positions(self.middle())))):
             raise RobotModelError(("the URDF gives link positions that are not finite",))
 

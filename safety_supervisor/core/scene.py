@@ -29,6 +29,7 @@ from safety_supervisor.core.never_touch import never_touches
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import GeometrySettings, Zone, ZoneKind
 from safety_supervisor.core.shapes import BoundedShape, Box, Polytope, Shape, Sphere
+from safety_supervisor.core.spans import Span, Spans, least_between, span_of
 from safety_supervisor.core.strided import StrideError, strided_view
 from safety_supervisor.core.units import Matrix, Vector
 
@@ -115,6 +116,7 @@ class Scene:
         self.model = model
         self._geometry: Any = pin.GeometryModel()
         self._travels: dict[tuple[int, int], Vector] = {}
+        self._spans: list[Span] = []
         self._data: Any = model.kinematics.createData()
         frames = [frame for frame in model.kinematics.frames if frame.type == pin.FrameType.BODY]
         self._frames = {frame.name: (frame.parentJoint, frame.placement) for frame in frames}
@@ -165,6 +167,8 @@ class Scene:
             # Pinocchio's own requests start each query from the last one's result: distances would depend on history.
             self._results.distanceRequests[index] = coal.DistanceRequest()
         self._distances = self._view_distances() if found else np.empty(0)
+        self._facing = Spans(self._spans, self.bodies)
+        self._placements, self._normals = self._view_facing() if found else (np.empty((0, 12)), np.empty((0, 3)))
 
     @property
     def empty(self) -> bool:
@@ -200,6 +204,31 @@ class Scene:
             pin.computeDistance(self._geometry, self._results, index)
         distances: Vector = self._distances[which]
         return np.where(np.abs(distances) < FARTHEST, distances, np.nan)
+
+    def least_gaps(self, first: Vector, last: Vector, which: NDArray[np.intp]) -> tuple[Vector, Vector]:
+        """Bound the distances of some pairs on a straight way from below, in the directions that the last query found.
+
+        A query of these pairs at one of the ends gives good directions; whatever they are, the bounds hold (`spans`).
+
+        Args:
+            first: pose where the way begins, shape (n,), [rad] or [m].
+            last: pose where it ends.
+            which: indices of the pairs, shape (k,).
+
+        Returns:
+            Bounds of the distances where it begins, and all along it, each shape (k,), [m]; NaN where there is none.
+        """
+        facing = self._facing
+        directions, bodies = facing.directions(self._normals, which), facing.bodies(which)
+        placements = np.empty((2, len(bodies), 12))
+        for place, q in zip(placements, (first, last), strict=True):
+            configuration = self.model.configure(q)
+            pin.updateGeometryPlacements(
+                self.model.kinematics, self._data, self._geometry, self._results, configuration
+            )
+            place[:] = self._placements[bodies]
+        begin, end = facing.gaps(placements, directions, bodies)
+        return begin, least_between(begin, end, facing.bend(last - first, which))
 
     def nearest_points(self, q: Vector, pair: int) -> tuple[Vector, Vector]:
         """Compute the points of a pair's bodies that are nearest to each other, deepest inside where they penetrate.
@@ -256,6 +285,7 @@ class Scene:
 
     def _add_body(self, name: str, joint: int, frame: Any, shape: Shape) -> int:
         body = coal_body(shape)
+        self._spans.append(span_of(shape, joint, frame, self.model.carrier, len(self.model.joints)))
         added = pin.GeometryObject(name, joint, frame * body.placement, body.geometry)
         index: int = self._geometry.addGeometryObject(added)
         return index
@@ -312,6 +342,21 @@ class Scene:
             if not np.array_equal(view, slow, equal_nan=True):
                 raise RobotModelError(("this build of Coal does not keep distances where they are looked for",))
         return view
+
+    def _view_facing(self) -> tuple[Matrix, Matrix]:
+        """Return placements of all bodies and normals of all results as views, checked as those of distances are."""
+        placed = list(self._results.oMg)
+        try:
+            placements = strided_view([placement.rotation for placement in placed], run=12)
+            normals = strided_view([result.normal for result in self._results.distanceResults])
+        except StrideError as error:
+            raise RobotModelError((f"this build of Pinocchio keeps placements of bodies {error}",)) from error
+        self._compute(self.model.middle())
+        slow = [[*np.array(placement.rotation).T.ravel(), *placement.translation] for placement in self._results.oMg]
+        slow_normals = [np.array(result.normal) for result in self._results.distanceResults]
+        if not (np.array_equal(placements, slow) and np.array_equal(normals, slow_normals, equal_nan=True)):
+            raise RobotModelError(("this build of Pinocchio does not keep placements of bodies in one array",))
+        return placements, normals
 
 
 def _forbidden(zone: Zone) -> tuple[Shape, ...]:

@@ -102,6 +102,7 @@ class Verifier:
     def prepare(self) -> None:
         """Spend time that is left on what the next steps will ask."""
         self._collision.prepare()
+        self._speed.prepare()
 
     def double(self) -> Verifier:
         """Return a verifier of the same robot, scene and people for steps on trial, with a memory of poses of its own.
@@ -139,19 +140,35 @@ class Verifier:
             The step with its stop, or the first rule that is broken.
         """
         stop: Stop = StraightStop(state, self._stop_limits) if path_stop is None else path_stop
-        violation = self._check_window(history, state, stop)
-        if violation is None and not self._passes(state, stop):
-            violation = self._check_state(history[-1], state, stop, rules)
-        if violation is None:
-            violation = self._check_frames(history[-1], state, stop, rules)
-        if violation is None and rules.reduced is not None:
-            violation = self._check_reduced(history[-1], state[0], rules.reduced)
-        if violation is None and rules.separated and self.separation is not None:
-            violation = self.separation.check(history[-1], state[0], stop)
+        violation = self._check_window(history, state, stop) or self._check(history[-1], state, stop, rules)
         if violation is None:
             return Verified(state, stop)
         if not (np.isfinite(state).all() and np.isfinite(stop.end).all()):
             return Violation(Code.NOT_FINITE_RESULT, "finite", detail="a step or its stop is not finite")
+        return violation
+
+    def breaks(self, state: Matrix, rules: Rules) -> Violation | None:
+        """Return what a robot breaks that comes to a state, shape (3, n), at its velocity, or its stop from there."""
+        stop = StraightStop(state, self._stop_limits)
+        return self._check(state[0] - self._dt * state[1], state, stop, rules)
+
+    def mends(self, state: Matrix, rules: Rules) -> bool:
+        """Whether a state on trial does not break what the last one that `breaks` was asked about did: a guess."""
+        if not self._collision.tried:
+            return self.breaks(state, rules) is None
+        return self._collision.mends(StraightStop(state, self._stop_limits).end)
+
+    def _check(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
+        """Check all but the window of set-points."""
+        violation = None
+        if not self._passes(state, stop):
+            violation = self._check_state(before, state, stop, rules)
+        if violation is None:
+            violation = self._check_frames(before, state, stop, rules)
+        if violation is None and rules.reduced is not None:
+            violation = self._check_reduced(before, state[0], rules.reduced)
+        if violation is None and rules.separated and self.separation is not None:
+            violation = self.separation.check(before, state[0], stop)
         return violation
 
     def _check_window(self, history: Matrix, state: Matrix, stop: Stop) -> Violation | None:

@@ -212,6 +212,45 @@ def test_reach_bounds_travel_with_every_kind_of_joint(q0: np.ndarray, q1: np.nda
     assert np.all(travel <= MIXED_MODEL.frame_reach @ np.abs(q1 - q0) + 1e-12)
 
 
+def second_derivatives(model: RobotModel, q: np.ndarray, size: float = 1e-4) -> np.ndarray:
+    """Of all points by all pairs of joints, shape (m, n, n), as differences."""
+    n = len(q)
+    steps = size * np.eye(n)
+    at = model.frame_positions
+    rows = [
+        [
+            at(q + steps[i] + steps[j]) - at(q + steps[i] - steps[j]) - at(q - steps[i] + steps[j])
+            + at(q - steps[i] - steps[j])
+            for j in range(n)
+        ]
+        for i in range(n)
+    ]  # fmt: skip
+    derivatives = np.linalg.norm(np.array(rows), axis=3) / (4 * size * size)
+    return np.asarray(np.moveaxis(derivatives, 2, 0))
+
+
+@hypothesis_settings(deadline=None, max_examples=50)
+@given(q=angles7)
+def test_bend_bounds_the_second_derivatives_of_the_panda(q: np.ndarray) -> None:
+    assert np.all(second_derivatives(PANDA, q) <= PANDA.frame_bend + 1e-6)
+
+
+@hypothesis_settings(deadline=None, max_examples=50)
+@given(q=mixed_q)
+def test_bend_bounds_second_derivatives_with_every_kind_of_joint(q: np.ndarray) -> None:
+    assert np.all(second_derivatives(MIXED_MODEL, q) <= MIXED_MODEL.frame_bend + 1e-6)
+
+
+def test_bend_is_attained_within_a_fifth_and_zero_only_where_nothing_bends() -> None:
+    random = np.random.default_rng(3)
+    worst = np.max([second_derivatives(PANDA, random.uniform(-3, 3, 7)) for _ in range(300)], axis=0)
+    used = worst.max(axis=0) / PANDA.frame_bend.max(axis=0)
+    assert used[0, 0] > 0.8
+    assert used.max() <= 1.0 + 1e-6
+    assert np.median(used) > 0.5
+    assert not PANDA.frame_bend[PANDA.frame_names.index("panda_link1"), 1:].any()
+
+
 def test_reach_is_attained_by_the_outstretched_arm_within_a_tenth() -> None:
     # Elbow, wrist and tool stretched flat; found by search.
     q = np.array([0.0, -1.63347693, 1.32972673, -0.46766947, 0.0, 2.95715416, 0.0])

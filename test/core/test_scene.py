@@ -23,6 +23,7 @@ from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import GeometrySettings, RobotSettings, Zone, ZoneKind
 from safety_supervisor.core.shapes import Box, Capsule, Cylinder, HalfSpace, Polytope, Sphere
+from safety_supervisor.core.spans import least_between
 from safety_supervisor.core.strided import StrideError, strided_view
 
 SHIPPED = panda()
@@ -223,6 +224,76 @@ def test_no_pair_approaches_faster_where_joints_slide_follow_and_branch(
     q1 = q0 + share * (q1 - q0)
     change = np.abs(BRANCHED_SCENE.distances(q1) - BRANCHED_SCENE.distances(q0))
     assert (change <= BRANCHED_SCENE.reach @ np.abs(q1 - q0) + 5e-6).all()
+
+
+def least_on_the_way(scene: Scene, q0: np.ndarray, q1: np.ndarray) -> np.ndarray:
+    """Least distance of every pair at many poses of a straight way."""
+    return np.min([scene.distances(q0 + s * (q1 - q0)) for s in np.linspace(0.0, 1.0, 41)], axis=0)
+
+
+@pytest.mark.requirement("SR-026")
+@hypothesis_settings(deadline=None, max_examples=60)
+@given(q0=angles, toward=angles, size=st.floats(0.0, 0.5), asked_first=st.booleans())
+def test_no_pair_of_the_panda_comes_nearer_than_its_least_gap(
+    q0: np.ndarray, toward: np.ndarray, size: float, asked_first: bool
+) -> None:
+    q1 = q0 + size * (toward - q0) / 3.0
+    real, which = least_on_the_way(SCENE, q0, q1), np.arange(len(SCENE.pairs))
+    here = SCENE.distances(q0)
+    SCENE.distances(q0 if asked_first else q1)
+    begin, least = SCENE.least_gaps(q0, q1, which)
+    assert not (begin > here + 2e-6).any()
+    assert not (least > real + 2e-6).any()
+    # From directions of another pose, too; and for some pairs as for all.
+    SCENE.distances(q0 + 1.0)
+    _, other = SCENE.least_gaps(q0, q1, which)
+    assert not (other > real + 2e-6).any()
+    some = np.array([3, 17, 4])
+    np.testing.assert_allclose(SCENE.least_gaps(q0, q1, some)[1], other[some], rtol=0, atol=1e-12)
+
+
+@pytest.mark.requirement("SR-026")
+@hypothesis_settings(deadline=None, max_examples=60)
+@given(
+    slides=st.tuples(st.floats(-1.0, 2.0), st.floats(-1.0, 2.0)),
+    turns=st.lists(st.floats(-3.0, 3.0), min_size=6, max_size=6),
+    share=st.floats(0.0, 1.0),
+)
+def test_no_pair_comes_nearer_than_its_least_gap_where_joints_slide_follow_and_branch(
+    slides: tuple[float, float], turns: list[float], share: float
+) -> None:
+    q0, q1 = np.array([slides[0], *turns[:3]]), np.array([slides[1], *turns[3:]])
+    q1 = q0 + share * (q1 - q0)
+    real = least_on_the_way(BRANCHED_SCENE, q0, q1)
+    BRANCHED_SCENE.distances(q1)
+    _, least = BRANCHED_SCENE.least_gaps(q0, q1, np.arange(len(BRANCHED_SCENE.pairs)))
+    assert not (least > real + 2e-6).any()
+
+
+def test_least_gaps_prove_what_reach_can_not() -> None:
+    """Before a plane, in a short way, the bound is near the least distance; that of `reach` is far from it."""
+    random, tight, loose = np.random.default_rng(5), [], []
+    plane = np.array([p.rule == "zones.table" for p in SCENE.pairs]).nonzero()[0]
+    for _ in range(50):
+        q0 = random.uniform(-0.8, 0.8, 7) + [0, 0.3, 0, -1.8, 0, 2.0, 0]
+        q1 = q0 + random.uniform(-0.08, 0.08, 7)
+        real, first = least_on_the_way(SCENE, q0, q1)[plane], SCENE.distances(q0)[plane]
+        last = SCENE.distances(q1)[plane]
+        tight.append(real - SCENE.least_gaps(q0, q1, plane)[1])
+        loose.append(real - (first + last - SCENE.reach[plane] @ np.abs(q1 - q0)) / 2.0)
+    assert np.median(tight) < 0.1 * np.median(loose)
+    assert np.min(tight) >= -2e-6
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "bend"), [(1.0, 2.0, 0.0), (1.0, 1.0, 8.0), (0.2, 3.0, 10.0), (3.0, 0.2, 4.0), (0.0, 0.0, 0.0)]
+)
+def test_the_least_between_two_ends_is_that_of_the_parabola(first: float, last: float, bend: float) -> None:
+    s = np.linspace(0.0, 1.0, 100_001)
+    expected = ((1 - s) * first + s * last - bend * s * (1 - s) / 2).min()
+    found = least_between(np.array([first]), np.array([last]), np.array([bend]))
+    assert found[0] == pytest.approx(expected, abs=1e-8)
+    assert np.isnan(least_between(np.array([np.nan]), np.array([last]), np.array([bend]))[0])
 
 
 def test_the_reach_is_not_far_from_what_happens() -> None:

@@ -81,16 +81,16 @@ class _Stretch(NamedTuple):
 class Clearance:
     """Proves ways clear, and remembers the poses that it asked."""
 
-    def __init__(self, scene: Scene) -> None:
-        """Start with nothing remembered."""
+    def __init__(self, scene: Scene, poses: int = POSES) -> None:
+        """Start with nothing remembered; later with so many poses."""
         self.scene = scene
         self._reach = scene.reach
         self._across = np.ascontiguousarray(scene.reach.T)
         self.taken: Vector = scene.margins + STEP
         """What is taken off a distance to give the room, shape (P,), [m]."""
         n = scene.reach.shape[1]
-        self._poses: Matrix = np.zeros((POSES, n))
-        self._rooms: Matrix = np.zeros((POSES, len(scene.pairs)))
+        self._poses: Matrix = np.zeros((poses, n))
+        self._rooms: Matrix = np.zeros((poses, len(scene.pairs)))
         self.forget()
 
     def forget(self) -> None:
@@ -131,7 +131,7 @@ class Clearance:
         """Remember the rooms at a pose, or bounds of them, shape (P,), [m]."""
         self._poses[self._oldest] = q
         self._rooms[self._oldest] = rooms
-        self._oldest = (self._oldest + 1) % POSES
+        self._oldest = (self._oldest + 1) % len(self._poses)
 
     def bound(self, poses: Matrix) -> Matrix:
         """Bound the rooms at poses, shape (k, n), from below by the remembered ones; shape (k, P), [m], 0 at least."""
@@ -143,6 +143,22 @@ class Clearance:
     def unproven(self, way: Vector, first: Vector, last: Vector) -> Indices:
         """Return the pairs for which a travel, shape (n,), is not proven by the rooms, shape (P,), at its ends."""
         return np.flatnonzero(~(self._reach.dot(way) < first + last))  # so that NaN is not proven
+
+    def faced(self, pieces: tuple[Matrix, ...], which: Indices, first: Vector) -> Indices:
+        """Return the pairs of a way that `Scene.least_gaps` does not prove along its straight end, shape (k,).
+
+        Args:
+            pieces: of the way, the last one a line, whose end, or beginning, was asked last.
+            which: pairs for which it is not proven yet, shape (j,).
+            first: rooms, or bounds of them, of all pairs where the way begins, shape (P,), [m].
+        """
+        if not len(which):
+            return which
+        begin, least = self.scene.least_gaps(pieces[-1][0], pieces[-1][-1], which)
+        taken, before = self.taken[which], self._reach[which].dot(way_along(pieces[:-1]))
+        clear = (least - taken > 0.0) & (before < first[which] + (begin - taken))  # so that NaN is not proven
+        left: Indices = which[~clear]
+        return left
 
     def prove(
         self, pieces: tuple[Matrix, ...], which: Indices, first: Vector, last: Vector, detail: str

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.checks.clearance import STEP, Clearance, line
+from safety_supervisor.core.checks.clearance import POSES, STEP, Clearance, line
 from safety_supervisor.core.checks.leaving import Leaving
 from safety_supervisor.core.errors import Violation
 from safety_supervisor.core.scene import Scene
@@ -20,6 +20,8 @@ from safety_supervisor.core.units import Matrix, Vector
 _AHEAD: Final = 3.0  # times the way; tried in the benchmark: with 1 every other cycle asks, with 3 one in eleven
 
 _SPARE: Final = 1.3  # times the way, so that a motion that grows faster is prepared for, too
+
+_TRIED: Final = 4  # poses that trials remember: they are near each other
 
 _WINDOW: Final = 128  # set-points of a path that one pose is tried on
 
@@ -36,11 +38,17 @@ class CollisionCheck:
         """
         self._scene = scene
         self._trial = trial
-        self._clearance = Clearance(scene)
+        self._clearance = Clearance(scene, _TRIED if trial else POSES)
         self._leaving = Leaving(self._clearance)
         self._passed: tuple[Vector, Vector, Vector] | None = None
         self._end: Vector | None = None
         self._last_end: Vector | None = None
+        self._tried: NDArray[np.intp] | None = None
+
+    @property
+    def tried(self) -> bool:
+        """Whether the last trial failed, and by pairs that can be asked again."""
+        return self._tried is not None
 
     @property
     def leaving(self) -> bool:
@@ -51,7 +59,7 @@ class CollisionCheck:
         """Begin anew, at another pose."""
         self._clearance.forget()
         self._leaving.forget()
-        self._passed = self._end = self._last_end = None
+        self._passed = self._end = self._last_end = self._tried = None
 
     def prepare(self) -> None:
         """Ask now what the next steps would have to ask, if the motion goes on as it does.
@@ -94,13 +102,13 @@ class CollisionCheck:
         end = stop.end
         way = np.abs(q - before)
         way += stop.travel_to(end)
-        self._last_end, self._end, self._passed = self._end, end, None
+        self._last_end, self._end, self._passed, self._tried = self._end, end, None, None
         if clearance.quick(way, before, end):
             self._passed = before, q, way
             return None
         first, last = clearance.bound(np.stack([before, end]))
         if self._trial:
-            return self._try(clearance.unproven(way, first, last), (end, 0.5 * (q + end)))
+            return self._try(clearance.unproven(way, first, last), before, end, last, 0.5 * (q + end))
         if not first.min() > 0.0:
             which = np.flatnonzero(~(first > 0.0))
             here = clearance.clear(before, which, "")
@@ -121,23 +129,36 @@ class CollisionCheck:
             last[which] = asked
             clearance.keep(end, last)
             pieces = (line(before, q), *stop.control_points())
-            violation = clearance.prove(pieces, clearance.unproven(way, first, last), first, last, "during the stop")
+            which = clearance.faced(pieces, clearance.unproven(way, first, last), first)
+            violation = clearance.prove(pieces, which, first, last, "during the stop")
             if violation is not None:
                 return violation
         clearance.remember_proof(before, first, end, last)
         self._passed = before, q, way
         return None
 
-    def _try(self, which: NDArray[np.intp], poses: tuple[Vector, ...]) -> Violation | None:
-        """Ask some pairs at some poses, and no more: a guess, not a proof."""
-        for pose in poses if len(which) else ():
-            asked = self._clearance.clear(pose, which, "at the end of the stop")
-            if isinstance(asked, Violation):
-                return asked
-            rooms = self._clearance.bound(pose[None])[0]
-            rooms[which] = asked
-            self._clearance.keep(pose, rooms)
-        return None
+    def _try(
+        self, which: NDArray[np.intp], before: Vector, end: Vector, last: Vector, middle: Vector
+    ) -> Violation | None:
+        """Ask some pairs where the stop ends, whose rooms `last` bounds, and half way: a guess, not a proof."""
+        if not len(which):
+            return None
+        asked = self._clearance.clear(end, which, "at the end of the stop")
+        if isinstance(asked, Violation):
+            # A robot may stand nearer than STEP, where a way was proven by its ends, and must be able to leave.
+            here, there = (self._scene.distances_of(q, which) - self._clearance.taken[which] for q in (before, end))
+            if ((there >= STEP) | ((there > here) & (here > 0.0))).all():
+                return None
+            self._tried = which
+            return asked
+        last[which] = asked
+        self._clearance.keep(end, last)
+        half = self._clearance.clear(middle, which, "during the stop")
+        return half if isinstance(half, Violation) else None
+
+    def mends(self, end: Vector) -> bool:
+        """Whether the pairs that failed the last trial are clear where another stop ends, shape (n,): a guess."""
+        return self._tried is not None and not isinstance(self._clearance.clear(end, self._tried, ""), Violation)
 
 
 class PathCheck:
