@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.estop_keys import EstopKeys
+from safety_supervisor.config.estop_package import DriverMissing, find_driver
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.sections import Sections
 from safety_supervisor.core.estop_settings import BUILT_IN, NO_DEVICE, SIMULATED, EstopLine, EstopSettings
@@ -44,6 +45,11 @@ def _check_line(keys: EstopKeys, problems: Problems) -> None:
             known = ", ".join((*BUILT_IN, SIMULATED, NO_DEVICE))
             problems.add("estop.driver", Code.VALUE, f"is {keys.driver}; known: {known}",
                          "Choose one, or name the third party's distribution in `estop.package`.")  # fmt: skip
+            return
+        try:
+            find_driver(keys.driver, keys.package)
+        except DriverMissing as missing:
+            problems.add(missing.path, Code.DRIVER, missing.seen, missing.cure)
         return
     for name in sorted(keys.model_fields_set & {"package", "integrity"}):
         if getattr(keys, name) is not None:

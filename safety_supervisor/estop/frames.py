@@ -92,6 +92,7 @@ def _table() -> tuple[int, ...]:
 
 
 _TABLE: Final = _table()
+_TYPES: Final = {int(kind): kind for kind in FrameType}
 
 
 def crc32_autosar(data: bytes) -> int:
@@ -176,10 +177,10 @@ class FrameReader:
         _, version, kind, source, destination, sequence, echo, channel_a, channel_b, flags, inputs = _BODY.unpack(body)
         if version != VERSION:
             return Refusal.VERSION
-        if kind not in FrameType.__members__.values():
+        if kind not in _TYPES:
             return Refusal.TYPE
         if flags > 0x0F or inputs > 0x0F:
             return Refusal.RESERVED
         return Frame(
-            FrameType(kind), source, destination, sequence, echo, channel_a, channel_b, flags, inputs
+            _TYPES[kind], source, destination, sequence, echo, channel_a, channel_b, flags, inputs
         )  # fmt: skip

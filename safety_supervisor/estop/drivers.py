@@ -1,0 +1,108 @@
+"""The driver that the configuration names: one of the product's, or a third party's by entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from safety_supervisor.config.codes import ConfigurationCode
+from safety_supervisor.config.estop_package import GROUP, DriverMissing, find_driver
+from safety_supervisor.config.problems import ConfigurationError, ConfigurationProblem
+from safety_supervisor.core.estop_settings import EstopSettings
+from safety_supervisor.core.types import EstopInput
+from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.estop.byte import Byte
+from safety_supervisor.estop.contacts import ModemLines
+from safety_supervisor.estop.driver import Driver, EstopNotice
+from safety_supervisor.estop.link import FrameV1
+from safety_supervisor.estop.vsc import Vsc
+
+_BUILT_IN: Final[Mapping[str, Callable[[EstopSettings], Driver]]] = {
+    "frame_v1": FrameV1,
+    "modem_lines": ModemLines,
+    "byte": Byte,
+    "vsc": Vsc,
+}
+_METHODS: Final = ("opened", "closed", "receive", "contacts", "cycle", "sample", "notices")
+
+
+class LowIntegrity:
+    """A third party's driver whose word is of low integrity, whatever it says itself."""
+
+    def __init__(self, driver: Driver) -> None:
+        """Wrap a driver."""
+        self._driver = driver
+
+    def opened(self, at: Nanoseconds, seed: int) -> None:
+        """Pass on."""
+        self._driver.opened(at, seed)
+
+    def closed(self, at: Nanoseconds, why: str) -> None:
+        """Pass on."""
+        self._driver.closed(at, why)
+
+    def receive(self, data: bytes, at: Nanoseconds) -> None:
+        """Pass on."""
+        self._driver.receive(data, at)
+
+    def contacts(self, dsr: bool, cts: bool, at: Nanoseconds) -> None:
+        """Pass on."""
+        self._driver.contacts(dsr, cts, at)
+
+    def cycle(self, at: Nanoseconds, alive: bool, demand_stop: bool, resting: bool) -> bytes:
+        """Pass on."""
+        return self._driver.cycle(at, alive, demand_stop, resting)
+
+    def sample(self, at: Nanoseconds) -> EstopInput:
+        """Return the driver's word with integrity `low`."""
+        word = self._driver.sample(at)
+        return word if word.integrity == "low" else msgspec.structs.replace(word, integrity="low")
+
+    def notices(self) -> list[EstopNotice]:
+        """Pass on."""
+        return self._driver.notices()
+
+    @property
+    def statistics(self) -> Mapping[str, int]:
+        """Pass on."""
+        return self._driver.statistics
+
+
+def make_driver(settings: EstopSettings) -> Driver:
+    """Return the driver of the settings.
+
+    Args:
+        settings: of the e-stop, with a line; a third party's driver is taken from exactly the distribution `package`.
+
+    Raises:
+        ConfigurationError: E_CONFIG_DRIVER: the distribution or its entry point is missing, can not be imported, or
+            gives no driver. The text says what to do.
+        ValueError: the settings have no line.
+    """
+    if settings.line is None:
+        raise ValueError(f"estop.driver {settings.driver} has no line")
+    built_in = _BUILT_IN.get(settings.driver)
+    if built_in is not None:
+        return built_in(settings)
+    try:
+        entry = find_driver(settings.driver, settings.package)
+    except DriverMissing as missing:
+        raise _refused(missing.path, missing.seen, missing.cure) from None
+    where = f"{settings.driver} of {settings.package}"
+    cure = "Ask its author, or choose another driver."
+    try:
+        driver: Any = entry.load()(settings)
+    except Exception as error:  # a stranger's code can raise anything, and the start has to say whose it was
+        raise _refused("estop.driver", f"{where} failed: {type(error).__name__}: {str(error)[:200]}", cure) from error
+    lacking = [name for name in _METHODS if not callable(getattr(driver, name, None))]
+    if not hasattr(type(driver), "statistics") and not hasattr(driver, "statistics"):
+        lacking.append("statistics")
+    if lacking:
+        raise _refused("estop.driver", f"{where} is no driver: {', '.join(lacking)} is missing (group {GROUP})", cure)
+    return driver if settings.integrity == "high" else LowIntegrity(driver)
+
+
+def _refused(path: str, message: str, cure: str) -> ConfigurationError:
+    return ConfigurationError("configuration", (ConfigurationProblem(path, ConfigurationCode.DRIVER, message, cure),))
