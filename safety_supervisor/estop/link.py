@@ -110,6 +110,9 @@ class FrameV1:
         self._reader.clear()
         self._sequence.opened(seed)
         self._open = True
+        self._understood = False
+        self._refused_before = self._counts["corrupted"]
+        self._discarded_before = self._reader.discarded
         self._sender.restart(now)
         self._faults.end(Code.ESTOP_PORT)
 
@@ -159,7 +162,7 @@ class FrameV1:
             self._never_valid(now)
 
     def _never_valid(self, now: Nanoseconds) -> None:
-        self._peer(now, "bytes come, but no valid frame: the ends differ in configuration (signature "
+        self._peer(now, "bytes come, but no frame was ever valid: the ends differ in configuration (signature "
                         f"{self._signature:08x} here) or speed ({self._line.baud} Bd here)")  # fmt: skip
 
     def _judge(self, frame: Frame, now: Nanoseconds) -> None:
@@ -213,6 +216,13 @@ class FrameV1:
         self._faults.end(Code.ESTOP_STALE)
         self._spoken = False
         self._young = True
+        if frame.flags & Flag.RESTARTED:
+            self._restarted_before(now)
+
+    def _restarted_before(self, now: Nanoseconds) -> None:
+        """Flag 3 at the begin of a session: no news in the first one, to a host that has just booted, too."""
+        if self._counts["sessions"] > 1:
+            self._fault(Code.ESTOP_RESTARTED, now, "it says that it restarted while the line was lost")
 
     def _restarted(self, now: Nanoseconds, why: str) -> None:
         self._counts["restarts"] += 1
@@ -253,8 +263,8 @@ class FrameV1:
         if not restarted:
             self._young = False
             self._faults.end(Code.ESTOP_RESTARTED)
-        elif self._counts["sessions"] > 1:
-            self._fault(Code.ESTOP_RESTARTED, now, "it says that it restarted while the line was lost")
+        else:
+            self._restarted_before(now)
         if frame.type is FrameType.STATUS:
             self._counts["frames"] += 1
             self._fed_at = self._received_at = now
@@ -320,9 +330,7 @@ class FrameV1:
         if self._in_session:
             self._button.forget()
             self._sender.restart(now)
-        self._in_session = self._spoken = self._understood = False
-        self._refused_before = self._counts["corrupted"]
-        self._discarded_before = self._reader.discarded
+        self._in_session = self._spoken = False
         self._sequence.call()
 
     # --- to the device, and to the supervisor
@@ -380,6 +388,7 @@ class FrameV1:
     def statistics(self) -> Mapping[str, int]:
         """Counters since the start, and gauges of the last frame that counted: `echo_lag`, `round_trip_us`."""
         return {
-            **self._counts, **self._sender.counts, **self._gauges, "discarded_bytes": self._reader.discarded, "resets": self._button.resets,
+            **self._counts, **self._sender.counts, **self._gauges,
+            "discarded_bytes": self._reader.discarded, "resets": self._button.resets,
             "in_session": int(self._in_session),
         }  # fmt: skip
