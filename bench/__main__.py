@@ -16,6 +16,7 @@ MODULES = {
     "log": ("log.",),
     "relay": ("relay.",),
     "deadlines": ("deadlines.",),
+    "estop": ("estop.",),
 }
 """Module `bench.bench_NAME` to the names of its rows."""
 

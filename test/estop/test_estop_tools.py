@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import stat
 import subprocess
 import sys
 import threading
+import tty
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +18,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from safety_supervisor import cli
+from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.estop.port import Opened, Port
+from safety_supervisor.estop.self_test_guide import GuidedLine, guide, steps
 
 sys.path.insert(0, str(Path(__file__).parent))
 from emulator_process import CLI, PATIENCE, EmulatorProcess
@@ -123,6 +127,31 @@ def test_watch_for_people_names_what_it_sees(emulator: EmulatorProcess, config: 
         assert word in result.output
 
 
+def test_watch_of_a_button_box_of_one_byte_tells_its_word(config: Path, tmp_path: Path) -> None:
+    far, near = pty.openpty()
+    tty.setraw(near)
+    text = config.read_text(encoding="utf-8").replace("driver: frame_v1", "driver: byte")
+    config.write_text(text, encoding="utf-8")
+    ending = threading.Event()
+
+    def box() -> None:
+        while not ending.wait(0.02):
+            os.write(far, b"\x01")
+
+    thread = threading.Thread(target=box)
+    thread.start()
+    try:
+        result = call("watch", "--config", config, "--port", os.ttyname(near), "--seconds", "1", "--json")
+    finally:
+        ending.set()
+        thread.join()
+        os.close(far)
+        os.close(near)
+    assert result.exit_code == 0, result.output
+    events = {(line["event"], line["detail"]) for line in lines(result.output) if "event" in line}
+    assert {("state", "run"), ("integrity", "low")} <= events or {("state", "stop"), ("integrity", "low")} <= events
+
+
 def test_what_can_not_be_opened_is_named_with_its_cure(tmp_path: Path, emulator: EmulatorProcess, config: Path) -> None:
     result = call("watch", "--port", tmp_path / "nothing")
     assert (result.exit_code, "no such port" in result.output) == (2, True)
@@ -144,7 +173,7 @@ def test_a_configuration_without_such_a_line_is_refused() -> None:
     for command in ("watch", "selftest", "signature", "firmware-header", "emulate"):
         result = call(command, "--config", ROOT / "config" / "panda.yaml")
         assert result.exit_code == 2, command
-        assert "estop.driver is simulated" in result.output
+        assert "estop.driver is simulated" in result.output, command
 
 
 def test_signature_and_header_agree_with_the_configuration(config: Path) -> None:
@@ -166,7 +195,7 @@ class Operator:
     DEEDS: ClassVar = {
         "press": ["press"], "release": ["release"], "enabling middle": ["enabling middle"],
         "enabling panicked": ["enabling panicked"], "enabling released": ["enabling released"],
-        "key manual": ["key manual"], "key auto": ["key auto"], "reset down": ["reset down"], "reset up": ["reset up"],
+        "key manual": ["key manual"], "key auto": ["key auto"], "reset": ["reset 0.3"],
         "channel a": ["channel a stop"], "channel a closed": ["channel a button"], "channel b": ["channel b stop"],
         "channel b closed": ["channel b button"],
     }  # fmt: skip
@@ -191,8 +220,6 @@ class Operator:
     def do(self, step: str) -> None:
         word = step if step in self.DEEDS else step.split()[0]
         for order in self.instead.get(step, self.DEEDS.get(word, [])):
-            if order.startswith("reset up"):
-                threading.Event().wait(0.3)  # the button is held
             self.emulator.order(order)
 
 
@@ -203,7 +230,7 @@ def test_selftest_leads_through_every_part_and_writes_a_record(
     assert (status, found["passed"]) == (0, True), found
     names = [step["step"] for step in found["steps"]]
     assert names[:3] == ["session", "device", "run"]
-    assert {"press 1", "press 2", "channel a", "channel b", "enabling panicked", "key auto", "reset up"} <= set(names)
+    assert {"press 1", "press 2", "channel a", "channel b", "enabling panicked", "key auto", "reset"} <= set(names)
     assert found["last"] is None
     path = Path(found["file"])
     assert path.parent == tmp_path / "log"
@@ -215,6 +242,7 @@ def test_selftest_leads_through_every_part_and_writes_a_record(
     assert again.exit_code == 1, "nobody pressed"
     assert "last test: 0.0 h ago, passed" in again.output
     assert "not seen within 0.2 s" in again.output
+    assert len(list(path.parent.glob("*.estop-test.*"))) == 2, "a failure is recorded, too"
 
 
 @pytest.mark.requirement("SR-035")
@@ -227,19 +255,24 @@ def test_selftest_leads_through_every_part_and_writes_a_record(
         ("silent on", {}, "session", "no device answers"),
         ("wrong signature", {}, "session", "check sum"),
         ("key auto", {"press 1": ["unplug"]}, "press 1", "the line was lost"),
-        ("key auto", {"reset up": ["reset up"], "reset down": ["reset 0.03"]}, "reset up", "0.1 to 3 s count"),
+        ("key auto", {"reset": ["reset 0.03"]}, "reset", "0.1 to 3 s count"),
         ("key auto", {"enabling middle": []}, "enabling middle", "not seen within 1 s"),
     ],
 )
-def test_selftest_fails_where_the_device_does(
-    emulator: EmulatorProcess, config: Path, order: str, instead: dict[str, list[str]], step: str, why: str
+def test_the_guide_ends_where_the_device_fails(
+    emulator: EmulatorProcess, order: str, instead: dict[str, list[str]], step: str, why: str
 ) -> None:
     emulator.order(order)
-    status, found = Operator(emulator, instead).run("--config", config, "--within", "1")
-    assert (status, found["passed"]) == (1, False)
-    assert found["steps"][-1]["step"] == step
-    assert why in found["steps"][-1]["why"]
-    assert Path(found["file"]).is_file(), "a failure is recorded, too"
+    operator = Operator(emulator, instead)
+    tool = GuidedLine(EstopLine(str(emulator.link), 115200, 1, 2, 300_000_000, "sto", None))
+    tool.open()
+    try:
+        done = guide(tool, steps(1, False, frozenset()), 1.0, lambda step, _ask: operator.do(step))
+    finally:
+        tool.close()
+    assert [one["ok"] for one in done] == [True] * (len(done) - 1) + [False]
+    assert done[-1]["step"] == step
+    assert why in done[-1]["why"]
 
 
 def test_selftest_leaves_out_what_the_device_lacks_and_says_so(emulator: EmulatorProcess, config: Path) -> None:
