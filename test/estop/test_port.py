@@ -360,6 +360,17 @@ def test_a_contact_that_opens_is_told_at_once(ports: Callable[..., Port], monkey
         assert told == (dtr, rts)
 
 
+def test_contacts_that_nobody_takes_are_bounded_and_end_in_a_stop(
+    ports: Callable[..., Port], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("safety_supervisor.estop.port.MOST_EVENTS", 20)
+    port = ports("loop://", contacts=True)
+    wait(lambda: port.statistics["attempts"] >= 2, "closing")
+    events = port.take()
+    assert isinstance(events[0], Closed)
+    assert "more came than was taken" in events[0].why
+
+
 def test_a_port_without_modem_lines_says_so(far: Far, ports: Callable[..., Port]) -> None:
     closed = next_event(ports(far.link, contacts=True), Closed)
     assert isinstance(closed, Closed)
