@@ -214,7 +214,6 @@ class FrameV1:
         self._sender.restart(now)
         self._test.session()
         self._faults.end(Code.ESTOP_STALE)
-        self._spoken = False
         self._young = True
         if frame.flags & Flag.RESTARTED:
             self._restarted_before(now)

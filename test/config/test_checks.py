@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from test.config.conftest import PandaFile
 
 
+ACME = {"driver": "acme", "port": "/dev/ttyUSB0"}
+
+
 @pytest.mark.redteam(44)
 @pytest.mark.parametrize(
     ("key", "value"),
@@ -295,6 +298,9 @@ def test_without_a_start_poses_are_tried(panda: PandaFile) -> None:
         ("estop.driver", "none", ("estop.none", "E_CONFIG_ACCEPT")),
         ("estop", {"driver": "none", "none": "i accept"}, ("estop.none", "E_CONFIG_VALUE")),
         ("estop.none", "I accept", ("estop.none", "E_CONFIG_ACCEPT")),
+        ("estop", {**ACME, "package": "acme-not-installed"}, ("estop.package", "E_CONFIG_DRIVER")),
+        ("estop", {**ACME, "package": "pytest"}, ("estop.driver", "E_CONFIG_DRIVER")),
+        ("estop", ACME, ("estop.driver", "E_CONFIG_VALUE")),
         ("evidence.log_directory", "", ("evidence.log_directory", "E_CONFIG_VALUE")),
     ],
 )

@@ -30,6 +30,7 @@ from line_rig import (
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_settings import EstopSettings
+from safety_supervisor.estop.channels import Channels
 from safety_supervisor.estop.link import FrameV1
 from safety_supervisor.estop.notices import MOST, Notices
 from safety_supervisor.estop.sequence import Echo, Sequence
@@ -169,9 +170,9 @@ def test_a_demand_to_stop_goes_out_in_its_cycle(phase: int) -> None:
 
 
 def test_a_demand_that_flickers_does_not_make_the_line_look_stale() -> None:
-    rig = running(to_host=20, to_device=20)
+    rig = running(to_host=30, to_device=30)
     for number in range(1000):
-        rig.demand = bool(number % 2)
+        rig.demand = number % 7 in (0, 3)  # odd to the raster of 10 cycles
         rig.step(2)
     assert rig.driver.statistics["stale"] == 0
     assert {word.state for _, word in rig.words} == {"run"}
@@ -460,3 +461,18 @@ def test_a_stuck_button_is_reported_while_it_is_stuck() -> None:
     rig.step(3020)
     assert [notice.code for notice in rig.told] == [Code.ESTOP_RESET]
     assert "stuck" in rig.told[0].detail
+
+
+@pytest.mark.requirement("SR-012")
+def test_a_release_that_one_channel_slept_through_is_no_cycle() -> None:
+    channels = Channels()
+    now = START
+    assert channels.update(False, False, now) == "stop"
+    assert channels.update(True, False, now) == "stop"
+    now += 101 * MS
+    assert channels.word(now) == "discrepancy"
+    assert channels.update(True, True, now) == "discrepancy"
+    assert not channels.cycled
+    assert channels.update(False, False, now) == "stop"
+    assert channels.update(True, True, now) == "run"
+    assert channels.cycled

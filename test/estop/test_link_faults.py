@@ -361,3 +361,22 @@ def test_garbage_between_frames_costs_no_valid_frame() -> None:
         assert rig.driver.statistics["frames"] - before >= 9
         assert rig.driver.statistics["lost"] == 0
         assert {word.state for _, word in rig.words} == {"run"}
+
+
+@pytest.mark.requirement("SR-035")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("loop", "looped"), ("another source", "from 7 to 1"), ("another destination", "from 2 to 7"),
+        ("another version", "version"), ("unknown type", "type"), ("host's type", "CHECKIN"),
+        ("reserved flag", "reserved"), ("value A", "channel A 00, B c3"), ("lost", "4 frames are missing"),
+        ("corrupted all", "10 s"), ("HELLO", "HELLO inside a session"), ("flag restarted", "restarted"),
+        ("port", "unplugged"), ("stale", "more than 5"), ("flood", "more bytes"),
+    ],
+)  # fmt: skip
+def test_each_fault_is_explained_once(name: str, says: str) -> None:
+    rig = running()
+    ROWS[name].make(rig)
+    rig.step(150)
+    assert [says in notice.detail for notice in rig.told] == [True], rig.told
+    assert rig.told[0].code is ROWS[name].code
