@@ -197,7 +197,7 @@ def record(line: EstopLine, robot_id: str, done: list[dict[str, Any]], left_out:
     """Return the record of a test: what, when, with which device, and what came of it."""
     return {
         "version": VERSION,
-        "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         "robot": robot_id,
         "device": canonical(line),
         "port": line.port,
@@ -218,7 +218,7 @@ def write_record(directory: Path, found: dict[str, Any]) -> Path:
         OSError: the directory takes no file.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stamp = found["at"].replace(":", "").replace("-", "")[:15]
+    stamp = found["at"][:23].translate({ord(sign): None for sign in ":-."})
     path = directory / f"{_stem(found['robot'])}.estop-test.{stamp}Z.json"
     new = path.with_name(f".{path.name}.{os.getpid()}")
     file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
