@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
+import select
+import subprocess
 import sys
 import time
+import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,11 +18,12 @@ import pytest
 from safety_supervisor.core.estop_settings import EstopLine, EstopSettings
 from safety_supervisor.core.types import EstopInput
 from safety_supervisor.estop.drivers import make_driver
+from safety_supervisor.estop.frames import Frame, FrameReader, FrameType, encode
 from safety_supervisor.estop.port import Closed, Opened, Port, Received
-from safety_supervisor.estop.signature import MS
+from safety_supervisor.estop.signature import MS, signature
 
 sys.path.insert(0, str(Path(__file__).parent))
-from emulator_process import PATIENCE, EmulatorProcess
+from emulator_process import CLI, PATIENCE, EmulatorProcess
 
 LASTING = ("short", "corrupt", "wrong", "loopback", "flood")
 
@@ -228,10 +235,6 @@ def test_a_script_runs_in_order_with_waits(tmp_path: Path) -> None:
 
 
 def test_a_link_never_replaces_a_file(tmp_path: Path) -> None:
-    import subprocess
-
-    from emulator_process import CLI
-
     (tmp_path / "precious").write_text("keep", encoding="utf-8")
     end = subprocess.run(
         [*CLI, "emulate", "--link", str(tmp_path / "precious")], capture_output=True, text=True, timeout=60
@@ -239,3 +242,28 @@ def test_a_link_never_replaces_a_file(tmp_path: Path) -> None:
     assert end.returncode == 2
     assert "no symbolic link" in end.stderr
     assert (tmp_path / "precious").read_text(encoding="utf-8") == "keep"
+
+
+def test_the_device_speaks_on_a_given_port_too_and_ends_when_it_is_pulled(tmp_path: Path) -> None:
+    """A cable between two adapters: here both ends of one pseudo-terminal."""
+    far, near = pty.openpty()
+    tty.setraw(near)
+    name = os.ttyname(near)
+    process = subprocess.Popen(
+        [*CLI, "emulate", "--json", "--port", name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["port"] == name
+    line = EstopLine(name, 115200, 1, 2, 300 * MS, "sto", None)
+    os.write(far, encode(Frame(FrameType.HELLO, 1, 2, 77, 0), signature(line)))
+    reader, frames = FrameReader(signature(line)), []
+    while len(frames) < 4 and select.select([far], [], [], PATIENCE)[0]:
+        frames += list(reader.feed(os.read(far, 4096)))
+    os.close(near)
+    os.close(far)
+    _, why = process.communicate(timeout=PATIENCE)
+    answered = [frame.type for frame in frames if isinstance(frame, Frame) and frame.echo == 77]
+    assert answered[:2] == [FrameType.HELLO, FrameType.STATUS]
+    assert process.returncode == 1
+    assert "the device is gone" in why
