@@ -14,9 +14,10 @@ MODULES = {
     "compare": ("compare.",),
     "people": ("people.",),
     "log": ("log.",),
-    "estop": ("estop.",),
+    "estop": ("estop.link", "estop.idle"),
     "relay": ("relay.",),
     "deadlines": ("deadlines.",),
+    "estop_port": ("estop.port", "estop.take", "estop.press"),
 }
 """Module `bench.bench_NAME` to the names of its rows."""
 

@@ -9,22 +9,20 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 
-from safety_supervisor.config import ConfigurationError, load_config
 from safety_supervisor.core.estop_settings import EstopLine, RelayEffect
-from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import nanoseconds
 from safety_supervisor.estop.emulate import Emulator, OrderSource, far_end
 from safety_supervisor.estop.header import render_header
 from safety_supervisor.estop.orders import HELP
-from safety_supervisor.estop.self_test_guide import guide, last_record, record, steps, write_record
 from safety_supervisor.estop.serial_line import LineError
 from safety_supervisor.estop.signature import canonical, signature
-from safety_supervisor.estop.watch import Line, NoLineError, watch_line
+
+if TYPE_CHECKING:
+    from safety_supervisor.core.settings import Configuration
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -78,6 +76,8 @@ def _fail(message: str, status: int = 2) -> NoReturn:
 
 
 def _load(config: Path) -> Configuration:
+    from safety_supervisor.config import ConfigurationError, load_config  # half a second that `emulate` need not pay
+
     try:
         return load_config(config)
     except ConfigurationError as error:
@@ -218,11 +218,26 @@ def watch_command(
       safety-supervisor estop watch --config robot.yaml
       safety-supervisor estop watch --port /dev/ttyUSB0 --seconds 10 --checkin --json
     """
+    from rich.console import Console
+
+    from safety_supervisor.estop.driver_watch import DriverWatch
+    from safety_supervisor.estop.drivers import make_driver
+    from safety_supervisor.estop.line_watch import LineWatch
+    from safety_supervisor.estop.watch import Line, NoLineError, watch_line
+
     if config is None and port is None:
         _fail("give --config FILE or --port PORT")
-    line = _line(config, port, baud, host, device, relay_delay, relay_effect)
+    estop = None if config is None else _load(config).estop
+    if estop is not None and estop.line is None:
+        _fail(f"{config}: estop.driver is {estop.driver}; there is no line to watch")
+    if estop is None or estop.line is None or estop.driver == "frame_v1":
+        line = _line(config, port, baud, host, device, relay_delay, relay_effect)
+        tool = Line(line, LineWatch(line, checkin))
+    else:
+        line = estop.line if port is None else replace(estop.line, port=port)
+        tool = Line(line, DriverWatch(make_driver(estop), checkin), estop.driver == "modem_lines")
     try:
-        heard = watch_line(line, checkin, seconds, as_json, Console(highlight=False, markup=False))
+        heard = watch_line(tool, seconds, as_json, Console(highlight=False, markup=False))
     except NoLineError as error:
         _fail(str(error))
     raise typer.Exit(0 if heard else 1)
@@ -259,6 +274,9 @@ def selftest_command(
       safety-supervisor estop selftest --config robot.yaml --buttons 2
       safety-supervisor estop selftest --config robot.yaml --without enabling --without key
     """
+    from safety_supervisor.estop.self_test_guide import GuidedLine, guide, last_record, record, steps, write_record
+    from safety_supervisor.estop.watch import NoLineError
+
     left_out = frozenset(without or [])
     if left_out - set(_DEVICE_PARTS):
         _fail(f"--without {', '.join(sorted(left_out - set(_DEVICE_PARTS)))}: give {', '.join(_DEVICE_PARTS)}")
@@ -278,7 +296,7 @@ def selftest_command(
         else:
             typer.echo(f"{step}: {ask}")
 
-    tool = Line(line, checkin=True)
+    tool = GuidedLine(line)
     try:
         tool.open()
     except NoLineError as error:

@@ -100,8 +100,6 @@ class Device:
         self._out: list[Frame] = []
         self._events: list[DeviceEvent] = []
         self._sequence = seed % _MODULUS
-        self._seed = seed
-        self._sessions = 0
         self._in_session = False
         self._echo = 0
         self._restarted = True
@@ -198,10 +196,10 @@ class Device:
             if self.relay_welded:
                 self._stuck = True
                 self._test_failed = True
-                self._tell(self._opens_at, "self-test", "failed: a relay is welded")
+                self._tell(at, "self-test", "failed: a relay is welded")
             else:
                 self.relays_closed = False
-                self._tell(self._opens_at, "relay", "opened")
+                self._tell(at, "relay", "opened")
             self._opens_at = None
         if at >= self._pulse_at:
             self._pulse_at = at + PULSE_EVERY
@@ -229,9 +227,6 @@ class Device:
         return taken
 
     def _begin_session(self, frame: Frame, at: Nanoseconds) -> None:
-        self._sessions += 1
-        # Other numbers than in the session before, from little entropy, as a microcontroller has it.
-        self._sequence = (self._seed + 0x9E3779B9 * self._sessions) % _MODULUS
         self._in_session = True
         self._echo = frame.sequence
         self._checkin_at = self._valid_since = None

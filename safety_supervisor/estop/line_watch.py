@@ -93,6 +93,7 @@ class LineWatch:
         word: the newest word of the device in this session, None before.
         heard_at: when it came.
         link: `closed`, `no session`, `session`, `silent`.
+        resets_held: how long the reset button was held, each time, [ns].
     """
 
     def __init__(self, line: EstopLine, checkin: bool) -> None:
@@ -108,6 +109,8 @@ class LineWatch:
         self.why = "not opened yet"
         self.counts: Counter[str] = Counter()
         self.intervals, self.round_trips = Histogram(), Histogram()
+        self.resets_held: list[Nanoseconds] = []
+        self._reset_down_at: Nanoseconds | None = None
         self._line, self._checkin = line, checkin
         self._signature = signature(line)
         self._reader = FrameReader(self._signature)
@@ -146,6 +149,9 @@ class LineWatch:
             else:
                 self.counts[f"refused: {frame.value}"] += 1
         self.counts["bytes of no frame"] = self._reader.discarded
+
+    def contacts(self, dsr: bool, cts: bool, at: Nanoseconds) -> None:
+        """Ignore the modem's lines: no part of this protocol."""
 
     def cycle(self, at: Nanoseconds) -> bytes:
         """Return what to send now, mostly nothing; call it every few milliseconds."""
@@ -224,6 +230,11 @@ class LineWatch:
         self._echoed = frame.echo
         word, before = seen(frame), self.word
         self.word = word
+        if word.reset == "down" and self._reset_down_at is None:
+            self._reset_down_at = at
+        elif word.reset == "up" and self._reset_down_at is not None:
+            self.resets_held.append(at - self._reset_down_at)
+            self._reset_down_at = None
         for name in Seen.__slots__:
             now = getattr(word, name)
             if before is None or getattr(before, name) != now:
@@ -233,7 +244,7 @@ class LineWatch:
         if self.link == "session":
             self._tell(at, "session", "lost" if link != "silent" else "lost: the device is silent")
         self.link = link
-        self.word = self._last = self._hello = None
+        self.word = self._last = self._hello = self._reset_down_at = None
         self._sent.clear()
         self._next_at = at
 

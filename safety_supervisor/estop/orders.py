@@ -107,6 +107,20 @@ def _restart(bench: Bench, words: list[str], at: Nanoseconds) -> None:
     bench.device.restart(at, bench.seed())
 
 
+def _good(bench: Bench, words: list[str], at: Nanoseconds) -> None:
+    device, disturbance = bench.device, bench.disturbance
+    bench.frozen = bench.silent = bench.loopback = False
+    bench.reset_up_at = None
+    device.pressed = device.relay_welded = False
+    device.enabling, device.auto, device.test_result = "released", True, "good"
+    for faults in (device.forced, device.welded, device.shorted, disturbance.wrong):
+        faults.clear()
+    disturbance.corrupt = disturbance.drop = disturbance.duplicate = disturbance.reorder = 0
+    disturbance.delay = disturbance.flood_until = 0
+    device.press_reset(False, at)
+    bench.plug()
+
+
 def _counted(attribute: str) -> Callable[[Bench, list[str], Nanoseconds], None]:
     def order(bench: Bench, words: list[str], at: Nanoseconds) -> None:
         setattr(bench.disturbance, attribute, int(_number(words[0] if words else "1", 0, MOST)))
@@ -202,6 +216,7 @@ ORDERS: Final[dict[str, _Order]] = {
     "freeze": _Order("freeze", "the processor stands; the relays stay as they are", _freeze),
     "thaw": _Order("thaw", "it goes on", _thaw),
     "restart": _Order("restart", "lose power for a moment", _restart),
+    "good": _Order("good", "take all faults away, release every button, plug in", _good),
     "corrupt": _Order("corrupt [N]", "flip a bit in each of the next N frames", _counted("corrupt"), (0, 1)),
     "drop": _Order("drop [N]", "lose the next N frames", _counted("drop"), (0, 1)),
     "duplicate": _Order("duplicate [N]", "send the next N frames twice", _counted("duplicate"), (0, 1)),

@@ -247,7 +247,6 @@ class Port:
             ready, _, _ = select.select([self._wake_read], [], [], left)
             if ready:
                 self._drain()
-                self._out.clear()
                 # A control thread that sends to a closed port must not make this a busy loop.
                 time.sleep(0.02 if not self._ending else 0)
 

@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.core.units import NS_PER_S
-from safety_supervisor.estop.line_watch import Seen
+from safety_supervisor.estop.line_watch import LineWatch, Seen
 from safety_supervisor.estop.signature import DISCREPANCY, RESET_LONGEST, RESET_SHORTEST, canonical
 from safety_supervisor.estop.watch import Line
 
 VERSION: Final = 1
+_RESET: Final = "reset"
 _SESSION_WITHIN_S: Final = 3.0
 _DEVICE_TEST_WITHIN_S: Final = 2.0
 
@@ -37,6 +38,15 @@ class Step:
     ask: str
     reached: Callable[[Seen], bool]
     optional: bool = False
+
+
+class GuidedLine(Line):
+    """A line of frames with the sign of life that demands STOP."""
+
+    def __init__(self, line: EstopLine) -> None:
+        """Name the port."""
+        self.frames = LineWatch(line, checkin=True)
+        super().__init__(line, self.frames)
 
 
 def _run(word: Seen) -> bool:
@@ -82,14 +92,13 @@ def steps(buttons: int, each_channel: bool, left_out: frozenset[str]) -> list[St
             Step("key auto", "turn the mode key to auto", lambda word: word.key == "auto"),
         ]
     if "reset" not in left_out:
-        found += [
-            Step("reset down", "press the reset button for about half a second", lambda word: word.reset == "down"),
-            Step("reset up", "let it go", lambda word: word.reset == "up"),
-        ]
+        found.append(
+            Step(_RESET, "press the reset button for about half a second, then let it go", lambda _word: False)
+        )
     return found
 
 
-def guide(tool: Line, todo: list[Step], within: float, say: Say) -> list[dict[str, Any]]:
+def guide(tool: GuidedLine, todo: list[Step], within: float, say: Say) -> list[dict[str, Any]]:
     """Lead a person through the steps on an open line; end at the first one that fails.
 
     Args:
@@ -101,51 +110,55 @@ def guide(tool: Line, todo: list[Step], within: float, say: Say) -> list[dict[st
     Returns:
         Each step's name, whether it was reached, the time that it took [s], and why not.
     """
-    done = [_wait(tool, "session", lambda: tool.watch.link == "session", _SESSION_WITHIN_S)]
+    done = [_wait(tool, "session", lambda: tool.frames.link == "session", _SESSION_WITHIN_S)]
     if not done[0]["ok"]:
-        done[0]["why"] = f"no device answers: {tool.watch.why if tool.watch.link == 'closed' else _hint(tool)}"
+        done[0]["why"] = f"no device answers: {tool.frames.why if tool.frames.link == 'closed' else _hint(tool)}"
         return done
     done.append(_device_test(tool, say))
-    reset_at = 0
     for step in todo:
         if not done[-1]["ok"]:
             return done
         say(step.name, step.ask)
-        done.append(_reach(tool, step, within))
-        if step.name == "reset down":
-            reset_at = time.monotonic_ns()
-        elif step.name == "reset up" and done[-1]["ok"]:
-            held = time.monotonic_ns() - reset_at
-            if held < RESET_SHORTEST or held > RESET_LONGEST:
-                done[-1].update(ok=False, why=f"held for {held / 1e9:.2f} s; 0.1 to 3 s count")
+        done.append(_press_reset(tool, within) if step.name == _RESET else _reach(tool, step, within))
     return done
 
 
-def _device_test(tool: Line, say: Say) -> dict[str, Any]:
+def _press_reset(tool: GuidedLine, within: float) -> dict[str, Any]:
+    """Wait until the reset button was pressed and let go; how long it was held is measured on the line."""
+    before = len(tool.frames.resets_held)
+    result = _wait(tool, _RESET, lambda: len(tool.frames.resets_held) > before, within)
+    if result["ok"]:
+        held = tool.frames.resets_held[-1]
+        if not RESET_SHORTEST <= held <= RESET_LONGEST:
+            result.update(ok=False, why=f"held for {held / NS_PER_S:.2f} s; 0.1 to 3 s count")
+    return result
+
+
+def _device_test(tool: GuidedLine, say: Say) -> dict[str, Any]:
     """Have the device test itself: it must run, end, and say good."""
     say("device", "wait: the device tests itself")
     seen_running = [False]
 
     def ended() -> bool:
-        word = tool.watch.word
+        word = tool.frames.word
         if word is not None and word.self_test == "running":
             seen_running[0] = True
         return seen_running[0] and word is not None and word.self_test != "running"
 
-    tool.watch.self_test()
+    tool.frames.self_test()
     result = _wait(tool, "device", ended, _DEVICE_TEST_WITHIN_S)
-    word = tool.watch.word
+    word = tool.frames.word
     if result["ok"] and word is not None and word.self_test == "failed":
         result.update(ok=False, why="the device's self-test failed: do not use it")
     return result
 
 
-def _reach(tool: Line, step: Step, within: float) -> dict[str, Any]:
+def _reach(tool: GuidedLine, step: Step, within: float) -> dict[str, Any]:
     """Wait for a step; the two channels may differ for 100 ms only, unless the step wants that."""
     apart = [0, 0]  # since, longest
 
     def reached() -> bool:
-        word, now = tool.watch.word, time.monotonic_ns()
+        word, now = tool.frames.word, time.monotonic_ns()
         if word is None:
             return False
         if word.channel_a == word.channel_b or "channel" in step.name or "after" in step.name:
@@ -161,22 +174,22 @@ def _reach(tool: Line, step: Step, within: float) -> dict[str, Any]:
     return result
 
 
-def _wait(tool: Line, name: str, reached: Callable[[], bool], within: float) -> dict[str, Any]:
+def _wait(tool: GuidedLine, name: str, reached: Callable[[], bool], within: float) -> dict[str, Any]:
     begun = time.monotonic_ns()
-    lost = tool.watch.counts["sessions"]
+    lost = tool.frames.counts["sessions"]
     while True:
         tool.step()
         took = round((time.monotonic_ns() - begun) / NS_PER_S, 3)
-        if lost and tool.watch.link != "session":
-            return {"step": name, "ok": False, "seconds": took, "why": f"the line was lost: {tool.watch.link}"}
+        if lost and tool.frames.link != "session":
+            return {"step": name, "ok": False, "seconds": took, "why": f"the line was lost: {tool.frames.link}"}
         if reached():
             return {"step": name, "ok": True, "seconds": took, "why": ""}
         if took > within:
             return {"step": name, "ok": False, "seconds": took, "why": f"not seen within {within:g} s"}
 
 
-def _hint(tool: Line) -> str:
-    refused = [name for name in tool.watch.counts if name.startswith("refused")]
+def _hint(tool: GuidedLine) -> str:
+    refused = [name for name in tool.frames.counts if name.startswith("refused")]
     return ", ".join(refused) if refused else "nothing came that is a frame"
 
 
@@ -184,7 +197,7 @@ def record(line: EstopLine, robot_id: str, done: list[dict[str, Any]], left_out:
     """Return the record of a test: what, when, with which device, and what came of it."""
     return {
         "version": VERSION,
-        "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         "robot": robot_id,
         "device": canonical(line),
         "port": line.port,
@@ -205,7 +218,7 @@ def write_record(directory: Path, found: dict[str, Any]) -> Path:
         OSError: the directory takes no file.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stamp = found["at"].replace(":", "").replace("-", "")[:15]
+    stamp = found["at"][:23].translate({ord(sign): None for sign in ":-."})
     path = directory / f"{_stem(found['robot'])}.estop-test.{stamp}Z.json"
     new = path.with_name(f".{path.name}.{os.getpid()}")
     file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -137,7 +137,7 @@ class SerialLine:
         return False
 
     def read(self, most: int) -> bytes:
-        """Return what is there, at most so many bytes.
+        """Return what is there, at most so many bytes; call it when `wait` says that there is something.
 
         Raises:
             LineError: the device is gone.

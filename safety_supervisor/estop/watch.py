@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import typer
 from rich.console import Console, Group
@@ -15,12 +16,40 @@ from rich.text import Text
 
 from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
-from safety_supervisor.estop.line_watch import LineWatch
-from safety_supervisor.estop.port import Closed, Contacts, Opened, Port, Received
+from safety_supervisor.estop.port import Closed, Opened, Port, Received
 
 _CYCLE_S: Final = 0.004
 _DRAW_EVERY: Final[Nanoseconds] = NS_PER_S // 5
 _TOLD: Final = 8
+
+
+class Watch(Protocol):
+    """What is known of a line; see `LineWatch` and `DriverWatch`."""
+
+    link: str
+    why: str
+    counts: Counter[str]
+
+    def opened(self, at: Nanoseconds, seed: int) -> None:
+        """The port is open."""
+
+    def closed(self, at: Nanoseconds, why: str) -> None:
+        """The port is gone."""
+
+    def receive(self, data: bytes, at: Nanoseconds) -> None:
+        """Take bytes."""
+
+    def contacts(self, dsr: bool, cts: bool, at: Nanoseconds) -> None:
+        """Take the modem's lines."""
+
+    def cycle(self, at: Nanoseconds) -> bytes:
+        """Return what to send now."""
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return what happened since the last call."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return all that is known."""
 
 
 class NoLineError(Exception):
@@ -30,15 +59,16 @@ class NoLineError(Exception):
 class Line:
     """A port and what is known of its line, moved on by `step`."""
 
-    def __init__(self, line: EstopLine, checkin: bool) -> None:
+    def __init__(self, line: EstopLine, watch: Watch, contacts: bool = False) -> None:
         """Name the port.
 
         Args:
-            line: port and ids.
-            checkin: whether CHECKIN is sent, with the demand STOP.
+            line: port and speed.
+            watch: what takes the bytes and says what to send.
+            contacts: whether the modem's lines are read.
         """
-        self.watch = LineWatch(line, checkin)
-        self.port = Port(line.port, line.baud)
+        self.watch: Watch = watch
+        self.port = Port(line.port, line.baud, contacts)
 
     def open(self) -> None:
         """Open the port.
@@ -64,7 +94,7 @@ class Line:
             elif isinstance(event, Received):
                 self.watch.receive(event.data, event.at)
             else:
-                assert isinstance(event, Contacts)
+                self.watch.contacts(event.dsr, event.cts, event.at)
         self.port.send(self.watch.cycle(time.monotonic_ns()))
         time.sleep(_CYCLE_S)
 
@@ -73,19 +103,18 @@ class Line:
         self.port.close()
 
 
-def watch_line(line: EstopLine, checkin: bool, seconds: float | None, as_json: bool, console: Console) -> bool:
+def watch_line(tool: Line, seconds: float | None, as_json: bool, console: Console) -> bool:
     """Watch until the time is over or Ctrl-C.
 
     Returns:
-        Whether the device was heard in a session.
+        Whether the device was heard.
 
     Raises:
         NoLineError: the port can not be opened.
     """
-    tool = Line(line, checkin)
-    tool.open()
     started = time.monotonic_ns()
-    ends = None if seconds is None else started + round(seconds * 1e9)
+    tool.open()
+    ends = None if seconds is None else time.monotonic_ns() + round(seconds * 1e9)
     try:
         if as_json:
             _run(tool, ends, _json_lines())
@@ -156,7 +185,7 @@ def _picture(tool: Line, told: list[dict[str, Any]], started: Nanoseconds) -> Gr
         port["low_latency"], "unknown"
     )
     head.add_row("low latency", latency)
-    good = known["link"] == "session"
+    good = known["link"] in ("session", "open")
     head.add_row("link", Text(f"{known['link']} {known['why']}", style="green" if good else "red"))
     for name, value in (known["device"] or {}).items():
         bad = value in ("stop", "failed", "panicked") or value.startswith("fault")
