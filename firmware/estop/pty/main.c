@@ -162,26 +162,33 @@ static void tick(program_t *program, uint32_t now_ms, uint64_t now_ns)
     board_advance(board, program->coil_1, program->coil_2, now_ns);
 }
 
-static void transmit(program_t *program)
+/* Another value in a frame that is otherwise right: a device that has a fault of its own. */
+static void patch(uint8_t frame[FRAME_LENGTH], uint8_t offset, uint8_t value)
 {
-    uint8_t frame[FRAME_LENGTH];
     uint8_t tail[4];
     uint32_t crc;
     uint8_t i;
+
+    frame[offset] = value;
+    for (i = 0U; i < 4U; i++) {
+        tail[i] = (uint8_t)((ESTOP_CONFIG.signature >> (8U * i)) & 0xFFU);
+    }
+    crc = crc32_finish(crc32_update(crc32_update(CRC32_INITIAL, frame, 20U), tail, 4U));
+    for (i = 0U; i < 4U; i++) {
+        frame[20U + i] = (uint8_t)((crc >> (8U * i)) & 0xFFU);
+    }
+}
+
+static void transmit(program_t *program)
+{
+    uint8_t frame[FRAME_LENGTH];
 
     if (estop_transmit(frame) == 0U) {
         return;
     }
     if (program->patch > 0) {
         program->patch--;
-        frame[program->patch_offset] = program->patch_value;
-        for (i = 0U; i < 4U; i++) {
-            tail[i] = (uint8_t)((ESTOP_CONFIG.signature >> (8U * i)) & 0xFFU);
-        }
-        crc = crc32_finish(crc32_update(crc32_update(CRC32_INITIAL, frame, 20U), tail, 4U));
-        for (i = 0U; i < 4U; i++) {
-            frame[20U + i] = (uint8_t)((crc >> (8U * i)) & 0xFFU);
-        }
+        patch(frame, program->patch_offset, program->patch_value);
     }
     if (program->corrupt > 0) {
         program->corrupt--;
@@ -191,10 +198,12 @@ static void transmit(program_t *program)
         program->drop--;
     } else if (program->muted == 0) {
         /* As on a wire: what nobody reads is lost. A reader that left room for half a frame gets half a frame. */
-        if (write(program->terminal, frame, sizeof frame) < 0 && errno != EAGAIN) {
+        if ((write(program->terminal, frame, sizeof frame) < 0) && (errno != EAGAIN)) {
             perror("estop-pty: terminal");
             exit(1);
         }
+    } else {
+        /* muted */
     }
 }
 

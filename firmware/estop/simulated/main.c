@@ -93,21 +93,25 @@ static uint8_t driven_high(uint16_t ddr, uint16_t port)
     return (uint8_t)(avr->data[ddr] & avr->data[port]);
 }
 
+/* Carries pins to the board and back: always after a command or reset, else when a pin or a contact has moved. */
 static void settle_board(int always)
 {
-    static board_t seen;
+    static uint8_t seen_b;
     static uint8_t seen_c;
-    uint8_t coils = (uint8_t)(driven_high(DDR_B, PORT_B) & 3U);
+    static uint64_t look_at_us; /* contacts move later than coils */
+    uint8_t b = driven_high(DDR_B, PORT_B);
     uint8_t c = driven_high(DDR_C, PORT_C);
+    uint8_t coils = (uint8_t)(b & 3U);
     uint8_t supply_a = (uint8_t)(c & 1U);
     uint8_t supply_b = (uint8_t)((c >> 1) & 1U);
     uint8_t contacts;
 
-    board_advance(&board, (uint8_t)(coils & 1U), (uint8_t)(coils >> 1), now_us() * 1000U);
-    if (!always && (c == seen_c) && (memcmp(&seen, &board, sizeof board) == 0)) {
+    if (!always && (b == seen_b) && (c == seen_c) && (now_us() < look_at_us)) {
         return;
     }
-    seen = board;
+    look_at_us = now_us() + 100U;
+    board_advance(&board, (uint8_t)(coils & 1U), (uint8_t)(coils >> 1), now_us() * 1000U);
+    seen_b = b;
     seen_c = c;
     avr_raise_irq(pin('D', 2), board.relay[0].contact);
     avr_raise_irq(pin('D', 3), board.relay[1].contact);
@@ -233,7 +237,7 @@ static int command(const char *line)
         fprintf(stderr, "estop-simulated: unknown command %s\n", line);
         exit(2);
     }
-    settle_board(0);
+    settle_board(1);
     printf("{\"us\": %llu, \"done\": true}\n", (unsigned long long)now_us());
     fflush(stdout);
     return 1;
