@@ -46,7 +46,10 @@ box(660, 55, 160, 105, "drive", "STO 1, STO 2")
 
 text(20, 205, "Information: two loops of the same button, fed and tested by the controller", 14)
 box(360, 225, 130, 330, "ATmega328P", "16 MHz, 5 V")
-for number, supply, loop, y in ((3, "PC0 (A0) SUPPLY_A", "PD4 (D4) LOOP_A", 250), (4, "PC1 (A1) SUPPLY_B", "PD5 (D5) LOOP_B", 325)):
+for number, supply, loop, y in (
+    (3, "PC0 (A0) SUPPLY_A", "PD4 (D4) LOOP_A", 250),
+    (4, "PC1 (A1) SUPPLY_B", "PD5 (D5) LOOP_B", 325),
+):
     text(355, y - 4, supply, anchor="end")
     text(355, y + 36, loop, anchor="end")
     wire((360, y), (40, y), (40, y + 40), (90, y + 40))
@@ -85,6 +88,10 @@ for pin, y in (("PD0 RX", 500), ("PD1 TX", 530)):
     wire((490, y), (660, y))
 box(660, 480, 160, 70, "USB serial adapter", "115200 baud, 8N1")
 
-text(20, 595, "Drawn released and without power. Switches to 0 V use the controller's pull-ups: a broken wire reads as open, and a")
-text(20, 611, "broken read-back as a relay that is on. The loops are pulled down: a broken wire reads as pressed.")
+text(
+    20,
+    595,
+    "Drawn released and without power. Switches to 0 V use the controller's pull-ups: a broken wire reads as open,",
+)
+text(20, 611, "a broken read-back as a relay that is on. The loops are pulled down: a broken wire reads as pressed.")
 print("</svg>")

@@ -49,10 +49,7 @@ class Bench(ABC):
 
     @abstractmethod
     def command(self, line: str) -> None:
-        """Do something to the board, in the words of `firmware/estop/bench/board.h`; `restart` starts the device again."""
-
-    def close(self) -> None:
-        """Let go of whatever runs."""
+        """Do something to the board, in the words of `bench/board.h`; `restart` starts the device again."""
 
     def values(self, what: str) -> list[Moment]:
         return [moment for moment in self.moments if moment.what == what]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import select
@@ -51,13 +52,13 @@ def test_test_pulses_are_short_and_come_every_second(board: SimulatedBench) -> N
     supply = [moment for moment in board.values("supply") if moment.us > 1000]
     for bits in (2, 1):  # without A, without B
         lengths, starts = [], []
-        for now, after in zip(supply, supply[1:], strict=False):
+        for now, after in itertools.pairwise(supply):
             if now.value == bits:
                 lengths.append(after.us - now.us)
                 starts.append(now.us)
         assert len(starts) >= 3
         assert max(lengths) <= 200, "1000 us are allowed"
-        gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
         assert max(gaps) <= 1_003_000
     assert {moment.value for moment in supply} == {1, 2, 3}, "never both at once"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,9 @@ def state_times(core: LibraryBench, since: int) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("width", "closes"), [(20, False), (99, False), (100, True), (101, True), (3000, True), (3001, False)]
 )
-def test_reset_acts_after_a_push_of_100_ms_to_3_s(core: LibraryBench, core_host: Host, width: int, closes: bool) -> None:
+def test_reset_acts_after_a_push_of_100_ms_to_3_s(
+    core: LibraryBench, core_host: Host, width: int, closes: bool
+) -> None:
     ready(core_host)
     core_host.push_reset(width)
     assert core.closed == closes
@@ -292,6 +295,28 @@ def test_frames_without_a_session_are_refused(core: LibraryBench, core_host: Hos
 
 
 @pytest.mark.requirement("SR-035")
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("loopback", {"source": 2, "destination": 1}),
+        ("other_peer", {"destination": 1}),
+        ("malformed", {"inputs": 128}),
+        ("malformed", {"kind": 2}),
+        ("stale", {"echo": 1}),
+        ("not_newer", {"sequence": 1}),
+    ],
+)
+def test_every_reason_to_refuse_a_frame_is_counted_by_itself(
+    core: LibraryBench, core_host: Host, name: str, wrong: dict[str, int]
+) -> None:
+    ready(core_host)
+    core_host.send(core_host.frame().with_(**wrong))
+    core.run(3 * MS)
+    counts = core.report().counts
+    assert {field: getattr(counts, field) for field, *_ in counts._fields_ if getattr(counts, field)} == {name: 1}
+
+
+@pytest.mark.requirement("SR-035")
 def test_a_new_session_opens_the_relays_and_has_to_be_armed_anew(core: LibraryBench, core_host: Host) -> None:
     core_host.close_relays()
     again = Host(core, sequence=7)
@@ -351,9 +376,9 @@ def test_test_pulses_come_every_second_for_one_tick_each(core: LibraryBench, cor
     pulses = core.values("pulse")
     starts = [moment.us for moment in pulses if moment.value == 1]
     assert len(starts) >= 8
-    assert {later - earlier for earlier, later in zip(starts, starts[1:], strict=False)} == {1000 * MS}
+    assert {later - earlier for earlier, later in itertools.pairwise(starts)} == {1000 * MS}
     assert [moment.value for moment in pulses] == [1, 2, 0] * (len(pulses) // 3) + [1, 2, 0][: len(pulses) % 3]
-    assert {b.us - a.us for a, b in zip(pulses, pulses[1:], strict=False) if a.value} == {MS}
+    assert {b.us - a.us for a, b in itertools.pairwise(pulses) if a.value} == {MS}
     assert core.report().faults == 0, "a button that is pressed is no short"
 
 
@@ -422,9 +447,7 @@ def test_a_contact_counts_as_closed_only_at_exactly_1(core: LibraryBench, core_h
 
 
 @pytest.mark.requirement("SR-019")
-def test_enabling_bits_are_told_at_once_when_lost_and_after_50_ms_when_won(
-    core: LibraryBench, core_host: Host
-) -> None:
+def test_enabling_bits_are_told_at_once_when_lost_and_after_50_ms_when_won(core: LibraryBench, core_host: Host) -> None:
     ready(core_host)
     begin = core.us
     core.command("enable middle")
@@ -445,7 +468,7 @@ def test_a_burst_of_changes_never_outruns_the_line(core: LibraryBench, core_host
         core.command("press" if i % 2 else "release")
         core_host.run(1)
     times = [us for us, _ in core.frames if us >= begin]
-    assert min(later - earlier for earlier, later in zip(times, times[1:], strict=False)) >= int(24 * BYTE_US)
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= int(24 * BYTE_US)
     core_host.run(100)
     assert core_host.status.channels == STOP or core_host.status.channels == RUN
     assert core_host.status.flags & RELAYS_OPEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import queue
@@ -230,13 +231,13 @@ def test_faults_of_the_line_can_be_played(device: Device) -> None:
     device.command("drop 4")
     device.pump(0.3)
     following = [frame.sequence for frame in device.frames if frame.sequence >= numbers[-1]]
-    gaps = [later - earlier for earlier, later in zip(following, following[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(following)]
     assert gaps.count(5) == 1, "four frames are missing"
     known = len(device.frames)
     device.command("corrupt 3")
     device.pump(0.3)
     numbers = [frame.sequence for frame in device.frames[known - 1 :]]
-    assert sum(later - earlier - 1 for earlier, later in zip(numbers, numbers[1:], strict=False)) == 3
+    assert sum(later - earlier - 1 for earlier, later in itertools.pairwise(numbers)) == 3
     assert all(frame.kind == STATUS for frame in device.frames[known:])
 
 

@@ -29,7 +29,7 @@ def test_the_logic_needs_nothing_of_a_library(build: Callable[..., Path]) -> Non
 
 def test_the_judge_of_symbols_sees_a_heap_and_a_printer(build: Callable[..., Path], tmp_path: Path) -> None:
     source = tmp_path / "bad.c"
-    source.write_text("#include <stdio.h>\n#include <stdlib.h>\nvoid f(void) { printf(\"%p\", malloc(8)); }\n")
+    source.write_text('#include <stdio.h>\n#include <stdlib.h>\nvoid f(void) { printf("%p", malloc(8)); }\n')
     subprocess.run(["cc", "-c", "-o", tmp_path / "bad.o", source], check=True)
     assert {"malloc", "printf"} <= set(symbols(tmp_path / "bad.o", "-u"))
 
@@ -55,7 +55,9 @@ def test_no_function_of_the_logic_calls_itself_even_by_others() -> None:
     """From the text: each body, and the names in it that are functions of the logic."""
     text = "\n".join(path.read_text(encoding="ascii") for path in CORE if path.suffix == ".c")
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    bodies = dict(re.findall(r"^(?:static )?[a-z_0-9]+ \*?([a-z_0-9]+)\([^;{]*\)\n\{\n(.*?)^\}", text, re.M | re.DOTALL))
+    bodies = dict(
+        re.findall(r"^(?:static )?[a-z_0-9]+ \*?([a-z_0-9]+)\([^;{]*\)\n\{\n(.*?)^\}", text, re.M | re.DOTALL)
+    )
     assert len(bodies) > 40
     calls = {name: {other for other in bodies if re.search(rf"\b{other}\(", body)} for name, body in bodies.items()}
     for name in calls:

@@ -1,4 +1,4 @@
-"""Frames as the specification writes them, by code of the tests' own: nothing of the firmware, nothing of the package."""
+"""Frames as the specification writes them, by code of the tests' own: nothing of firmware or package."""
 
 from __future__ import annotations
 
