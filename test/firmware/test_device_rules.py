@@ -124,6 +124,20 @@ def test_reset_counts_only_after_a_second_of_run(
     assert core.closed == closes
 
 
+@pytest.mark.requirement("SR-010")
+def test_the_second_of_run_is_a_whole_one(core: LibraryBench, core_host: Host) -> None:
+    core_host.connect()
+    core_host.demand = STOP
+    core_host.run(500)
+    while core.report().causes & 4:
+        core_host.demand = RUN
+        core_host.run(1)
+    begin = core.us
+    while not core.report().armed:
+        core_host.run(1)
+    assert core.us - begin == 1000 * MS
+
+
 @pytest.mark.requirement("SR-039")
 def test_silence_is_decided_at_100_ms_and_acts_300_ms_later(core: LibraryBench, core_host: Host) -> None:
     core_host.close_relays()
@@ -303,7 +317,7 @@ def test_frames_without_a_session_are_refused(core: LibraryBench, core_host: Hos
         ("malformed", {"inputs": 128}),
         ("malformed", {"kind": 2}),
         ("stale", {"echo": 1}),
-        ("not_newer", {"sequence": 1}),
+        ("not_newer", {"sequence": 0xCAFE0001}),
     ],
 )
 def test_every_reason_to_refuse_a_frame_is_counted_by_itself(
@@ -323,6 +337,7 @@ def test_a_new_session_opens_the_relays_and_has_to_be_armed_anew(core: LibraryBe
     again.connect()
     assert core.state == "opening"
     assert core.opened_by >= {"session"}
+    assert core.report().causes & 2, "and nothing was heard in it yet"
     again.run(500)
     again.push_reset()
     assert not core.closed
