@@ -266,6 +266,32 @@ def test_more_than_three_lost_frames_count_as_silence(
         assert not core.report().armed, "the second of RUN begins anew"
 
 
+@pytest.mark.requirement("SR-036")
+@pytest.mark.requirement("SR-035")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Frame(source=3),
+        Frame(destination=3),
+        Frame(version=2),
+        Frame(kind=2),
+        Frame(kind=9),
+        Frame(flags=16),
+        Frame(inputs=16),
+    ],
+    ids=["source", "destination", "version", "STATUS", "type", "flags", "inputs"],
+)
+def test_a_checkin_that_is_not_the_hosts_feeds_nothing(core: LibraryBench, core_host: Host, wrong: Frame) -> None:
+    core_host.close_relays()
+    begin = core.us
+    for _ in range(25):
+        right = core_host.frame()
+        core_host.sequence = right.sequence
+        core_host.send(wrong.with_(sequence=right.sequence, echo=right.echo))
+        core.run(20 * MS)
+    assert state_times(core, begin)["opening"] <= 100 * MS
+
+
 @pytest.mark.requirement("SR-035")
 def test_repeated_and_reordered_frames_feed_nothing(core: LibraryBench, core_host: Host) -> None:
     core_host.close_relays()
