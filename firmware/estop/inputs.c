@@ -109,7 +109,7 @@ void inputs_tick(inputs_t *inputs, const estop_config_t *config, const estop_inp
     permit_tick(&inputs->channel_a, sample->channel_a_closed, now_ms);
     permit_tick(&inputs->channel_b, sample->channel_b_closed, now_ms);
     permit_tick(&inputs->key_auto, sample->key_auto_closed, now_ms);
-    permit_tick(&inputs->middle, flag((middle == 1U) && (panicked == 0U)), now_ms);
+    permit_tick(&inputs->middle, middle, now_ms);
     permit_tick(&inputs->not_panicked, flag(panicked == 0U), now_ms);
     permit_tick(&inputs->enabling_consistent, flag((middle == 0U) || (panicked == 0U)), now_ms);
     reset_tick(&inputs->reset, config, sample->reset_closed, now_ms);

@@ -40,8 +40,6 @@ typedef struct {
     uint8_t again;   /* the pulse was repeated already */
     uint8_t wanted;  /* a test is to start at once */
     uint8_t passed;  /* pulses passed since the test began: 2 is all */
-    uint8_t a_was_closed;
-    uint8_t b_was_closed;
     uint8_t started;
     uint32_t began;
     uint32_t pulse_at;

@@ -55,6 +55,7 @@ for number, supply, loop, y in (
     wire((360, y), (40, y), (40, y + 40), (90, y + 40))
     contact(90, y + 40, True, f"button, contact {number}")
     wire((130, y + 40), (360, y + 40))
+    text(46, y - 4, "diode, 220 Ω")
     print(f'<rect x="176" y="{y + 44}" width="8" height="14" {INK}/>')
     wire((180, y + 40), (180, y + 44))
     text(190, y + 57, "4.7 kΩ to 0 V")

@@ -91,7 +91,7 @@ _CONTACTS = ("channel_a", "channel_b", "reset", "key_auto", "enable_middle", "en
 class _Board(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_uint8) for name in _CONTACTS),
-        *((name, ctypes.c_uint8) for name in ("short_a", "short_b", "short_ab")),
+        *((name, ctypes.c_uint8) for name in ("short_a", "short_b", "short_ab", "short_low")),
         ("relay", _Relay * 2),
     )
 
@@ -237,13 +237,13 @@ class LibraryBench(Bench):
         loop_a, loop_b = self.library.board_loop_a, self.library.board_loop_b
         a, b = int(pulse != 1), int(pulse != 2)
         return _Inputs(
-            loop_a(board, 1) & 1,
+            loop_a(board, 1, 1) & 1,
             loop_b(board, 1, 1) & 1,
             *(getattr(self.board, name) for name in _CONTACTS[2:]),
             self.board.relay[0].contact,
             self.board.relay[1].contact,
             0 if self.stuck_pulses else pulse,
-            (loop_a(board, a) & 1) ^ 1,
+            (loop_a(board, a, b) & 1) ^ 1,
             (loop_b(board, a, b) & 1) ^ 1,
         )
 

@@ -446,6 +446,24 @@ def test_one_disturbed_test_pulse_is_repeated_before_it_counts(core: LibraryBenc
 
 
 @pytest.mark.requirement("SR-035")
+@pytest.mark.parametrize("moves", [("press", "release"), ("release", "press")])
+@pytest.mark.parametrize("delay", range(5))
+def test_a_button_that_moves_during_a_test_pulse_is_no_short(
+    core: LibraryBench, core_host: Host, moves: tuple[str, str], delay: int
+) -> None:
+    ready(core_host)
+    core.command(moves[1])
+    core_host.run(100)
+    while core.last("pulse") != 1:
+        core_host.run(1)
+    core.command(moves[0])
+    core_host.run(delay)
+    core.command(moves[1])
+    core_host.run(1500)
+    assert core.report().faults == 0
+
+
+@pytest.mark.requirement("SR-035")
 def test_a_stop_during_a_selftest_opens_and_closes_nothing_again(core: LibraryBench, core_host: Host) -> None:
     core_host.close_relays()
     begin = core.us

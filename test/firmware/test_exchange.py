@@ -276,7 +276,7 @@ def test_a_welded_relay_is_seen_when_it_should_open(bench: Bench, host: Host, co
 
 
 @pytest.mark.requirement("SR-035")
-@pytest.mark.parametrize("wires", ["short A", "short B", "short AB"])
+@pytest.mark.parametrize("wires", ["short A", "short B", "short AB", "short low"])
 def test_a_shorted_loop_is_found_by_its_test_pulse_and_opens(bench: Bench, host: Host, wires: str) -> None:
     host.close_relays()
     begin = bench.us

@@ -22,11 +22,12 @@ static void set_enabling(board_t *board, uint8_t middle, uint8_t panicked)
     board->enable_panicked_closed = panicked;
 }
 
-static void set_short(board_t *board, uint8_t a, uint8_t b, uint8_t ab)
+static void set_short(board_t *board, uint8_t a, uint8_t b, uint8_t ab, uint8_t low)
 {
     board->short_a = a;
     board->short_b = b;
     board->short_ab = ab;
+    board->short_low = low;
 }
 
 static int person_command(board_t *board, const char *line)
@@ -87,13 +88,15 @@ static int fault_command(board_t *board, const char *line)
     } else if (strcmp(line, "selftest fail") == 0) {
         board->relay[0].stuck = 1U; /* where it is: nobody notices before the next test */
     } else if (strcmp(line, "short A") == 0) {
-        set_short(board, 1U, 0U, 0U);
+        set_short(board, 1U, 0U, 0U, 0U);
     } else if (strcmp(line, "short B") == 0) {
-        set_short(board, 0U, 1U, 0U);
+        set_short(board, 0U, 1U, 0U, 0U);
     } else if (strcmp(line, "short AB") == 0) {
-        set_short(board, 0U, 0U, 1U);
+        set_short(board, 0U, 0U, 1U, 0U);
+    } else if (strcmp(line, "short low") == 0) {
+        set_short(board, 0U, 0U, 0U, 1U);
     } else if (strcmp(line, "short none") == 0) {
-        set_short(board, 0U, 0U, 0U);
+        set_short(board, 0U, 0U, 0U, 0U);
     } else {
         return 0;
     }
@@ -122,15 +125,21 @@ void board_advance(board_t *board, uint8_t coil_1, uint8_t coil_2, uint64_t now_
     move_relay(&board->relay[1], coil_2, now_ns);
 }
 
-uint8_t board_loop_a(const board_t *board, uint8_t supply_a)
+uint8_t board_loop_a(const board_t *board, uint8_t supply_a, uint8_t supply_b)
 {
+    if ((board->short_low != 0U) && (supply_b == 0U) && (board->channel_b_closed != 0U)) {
+        return 0U;
+    }
     return (uint8_t)((board->short_a != 0U) || ((board->channel_a_closed != 0U) && (supply_a != 0U)));
 }
 
 uint8_t board_loop_b(const board_t *board, uint8_t supply_a, uint8_t supply_b)
 {
     if (board->short_ab != 0U) {
-        return board_loop_a(board, supply_a);
+        return board_loop_a(board, supply_a, supply_b);
+    }
+    if ((board->short_low != 0U) && (supply_a == 0U) && (board->channel_a_closed != 0U)) {
+        return 0U;
     }
     return (uint8_t)((board->short_b != 0U) || ((board->channel_b_closed != 0U) && (supply_b != 0U)));
 }

@@ -8,7 +8,7 @@
 
 #define BOARD_COMMANDS                                                                                            \
     "press, release, channel A|B run|stop, reset down|up, key auto|manual, enable released|middle|panicked|both, " \
-    "weld 1|2|none, selftest fail|ok, short A|B|AB|none"
+    "weld 1|2|none, selftest fail|ok, short A|B|AB|low|none"
 
 typedef struct {
     uint8_t coil;
@@ -27,6 +27,7 @@ typedef struct {
     uint8_t short_a; /* the input hangs on a supply of its own */
     uint8_t short_b;
     uint8_t short_ab; /* loop A carries both inputs */
+    uint8_t short_low; /* the loops touch, and a supply that is off pulls both down */
     board_relay_t relay[2];
 } board_t;
 
@@ -40,7 +41,7 @@ int board_command(board_t *board, const char *line);
 void board_advance(board_t *board, uint8_t coil_1, uint8_t coil_2, uint64_t now_ns);
 
 /* What the inputs of the loops read while the supplies are as given. */
-uint8_t board_loop_a(const board_t *board, uint8_t supply_a);
+uint8_t board_loop_a(const board_t *board, uint8_t supply_a, uint8_t supply_b);
 uint8_t board_loop_b(const board_t *board, uint8_t supply_a, uint8_t supply_b);
 
 #endif

@@ -144,7 +144,7 @@ static void tick(program_t *program, uint32_t now_ms, uint64_t now_ns)
     uint8_t supply_b = (uint8_t)(program->pulse != LOOP_PULSE_B);
 
     board_advance(board, program->coil_1, program->coil_2, now_ns);
-    sample.channel_a_closed = board_loop_a(board, 1U);
+    sample.channel_a_closed = board_loop_a(board, 1U, 1U);
     sample.channel_b_closed = board_loop_b(board, 1U, 1U);
     sample.reset_closed = board->reset_closed;
     sample.key_auto_closed = board->key_auto_closed;
@@ -153,7 +153,7 @@ static void tick(program_t *program, uint32_t now_ms, uint64_t now_ns)
     sample.relay_1_on = board->relay[0].contact;
     sample.relay_2_on = board->relay[1].contact;
     sample.pulse_done = program->pulse;
-    sample.pulse_a_low = (uint8_t)(board_loop_a(board, supply_a) == 0U);
+    sample.pulse_a_low = (uint8_t)(board_loop_a(board, supply_a, supply_b) == 0U);
     sample.pulse_b_low = (uint8_t)(board_loop_b(board, supply_a, supply_b) == 0U);
     estop_tick(&sample, now_ms, &outputs);
     program->coil_1 = outputs.relay_1;

@@ -115,7 +115,7 @@ static void settle_board(int always)
     seen_c = c;
     avr_raise_irq(pin('D', 2), board.relay[0].contact);
     avr_raise_irq(pin('D', 3), board.relay[1].contact);
-    avr_raise_irq(pin('D', 4), board_loop_a(&board, supply_a));
+    avr_raise_irq(pin('D', 4), board_loop_a(&board, supply_a, supply_b));
     avr_raise_irq(pin('D', 5), board_loop_b(&board, supply_a, supply_b));
     avr_raise_irq(pin('D', 6), (uint32_t)(board.reset_closed == 0U));
     avr_raise_irq(pin('D', 7), (uint32_t)(board.key_auto_closed == 0U));
