@@ -7,7 +7,8 @@ BIN := .venv/bin
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup demo test lint types rooms docs check-docs unit launch-test bench bench-compare bench-estop lock clean
+.PHONY: help setup demo test lint types rooms docs check-docs unit launch-test test-firmware bench bench-compare bench-estop \
+	lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -42,6 +43,9 @@ launch-test: setup ## the launch files under ros2 launch, where launch is instal
 
 unit: setup ## pytest: unit, property, ROS and simulation tests; make unit ARGS="-k intake"
 	@scripts/unit.sh $(ARGS)
+
+test-firmware: setup ## the e-stop device's firmware: on this machine, under sanitizers, and its image on a simulated AVR
+	@scripts/firmware_test.sh $(ARGS)
 
 bench: setup ## measure: make bench ARGS="--json"
 	@$(BIN)/python -m bench $(ARGS)

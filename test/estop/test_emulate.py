@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopLine, EstopSettings
-from safety_supervisor.core.types import EstopInput
 from safety_supervisor.estop.drivers import make_driver
 from safety_supervisor.estop.frames import Frame, FrameReader, FrameType, encode
 from safety_supervisor.estop.port import Closed, Opened, Port, Received
