@@ -27,10 +27,10 @@ class EnablingSwitch:
             Causes of a stop: the switch was lost, or the key turned.
         """
         causes = set()
-        if estop.mode_key != "none":  # a device that is not heard has no key: what it said last is compared
-            if self._mode_key not in ("", estop.mode_key):
-                causes.add(Code.MODE_CHANGE)
-            self._mode_key = estop.mode_key
+        turned = self._mode_key not in ("", estop.mode_key)
+        self._mode_key = estop.mode_key
+        if turned:
+            causes.add(Code.MODE_CHANGE)
         if not manual:
             self.enables = self._released = False
             return causes
