@@ -61,7 +61,7 @@ def test_kinematics_of_a_trajectory(value: float, monkeypatch: pytest.MonkeyPatc
 
 
 def test_kinematics_in_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the speed rises: where it does not, the step that was asked last proves the next ones, and none is asked."""
+    """While the speed rises: where it does not, the step that was asked last proves the next ones."""
     rig = Rig(replace(watched(), limiting=LimitingSettings(("planner",), 500 * MS)))
     Perception(rig, standing((1.2, 0.0, 0.5))).auto()
     agent = Agent(rig, ramp(0.6)).run(0.1)
