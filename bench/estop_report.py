@@ -90,7 +90,7 @@ class Run:
     def arm(self) -> None:
         """Bring the supervisor to AUTO as people do, whatever happened before."""
         world, device = self.world, self.device
-        for attempt in range(3):
+        for attempt in range(10):  # a busy machine may delay reset and start by a cause of its own
             if world.state == "AUTO/HOLDING":
                 return
             if attempt or not self._armed:
