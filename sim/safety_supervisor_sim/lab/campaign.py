@@ -3,7 +3,10 @@ nothing that comes out."""
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from safety_supervisor_sim.lab.tunnel import Tunnel, judge_tunnel
 
 Result = States | Motions | Tunnel | PickPlace | ClosedLoop
 Progress = Callable[[str, float], None]
+_PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def run_campaign(amounts: Mapping[str, float], seed: int, processes: int, progre
     """
     results = {name: part.empty() for name, part in PARTS.items() if amounts[name] > 0}
     context = multiprocessing.get_context("spawn")  # PyBullet's worlds do not survive a fork
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent) as pool:
         jobs = {pool.submit(_run_chunk, *chunk): chunk for chunk in _chunks(amounts, seed)}
         try:
             for job in as_completed(jobs):
@@ -93,6 +97,12 @@ def run_campaign(amounts: Mapping[str, float], seed: int, processes: int, progre
             raise
     told = {name: result.as_dict() for name, result in results.items()}
     return {"ok": all(map(_good, told.values())), "seed": seed, **told}
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the campaign was killed, so that nothing is left computing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _good(told: Mapping[str, Any]) -> bool:
