@@ -117,6 +117,7 @@ class Port:
         self._rest = b""
         self._ending = False
         self._thread: threading.Thread | None = None
+        self._scheduling: tuple[int, os.sched_param] | None = None
         self._wake_read, self._wake_write = -1, -1
         self._low_latency = -1
         self._counts = {"opened": 0, "attempts": 0, "reads": 0, "bytes": 0, "wakes": 0, "unsent_stale": 0}
@@ -129,6 +130,7 @@ class Port:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
+        self._scheduling = os.sched_getscheduler(0), os.sched_getparam(0)
         self._thread = threading.Thread(target=self._run, name="estop-port", daemon=True)
         self._thread.start()
 
@@ -202,6 +204,7 @@ class Port:
 
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self._schedule()
         wait, told = FIRST_WAIT_S, ""
         while not self._ending:
             opened_at = 0
@@ -231,6 +234,12 @@ class Port:
                 wait = FIRST_WAIT_S
             self._pause(wait)
             wait = min(LONGEST_WAIT_S, 2 * wait)
+
+    def _schedule(self) -> None:
+        """Take the scheduling of the thread that called `start`; SCHED_RESET_ON_FORK keeps it from being inherited."""
+        if self._scheduling is not None:
+            with suppress(OSError):  # not permitted any more: as an ordinary thread, like without permission at all
+                os.sched_setscheduler(0, *self._scheduling)
 
     def _begin(self) -> Nanoseconds:
         """Tell that the port is open; what was to be sent before belongs to another session."""

@@ -454,3 +454,34 @@ def test_nothing_is_left_for_the_garbage_collector(far: Far, ports: Callable[...
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+@pytest.mark.requirement("SR-005")
+def test_its_thread_is_scheduled_as_the_one_that_started_it(tmp_path: Path) -> None:
+    """The node's control thread does not hand its priority on (SCHED_RESET_ON_FORK): the port has to ask for it."""
+    before = set(os.listdir("/proc/self/task"))
+    found: list[tuple[int, int]] = []
+
+    def start() -> None:
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(7))
+        except PermissionError:
+            return
+        port = Port(str(tmp_path / "nothing"), 115200)
+        mine = str(threading.get_native_id())
+        port.start()
+        ends = time.monotonic() + PATIENCE
+        while not port.take() and time.monotonic() < ends:
+            time.sleep(0.01)
+        for thread in set(os.listdir("/proc/self/task")) - before - {mine}:
+            number = int(thread)
+            policy = os.sched_getscheduler(number) & ~os.SCHED_RESET_ON_FORK
+            found.append((policy, os.sched_getparam(number).sched_priority))
+        port.close()
+
+    starter = threading.Thread(target=start)
+    starter.start()
+    starter.join()
+    if not found:
+        pytest.skip("real-time priority is not permitted here (rtprio)")
+    assert found == [(os.SCHED_FIFO, 7)]

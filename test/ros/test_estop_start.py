@@ -1,0 +1,224 @@
+"""How the line begins and ends: what is wrong with it is named until the right device is there, and nothing is left.
+
+Another speed of the line is not tested here: a pseudo-terminal has none.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from estop_line_rig import START, Bench, Device, running_bench
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from ros_rig import Process, Rig, make_trajectory
+
+from safety_supervisor.estop.pseudo_terminal import PseudoTerminal
+
+E = "EMERGENCY_STOP"
+STILL = 0.005
+"""What a robot at rest may turn, [rad]."""
+
+
+@pytest.fixture
+def bench(cell_rig: Rig) -> Iterator[Bench]:
+    with running_bench(cell_rig, relay_effect="none") as bench:
+        yield bench
+        bench.end()
+        bench.client.close()
+
+
+def point(link: Path, target: str | Path | None) -> None:
+    """Have the configured port name something else."""
+    link.unlink(missing_ok=True)
+    if target is not None:
+        link.symlink_to(target)
+
+
+def stays_in_init(bench: Bench, code: str, *words: str) -> None:
+    """It stays in INIT, and status, line and log name the cause and what to do."""
+    client = bench.client
+    client.wait_for(lambda: bench.holds(code), f"{code} in the active causes", START)
+    if code == "E_ESTOP_PORT":
+        client.wait_for(lambda: words[0] in client.status["estop_line"], f"{words[0]!r} in the line's status")
+    assert bench.supervisor is not None
+    supervisor = bench.supervisor
+    for word in words:
+        client.wait_for(lambda word=word: word in supervisor.text or any(  # type: ignore[misc]
+            word in text for text in bench.told(code)), f"{word!r} to be told")  # fmt: skip
+    assert client.status["next_step"].startswith("Starting up. ")
+    assert client.states == ["INIT"]
+    assert not client.call("/supervisor/reset").success
+
+
+@pytest.mark.requirement("SR-016")
+@pytest.mark.requirement("SR-035")
+@pytest.mark.requirement("SR-036")
+def test_what_is_wrong_is_named_until_the_right_device_is_there(bench: Bench, tmp_path: Path) -> None:
+    client, port = bench.client, bench.link
+    point(port, None)
+    bench.start(starter=lambda config: bench.rig.script("without_override.py", "--ros-args", "-p",
+                                                        f"config_file:={config}"))  # fmt: skip
+    stays_in_init(bench, "E_ESTOP_PORT", "there is no such port", "/dev/serial/by-id/")
+
+    (tmp_path / "a_file").touch()
+    point(port, tmp_path / "a_file")
+    stays_in_init(bench, "E_ESTOP_PORT", "it is not a serial port", "/dev/serial/by-id/")
+
+    point(port, None)
+    bench.link = tmp_path / "device"
+    device = bench.connect()
+    device.obey("wrong id")
+    os.chmod(device.link, 0)
+    point(port, os.readlink(device.link))
+    stays_in_init(bench, "E_ESTOP_PORT", "permission denied", "dialout")
+
+    os.chmod(device.link, 0o600)
+    stays_in_init(bench, "E_ESTOP_PEER", "; allowed: 2 to 1", "estop.device")
+
+    device.obey("wrong nothing", "wrong signature", "replug")
+    client.wait_for(lambda: not bench.holds("E_ESTOP_PEER"), "the peer to be forgotten")
+    stays_in_init(bench, "E_ESTOP_PEER", "no frame was ever valid", "signature")
+
+    device.obey("wrong nothing")
+    client.wait_state("LOCKED", timeout=START)
+    client.arm()
+
+
+@pytest.mark.requirement("SR-016")
+@pytest.mark.requirement("SR-035")
+def test_a_device_of_another_relay_delay_keeps_init(bench: Bench) -> None:
+    client = bench.client
+    device = bench.connect(relay_delay=0.7)
+    bench.start()
+    stays_in_init(bench, "E_ESTOP_SILENT")
+    client.spin(0.5)
+    assert client.states == ["INIT"]
+    device.obey("unplug")
+    bench.connect()
+    client.wait_state("LOCKED", timeout=START)
+
+
+class ButtonBox(threading.Thread):
+    """Sends 01, or 00 while it is pressed, every 20 ms."""
+
+    def __init__(self, link: Path) -> None:
+        super().__init__(name="button-box", daemon=True)
+        self.pressed = False
+        self._terminal = PseudoTerminal(link)
+        self._ending = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._ending.wait(0.02):
+            self._terminal.write(b"\x00" if self.pressed else b"\x01")
+
+    def close(self) -> None:
+        self._ending.set()
+        self.join()
+        self._terminal.close()
+
+
+@pytest.mark.requirement("SR-001")
+@pytest.mark.requirement("SR-004")
+@pytest.mark.requirement("SR-010")
+def test_a_button_box_of_low_integrity_stops_and_its_release_does_not_suffice(cell_rig: Rig) -> None:
+    with running_bench(cell_rig) as bench:
+        client = bench.client
+        box = ButtonBox(bench.link)
+        bench.changes["estop"] = {"driver": "byte", "none": None, "port": str(bench.link)}
+        try:
+            bench.start()
+            client.arm()
+            bench.move()
+            box.pressed = True
+            client.wait_state(E)
+            assert client.status["cause"] == "E_ESTOP"
+            assert not client.call("/supervisor/reset").success
+            box.pressed = False
+            client.wait_state("LOCKED")
+            here = client.measured
+            client.trajectory_publisher().publish(make_trajectory([(1.0, [here[0] + 0.3, *here[1:]])]))
+            assert not client.call("/supervisor/start").success
+            client.spin(0.5)
+            assert client.state == "LOCKED"
+            assert abs(client.measured[0] - here[0]) < STILL
+            client.arm()
+            box.close()
+            client.wait_state(E)
+            assert client.status["cause"] in ("E_ESTOP_SILENT", "E_ESTOP_PORT")
+        finally:
+            box.close()
+            bench.end()
+            client.close()
+
+
+def change(bench: Bench, number: int) -> None:
+    request = ChangeState.Request(transition=Transition(id=number))
+    assert bench.client.call("/supervisor/change_state", ChangeState, request, timeout=20.0).success, number
+
+
+def threads_and_ports(supervisor: Process) -> tuple[int, list[str]]:
+    """Return the number of threads, and the terminals that are open."""
+    process = Path(f"/proc/{supervisor.process.pid}")
+    opened = []
+    for file in (process / "fd").iterdir():
+        try:
+            opened.append(os.readlink(file))
+        except OSError:
+            continue
+    return len(list((process / "task").iterdir())), [name for name in opened if name.startswith("/dev/pts/")]
+
+
+@pytest.mark.redteam(46)
+@pytest.mark.requirement("SR-049")
+def test_nothing_of_the_line_is_left_by_transitions(bench: Bench) -> None:
+    client = bench.client
+    device: Device = bench.connect()
+    supervisor = bench.start()
+    counted = []
+    for _ in range(3):
+        client.wait_state("LOCKED", timeout=START)
+        nonce = client.status["nonce"]
+        client.spin(0.5)
+        counted.append(threads_and_ports(supervisor))
+        assert client.status["estop_line"] == f"frame_v1 on {bench.link}: open"
+        assert bench.counters()["frames"] > 0
+        if len(counted) == 3:
+            break
+        change(bench, Transition.TRANSITION_DEACTIVATE)
+        change(bench, Transition.TRANSITION_CLEANUP)
+        assert threads_and_ports(supervisor)[1] == []
+        change(bench, Transition.TRANSITION_CONFIGURE)
+        change(bench, Transition.TRANSITION_ACTIVATE)
+        client.wait_for(lambda nonce=nonce: client.status["nonce"] != nonce, "a new boot", START)  # type: ignore[misc]
+    assert counted[0] == counted[1] == counted[2]
+    assert len(counted[0][1]) == 1
+    assert device.order("state")["plugged"]
+    change(bench, Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    assert client.wait_end(supervisor) == 0
+
+
+@pytest.mark.requirement("SR-001")
+@pytest.mark.requirement("SR-047")
+def test_pressed_while_the_node_is_configured(bench: Bench) -> None:
+    client = bench.client
+    bench.connect()
+    supervisor = bench.start()
+    client.wait_state("LOCKED", timeout=START)
+    change(bench, Transition.TRANSITION_DEACTIVATE)
+    change(bench, Transition.TRANSITION_CLEANUP)
+    client.forget()
+    bench.device.obey("press")
+    change(bench, Transition.TRANSITION_CONFIGURE)
+    change(bench, Transition.TRANSITION_ACTIVATE)
+    client.wait_state(E, timeout=START)
+    assert "LOCKED" not in client.states
+    assert not client.call("/supervisor/reset").success
+    bench.device.obey("release")
+    client.wait_state("LOCKED")
+    assert supervisor.process.poll() is None
