@@ -11,7 +11,7 @@ from safety_supervisor.config.codes import ConfigurationCode
 from safety_supervisor.config.estop_package import GROUP, DriverMissing, find_driver
 from safety_supervisor.config.problems import ConfigurationError, ConfigurationProblem
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.estop_settings import EstopSettings
+from safety_supervisor.core.estop_settings import EstopSettings, Integrity
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.byte import Byte
 from safety_supervisor.estop.contacts import ModemLines
@@ -25,15 +25,27 @@ _BUILT_IN: Final[Mapping[str, Callable[[EstopSettings], Driver]]] = {
     "byte": Byte,
     "vsc": Vsc,
 }
+MOST_SENT: Final = 2048
+MOST_NOTICES: Final = 32
+LARGEST: Final = 1 << 63
 _METHODS: Final = ("opened", "closed", "receive", "contacts", "cycle", "sample", "notices")
 
 
-class LowIntegrity:
-    """A third party's driver whose word is of low integrity, whatever it says itself."""
+class ThirdParty:
+    """A third party's driver: what it returns is judged by its types, and is `low` unless it may be more.
 
-    def __init__(self, driver: Driver) -> None:
-        """Wrap a driver."""
+    Its methods raise what the driver raises, and TypeError or ValueError for what is no word, no bytes, no notices.
+    """
+
+    def __init__(self, driver: Driver, integrity: Integrity) -> None:
+        """Wrap a driver.
+
+        Args:
+            driver: of a third party.
+            integrity: `low`: its word is of low integrity, whatever it says itself.
+        """
         self._driver = driver
+        self._low = integrity == "low"
 
     def opened(self, at: Nanoseconds, seed: int) -> None:
         """Pass on."""
@@ -52,17 +64,29 @@ class LowIntegrity:
         self._driver.contacts(dsr, cts, at)
 
     def cycle(self, at: Nanoseconds, alive: bool, demand_stop: bool, resting: bool) -> bytes:
-        """Pass on."""
-        return self._driver.cycle(at, alive, demand_stop, resting)
+        """Return the driver's bytes."""
+        data: Any = self._driver.cycle(at, alive, demand_stop, resting)
+        if type(data) is not bytes or len(data) > MOST_SENT:
+            raise TypeError(f"cycle() returned {_shown(data)}; allowed: at most {MOST_SENT} bytes")
+        return data
 
     def sample(self, at: Nanoseconds) -> EstopInput:
-        """Return the driver's word with integrity `low`."""
-        word = self._driver.sample(at)
-        return word if word.integrity == "low" else msgspec.structs.replace(word, integrity="low")
+        """Return the driver's word: an `EstopInput` whose fields have their types and values."""
+        word: Any = self._driver.sample(at)
+        if type(word) is not EstopInput:
+            raise TypeError(f"sample() returned {_shown(word)}; allowed: an EstopInput")
+        # A struct is made without a look at what is in it. Numbers have to fit the log.
+        msgspec.convert(msgspec.structs.asdict(word), EstopInput)
+        if not (0 <= word.received_at < LARGEST and 0 <= word.resets < LARGEST):
+            raise ValueError(f"received_at {word.received_at}, resets {word.resets}; allowed: 0 to {LARGEST - 1}")
+        return msgspec.structs.replace(word, integrity="low") if self._low and word.integrity != "low" else word
 
     def notices(self) -> list[EstopNotice]:
-        """Pass on."""
-        return self._driver.notices()
+        """Return the driver's notices, the newest ones where there are too many."""
+        notices: Any = self._driver.notices()
+        if type(notices) is not list or not all(isinstance(notice, EstopNotice) for notice in notices[-MOST_NOTICES:]):
+            raise TypeError(f"notices() returned {_shown(notices)}; allowed: a list of EstopNotice")
+        return list(notices[-MOST_NOTICES:])
 
     @property
     def statistics(self) -> Mapping[str, int]:
@@ -101,7 +125,11 @@ def make_driver(settings: EstopSettings) -> Driver:
         lacking.append("statistics")
     if lacking:
         raise _refused("estop.driver", f"{where} is no driver: {', '.join(lacking)} is missing (group {GROUP})", cure)
-    return driver if settings.integrity == "high" else LowIntegrity(driver)
+    return ThirdParty(driver, settings.integrity)
+
+
+def _shown(value: object) -> str:
+    return f"{type(value).__name__} of {len(value)} bytes" if isinstance(value, bytes) else type(value).__name__
 
 
 def _refused(path: str, message: str, cure: str) -> ConfigurationError:

@@ -119,6 +119,7 @@ class Port:
         self._thread: threading.Thread | None = None
         self._scheduling: tuple[int, os.sched_param] | None = None
         self._wake_read, self._wake_write = -1, -1
+        self._poll = select.poll()  # `select` refuses descriptors above 1023
         self._low_latency = -1
         self._counts = {"opened": 0, "attempts": 0, "reads": 0, "bytes": 0, "wakes": 0, "unsent_stale": 0}
         self._unsent_full = 0  # the control thread's own
@@ -128,6 +129,7 @@ class Port:
         if self._thread is not None:
             raise RuntimeError("the port was started before")
         self._wake_read, self._wake_write = os.pipe()
+        self._poll.register(self._wake_read, select.POLLIN)
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
         self._scheduling = os.sched_getscheduler(0), os.sched_getparam(0)
@@ -253,8 +255,7 @@ class Port:
     def _pause(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
         while not self._ending and (left := ends - time.monotonic()) > 0:
-            ready, _, _ = select.select([self._wake_read], [], [], left)
-            if ready:
+            if self._poll.poll(max(1, int(left * 1000))):
                 self._drain()
                 # A control thread that sends to a closed port must not make this a busy loop.
                 time.sleep(0.02 if not self._ending else 0)

@@ -120,21 +120,35 @@ class Enactor:
         self._heartbeat.publish(write_counter(self._beats))
 
     def carry_out(self, effects: Iterable[Effect]) -> None:
-        """Do what has to be done at once, and put aside what can wait."""
+        """Do what has to be done at once, and put aside what can wait.
+
+        Raises:
+            Exception: the first that one of them raised. All others are carried out all the same: the core tells a
+                latch and a demand on the relays once.
+        """
+        failed: Exception | None = None
         for effect in effects:
-            if isinstance(effect, Decision):
-                self._waiting.append(effect)
-                if len(self._waiting) > WAITING_DECISIONS:
-                    self._waiting.popleft()
-                    self.dropped_decisions += 1
-            elif isinstance(effect, Status):
-                self._keep_status(effect)
-            elif isinstance(effect, Reply):
-                self._reply(effect)
-            elif isinstance(effect, Latches):
-                self._feed.save_latches(effect)
-            elif isinstance(effect, RelayDemand):
-                self.relay_stop = effect.stop
+            try:
+                self._carry_out(effect)
+            except Exception as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def _carry_out(self, effect: Effect) -> None:
+        if isinstance(effect, Decision):
+            self._waiting.append(effect)
+            if len(self._waiting) > WAITING_DECISIONS:
+                self._waiting.popleft()
+                self.dropped_decisions += 1
+        elif isinstance(effect, Status):
+            self._keep_status(effect)
+        elif isinstance(effect, Reply):
+            self._reply(effect)
+        elif isinstance(effect, Latches):
+            self._feed.save_latches(effect)
+        elif isinstance(effect, RelayDemand):
+            self.relay_stop = effect.stop
 
     def _keep_status(self, status: Status) -> None:
         before = self._newest

@@ -259,8 +259,10 @@ class Session:
         if not self.running:
             return
         effects = self.supervisor.handle(event)
-        self.enactor.carry_out(effects)
-        self._feed.record(event, effects)
+        try:
+            self.enactor.carry_out(effects)
+        finally:
+            self._feed.record(event, effects)
         if self.goals is not None:
             self.goals.follow(effects)
 
@@ -270,7 +272,11 @@ class Session:
         detail = f"{where}: {type(error).__name__}: {error}"[:300]
         if self._failures <= FAILURES:
             self._node.get_logger().error(detail)
-        self.enter(AdapterFault(time.monotonic_ns(), Code.INTERNAL.value, detail))
+        try:
+            self.enter(AdapterFault(time.monotonic_ns(), Code.INTERNAL.value, detail))
+        except Exception as again:  # the core knows, and stops; that it can not be told ends no loop
+            if self._failures <= FAILURES:
+                self._node.get_logger().error(f"telling it: {type(again).__name__}: {again}"[:300])
 
     def request_stop(self, reason: str) -> None:
         """Ask for the kept stop before the end or a deactivation."""
@@ -298,15 +304,18 @@ class Session:
         except Exception as error:  # publishing failed; the next tick tries again, in FAULT
             sent, failed = time.monotonic_ns(), error
         try:  # what the core has decided is carried out and recorded all the same
-            self.enactor.carry_out(effects)
-            self._feed.record(event, effects)
+            try:
+                self.enactor.carry_out(effects)
+            finally:
+                self._feed.record(event, effects)
             self.supervisor.prepare()
             if self.goals is not None:
                 self.goals.follow(effects)
         except Exception as error:
             failed = failed or error
         try:
-            self._serve_estop(at - scheduled <= self.configuration.timing.overrun)
+            # A cycle that failed is no sign of life; the fault's demand to stop follows in the next one.
+            self._serve_estop(failed is None and at - scheduled <= self.configuration.timing.overrun)
         except Exception as error:
             failed = failed or error
         if failed is not None:

