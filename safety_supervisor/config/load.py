@@ -86,7 +86,8 @@ def _translate(error: Any, prefix: tuple[str | int, ...], model: type[schema.Sec
         problems.add(path, Code.TYPE, f"is {seen}, not {_TYPES[kind]}")
     elif kind == "string_pattern_mismatch":
         cure = "Name the device file; `ls /dev/serial/by-id/` shows them." if context["pattern"] == PORT else ""
-        problems.add(path, Code.NAME, f"is {seen}; allowed: {IN_WORDS.get(context['pattern'], context['pattern'])}", cure)
+        allowed = IN_WORDS.get(context["pattern"], context["pattern"])
+        problems.add(path, Code.NAME, f"is {seen}; allowed: {allowed}", cure)
     elif kind in _BOUNDS:
         problems.add(path, Code.VALUE, f"is {seen}; allowed: {_BOUNDS[kind].format(**context)}")
     else:
