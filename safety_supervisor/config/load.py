@@ -15,7 +15,7 @@ from safety_supervisor.config import urdf as urdf_file
 from safety_supervisor.config.checks import check_all
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.freeze import freeze
-from safety_supervisor.config.keys import IN_WORDS, NAME, NAME_PATTERN
+from safety_supervisor.config.keys import IN_WORDS, NAME, NAME_PATTERN, PORT
 from safety_supervisor.config.pose_checks import check_poses
 from safety_supervisor.config.problems import ConfigurationError, Problems, shown
 from safety_supervisor.config.sections import Sections
@@ -85,7 +85,9 @@ def _translate(error: Any, prefix: tuple[str | int, ...], model: type[schema.Sec
     elif kind in _TYPES:
         problems.add(path, Code.TYPE, f"is {seen}, not {_TYPES[kind]}")
     elif kind == "string_pattern_mismatch":
-        problems.add(path, Code.NAME, f"is {seen}; allowed: {IN_WORDS.get(context['pattern'], context['pattern'])}")
+        cure = "Name the device file; `ls /dev/serial/by-id/` shows them." if context["pattern"] == PORT else ""
+        allowed = IN_WORDS.get(context["pattern"], context["pattern"])
+        problems.add(path, Code.NAME, f"is {seen}; allowed: {allowed}", cure)
     elif kind in _BOUNDS:
         problems.add(path, Code.VALUE, f"is {seen}; allowed: {_BOUNDS[kind].format(**context)}")
     else:

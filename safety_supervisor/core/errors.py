@@ -98,7 +98,7 @@ class Code(str, Enum):
     ESTOP_PEER = "E_ESTOP_PEER", "Another device, another version, another configuration, or our own echo is on the e-stop line.", "Compare `estop.host`, `estop.device` and times with the firmware's config.h (`safety-supervisor estop firmware-header`); check which port it is."
     ESTOP_RESTARTED = "E_ESTOP_RESTARTED", "The e-stop device restarted while the robot was supervised.", "Check the device's supply, then cycle the button."
     ESTOP_SELF_TEST = "E_ESTOP_SELF_TEST", "The e-stop device's self-test failed or did not answer: a contact or a relay may be welded.", "Do not use the robot; replace contact or relay, then let a maintainer clear the fault."
-    ESTOP_RELAYS = "E_ESTOP_RELAYS", "The relays of the e-stop device are open: the motors have no power.", "Two seconds after the e-stop was released, press and release the device's reset button."
+    ESTOP_RELAYS = "E_ESTOP_RELAYS", "The relays of the e-stop device are open: the motors have no power.", "Press and release the e-stop, once since the start; two seconds later press and release the device's reset button."
     ESTOP_PORT = "E_ESTOP_PORT", "The serial port of the e-stop can not be opened or failed.", "Check the name in `estop.port`, the cable, and that your user may open it (group dialout)."
     ESTOP_RESET = "E_ESTOP_RESET", "A press of the device's reset button was ignored.", "Press it for 0.1 to 3 s and release it, after the button was cycled; look whether it is stuck."
     INTERNAL = "E_INTERNAL", "The supervisor's own code failed.", "Keep the log, restart, and report it; a maintainer clears the latch."

@@ -156,6 +156,7 @@ def test_no_life_and_a_demand_open_the_relays_and_their_end_closes_none(supervis
     assert not supervisor.bench.closed
 
 
+@pytest.mark.redteam(59)
 @pytest.mark.requirement("SR-035", "SR-036")
 def test_a_host_that_stood_for_ten_seconds_takes_nothing_of_what_piled_up(supervisor: Supervisor) -> None:
     """SIGSTOP of the whole process: what was sent meanwhile is found at once, and is received now."""
