@@ -1,4 +1,4 @@
-"""The supervisor as a user whom file permissions bind, root too: `without_override.py --ros-args -p ...`."""
+"""The supervisor bound by file permissions, root too: `without_override.py --ros-args -p config_file:=FILE`."""
 
 from __future__ import annotations
 
