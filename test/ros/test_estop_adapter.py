@@ -98,6 +98,7 @@ WRONG: dict[str, Callable[[int], Any]] = {
 }
 
 
+@pytest.mark.redteam(58)
 @pytest.mark.requirement("SR-003", "SR-036")
 @pytest.mark.parametrize("name", WRONG)
 def test_a_word_that_is_none_is_a_stop_and_then_a_fault(
@@ -116,6 +117,7 @@ def test_a_word_that_is_none_is_a_stop_and_then_a_fault(
     line[0].serve(now, True, False, False)
 
 
+@pytest.mark.redteam(58)
 @pytest.mark.requirement("SR-004", "SR-036")
 @pytest.mark.parametrize("ahead", [1_000 * MS, 3_600_000 * MS])
 def test_a_word_of_the_future_never_becomes_one_of_now(
@@ -177,6 +179,7 @@ def enactor(reply: Callable[[Reply], None], latches: Callable[[Latches], None]) 
     return made
 
 
+@pytest.mark.redteam(60)
 @pytest.mark.requirement("SR-002", "SR-047")
 def test_a_demand_to_open_and_a_latch_outlive_effects_that_fail_before_them() -> None:
     """The core tells both once: lost here, the device would hear RUN for ever, and a restart would know of nothing."""

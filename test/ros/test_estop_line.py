@@ -78,7 +78,6 @@ def agent_goes_on(bench: Bench) -> None:
     assert max(abs(a - b) for a, b in zip(here, client.measured, strict=True)) < STILL
 
 
-<<<<<<< HEAD
 def stopped_for_good(bench: Bench, codes: set[str], target: str = E) -> None:
     """The fault has come: a stop of its code, latched, that neither its end nor agent nor person lifts."""
     client = bench.client
@@ -91,70 +90,6 @@ def stopped_for_good(bench: Bench, codes: set[str], target: str = E) -> None:
     assert not client.call("/supervisor/start").success
     client.spin(0.1)
     assert client.state == target
-=======
-def judged(word: EstopInput, at: int) -> bool:
-    """Whether the core takes it as RUN."""
-    return EstopLatch(100 * MS, True).judge(word, at) is None
-
-
-def raises(at: int) -> Any:
-    raise RuntimeError("stranger")
-
-
-WRONG: dict[str, Callable[[int], Any]] = {
-    "raises": raises,
-    "nothing": lambda at: None,
-    "text": lambda at: "run",
-    "dictionary": lambda at: {"state": "run", "received_at": at},
-    "no such state": lambda at: EstopInput("RUN", received_at=at),  # type: ignore[arg-type]
-    "unhashable fault": lambda at: EstopInput("run", received_at=at, fault=[]),  # type: ignore[arg-type]
-    "time is text": lambda at: EstopInput("run", received_at=str(at)),  # type: ignore[arg-type]
-    "time is a fraction": lambda at: EstopInput("run", received_at=at + 0.5),  # type: ignore[arg-type]
-    "time beyond 64 bits": lambda at: EstopInput("run", received_at=1 << 70),
-    "presses are text": lambda at: EstopInput("run", received_at=at, resets="1"),  # type: ignore[arg-type]
-    "presses beyond 64 bits": lambda at: EstopInput("run", received_at=at, resets=1 << 70),
-    "relays that do not exist": lambda at: EstopInput("run", received_at=at, relays="shut"),  # type: ignore[arg-type]
-}
-
-
-@pytest.mark.redteam(58)
-@pytest.mark.requirement("SR-003", "SR-036")
-@pytest.mark.parametrize("name", WRONG)
-def test_a_word_that_is_none_is_a_stop_and_then_a_fault(
-    name: str, line: tuple[EstopLine, list[EstopReport]], stranger: Stranger
-) -> None:
-    now = time.monotonic_ns()
-    assert judged(line[0].sample(now), now), "the test could not fail otherwise"
-    stranger.word = WRONG[name]
-    word = line[0].sample(now)
-    assert word == EstopInput("unknown")
-    assert not judged(word, now)
-    with pytest.raises((RuntimeError, TypeError, ValueError)):
-        line[0].serve(now, True, False, False)
-    stranger.word = lambda at: EstopInput("run", received_at=at)
-    assert judged(line[0].sample(now), now)
-    line[0].serve(now, True, False, False)
-
-
-@pytest.mark.redteam(58)
-@pytest.mark.requirement("SR-004", "SR-036")
-@pytest.mark.parametrize("ahead", [1_000 * MS, 3_600_000 * MS])
-def test_a_word_of_the_future_never_becomes_one_of_now(
-    ahead: int, line: tuple[EstopLine, list[EstopReport]], stranger: Stranger
-) -> None:
-    now = time.monotonic_ns()
-    stranger.word = lambda at: EstopInput("run", received_at=now + ahead)
-    for _ in range(3):
-        assert not judged(line[0].sample(now), now)
-
-
-def test_a_word_that_came_behind_the_cycles_begin_counts_as_of_it(
-    line: tuple[EstopLine, list[EstopReport]], stranger: Stranger
-) -> None:
-    at = time.monotonic_ns() - 5 * MS
-    stranger.word = lambda at: EstopInput("run", received_at=at + 2 * MS)
-    assert line[0].sample(at).received_at == at
->>>>>>> a53aeee566f0154f8cc6c1e73e430853fc13aee7
 
 
 @pytest.mark.redteam(35)
@@ -270,7 +205,6 @@ def test_the_button_wins_in_every_state(bench: Bench, state: str) -> None:
     assert client.states[-2:] == [E, "LOCKED"]
 
 
-<<<<<<< HEAD
 @pytest.mark.requirement("SR-001")
 @pytest.mark.requirement("SR-016")
 @pytest.mark.requirement("SR-047")
@@ -289,26 +223,6 @@ def test_pressed_before_the_node_starts(bench: Bench) -> None:
     client.wait_state("LOCKED")
     agent_goes_on(bench)
     assert client.state == "LOCKED"
-=======
-@pytest.mark.redteam(60)
-@pytest.mark.requirement("SR-002", "SR-047")
-def test_a_demand_to_open_and_a_latch_outlive_effects_that_fail_before_them() -> None:
-    """The core tells both once: lost here, the device would hear RUN for ever, and a restart would know of nothing."""
-    kept: list[Latches] = []
-
-    def no_thread(latches: Latches) -> None:
-        kept.append(latches)
-        raise RuntimeError("can't start new thread")
-
-    def nobody(reply: Reply) -> None:
-        raise OSError("client is gone")
-
-    made = enactor(nobody, no_thread)
-    with pytest.raises(OSError, match="client is gone"):
-        made.carry_out([Reply(1, "7", True, "", "stopping"), Latches(1, True, ""), RelayDemand(1, True)])  # type: ignore[arg-type]
-    assert kept == [Latches(1, True, "")]
-    assert made.relay_stop
->>>>>>> a53aeee566f0154f8cc6c1e73e430853fc13aee7
 
 
 @pytest.mark.requirement("SR-035")
