@@ -151,6 +151,7 @@ class World(threading.Thread):
         self._speed = 0.0
         self._fast = 0
         self._cruise: tuple[float, float, int] | None = None
+        """Where it began, direction, set-points sent."""
         self._direction = 1.0
         self._ending = False
         for name, value in environment().items():
@@ -185,7 +186,7 @@ class World(threading.Thread):
                 self._states.publish(self._write_state(time.time_ns(), (*self._positions, 0.02, 0.02)))
             if self._cruise is not None and now >= commands_due:
                 commands_due = max(commands_due + round(STREAM * 1e9), now)
-                self._command(now)
+                self._command()
             time.sleep(0.001)
 
     def _hear(self) -> None:
@@ -206,15 +207,14 @@ class World(threading.Thread):
         self.cruising = self.stopped_at is None and (self.cruising or self._fast >= CRUISED)
         self._positions, self._speed = positions, speed
 
-    def _command(self, now: int) -> None:
+    def _command(self) -> None:
+        """Send the next set-point: each is the end of one period, whenever it is sent."""
         assert self._cruise is not None
-        start, direction, since = self._cruise
-        t = (now - since) * 1e-9
-        travelled = (
-            SPEED * (t - RAMP / 2)
-            if t > RAMP
-            else SPEED * (t / 2 - RAMP / (2 * math.pi) * math.sin(math.pi * t / RAMP))
-        )
+        start, direction, sent = self._cruise
+        t = (sent + 1) * STREAM
+        self._cruise = start, direction, sent + 1
+        shape = t / 2 - RAMP / (2 * math.pi) * math.sin(math.pi * t / RAMP)
+        travelled = SPEED * (t - RAMP / 2 if t > RAMP else shape)
         row = (*self._positions[:6], start + direction * travelled)
         self._commands.publish(self._write_command(0, row))
 
@@ -224,7 +224,7 @@ class World(threading.Thread):
         self._direction = -self._direction if abs(self._positions[6] - HOME[6]) < 1.0 else (
             1.0 if self._positions[6] < HOME[6] else -1.0
         )  # fmt: skip
-        self._cruise = (self._positions[6], self._direction, time.monotonic_ns())
+        self._cruise = (self._positions[6], self._direction, 0)
 
     def rest(self) -> None:
         """Stream nothing."""
