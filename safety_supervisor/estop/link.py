@@ -187,6 +187,7 @@ class FrameV1:
 
     def _hello(self, frame: Frame, now: Nanoseconds) -> None:
         sequence = self._sequence
+        echo = sequence.judge(frame.echo)
         if self._in_session:
             if sequence.is_answer(frame.echo):
                 # We called more than once before the first answer came.
@@ -197,9 +198,11 @@ class FrameV1:
                     # A device that slept answers each call that waited for it, each time with numbers of a new session.
                     sequence.begin(frame.sequence)
                     return
+            if frame.echo and echo is not Echo.FRESH:
+                self._counts["replayed"] += 1  # it answers no call of ours; who restarts has heard nobody, and echoes 0
+                return
             self._restarted(now, "it said HELLO inside a session")
             return
-        echo = sequence.judge(frame.echo)
         if echo is Echo.FRESH and sequence.is_answer(frame.echo):
             self._begin(frame, now)
         elif echo is Echo.FOREIGN:

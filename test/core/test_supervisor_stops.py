@@ -197,7 +197,8 @@ def bring_to(rig: Rig, state: str, act: str) -> Rig:
 
 
 def test_every_cause_has_a_row() -> None:
-    assert {row.code for row in ROWS} | ELSEWHERE == {rule.code.value for rule in CAUSES}
+    device = {rule.code.value for rule in CAUSES if rule.code.value.startswith("E_ESTOP_")}  # test_supervisor_device.py
+    assert {row.code for row in ROWS} | ELSEWHERE | device == {rule.code.value for rule in CAUSES}
 
 
 CASES = [(row, state) for row in ROWS for state in row.states]

@@ -119,6 +119,20 @@ def test_a_device_that_slept_and_answers_every_call_that_waited_did_not_restart(
     assert rig.driver.statistics["restarts"] == 1, "it had answered a CHECKIN: it can not have slept since"
 
 
+@pytest.mark.requirement("SR-035")
+@pytest.mark.parametrize("echo", [1, SEED - 1000, (SEED + 2**31) % 2**32])
+def test_a_recorded_hello_in_a_session_is_dropped_and_one_of_a_device_that_boots_is_a_restart(echo: int) -> None:
+    rig = Rig().open()
+    rig.step(300)
+    rig.put(frame(HELLO, 99, echo, flags=RESTARTED))
+    rig.step(10)
+    assert rig.word.state == "run"
+    assert (rig.driver.statistics["replayed"], rig.driver.statistics["restarts"]) == (1, 0)
+    rig.put(frame(HELLO, 99, 0, flags=RESTARTED))
+    rig.step(10)
+    assert rig.driver.statistics["restarts"] == 1
+
+
 def test_an_answer_to_a_number_that_was_never_sent_begins_nothing() -> None:
     rig = Rig(answers=False, sends=False).open()
     rig.step(100)
