@@ -116,7 +116,7 @@ TABLE = {
     "a tool without geometry": Row(no_wrist, "geometry.volumes", "VOLUME", "panda_hand.*: a tool without geometry, 0 volumes and 0 shapes .* panda_joint7"),
     "a tool is a point without reason": Row(lambda panda: no_wrist(panda).put("geometry.points", {"panda_hand": "  "}), "geometry.points.panda_hand", "VALUE", "3 or more characters"),
     "a tool is a point for a blank reason": Row(lambda panda: no_wrist(panda).put("geometry.points", {"panda_hand": "    "}), "geometry.points.panda_hand", "VOLUME", "has 0 characters"),
-    "a link with a mesh is called a point": Row(put("geometry.points", {"panda_hand": "because"}), "geometry.points.panda_hand", "VOLUME", "has 1 volumes"),
+    "a link with a mesh is called a point": Row(put("geometry.points", {"panda_hand": "because"}), "geometry.points.panda_hand", "VOLUME", "has 2 volumes"),
     "an unknown link is called a point": Row(put("geometry.points", {"panda_link9": "because"}), "geometry.points.panda_link9", "FRAME", "panda_link9"),
     "a pair is left out without a reason": Row(put("geometry.left_out", [{"links": PAIR}]), "geometry.left_out[0].reason", "MISSING", "is missing"),
     "a pair is left out for an empty reason": Row(put("geometry.left_out", [{"links": PAIR, "reason": ""}]), "geometry.left_out[0].reason", "VALUE", "3 or more characters"),

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from safety_supervisor import cli
 from safety_supervisor.config.link_volumes import load_link_volumes
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.shapes import Polytope
 from safety_supervisor.geometry.kinematics import Kinematics
 
 JOINTS = [f"panda_joint{number}" for number in range(1, 8)]
@@ -41,11 +42,16 @@ def refused(*words: str) -> str:
 
 
 def height_above_table(link: str, pose: dict[str, float]) -> float:
-    """Distance of a capsule link from the plane z = 0, by kinematics that share nothing with the core's."""
+    """Distance of a link from the plane z = 0, by kinematics that share nothing with the core's."""
     robot = load_link_volumes(CONFIGURATION)
     turn, shift = Kinematics(robot.urdf, robot.tree, robot.locked).placements(pose)[link]
-    (shape,) = robot.volumes[link]
-    return float(min((turn @ np.array(end) + shift)[2] for end in (shape.start, shape.end)) - shape.radius)
+    low = np.inf
+    for shape in robot.volumes[link]:
+        corners, radius = (
+            (shape.vertices, 0.0) if isinstance(shape, Polytope) else ((shape.start, shape.end), shape.radius)
+        )
+        low = min(low, min((turn @ np.array(corner) + shift)[2] for corner in corners) - radius)
+    return float(low)
 
 
 def like(picture: Path, colour: tuple[float, float, float]) -> int:
