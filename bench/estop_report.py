@@ -47,7 +47,6 @@ FAULTS: tuple[tuple[str, str, float], ...] = (
 )
 HARMLESS: tuple[tuple[str, str], ...] = (
     ("frames twice", "duplicate 5"),
-    ("session replayed", "replay 10"),
     ("garbage between frames", "garbage 20"),
     ("one corrupted frame", "corrupt 1"),
     ("3 lost frames", "drop 3"),
