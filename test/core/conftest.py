@@ -22,7 +22,7 @@ encode = msgspec.msgpack.Encoder().encode
 
 @pytest.fixture
 def rigs(request: pytest.FixtureRequest) -> Iterator[Callable[..., Rig]]:
-    """Make rigs; afterwards all output is judged, and the events of a third of the tests, always the same, are replayed.
+    """Make rigs; afterwards all output is judged, and events of a third of the tests, always the same, replayed.
 
     They have to give the same effects (SR-044); all would take as long again as the tests.
     """
