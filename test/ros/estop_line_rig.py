@@ -95,6 +95,7 @@ class Bench:
         self.device.obey("good")
         self.client.wait_state("EMERGENCY_STOP", "LOCKED", "INIT", timeout=START)
         self.cycle()
+        self.client.wait_rest()
         self.client.arm()
 
     def holds(self, code: str) -> bool:

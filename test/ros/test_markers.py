@@ -60,7 +60,7 @@ def test_volumes_stand_where_other_kinematics_puts_them(configuration: Configura
             ball = next(m for m in array.markers if m.ns == f"links/{link}" and m.type == Marker.SPHERE).pose.position
             assert np.allclose([ball.x, ball.y, ball.z], turn @ np.array(shape.start) + shift, atol=1e-9), link
             checked += 1
-    assert checked >= 7
+    assert checked >= 4
 
 
 def test_colours_tell_how_near_a_volume_is(configuration: Configuration) -> None:
@@ -82,8 +82,9 @@ def test_colours_tell_how_near_a_volume_is(configuration: Configuration) -> None
     placed = Kinematics(robot.urdf, robot.tree, robot.locked).placements(dict(zip(JOINTS, LOW.tolist(), strict=True)))
     depths = []
     for link in ("panda_leftfinger", "panda_rightfinger"):
-        (shape,), (turn, shift) = configuration.geometry.volumes[link], placed[link]
-        depths.append(min((turn @ np.array(end) + shift)[2] for end in (shape.start, shape.end)) - shape.radius)
+        turn, shift = placed[link]
+        for shape in configuration.geometry.volumes[link]:
+            depths += [float((turn @ np.array(corner) + shift)[2]) for corner in shape.vertices]
     assert f"finger - zones.table\n{min(depths) * 1e3:.1f} mm (margin " in texts(low)
 
 
