@@ -10,10 +10,8 @@ trap 'rm -f "$other"' EXIT
 # Two shares that take about as long; a new folder comes into the second one by itself.
 first=(test/core --ignore-glob="*/test_supervisor_*.py")
 second=(test/core/test_supervisor_*.py test/sim/lab test/sim/oracle test/test_*.py)
-# Real processes, serial lines and simulated cells miss their deadlines beside a busy neighbour: these come last, and alone.
-line=(test/estop/test_port.py test/estop/test_emulate.py test/estop/test_estop_tools.py test/firmware/test_pty.py)
-alone=(test/ros "${line[@]}" test/sim --ignore=test/sim/lab --ignore=test/sim/oracle)
-second+=("${line[@]/#/--ignore=}")
+# Real processes and simulated cells miss their deadlines beside a busy neighbour: these come last, and alone.
+alone=(test/ros test/sim --ignore=test/sim/lab --ignore=test/sim/oracle)
 for folder in test/*/; do
     case " test/core ${alone[*]} test/launch test/__pycache__ " in
     *" ${folder%/} "*) ;;

@@ -182,7 +182,7 @@ def test_signature_and_header_agree_with_the_configuration(config: Path) -> None
     assert f"#define ESTOP_CONFIG_SIGNATURE 0x{signed['signature']:08X}UL" in header
     assert f'"{signed["canonical"]}"' in header
     config.write_text(
-        config.read_text(encoding="utf-8").replace("driver: frame_v1", "driver: frame_v1\n  relay_delay: 0.5"),
+        config.read_text(encoding="utf-8").replace("\n  driver: frame_v1", "\n  driver: frame_v1\n  relay_delay: 0.5"),
         encoding="utf-8",
     )
     assert json.loads(call("signature", "--config", config, "--json").output)["signature"] != signed["signature"]

@@ -85,5 +85,5 @@ def test_the_picture_shows_what_is_carried(tmp_path: Path) -> None:
         counts.append(Counter(marker.ns for marker in markers if marker.action == Marker.ADD)["links/panda_hand"])
         gone = [marker.ns for marker in markers if marker.action == Marker.DELETE]
         assert set(gone) <= {"links/panda_hand"}
-    # A capsule is a cylinder and two spheres.
-    assert counts == [1, 7, 4, 1]
+    # The hand is two polytopes; a capsule is a cylinder and two spheres.
+    assert counts == [2, 8, 5, 2]
