@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pinocchio as pin
 import pytest
 from ros_rig import HOME, JOINTS, LATCHED, Client, Process, Rig, children_of, is_alive
 from visualization_msgs.msg import Marker, MarkerArray
@@ -17,7 +18,7 @@ from safety_supervisor import load_config
 from safety_supervisor.config.link_volumes import load_link_volumes
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.settings import Configuration, GeometrySettings
-from safety_supervisor.core.shapes import Capsule
+from safety_supervisor.core.shapes import Capsule, Polytope
 from safety_supervisor.geometry.kinematics import Kinematics
 from safety_supervisor.ros.markers import GHOST, GREEN, LIFETIME, RED, YELLOW, MarkerWriter, Moment
 
@@ -53,14 +54,29 @@ def test_volumes_stand_where_other_kinematics_puts_them(configuration: Configura
     other = Kinematics(robot.urdf, robot.tree, robot.locked)
     array = MarkerWriter(configuration).write(Moment(LOW, LOW), 7)
     placed = other.placements(dict(zip(JOINTS, LOW.tolist(), strict=True)))
-    checked = 0
-    for link, (shape, *_) in configuration.geometry.volumes.items():
+    checked = set()
+    for link, shapes in configuration.geometry.volumes.items():
+        turn, shift = placed[link]
+        drawn = [marker for marker in array.markers if marker.ns == f"links/{link}"]
+        shape = shapes[0]
         if isinstance(shape, Capsule):
-            turn, shift = placed[link]
-            ball = next(m for m in array.markers if m.ns == f"links/{link}" and m.type == Marker.SPHERE).pose.position
+            ball = next(marker for marker in drawn if marker.type == Marker.SPHERE).pose.position
             assert np.allclose([ball.x, ball.y, ball.z], turn @ np.array(shape.start) + shift, atol=1e-9), link
-            checked += 1
-    assert checked >= 4
+            checked.add(link)
+        elif all(isinstance(one, Polytope) for one in shapes):
+            corners = [turn @ np.array(corner) + shift for one in shapes for corner in one.vertices]
+            points = [point for marker in drawn for point in corners_of(marker)]
+            assert np.allclose(np.min(points, axis=0), np.min(corners, axis=0), atol=1e-9), link
+            assert np.allclose(np.max(points, axis=0), np.max(corners, axis=0), atol=1e-9), link
+            checked.add(link)
+    assert checked == set(configuration.geometry.volumes)
+
+
+def corners_of(marker: Marker) -> list[np.ndarray]:
+    """Corners of drawn triangles in the base frame."""
+    at, q = marker.pose.position, marker.pose.orientation
+    turn = pin.Quaternion(q.w, q.x, q.y, q.z).toRotationMatrix()
+    return [turn @ np.array([c.x, c.y, c.z]) + np.array([at.x, at.y, at.z]) for c in marker.points]
 
 
 def test_colours_tell_how_near_a_volume_is(configuration: Configuration) -> None:
