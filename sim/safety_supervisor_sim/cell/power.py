@@ -13,8 +13,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Bool
 
-SILENCE: Final = 100_000_000
-"""[ns]"""
+SILENCE: Final = 1_000_000_000
+"""A wire is never late, a topic is, and so is this process: what is shorter is no word about the relays, [ns]."""
 
 
 class Motors(Protocol):
