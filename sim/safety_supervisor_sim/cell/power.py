@@ -1,7 +1,8 @@
 """The motors' power behind the e-stop device's relays, as a wire would carry it: without the supervisor.
 
 The device tells its relays' state on a topic, 50 times a second and at each change. What is not heard for `SILENCE` is
-a device without power, whose relays are open. Open relays let the robot's own brakes fall in.
+a device without power, whose relays are open. Open relays let the robot's own brakes fall in. After a silence they stay
+in until open relays were heard, which only the device's own reset closes: power never comes back into a motion.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Power:
     def __init__(self, node: Node, topic: str, motors: Motors) -> None:
         self._motors = motors
         self._closed = False
+        self._lost = False
         self._heard = 0
         self.on = False
         motors.cut_power()
@@ -46,8 +48,12 @@ class Power:
         node.create_subscription(Bool, topic, self._hear, profile)
 
     def _hear(self, message: Any) -> None:
-        self._closed, self._heard = bool(message.data), time.monotonic_ns()
-        self.step(self._heard)
+        now = time.monotonic_ns()
+        self.step(now)  # a silence that ends with this message was one
+        self._closed, self._heard = bool(message.data), now
+        if not self._closed:
+            self._lost = False
+        self.step(now)
 
     def step(self, now: int) -> None:
         """Let the power follow the relays.
@@ -55,7 +61,9 @@ class Power:
         Args:
             now: steady clock, [ns].
         """
-        on = self._closed and now - self._heard <= SILENCE
+        if self._closed and now - self._heard > SILENCE:
+            self._lost = True
+        on = self._closed and not self._lost
         if on != self.on:
             self.on = on
             if on:
