@@ -35,7 +35,8 @@ class DeviceReset:
             now: [ns].
             active: returns the causes that hold at a time.
         """
-        seen, self._seen = self._seen, word.resets
+        # A word that leaves the count out, such as that of a lost line, is no new beginning.
+        seen, self._seen = self._seen, max(self._seen or 0, word.resets)
         if seen is not None and word.resets > seen and word.integrity == "high":
             self._ends = now + RELAYS_CLOSE
         if self._ends is None or (now < self._ends and active(now) == {Code.ESTOP_RELAYS}):

@@ -18,6 +18,7 @@ from typing import Final
 from safety_supervisor.core.causes import CAUSE_OF
 from safety_supervisor.core.errors import CODE_OF, Code
 from safety_supervisor.core.estop_input import EstopInput
+from safety_supervisor.core.state_table import State
 from safety_supervisor.core.units import Nanoseconds
 
 ACCEPT_RELEASE: Final[Nanoseconds] = 50_000_000
@@ -117,7 +118,9 @@ class EstopLatch:
         """Judge a word as of now, and touch nothing; whatever is not a fresh RUN without a fault is a stop."""
         if estop.fault:
             code = CODE_OF.get(estop.fault, Code.ESTOP_SILENT)
-            return code if code in CAUSE_OF else Code.ESTOP_SILENT
+            # A softer stop would end where nobody asks for the cycled button (SR-003).
+            hard = code in CAUSE_OF and CAUSE_OF[code].target in (State.EMERGENCY_STOP, State.FAULT)
+            return code if hard else Code.ESTOP_SILENT
         if estop.state == "stop":
             return Code.ESTOP
         if not self.required:

@@ -306,7 +306,9 @@ class Motion:
         lane = self.lanes[moving[0]]
         # After missed cycles on a straight stop the step does not begin on the path: then it is proven as any other.
         beside = self._late > 0.0 and isinstance(self.kept, StraightStop)
-        if len(lane.indices) == state.shape[1] and lane.trajectory is not None and not (rules.recovery or beside):
+        # A stop along a path may speed up, as its path does: it keeps the speed of the envelope, and no lower one.
+        usual = rules.reduced is None and rules.frame_speed == self._configuration.envelope.frame_speed
+        if len(lane.indices) == state.shape[1] and lane.trajectory is not None and usual and not beside:
             tau = (self.tick - lane.trajectory_tick) * self._dt
             path_stop = lane.trajectory.stop_from(tau)
             if path_stop is not None:

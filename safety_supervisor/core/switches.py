@@ -55,8 +55,12 @@ class HoldToRunButton:
         self._pressed = False
 
     def rearm(self) -> None:
-        """Require a new press: a button that is held already does not count until it was silent."""
+        """Require a new press: a button that is held already does not count until it was silent.
+
+        The count may then begin anew, since whoever sends it may have been started again.
+        """
         self._pressed = False
+        self._counter = -1
 
     def take(self, counter: int, now: Nanoseconds) -> None:
         """Take a counter; one that is not newer is no sign of life."""

@@ -358,8 +358,9 @@ class Session:
         try:
             self._services.expire(now)
             self._services.answer(now)
-            if not (self._graph.slice(now) or self.enactor.slice(now) or self._paint(now)):
-                self._files.slice(now)
+            # The files first: once a second they are looked at, whoever keeps the enactor busy (SR-041).
+            if not (self._files.slice(now) or self._graph.slice(now) or self.enactor.slice(now)):
+                self._paint(now)
         except Exception as error:
             self.fail("spare time", error)
 

@@ -11,7 +11,8 @@ from rig import HOME, Rig, panda
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.intake_results import SetPoint
 from safety_supervisor.core.motion import Motion
-from safety_supervisor.core.settings import CommandKind, Configuration
+from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.settings import CommandKind, Configuration, ReducedSettings
 from safety_supervisor.core.trajectory import PlannedTrajectory
 from safety_supervisor.core.types import Actuate, StopRequested
 from safety_supervisor.core.verifier import Rules, Verifier
@@ -311,3 +312,35 @@ def test_what_is_to_come_is_known_except_of_a_stream() -> None:
     run(motion, 30)
     assert np.allclose(motion.state[:, :4], predicted[0][:, :4], rtol=0, atol=1e-12)
     assert np.allclose(motion.state[:, :4], beside[:, :4], rtol=0, atol=1e-12)
+
+
+@pytest.mark.requirement("SR-021")
+@pytest.mark.requirement("SR-033")
+@pytest.mark.parametrize(
+    "rules", [Rules(reduced=ReducedSettings(0.3, 1.0)), Rules(frame_speed=0.3)], ids=["reduced", "manual"]
+)
+def test_where_speed_is_lowered_no_kept_stop_speeds_up_along_its_path(rules: Rules) -> None:
+    """A path stop from a slow part of a path follows the path, which grows faster."""
+    motion = make()
+    here = motion.state
+    times = np.array([0.25, 0.85, 1.45, 3.0])
+    goal = np.repeat(HOME[None], 4, axis=0)
+    goal[:, 0] += [0.1875, 1.0875, 1.5375, 1.5375]
+    speeds, still = np.zeros((4, 7)), np.zeros((4, 7))
+    speeds[:2, 0] = 1.5
+    path = PlannedTrajectory(here, times, goal, speeds, still)
+    for order in (1, 2, 3):
+        path.bound_derivative(order)
+    path.choose_path_stop(SHIPPED.envelope.joints, DT)
+    assert path.stop_from(0.05) is not None, "there is a stop along the path"
+    motion.begin_trajectory({"arm": path}, motion.tick, "planner", "a")
+    poses, codes = [motion.state[0]], []
+    for _ in range(400):
+        codes += [note.code for note in motion.advance(rules)]
+        poses.append(motion.state[0])
+    assert codes in ([Code.REDUCED], [Code.FRAME_SPEED])
+    assert motion.at_rest
+    model = RobotModel(SHIPPED.robot)
+    places = np.array([model.frame_positions(q) for q in poses])
+    fastest = np.linalg.norm(np.diff(places, axis=0), axis=2).max() / DT
+    assert fastest < 0.3

@@ -81,12 +81,21 @@ def test_it_is_left_by_the_button_alone(rigs: Rigs, code: Code) -> None:
 
 
 @pytest.mark.requirement("SR-036")
-@pytest.mark.parametrize("word", ["E_NO_SUCH_CODE", "E_RATE", "\x00"])
-def test_a_fault_of_an_unknown_name_is_silence(rigs: Rigs, word: str) -> None:
+@pytest.mark.parametrize(
+    "word",
+    ["E_NO_SUCH_CODE", "E_RATE", "\x00"]
+    + [code.value for code, rule in CAUSE_OF.items() if rule.target.value in ("LOCKED", "PROTECTIVE_STOP")],
+)
+def test_a_fault_that_is_none_of_a_device_is_silence(rigs: Rigs, word: str) -> None:
+    """Nor does a softer stop of a driver's choice end where nobody asks for the cycled button (SR-003)."""
     rig = rigs().auto().move()
     rig.estop_extra = {"fault": word}
     rig.cycle()
     assert (rig.state, rig.status.cause) == ("STOPPING", "E_ESTOP_SILENT")
+    rig.until(E)
+    well(rig)
+    rig.seconds(0.3)
+    assert rig.state == E
 
 
 @pytest.mark.requirement("SR-016")
@@ -188,6 +197,20 @@ def test_presses_before_the_first_word_count_for_nothing(rigs: Rigs) -> None:
     rig.lock()
     rig.seconds(0.3)
     assert rig.state == "LOCKED"
+
+
+@pytest.mark.requirement("SR-010")
+def test_a_word_without_the_count_is_no_press_when_the_count_comes_back(rigs: Rigs) -> None:
+    rig = rigs()
+    rig.estop_extra = {"integrity": "high", "resets": 3}
+    rig.lock()
+    rig.estop_extra = {"integrity": "high"}
+    rig.cycle()
+    rig.estop_extra = {"integrity": "high", "resets": 3}
+    rig.seconds(0.3)
+    assert rig.state == "LOCKED"
+    pressed(rig)
+    assert rig.state == "READY"
 
 
 @pytest.mark.parametrize(("cycles", "state"), [(10, "READY"), (60, "LOCKED")])

@@ -101,6 +101,17 @@ def test_release_ends_in_locked(rigs: Rigs) -> None:
 
 
 @pytest.mark.requirement("SR-045")
+def test_a_button_whose_sender_was_started_again_counts_in_the_next_recovery(rigs: Rigs) -> None:
+    rig = outside(rigs, HOME + np.array([UPPER + 0.2, 0, 0, 0, 0, 0, 0]))
+    rig.send(HoldToRun(rig.now, 10**18))
+    rig.seconds(0.5)
+    assert rig.act("recover").ok
+    before = rig.output[0]
+    jog(rig, 0.5, INWARD)
+    assert rig.output[0] < before
+
+
+@pytest.mark.requirement("SR-045")
 def test_it_is_slow_and_ends_by_time(rigs: Rigs) -> None:
     timing = replace(panda().timing, recovery_timeout=1_000_000_000)
     rig = outside(rigs, HOME + np.array([UPPER + 0.2, 0, 0, 0, 0, 0, 0]), timing=timing)
