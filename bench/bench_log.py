@@ -21,7 +21,7 @@ SPACING_S = 0.001
 
 
 def rows(quick: bool = False) -> list[Row]:
-    """Measure and return the rows, as INTERFACES.md describes them."""
+    """Measure and return the rows, as `bench` prints them."""
     joints = tuple(0.1234567 * index for index in range(7))
     horizon = tuple(HorizonPoint(4_000_000 * step, joints, joints, joints) for step in range(6))
     header = LogHeader(

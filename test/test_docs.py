@@ -132,13 +132,21 @@ def test_results_of_a_run_are_counted(project: Path) -> None:
     ]
 
 
+MODELS = [value for value in vars(schema).values() if isinstance(value, type) and issubclass(value, schema.Section)]
+"""All that has keys, nested ones too."""
+
+
+def test_all_sections_are_looked_at() -> None:
+    sections = {*schema.SECTIONS.values(), *schema.OPTIONAL.values()}
+    sections |= {model for table in (schema.NAMED_SECTIONS, schema.OPTIONAL_NAMED) for model, _ in table.values()}
+    assert sections < set(MODELS)
+
+
 def test_every_code_and_every_key_stands_in_its_document() -> None:
     codes = docs.error_codes(ROOT)
     assert [code for code in [*Code, *ConfigurationCode] if codes.count(f"| `{code.value}` |") != 1] == []
     reference = docs.configuration(ROOT)
-    models = [*schema.SECTIONS.values(), *(model for model, _ in schema.NAMED_SECTIONS.values())]
-    models += [schema.JointStatesKeys, schema.JointKeys, schema.DeadmanKeys]
-    for model in models:
+    for model in MODELS:
         for name, field in model.model_fields.items():
             assert f"| `{name}` | " in reference
             assert field.description
@@ -147,7 +155,7 @@ def test_every_code_and_every_key_stands_in_its_document() -> None:
 
 def test_every_quantity_in_the_schema_has_a_unit() -> None:
     """A float without a unit would be a guess; whole numbers may be counts."""
-    for model in [*schema.SECTIONS.values(), schema.SourceKeys, schema.ZoneKeys, schema.JointKeys, schema.DeadmanKeys]:
+    for model in MODELS:
         for name, field in model.model_fields.items():
             if "float" in str(field.annotation):
                 extra = field.json_schema_extra

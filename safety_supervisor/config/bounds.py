@@ -1,6 +1,6 @@
 """Read a YAML file that nobody vouches for: bounded before it is parsed, then parsed without YAML's surprises.
 
-REDTEAM.md, row 50: size before reading, nesting and number of entries while scanning, aliases, anchors, tags, merge
+Red team, row 50: size before reading, nesting and number of entries while scanning, aliases, anchors, tags, merge
 keys and duplicate keys refused. Only what YAML 1.2's core schema calls a number or truth value is one: `on`, `yes`,
 `1:30` (sexagesimal 90 in YAML 1.1) and `010` (octal 8) stay text and fail the strict schema; `1e-3` is a number.
 """

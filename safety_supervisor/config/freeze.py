@@ -66,7 +66,6 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
             simulated=output.simulated,
             on_loss=settings.OnLoss(output.on_loss),
             deadman=None if output.deadman is None else nanoseconds(output.deadman.time),
-            deadman_tested=None if output.deadman is None else output.deadman.tested,
         ),
         evidence=settings.EvidenceSettings(
             log_directory=str(Path(evidence.log_directory).expanduser().absolute()),

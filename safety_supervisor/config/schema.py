@@ -72,7 +72,7 @@ class SourceKeys(Section):
         "what the arrays of `~/sources/NAME/commands` hold, one of `commands`; null: there is no such topic", "", None
     )
     tools: list[Name] = key(
-        "tools of `tools` that it may take and put down itself, such as what it grasps", "", [], max_length=50
+        "tools of `tools` that it may take and put down itself; it has no topic yet to say so", "", [], max_length=50
     )
     period: float = key("declared time between two streamed set-points", "s", ge=0.001, le=0.2)
     playout_periods: int = key(
@@ -131,7 +131,7 @@ class ReducedKeys(Section):
     """The envelope while people are near (AUTO/REDUCED); needs `separation`."""
 
     frame_speed: float = key("greatest speed of any point of a link", "m/s", gt=0.0, le=20.0)
-    velocity_share: float = key("share of every joint's velocity limit", "", gt=0.0, le=1.0)
+    velocity_share: float = key("share of every joint's velocity limit", "1", gt=0.0, le=1.0)
 
 
 class EnvelopeKeys(Section):
@@ -386,4 +386,4 @@ OPTIONAL_NAMED: dict[str, tuple[type[Section], int]] = {"tools": (ToolKeys, 0)}
 """Such sections that may be left out, or null."""
 
 NOT_ENFORCED = frozenset({"balance", "policy", "panel", "envelope.tool", "output.power_off"})
-"""Keys of INTERFACES.md that a later version enforces; until then no file may claim them."""
+"""Keys of the interface that a later version enforces; until then no file may claim them."""

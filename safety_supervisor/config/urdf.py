@@ -1,6 +1,6 @@
 """Find a URDF and read what the configuration must agree with: links, joints, limits.
 
-REDTEAM.md, row 50: bounded in bytes before reading, in elements and depth before a tree is built; document types and
+Red team, row 50: bounded in bytes before reading, in elements and depth before a tree is built; document types and
 entities are refused. Kinematics is not computed here.
 """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from safety_supervisor.core.causes import CAUSE_OF
+from safety_supervisor.core.causes import CAUSE_OF, OUTSIDE
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.state_table import State
@@ -68,7 +68,7 @@ def judge_recover(state: State, active: tuple[Code, ...], rests: bool) -> ActRef
     refusal = _no_cause(tuple(code for code in active if not CAUSE_OF[code].permits_recovery))
     if refusal is not None:
         return refusal
-    if not {Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE} & set(active):
+    if not OUTSIDE & set(active):
         return ActRefusal(Code.ACT_STATE, "the robot is inside all limits: reset and start instead")
     return _at_rest(rests)
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.settings import SeparationSettings
+from safety_supervisor.core.stamps import repeats
 from safety_supervisor.core.types import Humans, HumansEndpoints
 from safety_supervisor.core.units import NS_PER_S, Matrix, Nanoseconds, seconds
 
@@ -101,10 +102,8 @@ class Bystanders:
         age, limit = seconds(event.clock - event.stamp), seconds(settings.timeout)
         if event.stamp == 0 or not -limit <= age <= limit:
             return Violation(Code.STAMP, "separation.stamp", age, limit)
-        last, clock = self._stamp
-        # A stamp of the future must not make every true one old; repeated it is no news all the same.
-        if event.stamp == last or (event.stamp <= min(last, clock) and event.clock >= clock):
-            return Violation(Code.OUT_OF_ORDER, "separation.stamp", seconds(event.stamp), seconds(last))
+        if repeats(event.stamp, event.clock, self._stamp):
+            return Violation(Code.OUT_OF_ORDER, "separation.stamp", seconds(event.stamp), seconds(self._stamp[0]))
         return None
 
     def _vanished(self, told: Matrix, observed: Nanoseconds) -> NDArray[np.bool_]:

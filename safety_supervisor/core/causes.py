@@ -25,8 +25,6 @@ class CauseRule:
         order: row in the table of causes; smaller is harder within a category.
         blocks_reset: a reset is refused while the cause is active.
         permits_recovery: RECOVERY may begin and go on while the cause is active.
-        demands_relays: the host demands STOP of the e-stop device at once, while the kept stop still runs; the device's
-            SS1-t delay lets it end. Apart from that, EMERGENCY_STOP and FAULT always demand it.
     """
 
     code: Code
@@ -35,7 +33,6 @@ class CauseRule:
     order: int
     blocks_reset: bool
     permits_recovery: bool
-    demands_relays: bool
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,6 @@ def _rules() -> tuple[CauseRule, ...]:
                     order=len(rules),
                     blocks_reset=row.blocks_reset,
                     permits_recovery=row.permits_recovery,
-                    demands_relays=row.category <= 1,
                 )
             )
     return tuple(sorted(rules, key=lambda rule: (rule.category, rule.order)))
@@ -145,6 +141,10 @@ CAUSES: Final[tuple[CauseRule, ...]] = _rules()
 
 CAUSE_OF: Final[dict[Code, CauseRule]] = {rule.code: rule for rule in CAUSES}
 """The same by code."""
+
+
+OUTSIDE: Final = frozenset({Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE})
+"""Causes that RECOVERY is for."""
 
 
 def by_hardness(codes: Iterable[Code]) -> tuple[CauseRule, ...]:

@@ -36,7 +36,7 @@ class Ruling:
     Attributes:
         source: who asked.
         command: correlation id.
-        verdict: of INTERFACES.
+        verdict: as in `Decision`.
         violation: why not; None for PASS.
         code: of a PASS that needs one, such as a cancellation.
         began: whether motion begins with it.

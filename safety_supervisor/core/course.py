@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from safety_supervisor.core.causes import OUTSIDE
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.inputs import OUTSIDE, Inputs
+from safety_supervisor.core.inputs import Inputs
 from safety_supervisor.core.motion import Motion
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.settings import Configuration

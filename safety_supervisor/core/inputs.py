@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from safety_supervisor.core.bystanders import Bystanders
+from safety_supervisor.core.causes import OUTSIDE
 from safety_supervisor.core.conditions import Conditions
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.estop_input import EstopInput
@@ -56,10 +57,6 @@ AT_START: Final = frozenset({Code.ESTOP, Code.ESTOP_SELF_TEST})
 
 POWERED: Final = frozenset({State.READY, State.MANUAL, State.RECOVERY, *AUTO})
 """States in which the motors must have power: relays that open are a stop."""
-
-OUTSIDE: Final = frozenset({Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE})
-"""Causes that RECOVERY is for."""
-
 
 InputEvent: TypeAlias = (
     JointStates | HoldToRun | OutputEndpoints | JointStateEndpoints | RobotDescription | IncompatibleEndpoint

@@ -16,6 +16,7 @@ from safety_supervisor.core.checks.clearance import STEP
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.stamps import repeats
 from safety_supervisor.core.types import JointStates
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, Vector
 
@@ -82,11 +83,7 @@ class MeasuredState:
         if len(event.positions) != len(event.names) or len(event.velocities) not in (0, len(event.names)):
             return (Code.STATE_NOT_FINITE,)
         if event.stamp != 0:
-            # A frozen driver repeats its last message: an old stamp is no news, and age decides.
-            # Where the clock itself was set back, so were the stamps: order begins anew.
-            last, clock = self._stamps.get(event.names, (0, 0))
-            # A stamp of the future must not make every true one old; repeated it is no news all the same.
-            if event.stamp == last or (event.stamp <= min(last, clock) and event.clock >= clock):
+            if repeats(event.stamp, event.clock, self._stamps.get(event.names, (0, 0))):
                 return ()
             self._stamps[event.names] = (event.stamp, event.clock)
         positions = np.array(event.positions)[columns]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from safety_supervisor.core.causes import CAUSE_OF, by_hardness
+from safety_supervisor.core.causes import CAUSE_OF, OUTSIDE, by_hardness
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.state_table import State
 
@@ -18,9 +18,6 @@ _FIXED: Final[dict[State, str]] = {
     State.STOPPING: "Wait: the robot is stopping.",
     State.RECOVERY: "Hold HOLD-TO-RUN and bring the robot back inside; release it to end.",
 }
-
-_OUTSIDE: Final = frozenset({Code.MEASURED_POSITION, Code.MEASURED_WORKSPACE})
-"""Causes that RECOVERY is for."""
 
 
 def next_step(state: State, cause: Code | None, active: Iterable[Code]) -> str:
@@ -50,7 +47,7 @@ def next_step(state: State, cause: Code | None, active: Iterable[Code]) -> str:
         return others[0].cure
     if not blocking:
         return "Press RESET." if state is State.LOCKED else "Wait until the robot rests, then press RESET."
-    if not any(rule.code in _OUTSIDE for rule in blocking):
+    if not any(rule.code in OUTSIDE for rule in blocking):
         return _then_reset(blocking[0].code)
     barrier = next((rule for rule in blocking if not rule.permits_recovery), None)
     if barrier is not None:

@@ -124,12 +124,7 @@ class SafetyState:
         return self._take(Trigger.STANDSTILL, now, self.cause)
 
     def expire(self, now: Nanoseconds, cause: Code) -> bool:
-        """End what lasted too long: READY, AUTO/HOLDING, AUTO/REDUCED, MANUAL and RECOVERY lead to LOCKED.
-
-        MANUAL and RECOVERY may be moving, so they stop first, by category 2. In AUTO the robot must be at rest.
-        """
-        if self.state is State.MANUAL or self.state is State.RECOVERY:
-            return self._take(Trigger.STOP, now, cause, 2, State.LOCKED)
+        """End what lasted too long: READY, AUTO/HOLDING, AUTO/REDUCED, all of them at rest, lead to LOCKED."""
         return self._take(Trigger.EXPIRE, now, cause)
 
     # --- acts of people ------------------------------------------------------------------------------------------
@@ -172,7 +167,7 @@ class SafetyState:
         return self._take(Trigger.MOVE, now, None)
 
     def holding(self, now: Nanoseconds, cause: Code) -> bool:
-        """AUTO/MOVING or AUTO/REDUCED to AUTO/HOLDING: the kept stop runs."""
+        """AUTO/MOVING to AUTO/HOLDING: the kept stop runs. AUTO/REDUCED holds as it is."""
         return self._take(Trigger.HOLD, now, cause)
 
     def reduce(self, now: Nanoseconds) -> bool:

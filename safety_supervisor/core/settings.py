@@ -305,8 +305,6 @@ class OutputSettings:
     on_loss: OnLoss
     deadman: Nanoseconds | None
     """After this much silence the receiver acts by `on_loss`; None: it has no deadman."""
-    deadman_tested: str | None
-    """How the deadman was tested, in the integrator's words."""
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ STOPS: Final = (State.LOCKED, State.PROTECTIVE_STOP, State.EMERGENCY_STOP, State
 """States in which a stop may end, the softest first: each is harder to leave than the one before."""
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
-    Transition(Trigger.INITIALISE, (State.INIT,), State.LOCKED, "self-test, configuration, every input, standstill"),
+    Transition(Trigger.INITIALISE, (State.INIT,), State.LOCKED, "configuration, every input, standstill"),
     Transition(Trigger.STOP, (State.READY, *MOTION), State.STOPPING, "any cause of a stop"),
     Transition(Trigger.ESCALATE, (State.STOPPING,), State.STOPPING, "a harder cause"),
     Transition(Trigger.REST_LOCKED, (State.STOPPING,), State.LOCKED, "standstill"),
@@ -107,7 +107,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(Trigger.MOVE, (State.AUTO_HOLDING,), State.AUTO_MOVING, "a verified command"),
     Transition(
         Trigger.HOLD,
-        (State.AUTO_MOVING, State.AUTO_REDUCED),
+        (State.AUTO_MOVING,),
         State.AUTO_HOLDING,
         "late, missing, refused or ended command",
     ),
@@ -115,7 +115,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         Trigger.REDUCE,
         (State.AUTO_MOVING, State.AUTO_HOLDING),
         State.AUTO_REDUCED,
-        "people near, perception degraded",
+        "people near",
     ),
     Transition(Trigger.RESTORE, (State.AUTO_REDUCED,), State.AUTO_MOVING, "clear for 2 s with margin"),
     Transition(

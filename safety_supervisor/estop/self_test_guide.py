@@ -37,7 +37,6 @@ class Step:
     name: str
     ask: str
     reached: Callable[[Seen], bool]
-    optional: bool = False
 
 
 class GuidedLine(Line):

@@ -96,7 +96,6 @@ def test_the_estop_asks_for_category_1_and_the_host_never_for_0() -> None:
 def test_what_is_latched_blocks_everything(rule: object) -> None:
     assert rule in CAUSES
     cause = CAUSE_OF[rule.code]  # type: ignore[attr-defined]
-    assert cause.demands_relays is (cause.category == 1)
     if cause.target in (State.EMERGENCY_STOP, State.FAULT):
         assert cause.blocks_reset
         assert not cause.permits_recovery

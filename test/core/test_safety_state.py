@@ -99,12 +99,11 @@ EXPECTED: dict[str, dict[str, str]] = {
     },
     "LOCKED": {**FROM_REST, "reset": "READY", "recover": "RECOVERY E_RESTARTED"},
     "READY": {**FROM_MOTION, "start auto": "AUTO/HOLDING", "start manual": "MANUAL", "expire": "LOCKED E_IDLE"},
-    "MANUAL": {**FROM_MOTION, "expire": "STOPPING 2 LOCKED E_IDLE"},
+    "MANUAL": {**FROM_MOTION},
     "AUTO/MOVING": {**FROM_MOTION, "holding": "AUTO/HOLDING E_LATE", "reduce": "AUTO/REDUCED"},
     "AUTO/HOLDING": {**FROM_MOTION, "moving": "AUTO/MOVING", "reduce": "AUTO/REDUCED", "expire": "LOCKED E_IDLE"},
     "AUTO/REDUCED": {
         **FROM_MOTION,
-        "holding": "AUTO/HOLDING E_LATE",
         "restore": "AUTO/MOVING",
         "expire": "LOCKED E_IDLE",
     },
@@ -144,7 +143,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         "estop released": "LOCKED E_ESTOP",
     },
     "FAULT": {"maintained": "INIT"},
-    "RECOVERY": {**FROM_MOTION, "expire": "STOPPING 2 LOCKED E_IDLE"},
+    "RECOVERY": {**FROM_MOTION},
 }
 
 

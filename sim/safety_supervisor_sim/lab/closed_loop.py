@@ -185,7 +185,7 @@ def judge_closed_loop(
             except Stuck as stuck:
                 result.violations.append({"stuck": str(stuck), "at": result.seconds})
                 return result
-            _judge(arm, cell, way, result)
+            _judge(arm, way, result)
             if progress is not None:
                 progress(result.seconds)
         _read_oracle(cell, result)
@@ -216,7 +216,7 @@ def _drive(arm: _LoopedArm, wanderer: Wanderer, random: np.random.Generator, res
     arm.settle()
 
 
-def _judge(arm: _LoopedArm, cell: PandaCell, way: WayJudge, result: ClosedLoop) -> None:
+def _judge(arm: _LoopedArm, way: WayJudge, result: ClosedLoop) -> None:
     rows = np.array(arm.true)
     result.seconds += (len(rows) - 1) * arm.period * 1e-9
     result.travelled += float(np.abs(np.diff(rows, axis=0)).sum())
