@@ -67,6 +67,7 @@ setup(
             "colcon-common-extensions>=0.3",
             "import-linter>=2.0",
             "mypy>=1.10",
+            "pytest-xdist>=3.6",
             "ruff>=0.6",
             "types-PyYAML",
             "types-pyserial",

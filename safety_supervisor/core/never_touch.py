@@ -3,12 +3,15 @@
 How near a pair is depends on the joints between its bodies alone. Where these are one or two, their whole range is
 covered by boxes of joint positions: at the middle of a box the distance is computed, and everywhere in the box it is
 smaller by no more than the pair's reach allows. What is proven for the URDF's limits is left out of the control cycle.
+The box that may come nearest is tried first: the boxes of a proof are the same in any order, a touch is found sooner.
 This is a proof and no sampling: a pair that it can not decide within its budget stays in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
 from typing import Final
 
 import numpy as np
@@ -39,11 +42,12 @@ def never_touches(
     middle[joints] = (lower[joints] + upper[joints]) / 2
     half = np.zeros(len(reach))
     half[joints] = (upper[joints] - lower[joints]) / 2
-    boxes = [(middle, half)]
+    number = count()
+    boxes = [(0.0, next(number), middle, half)]
     for _ in range(BOXES):
         if not boxes:
             return True
-        middle, half = boxes.pop()
+        _, _, middle, half = heappop(boxes)
         room = distance(middle) - needed
         if not room > 0.0:
             return False
@@ -54,5 +58,7 @@ def never_touches(
         half[axis] /= 2
         step = np.zeros(len(reach))
         step[axis] = half[axis]
-        boxes += [(middle - step, half), (middle + step, half)]
+        least = room - float(reach @ half)
+        heappush(boxes, (least, next(number), middle - step, half))
+        heappush(boxes, (least, next(number), middle + step, half))
     return not boxes

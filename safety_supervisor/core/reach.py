@@ -17,7 +17,7 @@ base. Second derivatives are symmetric.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,10 +34,25 @@ _ROUNDING = 1.0 + 1e-9
 class _Carried(NamedTuple):
     """What one joint of the model does to a ball: which commanded joint moves it, at which rate; how far, and how."""
 
+    joint: int
     source: int
     rate: float
     moved: float
     turns: bool
+
+
+class _Step(NamedTuple):
+    """What a joint of the model takes to carry a ball over it; read once, for reading it from Pinocchio is slow."""
+
+    source: int
+    rate: float
+    sliding: Vector
+    axis: Vector
+    turns: bool
+    ends: tuple[float, float]
+    rotation: Matrix
+    translation: Vector
+    parent: int
 
 
 class Reach:
@@ -47,23 +62,38 @@ class Reach:
         self, model: Any, joints: tuple[str, ...], follow: dict[str, Follow], described: dict[str, UrdfJoint]
     ) -> None:
         """Take a Pinocchio model of the joints that move, the commanded ones, and what moves each of the others."""
-        self._model = model
+        self._parents: tuple[int, ...] = tuple(model.parents)
         self._joints = joints
-        self._follow = follow
-        self._described = described
         scratch, neutral = model.createData(), pin.neutral(model)
-        self._columns: list[Vector] = [np.zeros(6)]
-        """Linear and angular velocity of each joint's body, in its own frame, at unit speed of the joint."""
+        self._steps: dict[int, _Step] = {}
+        self._carried: dict[tuple[int, bytes, float], tuple[_Carried, ...]] = {}
+        """What the joints do to each ball that was asked for: the same one is asked for in every pair of its body."""
+        self._bends: dict[tuple[_Carried, ...], Matrix] = {}
         for index in range(1, model.njoints):
             jacobian = pin.computeJointJacobian(model, scratch, neutral, index)
-            self._columns.append(np.array(jacobian.reshape(6, model.nv)[:, model.joints[index].idx_v]))
+            # Linear and angular velocity of the joint's body, in its own frame, at unit speed of the joint.
+            column = np.array(jacobian.reshape(6, model.nv)[:, model.joints[index].idx_v])
+            moves = follow[model.names[index]]
+            assert moves.source is not None
+            source, placement = described[joints[moves.source]], model.jointPlacements[index]
+            self._steps[index] = _Step(
+                moves.source,
+                abs(moves.multiplier),
+                column[:3],
+                column[3:],
+                bool(np.any(column[3:])),
+                (moves.multiplier * source.lower + moves.offset, moves.multiplier * source.upper + moves.offset),
+                np.array(placement.rotation),
+                np.array(placement.translation),
+                self._parents[index],
+            )
 
     def chain(self, joint: int) -> tuple[int, ...]:
         """Return a joint of the model and those between it and the base, nearest first; empty for 0, the base."""
         found: list[int] = []
         while joint != 0:
             found.append(joint)
-            joint = self._model.parents[joint]
+            joint = self._parents[joint]
         return tuple(found)
 
     def of_ball(self, joint: int, centre: Vector, radius: float, until: int = 0) -> Vector:
@@ -79,7 +109,9 @@ class Reach:
             Shape (n,), [m/rad] or [m/m]: when the joints move by dq no point moves farther than the result @ |dq|.
         """
         reach: Vector = np.zeros(len(self._joints))
-        for carried in self._carry(joint, centre, radius, until):
+        for carried in self._carry(joint, centre, radius):
+            if carried.joint == until:
+                break
             reach[carried.source] += carried.rate * carried.moved
         return reach * _ROUNDING
 
@@ -92,12 +124,16 @@ class Reach:
             radius: [m].
 
         Returns:
-            Shape (n, n), symmetric: a joint's velocity of a point, per unit of its own speed, changes by no more than
-            its row @ |dq| when the joints move by dq. [m/rad^2]; [m/(rad m)] where one of the two slides.
+            Shape (n, n), read-only, symmetric: a joint's velocity of a point, per unit of its own speed, changes by no
+            more than its row @ |dq| when the joints move by dq. [m/rad^2]; [m/(rad m)] where one of the two slides.
         """
+        chain = self._carry(joint, centre, radius)
+        known = self._bends.get(chain)
+        if known is not None:
+            return known
         bend: Matrix = np.zeros((len(self._joints), len(self._joints)))
         farther: list[_Carried] = []
-        for carried in self._carry(joint, centre, radius, 0):
+        for carried in chain:
             if carried.turns:
                 bend[carried.source, carried.source] += carried.rate * carried.rate * carried.moved
                 for other in farther:
@@ -105,27 +141,31 @@ class Reach:
                     bend[carried.source, other.source] += both
                     bend[other.source, carried.source] += both
             farther.append(carried)
-        return bend * _ROUNDING
+        bend *= _ROUNDING
+        bend.setflags(write=False)
+        self._bends[chain] = bend
+        return bend
 
-    def _carry(self, joint: int, centre: Vector, radius: float, until: int) -> Iterator[_Carried]:
-        """Carry a ball toward the base, and tell of each joint in turn."""
-        model = self._model
-        while joint != until:
-            follow = self._follow[model.names[joint]]
-            assert follow.source is not None
-            sliding, axis = self._columns[joint][:3], self._columns[joint][3:]
-            turns = bool(np.any(axis))
-            if turns:
-                foot = axis * float(axis @ centre)
-                radius += float(np.linalg.norm(centre - foot))
+    def _carry(self, joint: int, centre: Vector, radius: float) -> tuple[_Carried, ...]:
+        """Carry a ball to the base; return what each joint does to it, the farthest from the base first."""
+        ball = (joint, centre.tobytes(), radius)
+        known = self._carried.get(ball)
+        if known is not None:
+            return known
+        found: list[_Carried] = []
+        while joint != 0:
+            step = self._steps[joint]
+            if step.turns:
+                foot = step.axis * float(step.axis @ centre)
+                beside = centre - foot
+                radius += math.sqrt(float(beside @ beside))
                 centre, moved = foot, radius
             else:
-                source = self._described[self._joints[follow.source]]
-                ends = [follow.multiplier * end + follow.offset for end in (source.lower, source.upper)]
-                centre = centre + sliding * (sum(ends) / 2)
-                radius += abs(ends[1] - ends[0]) / 2
+                centre = centre + step.sliding * (sum(step.ends) / 2)
+                radius += abs(step.ends[1] - step.ends[0]) / 2
                 moved = 1.0
-            yield _Carried(follow.source, abs(follow.multiplier), moved, turns)
-            placement = model.jointPlacements[joint]
-            centre = placement.rotation @ centre + placement.translation
-            joint = model.parents[joint]
+            found.append(_Carried(joint, step.source, step.rate, moved, step.turns))
+            centre = step.rotation @ centre + step.translation
+            joint = step.parent
+        self._carried[ball] = tuple(found)
+        return self._carried[ball]

@@ -259,15 +259,17 @@ class Scene:
         results = self._geometry.createData()
         kinematics, bodies = self.model.kinematics, self._geometry.geometryObjects
 
+        placed, request = results.oMg, coal.DistanceRequest()
+
         def distance_of(first: int, second: int) -> Callable[[Vector], float]:
+            one, other = bodies[first].geometry, bodies[second].geometry
+
             def distance(q: Vector) -> float:
                 pin.updateGeometryPlacements(kinematics, self._data, self._geometry, results, self.model.configure(q))
-                placed = [
-                    coal.Transform3s(results.oMg[i].rotation, results.oMg[i].translation) for i in (first, second)
-                ]
-                shapes = bodies[first].geometry, bodies[second].geometry
-                request, result = coal.DistanceRequest(), coal.DistanceResult()
-                return float(coal.distance(shapes[0], placed[0], shapes[1], placed[1], request, result))
+                here, there = placed[first], placed[second]
+                at = coal.Transform3s(here.rotation, here.translation)
+                beyond = coal.Transform3s(there.rotation, there.translation)
+                return float(coal.distance(one, at, other, beyond, request, coal.DistanceResult()))
 
             return distance
 
@@ -285,7 +287,7 @@ class Scene:
 
     def _add_body(self, name: str, joint: int, frame: Any, shape: Shape) -> int:
         body = coal_body(shape)
-        self._spans.append(span_of(shape, joint, frame, self.model.carrier, len(self.model.joints)))
+        self._spans.append(span_of(shape, body, joint, frame, self.model.carrier, len(self.model.joints)))
         added = pin.GeometryObject(name, joint, frame * body.placement, body.geometry)
         index: int = self._geometry.addGeometryObject(added)
         return index

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.bodies import coal_body, hull_balls
+from safety_supervisor.core.bodies import Body, hull_balls
 from safety_supervisor.core.reach import Reach
 from safety_supervisor.core.shapes import HalfSpace, Shape
 from safety_supervisor.core.units import Matrix, Vector
@@ -45,9 +45,9 @@ class Span(NamedTuple):
     normal: Vector
 
 
-def span_of(shape: Shape, joint: int, frame: Any, carrier: Reach, joints: int) -> Span:
-    """Return what spans a shape that is fixed to a joint of the model at a placement, `frame`; 0 is the world."""
-    placement = coal_body(shape).placement
+def span_of(shape: Shape, body: Body, joint: int, frame: Any, carrier: Reach, joints: int) -> Span:
+    """Return what spans a shape, Coal's `body`, that is fixed to a joint of the model (0: the world) at `frame`."""
+    placement = body.placement
     still = np.zeros((joints, joints))
     if isinstance(shape, HalfSpace):
         normal = np.array(shape.normal)

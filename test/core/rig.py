@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,15 @@ HOME = np.array([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785])
 MS = 1_000_000
 
 
+@lru_cache(maxsize=1)
+def _shipped() -> Configuration:
+    """The shipped Panda configuration, read once: it is frozen, which `conftest` checks when all tests have run."""
+    return load_config(CONFIGURATION)
+
+
 def panda(**changes: Any) -> Configuration:
     """The shipped Panda configuration, with sections replaced."""
-    return replace(load_config(CONFIGURATION), **changes)
+    return replace(_shipped(), **changes)
 
 
 BARE = GeometrySettings({}, frozenset(), 0.0)

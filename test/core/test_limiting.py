@@ -315,7 +315,7 @@ WAVES = st.lists(
 @pytest.mark.requirement("SR-025")
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-044")
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(waves=WAVES, jump=st.floats(-0.02, 0.02), at=st.floats(0.2, 1.5), people_heed=st.booleans())
 @example(waves=[(0, 0.6, 0.5, 0.0)], jump=0.0, at=1.0, people_heed=True)
 @example(waves=[(0, 0.5, 0.8, 0.0), (1, 0.3, 0.7, 0.0), (3, -0.3, 0.9, 0.0)], jump=0.0, at=1.0, people_heed=False)

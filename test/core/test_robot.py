@@ -387,3 +387,23 @@ def test_the_base_frame_must_be_a_link_at_rest(base: str) -> None:
 )
 def test_a_urdf_that_is_none_is_refused(text: str) -> None:
     assert problems(text, MIXED_JOINTS, {})
+
+
+def test_what_a_ball_is_carried_does_not_depend_on_what_was_asked_before() -> None:
+    """Balls are carried once; a part of the way is that part, and another radius is another ball."""
+    centre = np.array([0.1, -0.05, 0.2])
+    asked, fresh = panda().carrier, panda().carrier
+    whole = asked.of_ball(7, centre, 0.04)
+    for until in range(7):
+        part = asked.of_ball(7, centre, 0.04, until)
+        assert not part[:until].any()
+        assert part[until:].tolist() == whole[until:].tolist()
+        assert part.tolist() == panda().carrier.of_ball(7, centre, 0.04, until).tolist()
+    bend = asked.bend_of_ball(7, centre, 0.04)
+    assert bend.tolist() == asked.bend_of_ball(7, centre.copy(), 0.04).tolist() == bend.T.tolist()
+    with pytest.raises(ValueError, match="read-only"):
+        bend[0, 0] = 0.0
+    assert (asked.of_ball(7, centre, 0.05) > whole).all()
+    assert asked.of_ball(7, centre, 0.05).tolist() == fresh.of_ball(7, centre, 0.05).tolist()
+    assert (asked.bend_of_ball(7, centre, 0.05) > bend).all()
+    assert asked.bend_of_ball(7, centre, 0.05).tolist() == fresh.bend_of_ball(7, centre, 0.05).tolist()

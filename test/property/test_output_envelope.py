@@ -310,7 +310,7 @@ COVERING: list[Step] = [
 @given(script=SCRIPT)
 @example(script=COVERING)
 @settings(
-    max_examples=25,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,

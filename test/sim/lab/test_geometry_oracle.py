@@ -141,10 +141,10 @@ def test_a_zone_that_the_supervisor_does_not_know_is_touched() -> None:
     broken = shipped().without("wall")
     states = judge_states(broken, (1, 0), 500)
     assert any(found["pair"].endswith("cell.wall") for found in states.violations)
-    loops = [judge_closed_loop(broken, (6, number), 20.0) for number in range(3)]  # a walk need not come to the wall
-    found = [loop for loop in loops if loop.violations]
-    assert found
-    assert not campaign._good(found[0].as_dict())
+    loops = (judge_closed_loop(broken, (6, number), 20.0) for number in range(3))  # a walk need not come to the wall
+    found = next((loop for loop in loops if loop.violations), None)
+    assert found is not None
+    assert not campaign._good(found.as_dict())
 
 
 def test_a_pair_that_is_left_out_is_told_apart() -> None:
