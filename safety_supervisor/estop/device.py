@@ -134,7 +134,7 @@ class Device:
 
     def flags(self) -> int:
         """Return the flags as they are now."""
-        flags = Flag(0)
+        flags = 0
         if self._testing_until is not None:
             flags |= Flag.SELF_TEST_RUNNING
         if self._test_failed:
@@ -143,7 +143,7 @@ class Device:
             flags |= Flag.RELAYS_OPEN
         if self._restarted:
             flags |= Flag.RESTARTED
-        return int(flags)
+        return flags
 
     def inputs(self) -> int:
         """Return the inputs as they are now."""

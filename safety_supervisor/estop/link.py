@@ -101,12 +101,14 @@ class FrameV1:
         self._inputs = 0
         self._mode_key: Literal["none", "manual", "auto"] = "none"
         self._test_number = 0
+        self._word: EstopInput | None = None  # the last one, while it is RUN and nothing came that could change it
 
     # --- port
 
     def opened(self, at: Nanoseconds, seed: int) -> None:
         """Begin to call the device; `seed` is the first sequence number."""
         now = self._advance(at)
+        self._word = None
         self._leave(now)
         self._reader.clear()
         self._sequence.opened(seed)
@@ -120,6 +122,7 @@ class FrameV1:
     def closed(self, at: Nanoseconds, why: str) -> None:
         """Stop: E_ESTOP_PORT until the port is open again."""
         now = self._advance(at)
+        self._word = None
         self._leave(now)
         self._reader.clear()
         self._open = False
@@ -134,6 +137,7 @@ class FrameV1:
     def receive(self, data: bytes, at: Nanoseconds) -> None:
         """Take bytes; what is no frame of ours is counted, and is a stop where the table of faults says so."""
         now = self._advance(at)
+        self._word = None
         if not self._open:
             self._counts["ignored_bytes"] += len(data)
             return
@@ -304,6 +308,7 @@ class FrameV1:
 
     def _fault(self, code: Code, now: Nanoseconds, detail: str) -> None:
         """Begin a fault that lasts until `end`."""
+        self._word = None
         if self._faults.begin(code):
             self._notices.add(now, code, detail)
 
@@ -333,6 +338,7 @@ class FrameV1:
 
     def _leave(self, now: Nanoseconds) -> None:
         """Leave the session, if there is one: the device has to be called anew. Lifts nothing."""
+        self._word = None
         if self._in_session:
             self._button.forget()
             self._sender.restart(now)
@@ -358,12 +364,14 @@ class FrameV1:
     def sample(self, at: Nanoseconds) -> EstopInput:
         """Return the word: `run` only in a session, while both channels say RUN and no fault lasts."""
         now = self._advance(at)
+        if self._word is not None:
+            return self._word
         fault = self._faults.take(now)
         state: Literal["run", "stop", "unknown"] = "unknown"
         if fault is None and self._spoken:
             state = "stop" if self._stop_unseen or self._channels.word(now) != "run" else "run"
         self._stop_unseen = False
-        return EstopInput(
+        word = EstopInput(
             state=state,
             enabling_switch=self._enabling_switch(),
             mode_key=self._mode_key,
@@ -373,6 +381,9 @@ class FrameV1:
             relays=self._relays(),
             resets=self._button.resets,
         )
+        if state == "run":
+            self._word = word
+        return word
 
     def _enabling_switch(self) -> Literal["none", "released", "middle", "panicked"]:
         if not self._spoken:

@@ -39,6 +39,8 @@ class Notices:
 
     def take(self) -> list[EstopNotice]:
         """Return those that wait, the oldest first, and forget them."""
+        if not self._waiting:
+            return []
         taken = list(self._waiting)
         self._waiting.clear()
         return taken

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.estop.device import Device, DeviceEvent
@@ -41,7 +42,7 @@ class Host:
         a, b = self.demand
         frame = Frame(kind, 1, 2, self.sequence, (self.echo - self.echo_lag) % 2**32, a, b)
         self.sequence = (self.sequence + 1) % 2**32
-        self.device.receive(encode(replace(frame, **fields), signature(self.line)), self.now)
+        self.device.receive(encode(structs.replace(frame, **fields), signature(self.line)), self.now)
         self.collect()
 
     def run(self, milliseconds: int) -> None:
@@ -223,7 +224,7 @@ def test_silence_is_noticed_at_100_ms_and_not_before(closed: Host) -> None:
 def test_a_stop_that_the_next_frame_takes_back_is_a_stop(closed: Host) -> None:
     """Both in one piece of bytes."""
     first = Frame(FrameType.CHECKIN, 1, 2, closed.sequence, closed.echo, *STOP)
-    second = replace(first, sequence=(closed.sequence + 1) % 2**32, channel_a=RUN_A, channel_b=RUN_B)
+    second = structs.replace(first, sequence=(closed.sequence + 1) % 2**32, channel_a=RUN_A, channel_b=RUN_B)
     closed.device.receive(b"".join(encode(frame, signature(LINE)) for frame in (first, second)), closed.now)
     closed.collect()
     assert closed.relay() == [(closed.now, "decided: the host demands stop")]
