@@ -130,6 +130,7 @@ class FrameReader:
 
     Attributes:
         discarded: bytes that belonged to no frame.
+        refused: the last 24 bytes behind a sync word that were no frame of ours.
     """
 
     def __init__(self, signature: int) -> None:
@@ -139,6 +140,7 @@ class FrameReader:
             signature: of the configuration, 32 bits.
         """
         self.discarded = 0
+        self.refused = b""
         self._signature = _WORD.pack(signature)
         self._waiting = b""
 
@@ -161,6 +163,7 @@ class FrameReader:
             if isinstance(result, Frame):
                 start += LENGTH
             else:
+                self.refused = buffer[start : start + LENGTH]
                 self.discarded += 1
                 start += 1
             yield result
@@ -173,6 +176,7 @@ class FrameReader:
     def _judge(self, data: bytes) -> Frame | Refusal:
         body, crc = data[:20], data[20:]
         if crc32_autosar(body + self._signature) != _WORD.unpack(crc)[0]:
+            self.refused = data
             return Refusal.CHECK_SUM
         _, version, kind, source, destination, sequence, echo, channel_a, channel_b, flags, inputs = _BODY.unpack(body)
         if version != VERSION:

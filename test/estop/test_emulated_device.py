@@ -87,12 +87,18 @@ def closed(host: Host) -> Host:
     return host
 
 
-def test_power_on_announces_itself_and_says_nothing_more_without_a_session() -> None:
+def test_power_on_announces_itself_and_without_a_session_once_a_second() -> None:
     host = Host()
     host.checkin = False
-    host.run(500)
-    assert [frame.type for _, frame in host.frames] == [FrameType.HELLO]
-    assert host.frames[0][1].flags == Flag.RESTARTED | Flag.RELAYS_OPEN
+    host.run(3500)
+    assert [frame.type for _, frame in host.frames] == [FrameType.HELLO] * 4
+    assert {at - host.frames[0][0] for at, _ in host.frames} == {0, 1000 * MS, 2000 * MS, 3000 * MS}
+    assert {frame.flags for _, frame in host.frames} == {Flag.RESTARTED | Flag.RELAYS_OPEN}
+    assert {frame.echo for _, frame in host.frames} == {0}
+    host.send(FrameType.HELLO)
+    host.frames.clear()
+    host.run(3500)
+    assert {frame.type for _, frame in host.frames} == {FrameType.STATUS}
 
 
 def test_hello_is_answered_with_its_number_and_status_follows_every_20_ms() -> None:
