@@ -65,7 +65,7 @@ class FirstContact:
         self._seen.clear()
 
     def end(self) -> None:
-        """A session begins, or the port is closed."""
+        """The port is closed."""
         self._due = None
 
     def refused(self, frame: bytes, now: Nanoseconds) -> None:
@@ -96,7 +96,7 @@ class FirstContact:
         self._seen[0] = now, Code.ESTOP_SILENT, why
 
     def judge(self, now: Nanoseconds) -> tuple[Code, str] | None:
-        """Return code and reason when it is time to tell; None mostly."""
+        """Return code and reason when it is time to tell; None mostly. For times without a session alone."""
         if self._due is None:
             return None
         many = self._refused >= _MANY_REFUSED or self._bytes > _MANY_BYTES

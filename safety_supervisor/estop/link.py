@@ -210,7 +210,6 @@ class FrameV1:
 
     def _begin(self, frame: Frame, now: Nanoseconds) -> None:
         self._counts["sessions"] += 1
-        self._contact.end()
         self._in_session = True
         self._sequence.begin(frame.sequence)
         self._fed_at = now

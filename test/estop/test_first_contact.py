@@ -98,3 +98,11 @@ def test_a_right_device_is_never_suspected_because_of_noise_before_its_session()
     rig.step(3000)
     assert rig.told == []
     assert rig.word.state == "run"
+
+
+def test_a_closed_port_tells_its_own_reason_alone() -> None:
+    rig = Rig(answers=False, sends=False).open()
+    rig.step(500)
+    rig.driver.closed(rig.now, "unplugged")
+    rig.step(6000)
+    assert [one.detail for one in rig.told] == ["unplugged"]
