@@ -17,7 +17,7 @@ MODULES = {
     "estop": ("estop.link", "estop.idle"),
     "relay": ("relay.",),
     "deadlines": ("deadlines.",),
-    "estop_port": ("estop.port", "estop.take", "estop.press"),
+    "estop_port": ("estop.line", "estop.port", "estop.take", "estop.press"),
 }
 """Module `bench.bench_NAME` to the names of its rows."""
 

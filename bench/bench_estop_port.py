@@ -1,8 +1,12 @@
-"""The e-stop line: what the port's thread costs, and how long a press takes from the contact to the driver's word.
+"""The e-stop line: what it costs, and how long a press takes from the contact to the driver's word.
+
+`estop.line`: all that the line costs at 50 frames each way and 250 cycles per second: CPU of the port's thread, and of
+the control thread in what the node calls (`sample` and `serve` of `ros.estop_line`). The loop that calls them is there
+without a line, too, and not counted. Bar: 1 % of a core.
 
 `estop.port.idle`: CPU of the whole process per second, no port there (attempts 1 s apart). `estop.port.session`: with
-50 frames each way per second. `estop.port.flood`: with garbage as fast as a pseudo-terminal takes it. In these rows
-`cpu_us` is per second of wall time; `share` is the same as a part of one core.
+50 frames each way per second, the loop of 250 Hz counted. `estop.port.flood`: with garbage as fast as a pseudo-terminal
+takes it. In these rows `cpu_us` is per second of wall time; `share` is the same as a part of one core.
 
 `estop.take`: one `take` of one frame by the control thread. `estop.press`: from the emulated contact to the first word
 that is no RUN, sampled at 250 Hz; a pseudo-terminal has no USB adapter, which may hold bytes for another 16 ms.
@@ -16,6 +20,7 @@ import pty
 import threading
 import time
 import tty
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +31,7 @@ from safety_supervisor.estop.emulate import Emulator
 from safety_supervisor.estop.port import Closed, Opened, Port, Received
 from safety_supervisor.estop.pseudo_terminal import PseudoTerminal
 from safety_supervisor.estop.signature import MS
+from safety_supervisor.ros.estop_line import EstopLine as Line
 
 _BAUD = 115200
 
@@ -34,6 +40,7 @@ def rows(quick: bool = False) -> list[Row]:
     """Measure."""
     seconds, presses = (2, 5) if quick else (10, 100)
     return [
+        _line(seconds),
         _share("estop.port.idle", "/nowhere/estop", seconds, None),
         _session(seconds),
         _flood(seconds),
@@ -41,6 +48,63 @@ def rows(quick: bool = False) -> list[Row]:
         _press("estop.press", presses, lost=0),
         _press("estop.press.lost", presses, lost=1),
     ]
+
+
+def _line(seconds: int) -> Row:
+    """CPU per second of wall time of the port's thread and of the control thread's calls, in a session that runs."""
+    settings = EstopLine("", _BAUD, 1, 2, 300 * MS, "sto", None)
+    terminal = PseudoTerminal()
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            emulator = Emulator(settings, terminal, lambda _what: None)
+            while True:
+                emulator.step(at_most=0.02)
+        os._exit(0)
+    named = EstopLine(terminal.path, _BAUD, 1, 2, 300 * MS, "sto", None)
+    line = Line(EstopSettings("frame_v1", "high", named), lambda _report: None)
+    line.start()
+    [thread] = [one for one in threading.enumerate() if one.name == "estop-port"]
+    assert thread.ident is not None
+    clock = time.pthread_getcpuclockid(thread.ident)
+    watch = Stopwatch()
+    words: Counter[str] = Counter()
+
+    def run(cycles: int) -> None:
+        at = time.monotonic_ns()
+        for _ in range(cycles):
+            at += 4 * MS
+            time.sleep(max(0, at - time.monotonic_ns()) / 1e9)
+            words[watch.call(line.sample, at).state] += 1
+            watch.call(line.serve, time.monotonic_ns(), True, False, False)
+
+    port_cpu: list[int] = []
+    cpu: list[int] = []
+    try:
+        with NoGarbageCollection():
+            run(250)
+            words.clear()
+            for _ in range(seconds):
+                watch.cpu.clear()
+                used = time.clock_gettime_ns(clock)
+                run(250)
+                port_cpu.append(time.clock_gettime_ns(clock) - used)
+                cpu.append(port_cpu[-1] + sum(watch.cpu))
+    finally:
+        line.close()
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        terminal.close()
+    shares = {"share": sum(cpu), "port_thread": sum(port_cpu), "control_thread": sum(cpu) - sum(port_cpu)}
+    about = {name: f"{value / seconds / 1e7:.2f} %" for name, value in shares.items()}
+    return row(
+        "estop.line",
+        cpu,
+        [1_000_000_000] * seconds,
+        **about,
+        run=words["run"],
+        not_run=words["stop"] + words["unknown"],
+    )
 
 
 def _share(name: str, port_name: str, seconds: int, step: Any) -> Row:

@@ -28,6 +28,7 @@ void link_init(link_t *link, uint32_t first_sequence)
     link->next = first_sequence;
     link->checkin_at = 0U;
     link->run_since = 0U;
+    link->announced_at = 0U;
     link->counts = NOTHING;
 }
 
@@ -172,6 +173,11 @@ void link_receive(link_t *link, const estop_config_t *config, uint8_t byte, uint
 void link_tick(link_t *link, const estop_config_t *config, uint32_t now_ms)
 {
     watch_silence(link, config, now_ms);
+    /* The host refuses a frame of another configuration, but reads from it whom it has here. */
+    if ((link->session == 0U) && (since(now_ms, link->announced_at) >= LINK_ANNOUNCE_MS)) {
+        link->announced_at = now_ms;
+        link->hello_due = 1U;
+    }
     if ((link->heard == 1U) && (link->demand_run == 1U) && (since(now_ms, link->run_since) >= config->rearm_ms)) {
         link->armed = 1U;
     }

@@ -7,6 +7,8 @@
 
 #define LINK_LOST_ALLOWED 3U /* frames in a row */
 
+#define LINK_ANNOUNCE_MS 1000U /* HELLO so often while there is no session */
+
 /* Frames that were not accepted, by what was wrong; they feed nothing. Saturating. */
 typedef struct {
     uint16_t corrupted;  /* CRC: noise, or another configuration */
@@ -46,6 +48,7 @@ typedef struct {
     uint32_t next;          /* sequence number of the next frame */
     uint32_t checkin_at;
     uint32_t run_since;
+    uint32_t announced_at;
     link_counts_t counts;
 } link_t;
 

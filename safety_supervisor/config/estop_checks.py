@@ -16,31 +16,37 @@ _OF_FRAMES = ("host", "device", "self_test_every")
 
 def check_estop(sections: Sections, problems: Problems) -> None:
     """Add what is wrong with the section `estop`."""
-    keys = sections.estop
+    keys, malformed = sections.estop, sections.estop_malformed
     if keys is None:
         return
+    if keys.host == keys.device and not malformed & {"host", "device"}:
+        problems.add("estop.device", Code.VALUE, f"is {keys.device}, as is `host`", "Give the two ends different ids.")
+    if "driver" in malformed:
+        return
+    written = keys.model_fields_set | malformed
     # A file whose output section is malformed claims no simulation, and is not judged by it either.
     if keys.driver == SIMULATED and sections.output is not None and not sections.output.simulated:
         problems.add("estop.driver", Code.SIMULATION_ONLY, "is simulated, but `output.simulated` is not")
-    if keys.driver == NO_DEVICE and keys.none is None:
+    if keys.driver == NO_DEVICE and keys.none is None and "none" not in malformed:
         problems.add("estop.none", Code.ACCEPT, "is missing", 'Configure a device, or write none: "I accept".')
     if keys.driver != NO_DEVICE and keys.none is not None:
         problems.add("estop.none", Code.ACCEPT, "stands beside a driver", "Remove it.")
     if keys.driver in (NO_DEVICE, SIMULATED):
-        for name in sorted(keys.model_fields_set & {*_OF_A_LINE, "package", "integrity"}):
+        for name in sorted(written & {*_OF_A_LINE, "package", "integrity"}):
             problems.add(f"estop.{name}", Code.VALUE, f"stands beside `driver: {keys.driver}`, which has no line",
                          "Remove it, or choose a driver of a device.")  # fmt: skip
         return
-    _check_line(keys, problems)
+    _check_line(keys, malformed, problems)
 
 
-def _check_line(keys: EstopKeys, problems: Problems) -> None:
-    if keys.port is None:
+def _check_line(keys: EstopKeys, malformed: frozenset[str], problems: Problems) -> None:
+    written = keys.model_fields_set | malformed
+    if keys.port is None and "port" not in malformed:
         problems.add("estop.port", Code.MISSING, f"is missing beside `driver: {keys.driver}`",
                      "Name the device file; `ls /dev/serial/by-id/` shows them.")  # fmt: skip
-    if keys.host == keys.device:
-        problems.add("estop.device", Code.VALUE, f"is {keys.device}, as is `host`", "Give the two ends different ids.")
     if keys.driver not in BUILT_IN:
+        if "package" in malformed:
+            return
         if keys.package is None:
             known = ", ".join((*BUILT_IN, SIMULATED, NO_DEVICE))
             problems.add("estop.driver", Code.VALUE, f"is {keys.driver}; known: {known}",
@@ -51,12 +57,12 @@ def _check_line(keys: EstopKeys, problems: Problems) -> None:
         except DriverMissing as missing:
             problems.add(missing.path, Code.DRIVER, missing.seen, missing.cure)
         return
-    for name in sorted(keys.model_fields_set & {"package", "integrity"}):
-        if getattr(keys, name) is not None:
+    for name in sorted(written & {"package", "integrity"}):
+        if getattr(keys, name) is not None or name in malformed:
             problems.add(f"estop.{name}", Code.VALUE, f"stands beside `driver: {keys.driver}`, one of this product",
                          "Remove it.")  # fmt: skip
     if keys.driver != "frame_v1":
-        for name in sorted(keys.model_fields_set & set(_OF_FRAMES)):
+        for name in sorted(written & set(_OF_FRAMES)):
             problems.add(f"estop.{name}", Code.VALUE, f"stands beside `driver: {keys.driver}`, which does not know it",
                          "Remove it.")  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from safety_supervisor.config import bounds, schema
 from safety_supervisor.config import urdf as urdf_file
 from safety_supervisor.config.checks import check_all
 from safety_supervisor.config.codes import ConfigurationCode as Code
+from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.freeze import freeze
 from safety_supervisor.config.keys import IN_WORDS, NAME, NAME_PATTERN, PORT
 from safety_supervisor.config.pose_checks import check_poses
@@ -121,6 +123,24 @@ def _validate_envelope(raw: Any, problems: Problems) -> schema.EnvelopeKeys | No
     return schema.EnvelopeKeys.model_validate({**raw, "joints": remaining}) if remaining else None
 
 
+def _validate_estop(raw: Any, sections: Sections, problems: Problems) -> None:
+    """Validate the e-stop; malformed keys are left out and noted, so that the others are still compared."""
+    try:
+        sections.estop = EstopKeys.model_validate(raw)
+        return
+    except ValidationError as failure:
+        errors = failure.errors(include_url=False)
+    for error in errors:
+        _translate(error, ("estop",), EstopKeys, problems)
+    bad = {str(error["loc"][0]) for error in errors if error["loc"]}
+    if isinstance(raw, dict) and bad:
+        sound = {name: value for name, value in raw.items() if name not in bad}
+        # A driver without a name is judged as any: only what holds for all of them is compared then.
+        with suppress(ValidationError):  # what is no key at all can not be left out by its name
+            sections.estop = EstopKeys.model_validate({"driver": "frame_v1", **sound})
+            sections.estop_malformed = frozenset(bad)
+
+
 def _validate_all(raw: dict[str, Any], problems: Problems) -> Sections:
     """Validate every section by itself, so that one bad section hides no error of another."""
     sections = Sections()
@@ -137,6 +157,8 @@ def _validate_all(raw: dict[str, Any], problems: Problems) -> Sections:
             problems.add(name, Code.MISSING, "is missing")
         elif name == "envelope":
             sections.envelope = _validate_envelope(raw[name], problems)
+        elif name == "estop":
+            _validate_estop(raw[name], sections, problems)
         else:
             setattr(sections, name, validate(model, raw[name], (name,), problems))
     for name, model in schema.OPTIONAL.items():

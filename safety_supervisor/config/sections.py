@@ -26,6 +26,8 @@ class Sections:
     tracking: schema.TrackingKeys | None = None
     operators: schema.OperatorsKeys | None = None
     estop: EstopKeys | None = None
+    """Malformed keys have their default here, so that they hide no error of the others."""
+    estop_malformed: frozenset[str] = frozenset()
     output: schema.OutputKeys | None = None
     evidence: schema.EvidenceKeys | None = None
     urdf: Urdf | None = None

@@ -3,7 +3,8 @@
 For tests, the demo and people who build a device. It holds what `ESTOP-PROTOCOL` demands of a device:
 
 - STATUS every 20 ms and at once on any change, once a session began; HELLO answers HELLO. A HELLO when the power comes
-  tells a host in a session of the restart; flag 3 stands until the first CHECKIN.
+  tells a host in a session of the restart, and each second without a session that somebody is here; flag 3 stands until
+  the first CHECKIN.
 - Relays: the decision to open is taken at once on button, enabling switch middle and panicked, self-test failed, demand
   STOP, no valid CHECKIN for 100 ms, more than 3 frames lost, or a new session; they open a delay later (SS1-t), which
   nothing calls back. They close only when both channels are RUN, CHECKIN has been valid with demand RUN for 1 s, and
@@ -35,6 +36,7 @@ from safety_supervisor.estop.frames import (
 from safety_supervisor.estop.signature import (
     DISCREPANCY,
     ECHO_LAG,
+    HELLO_EVERY,
     MS,
     REARM,
     RESET_LONGEST,
@@ -116,6 +118,7 @@ class Device:
         self._disagree_since: Nanoseconds | None = None
         self._disagreed = False
         self._reader.clear()
+        self._hello_at = at + HELLO_EVERY
         self._send(FrameType.HELLO)  # a host in a session learns so that we restarted
 
     def restart(self, at: Nanoseconds, seed: int) -> None:
@@ -134,7 +137,7 @@ class Device:
 
     def flags(self) -> int:
         """Return the flags as they are now."""
-        flags = Flag(0)
+        flags = 0
         if self._testing_until is not None:
             flags |= Flag.SELF_TEST_RUNNING
         if self._test_failed:
@@ -143,7 +146,7 @@ class Device:
             flags |= Flag.RELAYS_OPEN
         if self._restarted:
             flags |= Flag.RESTARTED
-        return int(flags)
+        return flags
 
     def inputs(self) -> int:
         """Return the inputs as they are now."""
@@ -211,11 +214,14 @@ class Device:
             self._test_failed = self.test_result == "fail" or bool(self.shorted) or self._stuck
             self._tell(at, "self-test", "failed" if self._test_failed else "passed")
         self._judge_relays(at)
+        if not self._in_session and at >= self._hello_at:
+            self._hello_at = at + HELLO_EVERY
+            self._send(FrameType.HELLO)
         self._report(at)
 
     def due(self) -> Nanoseconds:
         """Return when `advance` is to be called at the latest."""
-        times = [self._pulse_at, self._opens_at, self._status_at if self._in_session else None]
+        times = [self._pulse_at, self._opens_at, self._status_at if self._in_session else self._hello_at]
         times.append(self._testing_until if self.test_result != "timeout" else None)
         times.append(None if self._valid_since is None or not self._checkin_at else self._checkin_at + WATCHDOG)
         return min(time for time in times if time is not None)

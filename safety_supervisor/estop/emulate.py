@@ -89,7 +89,7 @@ class SerialPort:
     def read(self) -> bytes | None:
         """Return what came."""
         # Asked without need, a serial port answers as if it were gone.
-        return self._line.read(4096) if self._line and self._line.wait(0) else b""
+        return self._line.read(4096) if self._line and self._line.wait(0)[0] else b""
 
     def write(self, data: bytes) -> None:
         """Send what fits."""

@@ -24,36 +24,21 @@ from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.channels import Channels
 from safety_supervisor.estop.driver import EstopNotice
 from safety_supervisor.estop.fault_memory import FaultMemory
-from safety_supervisor.estop.frames import (
-    RUN_A,
-    RUN_B,
-    STOP_A,
-    STOP_B,
-    Flag,
-    Frame,
-    FrameReader,
-    FrameType,
-    Input,
-    Refusal,
-)
+from safety_supervisor.estop.first_contact import FirstContact, other_ids, other_version
+from safety_supervisor.estop.frames import Flag, Frame, FrameReader, FrameType, Input, Refusal
 from safety_supervisor.estop.notices import Notices
 from safety_supervisor.estop.reset_button import ResetButton
 from safety_supervisor.estop.self_test import SelfTest
 from safety_supervisor.estop.sender import Sender
 from safety_supervisor.estop.sequence import LOST_ALLOWED, Echo, Sequence
 from safety_supervisor.estop.signature import WATCHDOG, signature
+from safety_supervisor.estop.words import channels, enabling_switch, impossible, mode_key, relays
 
 MOST_READ: Final = 2048
 """Bytes taken at once: 85 frames, where one is due. More is an old buffer, and only its end is looked at."""
-_NEVER_VALID: Final = 5
-"""Frames that were refused before one was ever understood: no noise."""
-_NEVER_VALID_BYTES: Final = 240
-_CHANNEL_A: Final = {RUN_A: True, STOP_A: False}
-_CHANNEL_B: Final = {RUN_B: True, STOP_B: False}
-_BOTH: Final = Input.ENABLING_MIDDLE | Input.ENABLING_PANICKED
 _COUNTERS: Final = (
     "frames", "sessions", "corrupted", "refused", "repeated", "replayed", "stale", "lost", "foreign", "outside",
-    "restarts", "ignored_bytes",
+    "restarts", "unheard", "ignored_bytes",
 )  # fmt: skip
 
 
@@ -78,6 +63,7 @@ class FrameV1:
         self._reader = FrameReader(self._signature)
         self._sequence = Sequence()
         self._sender = Sender(line, self._signature, self._sequence)
+        self._contact = FirstContact(line)
         self._notices = Notices()
         self._faults = FaultMemory()
         self._channels = Channels()
@@ -89,8 +75,6 @@ class FrameV1:
         self._open = False
         self._in_session = False
         self._understood = False
-        self._refused_before = 0
-        self._discarded_before = 0
         self._fed_at: Nanoseconds = 0
         self._received_at: Nanoseconds = 0
         self._stop_unseen = False
@@ -101,28 +85,31 @@ class FrameV1:
         self._inputs = 0
         self._mode_key: Literal["none", "manual", "auto"] = "none"
         self._test_number = 0
+        self._word: EstopInput | None = None  # the last one, while it is RUN and nothing came that could change it
 
     # --- port
 
     def opened(self, at: Nanoseconds, seed: int) -> None:
         """Begin to call the device; `seed` is the first sequence number."""
         now = self._advance(at)
+        self._word = None
         self._leave(now)
         self._reader.clear()
         self._sequence.opened(seed)
         self._open = True
         self._understood = False
-        self._refused_before = self._counts["corrupted"]
-        self._discarded_before = self._reader.discarded
+        self._contact.restart(now, known=False)
         self._sender.restart(now)
         self._faults.end(Code.ESTOP_PORT)
 
     def closed(self, at: Nanoseconds, why: str) -> None:
         """Stop: E_ESTOP_PORT until the port is open again."""
         now = self._advance(at)
+        self._word = None
         self._leave(now)
         self._reader.clear()
         self._open = False
+        self._contact.end()
         self._faults.begin(Code.ESTOP_PORT)
         self._notices.add(now, Code.ESTOP_PORT, why[:500])
 
@@ -134,6 +121,7 @@ class FrameV1:
     def receive(self, data: bytes, at: Nanoseconds) -> None:
         """Take bytes; what is no frame of ours is counted, and is a stop where the table of faults says so."""
         now = self._advance(at)
+        self._word = None
         if not self._open:
             self._counts["ignored_bytes"] += len(data)
             return
@@ -141,30 +129,38 @@ class FrameV1:
             self._counts["ignored_bytes"] += len(data) - MOST_READ
             data = data[-MOST_READ:]
             self._fault(Code.ESTOP_STALE, now, "more bytes came at once than this protocol sends in a second")
+        discarded = self._reader.discarded
         for item in self._reader.feed(data):
             if isinstance(item, Frame):
                 self._judge(item, now)
             else:
                 self._refuse(item, now)
-        if data and not self._understood and self._reader.discarded - self._discarded_before > _NEVER_VALID_BYTES:
-            self._never_valid(now)
+        if self._reader.discarded != discarded and not self._in_session:
+            self._contact.stray(self._reader.discarded - discarded, now)
+            self._explain(now)
 
     def _refuse(self, why: Refusal, now: Nanoseconds) -> None:
         if why is not Refusal.CHECK_SUM:
             # It was meant for this configuration, by somebody who speaks another version.
             self._counts["refused"] += 1
-            self._peer(now, f"a frame was refused: {why.value}")
+            seen = other_version(self._reader.refused[2]) if why is Refusal.VERSION else f"a frame had {why.value}"
+            self._peer(now, seen)
             return
         self._counts["corrupted"] += 1
-        if self._understood:
-            if self._faults.corrupted(now):
-                self._notices.add(now, Code.ESTOP_CORRUPTED, "more than 5 frames within 10 s")
-        elif self._counts["corrupted"] - self._refused_before >= _NEVER_VALID:
-            self._never_valid(now)
+        if self._understood and self._faults.corrupted(now):
+            self._notices.add(now, Code.ESTOP_CORRUPTED, "more than 5 frames within 10 s")
+        if not self._in_session:
+            self._contact.refused(self._reader.refused, now)
 
-    def _never_valid(self, now: Nanoseconds) -> None:
-        self._peer(now, "bytes come, but no frame was ever valid: the ends differ in configuration (signature "
-                        f"{self._signature:08x} here) or speed ({self._line.baud} Bd here)")  # fmt: skip
+    def _explain(self, now: Nanoseconds) -> None:
+        """Say why no session begins, when it is time to."""
+        judged = self._contact.judge(now)
+        if judged is not None:
+            code, why = judged
+            if code is Code.ESTOP_PEER:
+                self._peer(now, why)
+            else:
+                self._notices.add(now, code, why)
 
     def _judge(self, frame: Frame, now: Nanoseconds) -> None:
         line = self._line
@@ -173,8 +169,7 @@ class FrameV1:
             self._peer(now, "our own frames come back: the line is looped")
         elif frame.source != line.device or frame.destination != line.host:
             self._counts["foreign"] += 1
-            came = f"a frame from {frame.source} to {frame.destination} came"
-            self._peer(now, f"{came}; allowed: {line.device} to {line.host}")
+            self._peer(now, other_ids(line, frame.source, frame.destination))
         elif frame.type is FrameType.CHECKIN:
             self._counts["foreign"] += 1
             self._peer(now, "the device sent CHECKIN, which only the host sends")
@@ -205,8 +200,10 @@ class FrameV1:
             return
         if echo is Echo.FRESH and sequence.is_answer(frame.echo):
             self._begin(frame, now)
-        elif echo is Echo.FOREIGN:
-            self._counts["replayed"] += 1
+        elif echo is Echo.FOREIGN or frame.echo == 0:
+            self._counts["replayed" if frame.echo else "unheard"] += 1
+            if not frame.echo:
+                self._contact.unheard(now)
         else:
             self._counts["stale"] += 1
             self._fault(Code.ESTOP_STALE, now, "it answered a HELLO that was sent too long ago")
@@ -279,15 +276,13 @@ class FrameV1:
 
     def _content(self, frame: Frame, now: Nanoseconds) -> None:
         """Take what a fresh frame says."""
-        a, b = _CHANNEL_A.get(frame.channel_a), _CHANNEL_B.get(frame.channel_b)
         self._flags, self._inputs = frame.flags, frame.inputs
-        self._mode_key = "auto" if frame.inputs & Input.MODE_AUTO else "manual"
-        both = frame.inputs & _BOTH == _BOTH
-        if a is None or b is None or both:
-            seen = f"channel A {frame.channel_a:02x}, B {frame.channel_b:02x}, inputs {frame.inputs:02x}"
+        self._mode_key = mode_key(frame.inputs)
+        if seen := impossible(frame):
             self._fault(Code.ESTOP_VALUE, now, seen)
         else:
             self._faults.end(Code.ESTOP_VALUE)
+        a, b = channels(frame)
         word = self._channels.update(a, b, now)
         if word != "run":
             self._stop_unseen = True
@@ -304,6 +299,7 @@ class FrameV1:
 
     def _fault(self, code: Code, now: Nanoseconds, detail: str) -> None:
         """Begin a fault that lasts until `end`."""
+        self._word = None
         if self._faults.begin(code):
             self._notices.add(now, code, detail)
 
@@ -329,13 +325,17 @@ class FrameV1:
                 self._button.watch(now)
                 if self._test.late(now):
                     self._fault(Code.ESTOP_SELF_TEST, now, "the device did not answer the self-test in time")
+        else:
+            self._explain(now)
         return now
 
     def _leave(self, now: Nanoseconds) -> None:
         """Leave the session, if there is one: the device has to be called anew. Lifts nothing."""
+        self._word = None
         if self._in_session:
             self._button.forget()
             self._sender.restart(now)
+            self._contact.restart(now, known=True)
         self._in_session = self._spoken = False
         self._sequence.call()
 
@@ -358,33 +358,27 @@ class FrameV1:
     def sample(self, at: Nanoseconds) -> EstopInput:
         """Return the word: `run` only in a session, while both channels say RUN and no fault lasts."""
         now = self._advance(at)
+        if self._word is not None:
+            return self._word
         fault = self._faults.take(now)
         state: Literal["run", "stop", "unknown"] = "unknown"
         if fault is None and self._spoken:
             state = "stop" if self._stop_unseen or self._channels.word(now) != "run" else "run"
         self._stop_unseen = False
-        return EstopInput(
+        word = EstopInput(
             state=state,
-            enabling_switch=self._enabling_switch(),
+            # `released` would count as seen released (SR-020).
+            enabling_switch=enabling_switch(self._inputs) if self._spoken else "none",
             mode_key=self._mode_key,
             integrity=self._integrity,
             received_at=self._received_at,
             fault="" if fault is None else fault.value,
-            relays=self._relays(),
+            relays=relays(self._flags) if self._spoken and self._line.relay_effect != "none" else "none",
             resets=self._button.resets,
         )
-
-    def _enabling_switch(self) -> Literal["none", "released", "middle", "panicked"]:
-        if not self._spoken:
-            return "none"  # `released` would count as seen released (SR-020)
-        if self._inputs & Input.ENABLING_PANICKED:
-            return "panicked"
-        return "middle" if self._inputs & Input.ENABLING_MIDDLE else "released"
-
-    def _relays(self) -> Literal["none", "open", "closed"]:
-        if self._line.relay_effect == "none" or not self._spoken:
-            return "none"
-        return "open" if self._flags & Flag.RELAYS_OPEN else "closed"
+        if state == "run":
+            self._word = word
+        return word
 
     def notices(self) -> list[EstopNotice]:
         """Return what is to be told since the last call."""

@@ -21,8 +21,9 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.serial_line import LineError, SerialLine
@@ -44,8 +45,7 @@ _STALE: Final[Nanoseconds] = 50_000_000
 _BURST: Final = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """The port is open; nothing older than `at` is in what follows."""
 
     at: Nanoseconds
@@ -53,16 +53,14 @@ class Opened:
     """32 random bits of the operating system."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """Bytes, in the order of the line. They were there when `at` had passed: they may be older, never younger."""
 
     data: bytes
     at: Nanoseconds
 
 
-@dataclass(frozen=True, slots=True)
-class Contacts:
+class Contacts(msgspec.Struct, frozen=True, gc=False):
     """The modem's status lines: told on change and every 20 ms."""
 
     dsr: bool
@@ -70,8 +68,7 @@ class Contacts:
     at: Nanoseconds
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(msgspec.Struct, frozen=True, gc=False):
     """The port is gone, failed, or could not be opened. `why` names the cause and the cure, for people."""
 
     at: Nanoseconds
@@ -139,6 +136,8 @@ class Port:
     def take(self) -> list[PortEvent]:
         """Return what happened, the oldest first, in small pieces; never waits. For one thread alone."""
         inbox = self._inbox
+        if not inbox.events:  # four cycles of five
+            return []
         taken: list[PortEvent] = []
         size = 0
         while size < MOST_TAKEN and len(taken) < 32:
@@ -273,10 +272,12 @@ class Port:
         while not self._ending:
             counts["wakes"] += 1
             timeout = _CONTACTS_MS if self._contacts else 10 if self._rest or self._out else None
-            readable = line.wait(timeout)
+            readable, woken = line.wait(timeout)
             at = time.monotonic_ns()
-            self._drain()
-            self._write(line, at)
+            if woken:  # before `_out` is looked at: what is sent later wakes again
+                self._drain()
+            if self._out or self._rest:
+                self._write(line, at)
             if readable:
                 data = line.read(self._piece)
                 if data:
@@ -307,11 +308,11 @@ class Port:
 
     def _write(self, line: SerialLine, now: Nanoseconds) -> None:
         """Write what waits: the rest of a frame first, whole frames while they are fresh."""
-        while True:
+        while self._rest or self._out:
             if not self._rest:
                 try:
                     at, data = self._out.popleft()
-                except IndexError:
+                except IndexError:  # the control thread has just thrown it away
                     return
                 if now - at > _STALE:
                     self._counts["unsent_stale"] += 1

@@ -18,6 +18,7 @@ _OUT_QUEUE: Final = 96
 """More bytes than these, four frames or 8 ms of the line, waiting in the driver: the device or the adapter stands."""
 _NO_MODEM_LINES: Final = (errno.ENOTTY, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 _WORD: Final = struct.Struct("I")
+_NO_BYTES: Final = _WORD.pack(0)
 
 _CURES: Final[dict[int, str]] = {
     errno.ENOENT: "there is no such port. Is it plugged in? `ls /dev/serial/by-id/` shows the ports",
@@ -126,15 +127,22 @@ class SerialLine:
         """Return the device file's descriptor; -1 for a URL."""
         return -1 if self._file is None else self._file
 
-    def wait(self, timeout_ms: int | None) -> bool:
-        """Wait for bytes, the wake descriptor or the time; return whether there may be bytes."""
+    def wait(self, timeout_ms: int | None) -> tuple[bool, bool]:
+        """Wait for bytes, the wake descriptor or the time.
+
+        Returns:
+            Whether there may be bytes; whether the wake descriptor is, or may be, ready.
+        """
         if self._file is None:
-            return True  # `read` waits
+            return True, True  # `read` waits
+        readable = woken = False
         for file, found in self._poll.poll(timeout_ms):
             if file == self._file:
                 self._failed = bool(found & ~select.POLLIN)
-                return True
-        return False
+                readable = True
+            else:
+                woken = True
+        return readable, woken
 
     def read(self, most: int) -> bytes:
         """Return what is there, at most so many bytes; call it when `wait` says that there is something.
@@ -167,7 +175,7 @@ class SerialLine:
         try:
             if self._file is None:
                 return int(self._serial.write(data) or 0)
-            if _WORD.unpack(fcntl.ioctl(self._file, termios.TIOCOUTQ, _WORD.pack(0)))[0] > _OUT_QUEUE:
+            if _WORD.unpack(fcntl.ioctl(self._file, termios.TIOCOUTQ, _NO_BYTES))[0] > _OUT_QUEUE:
                 return 0
             return os.write(self._file, data)
         except (BlockingIOError, serial.SerialTimeoutException):

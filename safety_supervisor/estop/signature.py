@@ -12,6 +12,8 @@ MS: Final[Nanoseconds] = 1_000_000
 
 STATUS_EVERY: Final[Nanoseconds] = 20 * MS
 CHECKIN_EVERY: Final[Nanoseconds] = 20 * MS
+HELLO_EVERY: Final[Nanoseconds] = 1_000 * MS
+"""A device without a session says HELLO so often: the host can tell why none begins. No part of the signature."""
 WATCHDOG: Final[Nanoseconds] = 100 * MS
 DISCREPANCY: Final[Nanoseconds] = 100 * MS
 ECHO_LAG: Final = 5

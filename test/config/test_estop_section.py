@@ -80,6 +80,31 @@ def test_what_contradicts_itself_is_refused_all_at_once(
     assert panda.put("estop", section).refused() == expected
 
 
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ({**FRAMES, "port": "ttyUSB0", "host": 2}, {("estop.port", NAME), ("estop.device", VALUE)}),
+        ({**FRAMES, "port": "ttyUSB0", "host": 2, "none": "I accept", "package": "acme", "integrity": "high"},
+         {("estop.port", NAME), ("estop.device", VALUE), ("estop.none", ACCEPT), ("estop.package", VALUE),
+          ("estop.integrity", VALUE)}),
+        ({"driver": "byte", "port": "ttyUSB0", "host": 3}, {("estop.port", NAME), ("estop.host", VALUE)}),
+        ({"driver": "frame_v2", "port": "ttyUSB0"}, {("estop.port", NAME), ("estop.driver", VALUE)}),
+        ({"driver": "none", "port": "ttyUSB0"}, {("estop.port", NAME), ("estop.port", VALUE), ("estop.none", ACCEPT)}),
+        ({"driver": "none", "none": "yes"}, {("estop.none", VALUE)}),
+        ({"port": PORT, "host": 2}, {("estop.driver", MISSING), ("estop.device", VALUE)}),
+        ({**FRAMES, "baud": "fast", "relay_delay": -1.0, "host": 2},
+         {("estop.baud", TYPE), ("estop.relay_delay", VALUE), ("estop.device", VALUE)}),
+        ({**FRAMES, "device": "two", "host": 2}, {("estop.device", TYPE)}),
+        ({**FRAMES, "speed": 9600, "host": 2}, {("estop.speed", "E_CONFIG_UNKNOWN_KEY"), ("estop.device", VALUE)}),
+        ({**FRAMES, "package": "-", "driver": "acme", "host": 2}, {("estop.package", NAME), ("estop.device", VALUE)}),
+    ],
+)  # fmt: skip
+def test_a_malformed_key_hides_nothing_of_the_others(
+    panda: PandaFile, section: dict[str, Any], expected: set[tuple[str, str]]
+) -> None:
+    assert panda.put("estop", section).refused() == expected
+
+
 def test_what_should_be_known_is_noted(panda: PandaFile) -> None:
     short = notes(panda.put("estop", {"driver": "frame_v1", "port": "/dev/ttyUSB0", "relay_delay": 0.2}).load())
     assert any("relay_delay 0.2 s is shorter than the longest stop, 0.303 s" in note for note in short)

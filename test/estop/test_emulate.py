@@ -7,13 +7,13 @@ import os
 import pty
 import select
 import subprocess
-import sys
 import time
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from emulator_process import CLI, PATIENCE, EmulatorProcess
 
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopLine, EstopSettings
@@ -21,9 +21,6 @@ from safety_supervisor.estop.drivers import make_driver
 from safety_supervisor.estop.frames import Frame, FrameReader, FrameType, encode
 from safety_supervisor.estop.port import Closed, Opened, Port, Received
 from safety_supervisor.estop.signature import MS, signature
-
-sys.path.insert(0, str(Path(__file__).parent))
-from emulator_process import CLI, PATIENCE, EmulatorProcess
 
 LASTING = ("short", "corrupt", "wrong", "loopback", "flood")
 
@@ -67,21 +64,6 @@ class Host:
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             self.step()
-
-
-@pytest.fixture(scope="module")
-def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
-    with EmulatorProcess(tmp_path_factory.mktemp("line") / "estop", "--seed", "7") as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(device: EmulatorProcess) -> EmulatorProcess:
-    """As if just powered on: every test has its own session."""
-    device.order("good")
-    device.order("restart")
-    device.told.clear()
-    return device
 
 
 @pytest.fixture

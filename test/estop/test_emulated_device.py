@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.estop.device import Device, DeviceEvent
@@ -41,7 +42,7 @@ class Host:
         a, b = self.demand
         frame = Frame(kind, 1, 2, self.sequence, (self.echo - self.echo_lag) % 2**32, a, b)
         self.sequence = (self.sequence + 1) % 2**32
-        self.device.receive(encode(replace(frame, **fields), signature(self.line)), self.now)
+        self.device.receive(encode(structs.replace(frame, **fields), signature(self.line)), self.now)
         self.collect()
 
     def run(self, milliseconds: int) -> None:
@@ -86,12 +87,18 @@ def closed(host: Host) -> Host:
     return host
 
 
-def test_power_on_announces_itself_and_says_nothing_more_without_a_session() -> None:
+def test_power_on_announces_itself_and_without_a_session_once_a_second() -> None:
     host = Host()
     host.checkin = False
-    host.run(500)
-    assert [frame.type for _, frame in host.frames] == [FrameType.HELLO]
-    assert host.frames[0][1].flags == Flag.RESTARTED | Flag.RELAYS_OPEN
+    host.run(3500)
+    assert [frame.type for _, frame in host.frames] == [FrameType.HELLO] * 4
+    assert {at - host.frames[0][0] for at, _ in host.frames} == {0, 1000 * MS, 2000 * MS, 3000 * MS}
+    assert {frame.flags for _, frame in host.frames} == {Flag.RESTARTED | Flag.RELAYS_OPEN}
+    assert {frame.echo for _, frame in host.frames} == {0}
+    host.send(FrameType.HELLO)
+    host.frames.clear()
+    host.run(3500)
+    assert {frame.type for _, frame in host.frames} == {FrameType.STATUS}
 
 
 def test_hello_is_answered_with_its_number_and_status_follows_every_20_ms() -> None:
@@ -223,7 +230,7 @@ def test_silence_is_noticed_at_100_ms_and_not_before(closed: Host) -> None:
 def test_a_stop_that_the_next_frame_takes_back_is_a_stop(closed: Host) -> None:
     """Both in one piece of bytes."""
     first = Frame(FrameType.CHECKIN, 1, 2, closed.sequence, closed.echo, *STOP)
-    second = replace(first, sequence=(closed.sequence + 1) % 2**32, channel_a=RUN_A, channel_b=RUN_B)
+    second = structs.replace(first, sequence=(closed.sequence + 1) % 2**32, channel_a=RUN_A, channel_b=RUN_B)
     closed.device.receive(b"".join(encode(frame, signature(LINE)) for frame in (first, second)), closed.now)
     closed.collect()
     assert closed.relay() == [(closed.now, "decided: the host demands stop")]

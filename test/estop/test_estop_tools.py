@@ -7,14 +7,13 @@ import os
 import pty
 import stat
 import subprocess
-import sys
 import threading
 import tty
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from emulator_process import CLI, PATIENCE, EmulatorProcess
 from typer.testing import CliRunner, Result
 
 from safety_supervisor import cli
@@ -22,26 +21,8 @@ from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.estop.port import Opened, Port
 from safety_supervisor.estop.self_test_guide import GuidedLine, guide, steps
 
-sys.path.insert(0, str(Path(__file__).parent))
-from emulator_process import CLI, PATIENCE, EmulatorProcess
-
 WITHOUT = ("--without", "enabling", "--without", "key", "--without", "reset")
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
-    with EmulatorProcess(tmp_path_factory.mktemp("line") / "estop") as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(device: EmulatorProcess) -> EmulatorProcess:
-    """As if just powered on."""
-    device.order("good")
-    device.order("restart")
-    device.told.clear()
-    return device
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from line_rig import (
     SEED,
     SELFTEST,
     SETTINGS,
-    SIGNATURE,
     START,
     STATUS,
     STOP,
@@ -33,7 +32,6 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.estop.channels import Channels
 from safety_supervisor.estop.link import FrameV1
-from safety_supervisor.estop.notices import MOST, Notices
 from safety_supervisor.estop.sequence import Echo, Sequence
 
 
@@ -358,32 +356,6 @@ def test_a_request_for_a_self_test_that_got_lost_is_repeated() -> None:
     rig.step(3000)
     assert rig.word.state == "run"
     assert Code.ESTOP_SELF_TEST.value not in {word.fault for _, word in rig.words}
-
-
-def test_frames_that_never_validate_are_explained() -> None:
-    for spoil in (lambda data: data[:20] + frame(sign=SIGNATURE ^ 1)[20:], lambda data: bytes(len(data))):
-        rig = Rig(spoil=spoil).open()
-        rig.session = True
-        rig.step(1000)
-        assert rig.word.state == "unknown"
-        assert rig.word.fault == Code.ESTOP_PEER.value
-        notices = [notice for notice in rig.told if notice.code is Code.ESTOP_PEER]
-        assert "signature" in notices[0].detail
-        assert "115200 Bd" in notices[0].detail
-        assert len(rig.told) <= 2
-
-
-def test_notices_are_bounded() -> None:
-    notices = Notices()
-    for number in range(10_000):
-        notices.add(number * 10 * MS, Code.ESTOP_PEER, "again")
-    told = notices.take()
-    assert len(told) == 20
-    assert told[1].detail == "again (499 more before)"
-    assert notices.take() == []
-    for number in range(100):
-        notices.add((number + 1) * 10**12, Code.ESTOP_VALUE, str(number))
-    assert [notice.detail for notice in notices.take()] == [str(number) for number in range(100 - MOST, 100)]
 
 
 @settings(max_examples=200)

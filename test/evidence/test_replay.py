@@ -168,3 +168,53 @@ def test_the_recorded_urdf_stands_for_the_file_and_another_configuration_is_refu
     status, report = replay(path)
     assert status == 2
     assert "hashes to" in report["error"]
+
+
+@pytest.mark.requirement("SR-044")
+def test_a_log_older_than_the_words_of_the_device_replays(recorded: Path, tmp_path: Path) -> None:
+    """What a Tick did not hold then was not heard: no relays, no press of the device's button, no fault."""
+    stripped = 0
+
+    def older(_index: int, item: Any) -> Any:
+        nonlocal stripped
+        entry = msgspec.msgpack.decode(encode(item))
+        for part in entry:
+            if isinstance(part, dict) and part.get("type") == "Tick":
+                for name in ("relays", "resets", "fault"):
+                    del part["estop"][name]
+                stripped += 1
+        return entry
+
+    old = rewrite(recorded, tmp_path / "old.events", older)
+    assert stripped == 450
+    assert b"relays" not in old.read_bytes().replace(EventLog(old).header.configuration, b"")
+    ticks = [item.event for item in EventLog(old) if isinstance(getattr(item, "event", None), Tick)]
+    assert {(tick.estop.relays, tick.estop.resets, tick.estop.fault) for tick in ticks} == {("none", 0, "")}
+    status, report = replay(old)
+    assert (status, report["same"], report["divergence"], report["gap"]) == (0, True, None, None)
+    assert report["events"] == len(list(EventLog(recorded)))
+
+
+@pytest.mark.requirement("SR-044")
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            b"  driver: simulated\n",
+            b"  driver: simulated\n  watchdog: 0.1\n",
+            ("estop.watchdog", "E_CONFIG_UNKNOWN_KEY"),
+        ),
+        (b"  driver: simulated\n", b"  device: simulated\n", ("estop.driver", "E_CONFIG_MISSING")),
+    ],
+)
+def test_a_log_whose_configuration_this_version_does_not_accept_is_refused_by_name(
+    recorded: Path, tmp_path: Path, before: bytes, after: bytes, said: tuple[str, ...]
+) -> None:
+    log = EventLog(recorded)
+    assert before in log.header.configuration
+    other = log.header.configuration.replace(before, after)
+    path = tmp_path / "other.events"
+    path.write_bytes(event_log.encode_header(msgspec.structs.replace(log.header, configuration=other)))
+    status, report = replay(path)
+    assert status == 2
+    assert all(word in report["error"].replace("\n", "") for word in said), report["error"]

@@ -286,3 +286,18 @@ def test_a_shorted_loop_is_found_by_its_test_pulse_and_opens(bench: Bench, host:
     assert failed
     assert failed[0] - begin <= 1_030_000
     assert opened_at(bench, begin) <= 1_030_000 + DELAY_US
+
+
+@pytest.mark.requirement("SR-035")
+def test_without_a_session_it_says_each_second_that_it_is_here(host: Host) -> None:
+    host.bench.run(3_500_000)
+    told = [(us, frame) for us, frame in host.bench.frames if frame.kind == HELLO]
+    assert len(told) == len(host.bench.frames) == 4
+    assert {frame.echo for _, frame in told} == {0}
+    assert all(950_000 < later - before < 1_050_000 for (before, _), (later, _) in itertools.pairwise(told[1:]))
+    host.connect()
+    begin = host.bench.us
+    host.demand = None
+    host.run(2_500)
+    assert host.seen(begin, STATUS)
+    assert not host.seen(begin, HELLO)

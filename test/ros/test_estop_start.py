@@ -84,7 +84,7 @@ def test_what_is_wrong_is_named_until_the_right_device_is_there(bench: Bench, tm
     stays_in_init(bench, "E_ESTOP_PEER", "; allowed: 2 to 1", "estop.device")
 
     device.obey("wrong nothing", "wrong signature")
-    stays_in_init(bench, "E_ESTOP_PEER", "no frame was ever valid", "signature")
+    stays_in_init(bench, "E_ESTOP_PEER", "another configuration", "signature", "firmware-header")
 
     device.obey("wrong nothing")
     client.wait_state("LOCKED", timeout=START)
@@ -93,16 +93,53 @@ def test_what_is_wrong_is_named_until_the_right_device_is_there(bench: Bench, tm
 
 @pytest.mark.requirement("SR-016")
 @pytest.mark.requirement("SR-035")
-def test_a_device_of_another_relay_delay_keeps_init(bench: Bench) -> None:
+def test_a_device_that_was_configured_otherwise_is_named(bench: Bench) -> None:
+    """Such devices refuse our calls, and we their frames: without a session they say HELLO once a second."""
     client = bench.client
     device = bench.connect(relay_delay=0.7)
     bench.start()
-    stays_in_init(bench, "E_ESTOP_SILENT")
-    client.spin(0.5)
-    assert client.states == ["INIT"]
+    stays_in_init(bench, "E_ESTOP_PEER", "another configuration", "estop.relay_delay", "firmware-header")
+    for other, words in (
+        ({"device": 7}, ("a frame from 7 to 1 came; allowed: 2 to 1", "Set `estop.device`")),
+        ({"host": 9}, ("a frame from 2 to 9 came; allowed: 2 to 1", "`estop.host` as the device has")),
+    ):
+        device.obey("unplug")
+        device = bench.connect(**other)
+        stays_in_init(bench, "E_ESTOP_PEER", *words)
     device.obey("unplug")
-    bench.connect()
+    device = bench.connect()
+    device.obey("wrong version", "wrong signature")
+    stays_in_init(bench, "E_ESTOP_PEER", "protocol version 2 came; allowed: 1", "Flash the firmware")
+    device.obey("wrong nothing", "silent on")
+    stays_in_init(bench, "E_ESTOP_SILENT", "nothing comes", "Check plug and power")
+    assert not bench.holds("E_ESTOP_PEER")
+    device.obey("good")
     client.wait_state("LOCKED", timeout=START)
+    client.arm()
+
+
+@pytest.mark.requirement("SR-016")
+@pytest.mark.requirement("SR-035")
+def test_bytes_of_another_speed_are_named(bench: Bench) -> None:
+    """A pseudo-terminal has no speed: what comes at a wrong one are bytes without a frame in them."""
+    terminal = PseudoTerminal(bench.link)
+    ending = threading.Event()
+
+    def chatter() -> None:
+        while not ending.wait(0.02):
+            terminal.write(bytes.fromhex("f8 80 00 f0 9e fe 00 e0"))
+
+    thread = threading.Thread(target=chatter, name="chatter", daemon=True)
+    thread.start()
+    try:
+        bench.start()
+        stays_in_init(bench, "E_ESTOP_PEER", "bytes come, but no frame", "Set `estop.baud`")
+    finally:
+        ending.set()
+        thread.join()
+        terminal.close()
+    bench.connect()
+    bench.client.wait_state("LOCKED", timeout=START)
 
 
 class ButtonBox(threading.Thread):
