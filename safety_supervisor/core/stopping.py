@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import mul
 from typing import Final, Protocol
 
 import numpy as np
@@ -28,6 +29,7 @@ from safety_supervisor.core.types import HorizonPoint
 from safety_supervisor.core.units import Matrix, Vector, nanoseconds
 
 _TINY: Final = 1e-12
+_ROUNDING: Final = 1e-12  # of positions, relative
 _PATH_HORIZON_STEP: Final = 0.04  # [s] between horizon points of a path stop, at most
 
 
@@ -135,37 +137,25 @@ class StraightStop:
         """
         self._origin = state
         position, velocity, acceleration = state.tolist()
-        fade = 0.0
-        for a, slow in zip(acceleration, limits.per_jerk, strict=True):
-            needed = abs(a) * slow
-            if needed > fade:  # never true for NaN, which stays visible in the velocities and the end
-                fade = needed
+        per_acceleration, per_jerk = limits.per_acceleration, limits.per_jerk
+        # A maximum that begins with 0 never takes NaN, which stays visible in the velocities and the end.
+        fade = max(0.0, *map(mul, map(abs, acceleration), per_jerk))
         if fade <= _TINY:
             fade = 0.0
         self.fade = fade
         half_fade = 0.5 * fade
-        rest = []
-        slowness = smoothness = 0.0
-        turning = False
-        for v, a, per_acceleration, per_jerk in zip(
-            velocity, acceleration, limits.per_acceleration, limits.per_jerk, strict=True
-        ):
-            w = v + a * half_fade
-            rest.append(w)
-            if v * w < 0.0:
-                turning = True
-            w = abs(w)
-            if w * per_acceleration > slowness:
-                slowness = w * per_acceleration
-            if w * per_jerk > smoothness:
-                smoothness = w * per_jerk
+        rest = [v + a * half_fade for v, a in zip(velocity, acceleration, strict=True)]
+        speeds = list(map(abs, rest))
         self.top_velocity: list[float] = rest
         """Velocity at the end of the fade, the largest or the smallest of the stop, [rad/s]."""
-        self._profile = BrakeProfile.within(slowness, smoothness)
+        self._profile = BrakeProfile.within(
+            max(0.0, *map(mul, speeds, per_acceleration)), max(0.0, *map(mul, speeds, per_jerk))
+        )
         alpha, beta = self._weights(fade + self._profile.duration)
         self.end_list: list[float] = [
             q + alpha * v + beta * a for q, v, a in zip(position, velocity, acceleration, strict=True)
         ]
+        turning = min(0.0, *map(mul, velocity, rest)) < 0.0
         self.turning = turning
         """Whether a joint turns round inside the fade, so that its extreme is not at an end."""
 
@@ -189,8 +179,11 @@ class StraightStop:
         if not self.turning:
             return np.abs(end - self._origin[0])  # type: ignore[no-any-return]
         # The legs of the fade's control polygon are fade / 3 times v0, v1, v1.
-        rest = np.abs(np.array(self.top_velocity))
-        bound: Vector = (self.fade / 3.0) * (np.abs(self._origin[1]) + 2.0 * rest) + 0.5 * self._profile.duration * rest
+        third, half = self.fade / 3.0, 0.5 * self._profile.duration
+        velocity: list[float] = self._origin[1].tolist()
+        bound: Vector = np.array(
+            [third * (abs(v) + 2.0 * abs(w)) + half * abs(w) for v, w in zip(velocity, self.top_velocity, strict=True)]
+        )
         return bound
 
     def control_points(self) -> tuple[Matrix, ...]:
@@ -306,22 +299,25 @@ class StopRoom:
     time; so no joint travels more than V (fade + duration / 2).
     """
 
-    __slots__ = ("_bounds",)
+    __slots__ = ("_half", "_middle")
 
     def __init__(self, limits: JointLimits) -> None:
         """Compute the room."""
         fade, duration = _longest(limits)
         travel = limits.velocity * (fade + 0.5 * duration)
         fastest = limits.velocity - 0.5 * fade * limits.acceleration
-        rows = (limits.lower + travel, limits.upper - travel, fastest, limits.acceleration)
-        self._bounds = list(zip(*(row.tolist() for row in rows), strict=True))
+        lower, upper = limits.lower + travel, limits.upper - travel
+        middle = np.where(np.isfinite(lower) & np.isfinite(upper), 0.5 * (lower + upper), 0.0)
+        self._middle: Matrix = np.stack([middle, np.zeros_like(middle), np.zeros_like(middle)])
+        # Half of it must not reach beyond either end, however it was rounded.
+        half = (1.0 - _ROUNDING) * np.minimum(middle - lower, upper - middle) - _ROUNDING * np.abs(middle)
+        self._half: Matrix = np.stack([half, fastest, limits.acceleration])
 
     def holds(self, state: Matrix) -> bool:
         """Whether a state, shape (3, n), is one of them; NaN is not."""
-        for q, v, a, (lower, upper, fastest, hardest) in zip(*state.tolist(), self._bounds, strict=True):
-            if not (lower <= q <= upper and -fastest <= v <= fastest and -hardest <= a <= hardest):
-                return False
-        return True
+        apart = state - self._middle
+        np.abs(apart, out=apart)
+        return bool(np.count_nonzero(apart <= self._half) == apart.size)  # quicker than all()
 
 
 class Path(Protocol):

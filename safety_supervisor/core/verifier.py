@@ -20,7 +20,7 @@ from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.outfit import Outfit, dress
 from safety_supervisor.core.settings import Configuration, ReducedSettings
-from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
+from safety_supervisor.core.stopping import Stop, StopLimits, StopRoom, StraightStop
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
 
@@ -69,7 +69,7 @@ class Verifier:
         self._period: Nanoseconds = configuration.timing.period
         dt = seconds(self._period)
         self._limits = configuration.envelope.joints
-        self._stop_limits = StopLimits(self._limits)
+        self._stop_limits, self._stop_room = StopLimits(self._limits), StopRoom(self._limits)
         self.envelope = JointEnvelope(self._limits, configuration.robot.joints, dt)
         self.outfits = {name: dress(configuration.with_tool(name)) for name in ("", *configuration.tools)}
         self._doubles: list[Verifier] = []
@@ -180,10 +180,10 @@ class Verifier:
 
     def _passes(self, state: Matrix, stop: Stop) -> bool:
         """Quick answer for what nearly always passes."""
-        return (
-            isinstance(stop, StraightStop)
-            and not stop.turning
-            and self.envelope.passes_stop(state, stop.top_velocity, stop.end_list)
+        if not isinstance(stop, StraightStop):
+            return False
+        return self._stop_room.holds(state) or (
+            not stop.turning and self.envelope.passes_stop(state, stop.top_velocity, stop.end_list)
         )
 
     def _check_state(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
