@@ -63,23 +63,36 @@ class BrakeProfile:
         ramp = math.sqrt(smoothness)
         return cls(ramp, ramp / smoothness, 2.0 * ramp)
 
+    def used(self, t: float) -> float:
+        """Return s at time t alone, to the bit as `at` does."""
+        if t >= self.duration:
+            return 0.5 * self.duration
+        if t <= 0.0:
+            return t
+        ramp, peak = self.ramp, self.peak
+        if t < ramp:
+            return t - peak / ramp * t**3 / 6.0
+        left = self.duration - t
+        if left < ramp:
+            return 0.5 * self.duration - peak / ramp * left**3 / 6.0
+        u = t - ramp
+        return ramp - peak * ramp * ramp / 6.0 + (1.0 - peak * ramp / 2.0) * u - peak * u * u / 2.0
+
     def at(self, t: float) -> tuple[float, float, float]:
         """Return (s, sigma, sigma') at time t: path time used, share of speed left, its rate."""
         if t >= self.duration:
             return 0.5 * self.duration, 0.0, 0.0
         if t <= 0.0:
             return t, 1.0, 0.0
-        ramp, peak = self.ramp, self.peak
+        s, ramp, peak = self.used(t), self.ramp, self.peak
         if t < ramp:
             slope = peak / ramp
-            return t - slope * t**3 / 6.0, 1.0 - slope * t * t / 2.0, -slope * t
+            return s, 1.0 - slope * t * t / 2.0, -slope * t
         left = self.duration - t
         if left < ramp:
             slope = peak / ramp
-            return 0.5 * self.duration - slope * left**3 / 6.0, slope * left * left / 2.0, -slope * left
-        u = t - ramp
-        level = 1.0 - peak * ramp / 2.0
-        return ramp - peak * ramp * ramp / 6.0 + level * u - peak * u * u / 2.0, level - peak * u, -peak
+            return s, slope * left * left / 2.0, -slope * left
+        return s, 1.0 - peak * ramp / 2.0 - peak * (t - ramp), -peak
 
 
 class Stop(Protocol):
@@ -209,7 +222,7 @@ class StraightStop:
         fade = self.fade
         if t < fade:
             return t, t * t / 2.0 - t**3 / (6.0 * fade)
-        s = self._profile.at(t - fade)[0]
+        s = self._profile.used(t - fade)
         return fade + s, fade * fade / 3.0 + 0.5 * fade * s
 
     def positions(self, times: tuple[float, ...]) -> Matrix:

@@ -198,18 +198,21 @@ class Verifier:
         )
 
     def _check_frames(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
-        if rules.frame_speed is not None:
-            violation = self._speed.exceeds(before, state[0], rules.frame_speed, "frame.speed")
+        after = state[0]
+        moved: Vector = np.abs(after - before)
+        limit = rules.frame_speed
+        if limit is not None and not self._speed.slow(before, after, moved, limit):
+            violation = self._speed.exceeds(before, after, limit, "frame.speed")
             if violation is not None:
                 return violation
         if not isinstance(stop, StraightStop):
             # A path stop lies on a path that was proven clear, and slow where it has to be, when it was accepted.
             return None
         for zone in self.speed_zones:
-            violation = zone.check(before, state[0], stop)
+            violation = zone.check(before, after, stop)
             if violation is not None:
                 return violation
-        return self._collision.check(before, state[0], stop, rules.recovery)
+        return self._collision.check(before, after, stop, rules.recovery, moved)
 
     def _check_reduced(self, before: Vector, after: Vector, reduced: ReducedSettings) -> Violation | None:
         """Check the step; its stop is slower, but for the few milliseconds in which its acceleration fades."""

@@ -87,7 +87,9 @@ class CollisionCheck:
             clearance.keep(ahead, second)
             clearance.remember_proof(begin, first, ahead, second)
 
-    def check(self, before: Vector, q: Vector, stop: StraightStop, recovery: bool = False) -> Violation | None:
+    def check(
+        self, before: Vector, q: Vector, stop: StraightStop, recovery: bool = False, moved: Vector | None = None
+    ) -> Violation | None:
         """Check the straight way from the last set-point to the next one, and the stop from there.
 
         Args:
@@ -95,13 +97,14 @@ class CollisionCheck:
             q: next commanded positions, shape (n,), [rad].
             stop: planned from q.
             recovery: a robot that penetrates something may leave it.
+            moved: |q - before|, for a caller that has it.
         """
         clearance = self._clearance
         if self._scene.empty:
             return None
         end = stop.end
-        way = np.abs(q - before)
-        way += stop.travel_to(end)
+        way = stop.travel_to(end)
+        way += np.abs(q - before) if moved is None else moved
         self._last_end, self._end, self._passed, self._tried = self._end, end, None, None
         if clearance.quick(way, before, end):
             self._passed = before, q, way
