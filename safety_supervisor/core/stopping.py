@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from operator import mul
 from typing import Final, Protocol
 
 import numpy as np
@@ -29,7 +28,6 @@ from safety_supervisor.core.types import HorizonPoint
 from safety_supervisor.core.units import Matrix, Vector, nanoseconds
 
 _TINY: Final = 1e-12
-_ROUNDING: Final = 1e-12  # of positions, relative
 _PATH_HORIZON_STEP: Final = 0.04  # [s] between horizon points of a path stop, at most
 
 
@@ -150,25 +148,37 @@ class StraightStop:
         """
         self._origin = state
         position, velocity, acceleration = state.tolist()
-        per_acceleration, per_jerk = limits.per_acceleration, limits.per_jerk
-        # A maximum that begins with 0 never takes NaN, which stays visible in the velocities and the end.
-        fade = max(0.0, *map(mul, map(abs, acceleration), per_jerk))
+        fade = 0.0
+        for a, slow in zip(acceleration, limits.per_jerk, strict=True):
+            needed = abs(a) * slow
+            if needed > fade:  # never true for NaN, which stays visible in the velocities and the end
+                fade = needed
         if fade <= _TINY:
             fade = 0.0
         self.fade = fade
         half_fade = 0.5 * fade
-        rest = [v + a * half_fade for v, a in zip(velocity, acceleration, strict=True)]
-        speeds = list(map(abs, rest))
+        rest = []
+        slowness = smoothness = 0.0
+        turning = False
+        for v, a, per_acceleration, per_jerk in zip(
+            velocity, acceleration, limits.per_acceleration, limits.per_jerk, strict=True
+        ):
+            w = v + a * half_fade
+            rest.append(w)
+            if v * w < 0.0:
+                turning = True
+            w = abs(w)
+            if w * per_acceleration > slowness:
+                slowness = w * per_acceleration
+            if w * per_jerk > smoothness:
+                smoothness = w * per_jerk
         self.top_velocity: list[float] = rest
         """Velocity at the end of the fade, the largest or the smallest of the stop, [rad/s]."""
-        self._profile = BrakeProfile.within(
-            max(0.0, *map(mul, speeds, per_acceleration)), max(0.0, *map(mul, speeds, per_jerk))
-        )
+        self._profile = BrakeProfile.within(slowness, smoothness)
         alpha, beta = self._weights(fade + self._profile.duration)
         self.end_list: list[float] = [
             q + alpha * v + beta * a for q, v, a in zip(position, velocity, acceleration, strict=True)
         ]
-        turning = min(0.0, *map(mul, velocity, rest)) < 0.0
         self.turning = turning
         """Whether a joint turns round inside the fade, so that its extreme is not at an end."""
 
@@ -291,7 +301,7 @@ def straight_stop_reach(states: NDArray[np.float64], limits: JointLimits) -> tup
     return np.minimum(q, end) - turning, np.maximum(q, end) + turning, rest
 
 
-def _longest(limits: JointLimits) -> tuple[float, float]:
+def longest_parts(limits: JointLimits) -> tuple[float, float]:
     """Bound the fade and the profile of every straight stop, [s]."""
     profile = BrakeProfile.within(
         float((limits.velocity / limits.acceleration).max()), float((limits.velocity / limits.jerk).max())
@@ -301,36 +311,7 @@ def _longest(limits: JointLimits) -> tuple[float, float]:
 
 def longest_stop(limits: JointLimits) -> float:
     """Bound the duration of every straight stop, [s]."""
-    return sum(_longest(limits))
-
-
-class StopRoom:
-    """States from which every straight stop stays inside the limits, so that none has to be planned to know it.
-
-    A stop from |v| <= V - A fade / 2, |a| <= A, with fade = max A / J, never passes V. Its profile takes no longer than
-    the one from V in all joints, since the duration grows with slowness and with smoothness, and uses half that as path
-    time; so no joint travels more than V (fade + duration / 2).
-    """
-
-    __slots__ = ("_half", "_middle")
-
-    def __init__(self, limits: JointLimits) -> None:
-        """Compute the room."""
-        fade, duration = _longest(limits)
-        travel = limits.velocity * (fade + 0.5 * duration)
-        fastest = limits.velocity - 0.5 * fade * limits.acceleration
-        lower, upper = limits.lower + travel, limits.upper - travel
-        middle = np.where(np.isfinite(lower) & np.isfinite(upper), 0.5 * (lower + upper), 0.0)
-        self._middle: Matrix = np.stack([middle, np.zeros_like(middle), np.zeros_like(middle)])
-        # Half of it must not reach beyond either end, however it was rounded.
-        half = (1.0 - _ROUNDING) * np.minimum(middle - lower, upper - middle) - _ROUNDING * np.abs(middle)
-        self._half: Matrix = np.stack([half, fastest, limits.acceleration])
-
-    def holds(self, state: Matrix) -> bool:
-        """Whether a state, shape (3, n), is one of them; NaN is not."""
-        apart = state - self._middle
-        np.abs(apart, out=apart)
-        return bool(np.count_nonzero(apart <= self._half) == apart.size)  # quicker than all()
+    return sum(longest_parts(limits))
 
 
 class Path(Protocol):

@@ -20,7 +20,8 @@ from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.outfit import Outfit, dress
 from safety_supervisor.core.settings import Configuration, ReducedSettings
-from safety_supervisor.core.stopping import Stop, StopLimits, StopRoom, StraightStop
+from safety_supervisor.core.stop_room import StopRoom
+from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
 
