@@ -29,7 +29,8 @@ class StopRoom:
         travel = limits.velocity * (fade + 0.5 * duration)
         fastest = limits.velocity - 0.5 * fade * limits.acceleration
         lower, upper = limits.lower + travel, limits.upper - travel
-        middle = np.where(np.isfinite(lower) & np.isfinite(upper), 0.5 * (lower + upper), 0.0)
+        limited = np.isfinite(lower) & np.isfinite(upper)
+        middle = 0.5 * (np.where(limited, lower, 0.0) + np.where(limited, upper, 0.0))
         self._middle: Matrix = np.stack([middle, np.zeros_like(middle), np.zeros_like(middle)])
         # Half of it must not reach beyond either end, however it was rounded.
         half = (1.0 - _ROUNDING) * np.minimum(middle - lower, upper - middle) - _ROUNDING * np.abs(middle)

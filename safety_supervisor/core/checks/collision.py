@@ -25,6 +25,12 @@ _TRIED: Final = 4  # poses that trials remember: they are near each other
 
 _WINDOW: Final = 128  # set-points of a path that one pose is tried on
 
+_AT_ONCE: Final = 3.0  # times the set-points that the first pose proves alone
+
+_BETWEEN: Final = 4  # poses of a stride that a few pairs are asked at
+
+_FEW: Final = 16  # pairs that are asked there: more take as long as all of them
+
 
 class CollisionCheck:
     """Proves that a step and its stop come near nothing."""
@@ -181,7 +187,7 @@ class PathCheck:
 
         Args:
             poses: the set-points that are left, the first one reached already or the first of all, shape (m, n), [rad].
-            strides: each asks a pose or two, the last one up to QUERY_LIMIT more.
+            strides: each asks a pose or two, and a few pairs at up to _BETWEEN; the last one up to QUERY_LIMIT more.
 
         Returns:
             Index of the last pose reached, from which to go on, and what the path comes too near after it.
@@ -222,15 +228,45 @@ class PathCheck:
         clearance = self._clearance
         held = (np.abs(poses - poses[0]).dot(self._scene.reach.T) < rooms).all(axis=1)
         alone = len(poses) - 1 if held.all() else int(held.argmin()) - 1
-        ahead = min(max(1, 2 * alone), len(poses) - 1)
+        ahead = min(max(1, int(_AT_ONCE * alone)), len(poses) - 1)
         there = clearance.clear(poses[ahead], self._all, "")
         if not isinstance(there, Violation):
             clearance.keep(poses[ahead], there)
-            which = clearance.unproven(np.abs(np.diff(poses[: ahead + 1], axis=0)).sum(axis=0), rooms, there)
+            ways = np.abs(np.diff(poses[: ahead + 1], axis=0))
+            which = clearance.unproven(ways.sum(axis=0), rooms, there)
             if not len(which):
                 return ahead, True, there
             if alone == 0:
                 violation = clearance.prove((line(poses[0], poses[1]),), which, rooms, there, "")
                 return 1, False, violation or there
+            if self._proven_between(poses, ways, which, rooms[which], there[which]):
+                return ahead, True, there
         # The first pose that is too near may lie before the one ahead.
         return (alone, True, None) if alone > 0 else (0, True, there)
+
+    def _proven_between(self, poses: Matrix, ways: Matrix, which: NDArray[np.intp], first: Vector, last: Vector) -> bool:
+        """Whether a few pairs are proven by the rooms at the ends of a stride and at poses between them.
+
+        Args:
+            poses: set-points of the stride, shape (m, n), [rad].
+            ways: between consecutive ones, shape (m - 1, n).
+            which: those pairs, shape (k,).
+            first: their rooms where it begins, shape (k,), [m].
+            last: the same where it ends.
+        """
+        asked, left = 0, [(0, len(ways), which, first, last)]
+        while left:
+            begin, end, which, first, last = left.pop()
+            if asked == _BETWEEN or len(which) > _FEW or end - begin < 2:
+                return False
+            asked += 1
+            middle = (begin + end) // 2
+            here = self._clearance.clear(poses[middle], which, "")
+            if isinstance(here, Violation):
+                return False
+            reach = self._scene.reach[which]
+            for start, stop, one, two in ((begin, middle, first, here), (middle, end, here, last)):
+                still = ~(reach.dot(ways[start:stop].sum(axis=0)) < one + two)  # so that NaN is not proven
+                if still.any():
+                    left.append((start, stop, which[still], one[still], two[still]))
+        return True
