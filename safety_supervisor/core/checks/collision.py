@@ -244,7 +244,9 @@ class PathCheck:
         # The first pose that is too near may lie before the one ahead.
         return (alone, True, None) if alone > 0 else (0, True, there)
 
-    def _proven_between(self, poses: Matrix, ways: Matrix, which: NDArray[np.intp], first: Vector, last: Vector) -> bool:
+    def _proven_between(
+        self, poses: Matrix, ways: Matrix, which: NDArray[np.intp], first: Vector, last: Vector
+    ) -> bool:
         """Whether a few pairs are proven by the rooms at the ends of a stride and at poses between them.
 
         Args:
