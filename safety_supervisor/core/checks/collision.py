@@ -23,6 +23,8 @@ _SPARE: Final = 1.3  # times the way, so that a motion that grows faster is prep
 
 _TRIED: Final = 4  # poses that trials remember: they are near each other
 
+_NEARLY: Final = 0.02  # [m]: pairs with less room where a trial failed are those that a slower one is asked for
+
 _WINDOW: Final = 128  # set-points of a path that one pose is tried on
 
 _AT_ONCE: Final = 3.0  # times the set-points that the first pose proves alone
@@ -152,14 +154,15 @@ class CollisionCheck:
         """Ask some pairs where the stop ends, whose rooms `last` bounds, and half way: a guess, not a proof."""
         if not len(which):
             return None
-        asked = self._clearance.clear(end, which, "at the end of the stop")
-        if isinstance(asked, Violation):
+        asked = self._clearance.rooms_of(end, which)
+        near = ~(asked >= STEP)  # so that NaN is near
+        if near.any():
             # A robot may stand nearer than STEP, where a way was proven by its ends, and must be able to leave.
-            here, there = (self._scene.distances_of(q, which) - self._clearance.taken[which] for q in (before, end))
-            if ((there >= STEP) | ((there > here) & (here > 0.0))).all():
+            here, there = self._clearance.rooms_of(before, which[near]), asked[near]
+            if ((there > here) & (here > 0.0)).all():
                 return None
-            self._tried = which
-            return asked
+            self._tried = which[~(asked >= _NEARLY)]
+            return self._clearance.too_near(asked, end, "at the end of the stop", which)
         last[which] = asked
         self._clearance.keep(end, last)
         half = self._clearance.clear(middle, which, "during the stop")
