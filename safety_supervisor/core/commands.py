@@ -254,7 +254,9 @@ class Commands:
 
     def _priority(self, session: Session, groups: tuple[str, ...]) -> Violation | None:
         """One source a group: a higher priority takes it, an equal or lower one waits."""
-        reserved = {group: name for name, (job, _) in self._jobs.items() for group in job.points.groups}
+        reserved: dict[str, str] = {}
+        for name, (job, _) in self._jobs.items():
+            reserved |= dict.fromkeys(job.points.groups, name)
         for group in groups:
             # A trajectory under verification holds its groups already: else a stream would keep it out for ever.
             waiting = reserved.get(group, "")

@@ -26,21 +26,22 @@ _SPARE: Final = 2.0
 """A step ahead is asked where this many times its change since the last one that was asked would be too much."""
 
 
+_EARLY: Final = 0.9
+"""From this share of a limit on the next step may pass the first bound, and is asked ahead."""
+
+
 class _Asked(NamedTuple):
     """A step that was asked.
 
     Attributes:
-        before: where it begins, shape (n,).
-        after: where it ends.
-        step: after - before.
         farthest: how far the farthest point goes, [m].
-        bend: how much farther when the poses move by 1: half of `RobotModel.frame_bend` @ |step|, shape (n,).
+        way: where it begins, where it ends, and the difference, shape (3 n,).
+        bend: how much farther a point goes when these change by 1: for both poses half of `RobotModel.frame_bend` @
+            |step|, for the step `FrameSpeed.reach`; shape (3 n,).
     """
 
-    before: Vector
-    after: Vector
-    step: Vector
     farthest: float
+    way: Vector
     bend: Vector
 
 
@@ -71,9 +72,8 @@ class FrameSpeed:
     def exceeds(self, before: Vector, after: Vector, limit: float, rule: str) -> Violation | None:
         """Check a straight step between two poses, shape (n,), against a speed, [m/s]."""
         step, longest = after - before, limit * self._dt
-        if self.reach.dot(np.abs(step)) <= longest:
+        if self._slow(before, after, np.abs(step), longest):
             return None
-        self._near = before, after, longest
         if self._asked is not None and self._asked.farthest + self._change(self._asked, before, after, step) <= longest:
             return None
         way = self._ask(before, after)
@@ -84,6 +84,16 @@ class FrameSpeed:
         if not math.isfinite(speed):
             return Violation(Code.NOT_FINITE_RESULT, rule, joint=self._links[index], detail="a speed is not finite")
         return Violation(Code.FRAME_SPEED, rule, speed, limit, self._links[index])
+
+    def slow(self, before: Vector, after: Vector, moved: Vector, limit: float) -> bool:
+        """Whether the ways of the joints, shape (n,), tell that a step keeps a speed, [m/s]: the quick answer."""
+        return self._slow(before, after, moved, limit * self._dt)
+
+    def _slow(self, before: Vector, after: Vector, moved: Vector, longest: float) -> bool:
+        farthest = self.reach.dot(moved)
+        if not farthest <= _EARLY * longest:
+            self._near = before, after, longest
+        return bool(farthest <= longest)
 
     def prepare(self) -> None:
         """Ask now the step that comes when the motion goes on as it does, where what is known would not be enough."""
@@ -113,9 +123,9 @@ class FrameSpeed:
         with q and q' the ends, half of both on average. The same holds for the rotation of a link times a ball's
         radius, so for each bound of `_ways`: what passes here would pass there, but for rounding.
         """
-        apart = np.abs(before - asked.before)
-        apart += np.abs(after - asked.after)
-        return _ROUNDING * float(self.reach.dot(np.abs(step - asked.step)) + asked.bend.dot(apart))
+        apart: Vector = np.concatenate((before, after, step))
+        apart -= asked.way
+        return _ROUNDING * float(asked.bend.dot(np.abs(apart, out=apart)))
 
     def _ask(self, before: Vector, after: Vector) -> Vector:
         """Return `_ways`, and remember the step where they are finite."""
@@ -123,8 +133,9 @@ class FrameSpeed:
         farthest = float(ways.max())
         if math.isfinite(farthest):
             step = after - before
-            # Copies: whoever asked may go on to write into its own arrays.
-            self._asked = _Asked(before.copy(), after.copy(), step, farthest, self._bend.dot(np.abs(step)))
+            bend = self._bend.dot(np.abs(step))
+            way, change = np.concatenate((before, after, step)), np.concatenate((bend, bend, self.reach))
+            self._asked = _Asked(farthest, way, change)
         return ways
 
     def _ways(self, before: Vector, after: Vector) -> Vector:

@@ -50,6 +50,11 @@ class IdempotencyKeys:
         self._entries: dict[str, _Entry] = {}
         self._undecided: dict[str, list[_Entry]] = {}
 
+    @property
+    def undecided(self) -> bool:
+        """Whether any command that carried a key waits for its result."""
+        return bool(self._undecided)
+
     def judge(self, key: str, body: str, at: Nanoseconds) -> Earlier | Code | None:
         """Look a key up.
 

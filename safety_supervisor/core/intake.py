@@ -93,7 +93,7 @@ class Intake:
             code: stable `E_...` code, empty for PASS.
         """
         known = self._sources.get(source)
-        if known is not None:
+        if known is not None and known.keys.undecided:
             known.keys.close(command, Earlier(verdict, code))
 
     def _refuse_unknown(self, name: str) -> Refused:

@@ -16,7 +16,8 @@ from safety_supervisor.core.limiting import Limiter
 from safety_supervisor.core.notes import Note, Notes, excuse
 from safety_supervisor.core.segments import Segment, Stream
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.stopping import Stop, StopLimits, StopRoom, StraightStop
+from safety_supervisor.core.stop_room import StopRoom
+from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.trajectory import PlannedTrajectory, glide_duration, limits_of
 from safety_supervisor.core.types import HorizonPoint
 from safety_supervisor.core.units import Matrix, Vector, seconds

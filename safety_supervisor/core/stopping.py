@@ -61,23 +61,36 @@ class BrakeProfile:
         ramp = math.sqrt(smoothness)
         return cls(ramp, ramp / smoothness, 2.0 * ramp)
 
+    def used(self, t: float) -> float:
+        """Return s at time t alone, to the bit as `at` does."""
+        if t >= self.duration:
+            return 0.5 * self.duration
+        if t <= 0.0:
+            return t
+        ramp, peak = self.ramp, self.peak
+        if t < ramp:
+            return t - peak / ramp * t**3 / 6.0
+        left = self.duration - t
+        if left < ramp:
+            return 0.5 * self.duration - peak / ramp * left**3 / 6.0
+        u = t - ramp
+        return ramp - peak * ramp * ramp / 6.0 + (1.0 - peak * ramp / 2.0) * u - peak * u * u / 2.0
+
     def at(self, t: float) -> tuple[float, float, float]:
         """Return (s, sigma, sigma') at time t: path time used, share of speed left, its rate."""
         if t >= self.duration:
             return 0.5 * self.duration, 0.0, 0.0
         if t <= 0.0:
             return t, 1.0, 0.0
-        ramp, peak = self.ramp, self.peak
+        s, ramp, peak = self.used(t), self.ramp, self.peak
         if t < ramp:
             slope = peak / ramp
-            return t - slope * t**3 / 6.0, 1.0 - slope * t * t / 2.0, -slope * t
+            return s, 1.0 - slope * t * t / 2.0, -slope * t
         left = self.duration - t
         if left < ramp:
             slope = peak / ramp
-            return 0.5 * self.duration - slope * left**3 / 6.0, slope * left * left / 2.0, -slope * left
-        u = t - ramp
-        level = 1.0 - peak * ramp / 2.0
-        return ramp - peak * ramp * ramp / 6.0 + level * u - peak * u * u / 2.0, level - peak * u, -peak
+            return s, slope * left * left / 2.0, -slope * left
+        return s, 1.0 - peak * ramp / 2.0 - peak * (t - ramp), -peak
 
 
 class Stop(Protocol):
@@ -189,8 +202,11 @@ class StraightStop:
         if not self.turning:
             return np.abs(end - self._origin[0])  # type: ignore[no-any-return]
         # The legs of the fade's control polygon are fade / 3 times v0, v1, v1.
-        rest = np.abs(np.array(self.top_velocity))
-        bound: Vector = (self.fade / 3.0) * (np.abs(self._origin[1]) + 2.0 * rest) + 0.5 * self._profile.duration * rest
+        third, half = self.fade / 3.0, 0.5 * self._profile.duration
+        velocity: list[float] = self._origin[1].tolist()
+        bound: Vector = np.array(
+            [third * (abs(v) + 2.0 * abs(w)) + half * abs(w) for v, w in zip(velocity, self.top_velocity, strict=True)]
+        )
         return bound
 
     def control_points(self) -> tuple[Matrix, ...]:
@@ -216,7 +232,7 @@ class StraightStop:
         fade = self.fade
         if t < fade:
             return t, t * t / 2.0 - t**3 / (6.0 * fade)
-        s = self._profile.at(t - fade)[0]
+        s = self._profile.used(t - fade)
         return fade + s, fade * fade / 3.0 + 0.5 * fade * s
 
     def positions(self, times: tuple[float, ...]) -> Matrix:
@@ -285,7 +301,7 @@ def straight_stop_reach(states: NDArray[np.float64], limits: JointLimits) -> tup
     return np.minimum(q, end) - turning, np.maximum(q, end) + turning, rest
 
 
-def _longest(limits: JointLimits) -> tuple[float, float]:
+def longest_parts(limits: JointLimits) -> tuple[float, float]:
     """Bound the fade and the profile of every straight stop, [s]."""
     profile = BrakeProfile.within(
         float((limits.velocity / limits.acceleration).max()), float((limits.velocity / limits.jerk).max())
@@ -295,33 +311,7 @@ def _longest(limits: JointLimits) -> tuple[float, float]:
 
 def longest_stop(limits: JointLimits) -> float:
     """Bound the duration of every straight stop, [s]."""
-    return sum(_longest(limits))
-
-
-class StopRoom:
-    """States from which every straight stop stays inside the limits, so that none has to be planned to know it.
-
-    A stop from |v| <= V - A fade / 2, |a| <= A, with fade = max A / J, never passes V. Its profile takes no longer than
-    the one from V in all joints, since the duration grows with slowness and with smoothness, and uses half that as path
-    time; so no joint travels more than V (fade + duration / 2).
-    """
-
-    __slots__ = ("_bounds",)
-
-    def __init__(self, limits: JointLimits) -> None:
-        """Compute the room."""
-        fade, duration = _longest(limits)
-        travel = limits.velocity * (fade + 0.5 * duration)
-        fastest = limits.velocity - 0.5 * fade * limits.acceleration
-        rows = (limits.lower + travel, limits.upper - travel, fastest, limits.acceleration)
-        self._bounds = list(zip(*(row.tolist() for row in rows), strict=True))
-
-    def holds(self, state: Matrix) -> bool:
-        """Whether a state, shape (3, n), is one of them; NaN is not."""
-        for q, v, a, (lower, upper, fastest, hardest) in zip(*state.tolist(), self._bounds, strict=True):
-            if not (lower <= q <= upper and -fastest <= v <= fastest and -hardest <= a <= hardest):
-                return False
-        return True
+    return sum(longest_parts(limits))
 
 
 class Path(Protocol):

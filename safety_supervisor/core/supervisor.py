@@ -141,9 +141,10 @@ class Supervisor:
             What to do, in this order; for a `Tick` the motors' set-point comes first.
         """
         try:
-            self.prepare()
-            failed, self._failed = self._failed, None
-            if failed is not None:
+            if self._unprepared:
+                self.prepare()
+            if self._failed is not None:
+                failed, self._failed = self._failed, None
                 raise failed
             effects = self._handlers[type(event)](event)
             # What is reported depends on the state, the conditions and the cycle; most events touch none of them.

@@ -20,6 +20,7 @@ from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.outfit import Outfit, dress
 from safety_supervisor.core.settings import Configuration, ReducedSettings
+from safety_supervisor.core.stop_room import StopRoom
 from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
@@ -69,7 +70,7 @@ class Verifier:
         self._period: Nanoseconds = configuration.timing.period
         dt = seconds(self._period)
         self._limits = configuration.envelope.joints
-        self._stop_limits = StopLimits(self._limits)
+        self._stop_limits, self._stop_room = StopLimits(self._limits), StopRoom(self._limits)
         self.envelope = JointEnvelope(self._limits, configuration.robot.joints, dt)
         self.outfits = {name: dress(configuration.with_tool(name)) for name in ("", *configuration.tools)}
         self._doubles: list[Verifier] = []
@@ -180,10 +181,10 @@ class Verifier:
 
     def _passes(self, state: Matrix, stop: Stop) -> bool:
         """Quick answer for what nearly always passes."""
-        return (
-            isinstance(stop, StraightStop)
-            and not stop.turning
-            and self.envelope.passes_stop(state, stop.top_velocity, stop.end_list)
+        if not isinstance(stop, StraightStop):
+            return False
+        return self._stop_room.holds(state) or (
+            not stop.turning and self.envelope.passes_stop(state, stop.top_velocity, stop.end_list)
         )
 
     def _check_state(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
@@ -198,18 +199,21 @@ class Verifier:
         )
 
     def _check_frames(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
-        if rules.frame_speed is not None:
-            violation = self._speed.exceeds(before, state[0], rules.frame_speed, "frame.speed")
+        after = state[0]
+        moved: Vector = np.abs(after - before)
+        limit = rules.frame_speed
+        if limit is not None and not self._speed.slow(before, after, moved, limit):
+            violation = self._speed.exceeds(before, after, limit, "frame.speed")
             if violation is not None:
                 return violation
         if not isinstance(stop, StraightStop):
             # A path stop lies on a path that was proven clear, and slow where it has to be, when it was accepted.
             return None
         for zone in self.speed_zones:
-            violation = zone.check(before, state[0], stop)
+            violation = zone.check(before, after, stop)
             if violation is not None:
                 return violation
-        return self._collision.check(before, state[0], stop, rules.recovery)
+        return self._collision.check(before, after, stop, rules.recovery, moved)
 
     def _check_reduced(self, before: Vector, after: Vector, reduced: ReducedSettings) -> Violation | None:
         """Check the step; its stop is slower, but for the few milliseconds in which its acceleration fades."""

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_supervisor.core.settings import JointLimits
-from safety_supervisor.core.stopping import StopLimits, StopRoom, StraightStop
+from safety_supervisor.core.stop_room import StopRoom
+from safety_supervisor.core.stopping import StopLimits, StraightStop
 
 JOINTS = 4
 
@@ -61,3 +62,15 @@ def test_the_room_is_of_use_and_ends_before_the_limits() -> None:
         broken = rest.copy()
         broken[row, 1] = np.nan
         assert not room.holds(broken)
+
+
+@pytest.mark.requirement("SR-026")
+def test_a_joint_without_limits_has_room_everywhere_and_one_with_one_limit_only_before_it() -> None:
+    limits = JointLimits(
+        np.array([-np.inf, -np.inf]), np.array([np.inf, 2.0]), np.full(2, 2.0), np.full(2, 10.0), np.full(2, 1000.0)
+    )
+    room = StopRoom(limits)
+    for first, second, held in ((1e3, 0.0, True), (-1e3, -1.0, True), (0.0, 2.0, False), (0.0, 3.0, False)):
+        state = np.zeros((3, 2))
+        state[0] = first, second
+        assert room.holds(state) is held

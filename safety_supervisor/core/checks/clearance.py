@@ -121,9 +121,16 @@ class Clearance:
 
     def clear(self, q: Vector, which: Indices, detail: str) -> Vector | Violation:
         """Ask some pairs, shape (k,), at a pose that must be clear; return their rooms, or what is too near."""
+        rooms = self.rooms_of(q, which)
+        return rooms if rooms.min() >= STEP else self.too_near(rooms, q, detail, which)
+
+    def rooms_of(self, q: Vector, which: Indices) -> Vector:
+        """Ask some pairs, shape (k,), at a pose; return their rooms, shape (k,), NaN where one is not finite."""
         rooms: Vector = self.scene.distances_of(q, which) - self.taken[which]
-        if rooms.min() >= STEP:
-            return rooms
+        return rooms
+
+    def too_near(self, rooms: Vector, q: Vector, detail: str, which: Indices) -> Violation:
+        """Say what of some pairs, whose rooms at a pose were asked, is not finite, else what is nearest."""
         found = self._finite(rooms, which)
         return found if isinstance(found, Violation) else self.violation(rooms, q, detail, which)
 

@@ -23,7 +23,15 @@ _SPARE: Final = 1.3  # times the way, so that a motion that grows faster is prep
 
 _TRIED: Final = 4  # poses that trials remember: they are near each other
 
+_NEARLY: Final = 0.02  # [m]: pairs with less room where a trial failed are those that a slower one is asked for
+
 _WINDOW: Final = 128  # set-points of a path that one pose is tried on
+
+_AT_ONCE: Final = 3.0  # times the set-points that the first pose proves alone
+
+_BETWEEN: Final = 4  # poses of a stride that a few pairs are asked at
+
+_FEW: Final = 16  # pairs that are asked there: more take as long as all of them
 
 
 class CollisionCheck:
@@ -87,7 +95,9 @@ class CollisionCheck:
             clearance.keep(ahead, second)
             clearance.remember_proof(begin, first, ahead, second)
 
-    def check(self, before: Vector, q: Vector, stop: StraightStop, recovery: bool = False) -> Violation | None:
+    def check(
+        self, before: Vector, q: Vector, stop: StraightStop, recovery: bool = False, moved: Vector | None = None
+    ) -> Violation | None:
         """Check the straight way from the last set-point to the next one, and the stop from there.
 
         Args:
@@ -95,13 +105,14 @@ class CollisionCheck:
             q: next commanded positions, shape (n,), [rad].
             stop: planned from q.
             recovery: a robot that penetrates something may leave it.
+            moved: |q - before|, for a caller that has it.
         """
         clearance = self._clearance
         if self._scene.empty:
             return None
         end = stop.end
-        way = np.abs(q - before)
-        way += stop.travel_to(end)
+        way = stop.travel_to(end)
+        way += np.abs(q - before) if moved is None else moved
         self._last_end, self._end, self._passed, self._tried = self._end, end, None, None
         if clearance.quick(way, before, end):
             self._passed = before, q, way
@@ -143,14 +154,15 @@ class CollisionCheck:
         """Ask some pairs where the stop ends, whose rooms `last` bounds, and half way: a guess, not a proof."""
         if not len(which):
             return None
-        asked = self._clearance.clear(end, which, "at the end of the stop")
-        if isinstance(asked, Violation):
+        asked = self._clearance.rooms_of(end, which)
+        near = ~(asked >= STEP)  # so that NaN is near
+        if near.any():
             # A robot may stand nearer than STEP, where a way was proven by its ends, and must be able to leave.
-            here, there = (self._scene.distances_of(q, which) - self._clearance.taken[which] for q in (before, end))
-            if ((there >= STEP) | ((there > here) & (here > 0.0))).all():
+            here, there = self._clearance.rooms_of(before, which[near]), asked[near]
+            if ((there > here) & (here > 0.0)).all():
                 return None
-            self._tried = which
-            return asked
+            self._tried = which[~(asked >= _NEARLY)]
+            return self._clearance.too_near(asked, end, "at the end of the stop", which)
         last[which] = asked
         self._clearance.keep(end, last)
         half = self._clearance.clear(middle, which, "during the stop")
@@ -178,7 +190,7 @@ class PathCheck:
 
         Args:
             poses: the set-points that are left, the first one reached already or the first of all, shape (m, n), [rad].
-            strides: each asks a pose or two, the last one up to QUERY_LIMIT more.
+            strides: each asks a pose or two, and a few pairs at up to _BETWEEN; the last one up to QUERY_LIMIT more.
 
         Returns:
             Index of the last pose reached, from which to go on, and what the path comes too near after it.
@@ -219,15 +231,47 @@ class PathCheck:
         clearance = self._clearance
         held = (np.abs(poses - poses[0]).dot(self._scene.reach.T) < rooms).all(axis=1)
         alone = len(poses) - 1 if held.all() else int(held.argmin()) - 1
-        ahead = min(max(1, 2 * alone), len(poses) - 1)
+        ahead = min(max(1, int(_AT_ONCE * alone)), len(poses) - 1)
         there = clearance.clear(poses[ahead], self._all, "")
         if not isinstance(there, Violation):
             clearance.keep(poses[ahead], there)
-            which = clearance.unproven(np.abs(np.diff(poses[: ahead + 1], axis=0)).sum(axis=0), rooms, there)
+            ways = np.abs(np.diff(poses[: ahead + 1], axis=0))
+            which = clearance.unproven(ways.sum(axis=0), rooms, there)
             if not len(which):
                 return ahead, True, there
             if alone == 0:
                 violation = clearance.prove((line(poses[0], poses[1]),), which, rooms, there, "")
                 return 1, False, violation or there
+            if self._proven_between(poses, ways, which, rooms[which], there[which]):
+                return ahead, True, there
         # The first pose that is too near may lie before the one ahead.
         return (alone, True, None) if alone > 0 else (0, True, there)
+
+    def _proven_between(
+        self, poses: Matrix, ways: Matrix, which: NDArray[np.intp], first: Vector, last: Vector
+    ) -> bool:
+        """Whether a few pairs are proven by the rooms at the ends of a stride and at poses between them.
+
+        Args:
+            poses: set-points of the stride, shape (m, n), [rad].
+            ways: between consecutive ones, shape (m - 1, n).
+            which: those pairs, shape (k,).
+            first: their rooms where it begins, shape (k,), [m].
+            last: the same where it ends.
+        """
+        asked, left = 0, [(0, len(ways), which, first, last)]
+        while left:
+            begin, end, which, first, last = left.pop()
+            if asked == _BETWEEN or len(which) > _FEW or end - begin < 2:
+                return False
+            asked += 1
+            middle = (begin + end) // 2
+            here = self._clearance.clear(poses[middle], which, "")
+            if isinstance(here, Violation):
+                return False
+            reach = self._scene.reach[which]
+            for start, stop, one, two in ((begin, middle, first, here), (middle, end, here, last)):
+                still = ~(reach.dot(ways[start:stop].sum(axis=0)) < one + two)  # so that NaN is not proven
+                if still.any():
+                    left.append((start, stop, which[still], one[still], two[still]))
+        return True
