@@ -1,0 +1,184 @@
+"""Whether balance is kept along a planned motion and its stop, with nothing missed between samples.
+
+The formulas and the proof: `core/balance.py`. Requirements: SR-034, SR-036.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety_supervisor.core.balance import Judgement, Margin, Unjudged, Unknown, bends, capture_point, zero_moment_point
+from safety_supervisor.core.balance_settings import BalanceSettings
+from safety_supervisor.core.planted import Seen
+from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.settings import ToolSettings
+from safety_supervisor.core.spline_bounds import derivative_bounds
+from safety_supervisor.core.standing import ROUNDING, Ground, Stance, Standing
+from safety_supervisor.core.units import Matrix, Vector
+
+_COARSE: Final = 1e-3
+"""Where a bound for the whole motion at once costs less than this, none is made for each interval, [m]."""
+
+_POINTS: Final = ("zero-moment point", "capture point")
+
+
+class BalanceCheck:
+    """Judges motions of a robot that stands.
+
+    Attributes:
+        standing: works out on what.
+    """
+
+    def __init__(self, robot: RobotModel, settings: BalanceSettings, tool: ToolSettings | None = None) -> None:
+        """Prepare; arguments and errors as of `Standing`."""
+        self._settings = settings
+        self.standing = Standing(robot, settings, tool)
+
+    def least_margin(self, stance: Stance, times: Vector, states: NDArray[np.float64]) -> Judgement:
+        """Bound the margin along a planned motion, from its first sample to its last.
+
+        Between samples the motion is what `derivative_bounds` says. Where it ends at rest, the stop is part of it.
+
+        Args:
+            stance: how the robot stands.
+            times: increasing, shape (m,), [s], m at least 1.
+            states: position, velocity, acceleration of the commanded joints, shape (m, 3, n).
+        """
+        if not len(times) or len(times) != len(states) or not (np.diff(times) > 0.0).all():
+            return Unjudged(Unknown.SAMPLES)
+        if not (np.isfinite(states).all() and np.isfinite(times).all()):
+            return Unjudged(Unknown.NOT_FINITE, "a sample")
+        joints = derivative_bounds(times, states) if len(times) > 1 else None
+        least: Margin | None = None
+        for ground in stance.grounds:
+            found = self._along(ground, times, states, joints)
+            if isinstance(found, Unjudged):
+                return found
+            if least is None or found.value < least.value:
+                least = found
+        return Unjudged(Unknown.NO_CONTACT) if least is None else least
+
+    def _along(
+        self, ground: Ground, times: Vector, states: NDArray[np.float64], joints: NDArray[np.float64] | None
+    ) -> Judgement:
+        """Judge a motion of the robot on one foot; `joints` bounds its derivatives."""
+        planted, gravity = ground.planted, self._settings.gravity
+        seen = planted.see(states)
+        height = seen.centre[:, 0] @ ground.up - ground.level
+        if not height.min() > 0.0:
+            return Unjudged(Unknown.CENTRE_HEIGHT, f"{height.min():.3f} m")
+        flat = seen.centre @ ground.flat
+        margins = np.stack(
+            [
+                ground.polygon.signed_distances(zero_moment_point(flat[:, 0], flat[:, 2], height, gravity)),
+                ground.polygon.signed_distances(capture_point(flat[:, 0], flat[:, 1], height, gravity)),
+            ]
+        )
+        if joints is not None:
+            margins = np.minimum(margins[:, :-1], margins[:, 1:])
+            lost = self._lost(ground, np.diff(times), height, joints)
+            if isinstance(lost, Unjudged):
+                return lost
+            margins -= lost
+        moved = self._feet_move(ground, times, seen, joints)
+        if moved is not None:
+            return moved
+        if not np.isfinite(margins).all():
+            return Unjudged(Unknown.NOT_FINITE, "a margin")
+        which, where = divmod(int(margins.argmin()), margins.shape[1])
+        value = float(margins[which, where]) - ROUNDING
+        return Margin(value, float(times[where]), _POINTS[which], planted.foot)
+
+    def _lost(
+        self, ground: Ground, steps: Vector, height: Vector, joints: NDArray[np.float64]
+    ) -> NDArray[np.float64] | Unjudged:
+        """Bound how much less than at its ends a margin is inside intervals; shape (2, m - 1) or (2, 1), [m]."""
+        once = self._lost_at(ground, steps.max(keepdims=True), height[None], joints.max(axis=1, keepdims=True))
+        if once is not None and once.max() <= _COARSE:
+            return once
+        each = self._lost_at(ground, steps, np.stack([height[:-1], height[1:]], axis=1), joints)
+        return Unjudged(Unknown.CENTRE_HEIGHT, "between two samples") if each is None else each
+
+    def _lost_at(
+        self, ground: Ground, steps: Vector, heights: Matrix, joints: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        """The same for intervals of the heights at their samples, shape (k, s); None when z is not surely above 0."""
+        derivatives = ground.planted.centre.bounds(ground.planted.of_joints(joints))
+        eighths = steps * steps / 8.0
+        sag = eighths * derivatives[1]
+        lowest = heights.min(axis=1) - sag
+        if not lowest.min() > 0.0:
+            return None
+        lost: NDArray[np.float64] = eighths * np.array(
+            bends(derivatives, lowest, heights.max(axis=1) + sag, self._settings.gravity)
+        )
+        return lost
+
+    def _feet_move(
+        self, ground: Ground, times: Vector, seen: Seen, joints: NDArray[np.float64] | None
+    ) -> Unjudged | None:
+        """Return that a bearing foot comes farther from where it stands than `slip`, or may between two samples."""
+        planted, first = ground.planted, 0
+        apart = np.sqrt(((seen.corners - ground.corners) ** 2).sum(axis=2))
+        for other, bears, carried in zip(planted.others, ground.bearing, planted.soles, strict=True):
+            last = first + len(other.corners)
+            if bears:
+                farthest = float(apart[:, first:last].max())
+                if joints is not None:
+                    step = float(np.diff(times).max())
+                    fastest = carried.bounds(planted.of_joints(joints[:2].max(axis=1)))
+                    farthest += step * step / 8.0 * float(fastest[1])
+                if not farthest <= self._settings.slip:
+                    return Unjudged(Unknown.FEET_MOVE, f"{other.foot} by {farthest:.4f} m, seen from {planted.foot}")
+            first = last
+        return None
+
+    def surely_keeps(
+        self, stance: Stance, q: Vector, way: Vector, fastest: Vector, hardest: Vector, margin: float
+    ) -> bool:
+        """Whether a motion near a pose keeps a margin, known from that pose alone.
+
+        Everywhere on the motion x is no farther from where it is at q than reach @ way, and x' and x'' are no longer
+        than their bounds. False says nothing: then `least_margin` knows.
+
+        Args:
+            stance: how the robot stands.
+            q: pose of the commanded joints, shape (n,), [rad] or [m].
+            way: how far each joint comes from it at most.
+            fastest: bound of the joints' speeds, shape (n,).
+            hardest: bound of their accelerations, shape (n,).
+            margin: [m].
+        """
+        states = np.zeros((1, 3, len(q)))
+        states[0, 0] = q
+        gravity = self._settings.gravity
+        for ground in stance.grounds:
+            planted = ground.planted
+            rows = planted.of_joints(np.array([way, fastest, hardest]))
+            seen = planted.see(states)
+            travel = float(planted.centre.reach @ rows[0])
+            first, second = planted.centre.bounds(rows[1:])
+            here = seen.centre[:, 0]
+            lowest = float(here[0] @ ground.up) - ground.level
+            highest = lowest + travel
+            lowest -= travel
+            offset = (
+                max(float(first) * math.sqrt(highest / gravity), float(second) * highest / gravity)
+                if lowest > 0.0
+                else math.inf
+            )
+            room = float(ground.polygon.signed_distances(here @ ground.flat)[0]) - travel - offset - ROUNDING
+            if not room >= margin:
+                return False
+            apart = np.sqrt(((seen.corners - ground.corners) ** 2).sum(axis=2))[0]
+            last = 0
+            for other, bears, carried in zip(planted.others, ground.bearing, planted.soles, strict=True):
+                last += len(other.corners)
+                farthest = apart[last - len(other.corners) : last].max() + carried.reach @ rows[0]
+                if bears and not farthest <= self._settings.slip:
+                    return False
+        return bool(stance.grounds)
