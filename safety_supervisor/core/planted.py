@@ -110,8 +110,8 @@ class Planted:
         self._bound(robot.carrier.on(self._model), balls)
         self._data: Any = self._model.createData()
         self._centre = [vector[0] for vector in (self._data.com, self._data.vcom, self._data.acom)]
-        self._joints = np.array([joint for joint, _ in self._others], dtype=np.intp)
-        self._places = self._view_results()
+        seen = self._view_results()
+        self._looked = [(number, seen[joint]) for number, (joint, _) in enumerate(self._others)]
 
     def _hang(self, carrier: Reach, foot: int, root: Any) -> dict[int, tuple[int, Any]]:
         """Add the joints, outward from the foot; return each body's joint and the place of its old frame there."""
@@ -194,7 +194,8 @@ class Planted:
             pin.centerOfMass(model, data, q, dq, ddq, False)
             into = centre[row]
             into[0], into[1], into[2] = position, velocity, acceleration
-            places[row] = self._places[self._joints]
+            for number, place in self._looked:
+                places[row, number] = place
         centre *= self._share
         centre[:, 0] += self._still
         turns, shifts = places[:, :, :9].reshape(len(rows), -1, 3, 3), places[:, :, None, 9:]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -31,16 +31,18 @@ class Ground:
 
     Attributes:
         planted: the robot on that foot.
-        flat: horizontal axes of the sole's frame, shape (3, 2).
-        up: unit vector, shape (3,).
-        level: height of the lowest corner that bears, [m].
-        polygon: of all soles that bear.
+        flat: the world's horizontal axes in the sole's frame, shape (3, 2).
+        place: where the sole is in the world, horizontally, shape (2,), [m].
+        up: unit vector in the sole's frame, shape (3,).
+        level: height of the lowest corner that bears over the sole's origin, [m].
+        polygon: of all soles that bear, in the world.
         bearing: which of `Planted.others` bear.
         corners: where the corners of all others are now, shape (k, 3), [m].
     """
 
     planted: Planted
     flat: Matrix
+    place: Vector
     up: Vector
     level: float
     polygon: SupportPolygon
@@ -120,23 +122,28 @@ class Standing:
         value = float(polygon.signed_distances(point)[0])
         if not math.isfinite(value):
             return Unjudged(Unknown.NOT_FINITE, "the capture point")
-        grounds = []
-        for index in bearing:
-            turn, place = soles[index].rotation, soles[index].translation
-            rest = [other for other in range(len(soles)) if other != index]
-            seen = [(corners[other] - place) @ turn for other in rest]
-            # Seen from the sole its own frame stands, and the world's horizontal axes are rows of the rotation.
-            flat = turn[:2].T
-            grounds.append(
-                Ground(
-                    self._planted[index], flat, turn[2], level - float(place[2]),
-                    SupportPolygon(under[:, :2] - place[:2]),
-                    tuple(other in bearing for other in rest),
-                    np.concatenate(seen) if seen else np.zeros((0, 3)),
-                )
-            )  # fmt: skip
+        grounds = tuple(self._ground(index, bearing, soles[index], corners, level, polygon) for index in bearing)
         feet = tuple(self._feet[index] for index in bearing)
-        return Stance(Margin(value - ROUNDING, 0.0, "capture point", ""), feet, tuple(grounds))
+        return Stance(Margin(value - ROUNDING, 0.0, "capture point", ""), feet, grounds)
+
+    def _ground(
+        self, index: int, bearing: list[int], sole: Any, corners: list[Matrix], level: float, polygon: SupportPolygon
+    ) -> Ground:
+        """Return the ground as one foot sees it; `corners` of all soles in the world."""
+        turn, place = sole.rotation, sole.translation
+        rest = [other for other in range(len(corners)) if other != index]
+        seen = [(corners[other] - place) @ turn for other in rest]
+        # The world's axes, seen from the sole, are the rows of its rotation.
+        return Ground(
+            self._planted[index],
+            turn[:2].T,
+            place[:2],
+            turn[2],
+            level - float(place[2]),
+            polygon,
+            tuple(other in bearing for other in rest),
+            np.concatenate(seen) if seen else np.zeros((0, 3)),
+        )
 
     def _doubt(
         self, now: Nanoseconds, base: BaseState, contacts: Mapping[str, Contact], q: Vector, dq: Vector

@@ -65,7 +65,7 @@ class SupportPolygon:
         """
         self.corners = convex_hull(points)
         self.corners.setflags(write=False)
-        self._edges: Matrix = np.roll(self.corners, -1, axis=0) - self.corners
+        self._edges: Matrix = self.corners[[*range(1, len(self.corners)), 0]] - self.corners
         squares = (self._edges * self._edges).sum(axis=1)
         self._per_square: Vector = 1.0 / np.where(squares > 0.0, squares, 1.0)
         lengths = np.sqrt(squares)

@@ -109,18 +109,11 @@ class WholeBody:
         self._share = moved / self.mass
         self._still: Vector = np.array(root.lever) * (float(root.mass) / self.mass)
         self._to_base = robot.base.inverse()
-        self._rows = [robot.carrier.drive(joint) for joint in range(1, self._model.njoints)]
-        self._places = [
-            (joint.idx_v, *row) for joint, row in zip(list(self._model.joints)[1:], self._rows, strict=True)
-        ]
+        drives = [robot.carrier.drive(joint) for joint in range(1, self._model.njoints)]  # one speed each, in order
+        self._sources = np.array([source for source, _, _ in drives], dtype=np.intp)
+        self._rates: Vector = np.array([rate for _, rate, _ in drives])
+        self._none: Vector = np.zeros(len(drives))
         self._data: Any = self._model.createData()
-
-    def _turn(self, speeds: Vector) -> Vector:
-        """Return the model's velocities, or accelerations, for those of the commanded joints."""
-        turned: Vector = np.zeros(self._model.nv)
-        for place, source, rate, _ in self._places:
-            turned[place] = rate * speeds[source]
-        return turned
 
     def centre(
         self, base: BaseState, q: Vector, dq: Vector, ddq: Vector | None = None, base_acceleration: Vector | None = None
@@ -137,23 +130,19 @@ class WholeBody:
         Returns:
             Shape (3, 3), in the world, [m], [m/s], [m/s^2]; also leaves the soles of this pose for `soles`.
         """
-        acceleration = np.zeros(len(dq)) if ddq is None else ddq
-        pin.centerOfMass(
-            self._model, self._data, self._robot.configure(q), self._turn(dq), self._turn(acceleration), False
-        )
+        acceleration = self._none if ddq is None else ddq.take(self._sources) * self._rates
+        speeds = dq.take(self._sources) * self._rates
+        pin.centerOfMass(self._model, self._data, self._robot.configure(q), speeds, acceleration, False)
         turn = self._to_base.rotation
         c = turn @ (self._share * self._data.com[0] + self._still) + self._to_base.translation
         speed, rate = turn @ (self._share * self._data.vcom[0]), turn @ (self._share * self._data.acom[0])
         linear, angular = np.array(base.linear), np.array(base.angular)
         a, dw = (np.zeros(3), np.zeros(3)) if base_acceleration is None else np.split(base_acceleration, 2)
-        whirl = np.cross(angular, c)
-        rows = np.stack(
-            [
-                c,
-                linear + whirl + speed,
-                a + np.cross(dw, c) + np.cross(angular, whirl) + 2.0 * np.cross(angular, speed) + rate,
-            ]
-        )
+        spin = _cross(angular)
+        whirl = spin @ c
+        rows = np.empty((3, 3))
+        rows[0], rows[1] = c, linear + whirl + speed
+        rows[2] = a + _cross(dw) @ c + spin @ (whirl + 2.0 * speed) + rate
         centre: Matrix = rows @ base.rotation().T
         centre[0] += base.position
         return centre
@@ -162,3 +151,9 @@ class WholeBody:
         """Return where the soles are in the world (pinocchio.SE3) at the pose that `centre` was asked about last."""
         placed = pin.SE3(base.rotation(), np.array(base.position)) * self._to_base
         return [placed * self._data.oMi[joint] * sole for joint, sole in self._soles]
+
+
+def _cross(vector: Vector) -> Matrix:
+    """Return the matrix that multiplies as the cross product with a vector does, shape (3, 3)."""
+    x, y, z = vector.tolist()
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])

@@ -72,6 +72,7 @@ class BalanceCheck:
         if not height.min() > 0.0:
             return Unjudged(Unknown.CENTRE_HEIGHT, f"{height.min():.3f} m")
         flat = seen.centre @ ground.flat
+        flat[:, 0] += ground.place
         margins = np.stack(
             [
                 ground.polygon.signed_distances(zero_moment_point(flat[:, 0], flat[:, 2], height, gravity)),
@@ -133,7 +134,9 @@ class BalanceCheck:
                     fastest = carried.bounds(planted.of_joints(joints[:2].max(axis=1)))
                     farthest += step * step / 8.0 * float(fastest[1])
                 if not farthest <= self._settings.slip:
-                    return Unjudged(Unknown.FEET_MOVE, f"{other.foot} by {farthest:.4f} m, seen from {planted.foot}")
+                    return Unjudged(
+                        Unknown.FEET_MOVE, f"{other.foot} by up to {farthest:.4f} m, seen from {planted.foot}"
+                    )
             first = last
         return None
 
@@ -171,7 +174,12 @@ class BalanceCheck:
                 if lowest > 0.0
                 else math.inf
             )
-            room = float(ground.polygon.signed_distances(here @ ground.flat)[0]) - travel - offset - ROUNDING
+            room = (
+                float(ground.polygon.signed_distances(here @ ground.flat + ground.place)[0])
+                - travel
+                - offset
+                - ROUNDING
+            )
             if not room >= margin:
                 return False
             apart = np.sqrt(((seen.corners - ground.corners) ** 2).sum(axis=2))[0]
