@@ -62,6 +62,15 @@ class Carried:
         bounds: NDArray[np.float64] = grown @ self.reach
         return bounds
 
+    @property
+    def bend(self) -> Matrix:
+        """Bound of second derivatives: |x''| <= reach @ b_2 + b_1 @ bend @ b_1, shape (N, N).
+
+        B_2(S_c) - B_2(S_c - b_c) = b_2c + b_1c (2 S_1c - b_1c).
+        """
+        bend: Matrix = (2.0 * self._chains - np.eye(len(self.reach))) * self.reach
+        return bend
+
 
 def _bell(s: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """Return the complete Bell polynomials of as many arguments as there are, first to last."""

@@ -178,6 +178,12 @@ class Planted:
         turned: NDArray[np.float64] = bounds[..., self._sources] * np.abs(self._rates)
         return turned
 
+    def commanded(self, carried: Carried, count: int) -> tuple[Vector, Matrix]:
+        """Return `Carried.reach` and `bend` for the commanded joints, of which there are n, shapes (n,) and (n, n)."""
+        turn = np.zeros((len(self._sources), count))
+        turn[np.arange(len(turn)), self._sources] = np.abs(self._rates)
+        return carried.reach @ turn, turn.T @ carried.bend @ turn
+
     def see(self, states: NDArray[np.float64]) -> Seen:
         """Compute where the centre of mass and the other soles are.
 

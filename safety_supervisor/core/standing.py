@@ -65,7 +65,11 @@ class Stance:
 
 
 class Standing:
-    """Works out how a robot stands."""
+    """Works out how a robot stands.
+
+    Attributes:
+        planted: the robot on each of its feet, in the order of `BalanceSettings.soles`.
+    """
 
     def __init__(self, robot: RobotModel, settings: BalanceSettings, tool: ToolSettings | None = None) -> None:
         """Prepare a robot for every foot that it may stand on.
@@ -82,11 +86,11 @@ class Standing:
         soles = settings.soles
         self._feet = tuple(sole.foot for sole in soles)
         self._body = WholeBody(robot, soles, tool)
-        self._planted = tuple(
+        self.planted = tuple(
             Planted(robot, sole, tuple(other for other in soles if other is not sole), tool) for sole in soles
         )
         # In each sole's own frame.
-        self._corners = tuple(planted.corners for planted in self._planted)
+        self._corners = tuple(planted.corners for planted in self.planted)
 
     def stand(
         self, now: Nanoseconds, base: BaseState, contacts: Mapping[str, Contact], q: Vector, dq: Vector
@@ -135,7 +139,7 @@ class Standing:
         seen = [(corners[other] - place) @ turn for other in rest]
         # The world's axes, seen from the sole, are the rows of its rotation.
         return Ground(
-            self._planted[index],
+            self.planted[index],
             turn[:2].T,
             place[:2],
             turn[2],

@@ -5,7 +5,6 @@ The formulas and the proof: `core/balance.py`. Requirements: SR-034, SR-036.
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import numpy as np
@@ -139,54 +138,3 @@ class BalanceCheck:
                     )
             first = last
         return None
-
-    def surely_keeps(
-        self, stance: Stance, q: Vector, way: Vector, fastest: Vector, hardest: Vector, margin: float
-    ) -> bool:
-        """Whether a motion near a pose keeps a margin, known from that pose alone.
-
-        Everywhere on the motion x is no farther from where it is at q than reach @ way, and x' and x'' are no longer
-        than their bounds. False says nothing: then `least_margin` knows.
-
-        Args:
-            stance: how the robot stands.
-            q: pose of the commanded joints, shape (n,), [rad] or [m].
-            way: how far each joint comes from it at most.
-            fastest: bound of the joints' speeds, shape (n,).
-            hardest: bound of their accelerations, shape (n,).
-            margin: [m].
-        """
-        states = np.zeros((1, 3, len(q)))
-        states[0, 0] = q
-        gravity = self._settings.gravity
-        for ground in stance.grounds:
-            planted = ground.planted
-            rows = planted.of_joints(np.array([way, fastest, hardest]))
-            seen = planted.see(states)
-            travel = float(planted.centre.reach @ rows[0])
-            first, second = planted.centre.bounds(rows[1:])
-            here = seen.centre[:, 0]
-            lowest = float(here[0] @ ground.up) - ground.level
-            highest = lowest + travel
-            lowest -= travel
-            offset = (
-                max(float(first) * math.sqrt(highest / gravity), float(second) * highest / gravity)
-                if lowest > 0.0
-                else math.inf
-            )
-            room = (
-                float(ground.polygon.signed_distances(here @ ground.flat + ground.place)[0])
-                - travel
-                - offset
-                - ROUNDING
-            )
-            if not room >= margin:
-                return False
-            apart = np.sqrt(((seen.corners - ground.corners) ** 2).sum(axis=2))[0]
-            last = 0
-            for other, bears, carried in zip(planted.others, ground.bearing, planted.soles, strict=True):
-                last += len(other.corners)
-                farthest = apart[last - len(other.corners) : last].max() + carried.reach @ rows[0]
-                if bears and not farthest <= self._settings.slip:
-                    return False
-        return bool(stance.grounds)
