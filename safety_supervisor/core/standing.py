@@ -87,7 +87,7 @@ class Standing:
         self._feet = tuple(sole.foot for sole in soles)
         self._body = WholeBody(robot, soles, tool)
         self.planted = tuple(
-            Planted(robot, sole, tuple(other for other in soles if other is not sole), tool) for sole in soles
+            Planted(robot, sole, (*soles[:index], *soles[index + 1 :]), tool) for index, sole in enumerate(soles)
         )
         # In each sole's own frame.
         self._corners = tuple(planted.corners for planted in self.planted)
