@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.polynomial import polynomial
 from numpy.typing import NDArray
 from test_planted import hermite
 from test_support_polygon import brute
 
-from safety_supervisor.core.balance import Contact, Margin, Unjudged, Unknown, capture_point, zero_moment_point
+from safety_supervisor.core.balance import Contact, Margin, Unjudged, Unknown, bends, capture_point, zero_moment_point
 from safety_supervisor.core.checks.balance import BalanceCheck
 from safety_supervisor.core.checks.balance_nearby import Nearby
 from safety_supervisor.core.settings import JointLimits
@@ -105,6 +106,51 @@ def test_gravity_and_inertia_have_no_moment_about_the_zero_moment_point(height: 
     force = np.array([-a, 0.0, -G])
     arm = np.array([x, 0.0, height]) - np.array([*point, 0.0])
     assert np.cross(arm, force)[1] == pytest.approx(0.0, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_points_bend_no_more_than_their_bound(seed: int) -> None:
+    """Any smooth path of the centre of mass; second derivatives by a polynomial through 17 places."""
+    random = np.random.default_rng(seed)
+    path = random.normal(size=(5, 3)) * random.choice([0.0, 0.1, 1.0, 10.0], size=(5, 1))
+    path[0] = [0.0, 0.0, random.uniform(0.4, 1.0)]
+    lengths = np.linalg.norm(path[1:], axis=1) * [1.0, 2.0, 6.0, 24.0]
+    height = path[0, 2:]
+    for second, bound in zip(second_derivatives(path), bends(lengths[:, None], height, height, G), strict=True):
+        assert second <= bound[0] * (1 + 1e-4) + 1e-4
+
+
+def second_derivatives(path: Array) -> list[float]:
+    """Lengths of the second derivatives of zero-moment point and capture point at time 0, by high-order differences."""
+    times = 0.01 * np.cos(np.linspace(0.0, np.pi, 17))
+    x, v, a = (polynomial.polyval(times, polynomial.polyder(path, order) if order else path).T for order in range(3))
+    points = (zero_moment_point(x[:, :2], a[:, :2], x[:, 2], G), capture_point(x[:, :2], v[:, :2], x[:, 2], G))
+    return [2.0 * float(np.linalg.norm(polynomial.polyfit(times / 0.01, point, 16)[2])) / 0.01**2 for point in points]
+
+
+@pytest.mark.parametrize(
+    ("moves", "which", "share"),
+    [
+        # derivative: (horizontal, vertical); what one term alone makes of the bend, or most of it
+        ({4: (240.0, 0.0)}, 0, 0.99),
+        ({3: (6.0, 0.0), 1: (0.0, 9.0)}, 0, 0.6),
+        ({2: (20.0, 0.0), 1: (0.0, 0.0)}, 0, 0.3),
+        ({3: (6.0, 0.0)}, 1, 0.99),
+        ({2: (2.0, 0.0), 1: (0.0, 2.0)}, 1, 0.3),
+        ({1: (1.0, 0.0), 2: (0.0, -20.0)}, 1, 0.05),
+    ],
+)
+def test_bounds_of_bends_are_not_far_from_what_happens(
+    moves: dict[int, tuple[float, float]], which: int, share: float
+) -> None:
+    path = np.zeros((5, 3))
+    path[0, 2] = 0.7
+    for order, (level, upright) in moves.items():
+        path[order, [0, 2]] = np.array([level, upright]) / math.factorial(order)
+    lengths = np.array([[np.linalg.norm(path[order]) * math.factorial(order)] for order in range(1, 5)])
+    bound = bends(lengths, path[0, 2:], path[0, 2:], G)[which][0]
+    assert share * bound <= second_derivatives(path)[which] <= bound * (1 + 1e-6)
 
 
 # --- a stance

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.polynomial import polynomial
 from numpy.typing import NDArray
 
+from safety_supervisor.core.carried import _bell
 from safety_supervisor.core.mimic import RobotModelError
 from safety_supervisor.core.planted import Planted
 from safety_supervisor.core.settings import ToolSettings
@@ -150,6 +151,20 @@ def test_an_unknown_foot_is_refused() -> None:
 
 
 # --- bounds
+
+
+@settings(deadline=None)
+@given(s=st.lists(st.floats(0.0, 3.0), min_size=4, max_size=4))
+def test_bell_polynomials_are_the_derivatives_of_an_exponential(s: list[float]) -> None:
+    """exp(s1 t + s2 t^2 / 2 + s3 t^3 / 6 + s4 t^4 / 24), its series multiplied out."""
+    exponent = np.array([0.0, s[0], s[1] / 2, s[2] / 6, s[3] / 24])
+    series, power = np.eye(5)[0], np.eye(5)[0]
+    for order in range(1, 5):
+        power = np.convolve(power, exponent)[:5] / order
+        series = series + power
+    expected = series[1:5] * [1.0, 2.0, 6.0, 24.0]
+    for count in range(1, 5):
+        np.testing.assert_allclose(_bell(np.array(s[:count])), expected[:count], rtol=1e-12)
 
 
 @settings(deadline=None, max_examples=60)
