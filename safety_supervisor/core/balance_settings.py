@@ -9,12 +9,10 @@ from safety_supervisor.core.units import Nanoseconds
 
 
 class UpSource(str, Enum):
-    """Which way is up."""
+    """Which input tells how the base lies against gravity."""
 
     IMU = "imu"
-    """Against gravity as the orientation of the base says."""
-    SOLE = "sole"
-    """Along the normal of a sole in contact: only for level ground."""
+    ODOM = "odom"
 
 
 @dataclass(frozen=True)
@@ -30,14 +28,24 @@ class Sole:
 
 
 @dataclass(frozen=True)
+class ContactSource:
+    """Who tells whether a foot bears."""
+
+    foot: str
+    topic: str
+    force: float
+    """It bears from this force along its normal on, [N]."""
+
+
+@dataclass(frozen=True)
 class BalanceSettings:
     """How balance is judged."""
 
     soles: tuple[Sole, ...]
+    contacts: tuple[ContactSource, ...]
+    """One for every sole."""
     margin: float
     """Distance that zero-moment point and capture point keep from the edge of the support polygon, [m]."""
-    contact_topic: str
-    """Where it is told which feet bear."""
     contact_timeout: Nanoseconds
     """A contact that was told longer ago is unknown."""
     base_timeout: Nanoseconds

@@ -12,7 +12,7 @@ import pinocchio
 import pybullet
 from numpy.typing import NDArray
 
-from safety_supervisor.core.balance_settings import BalanceSettings, Sole, UpSource
+from safety_supervisor.core.balance_settings import BalanceSettings, ContactSource, Sole, UpSource
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import RobotSettings
 
@@ -58,9 +58,10 @@ def soles(name: str) -> tuple[Sole, ...]:
 
 
 def balance(name: str = G1, **changes: object) -> BalanceSettings:
+    contacts = tuple(ContactSource(sole.foot, f"/{sole.foot}", 20.0) for sole in soles(name))
     values: dict[str, object] = {
-        "soles": soles(name), "margin": 0.01, "contact_topic": "/contacts", "contact_timeout": 50 * MS,
-        "base_timeout": 20 * MS, "up": UpSource.IMU, "tilt": 0.1, "slip": 0.01,
+        "soles": soles(name), "contacts": contacts, "margin": 0.01, "contact_timeout": 50 * MS, "base_timeout": 20 * MS,
+        "up": UpSource.IMU, "tilt": 0.1, "slip": 0.01,
     }  # fmt: skip
     return BalanceSettings(**{**values, **changes})  # type: ignore[arg-type]
 

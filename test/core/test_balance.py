@@ -129,28 +129,30 @@ def second_derivatives(path: Array) -> list[float]:
     return [2.0 * float(np.linalg.norm(polynomial.polyfit(times / 0.01, point, 16)[2])) / 0.01**2 for point in points]
 
 
-@pytest.mark.parametrize(
-    ("moves", "which", "share"),
-    [
-        # derivative: (horizontal, vertical); what one term alone makes of the bend, or most of it
-        ({4: (240.0, 0.0)}, 0, 0.99),
-        ({3: (6.0, 0.0), 1: (0.0, 9.0)}, 0, 0.6),
-        ({2: (20.0, 0.0), 1: (0.0, 0.0)}, 0, 0.3),
-        ({3: (6.0, 0.0)}, 1, 0.99),
-        ({2: (2.0, 0.0), 1: (0.0, 2.0)}, 1, 0.3),
-        ({1: (1.0, 0.0), 2: (0.0, -20.0)}, 1, 0.05),
-    ],
-)
-def test_bounds_of_bends_are_not_far_from_what_happens(
-    moves: dict[int, tuple[float, float]], which: int, share: float
-) -> None:
-    path = np.zeros((5, 3))
-    path[0, 2] = 0.7
-    for order, (level, upright) in moves.items():
-        path[order, [0, 2]] = np.array([level, upright]) / math.factorial(order)
-    lengths = np.array([[np.linalg.norm(path[order]) * math.factorial(order)] for order in range(1, 5)])
-    bound = bends(lengths, path[0, 2:], path[0, 2:], G)[which][0]
-    assert share * bound <= second_derivatives(path)[which] <= bound * (1 + 1e-6)
+@settings(deadline=None)
+@given(derivatives=st.lists(st.floats(0.0, 2.0), min_size=4, max_size=4), z=st.floats(0.4, 1.0))
+def test_bounds_of_bends_are_those_of_the_worst_signs(derivatives: list[float], z: float) -> None:
+    """Functions whose derivatives at 0 are the greatest that each factor's can be, multiplied and differentiated.
+
+    The factor r = sqrt(z / g) has them where the centre of mass falls: of 2 r(0) - r(z - D1 t - D2 t^2 / 2).
+    """
+    d1, d2, d3, d4 = derivatives
+    t = 0.01 * np.cos(np.linspace(0.0, np.pi, 17))
+    acceleration = d2 + d3 * t + d4 * t * t / 2
+    velocity = d1 + d2 * t + d3 * t * t / 2
+    height = z + d1 * t + d2 * t * t / 2
+    root = 2 * math.sqrt(z / G) - np.sqrt((2 * z - height) / G)
+    zero_moment, capture = bends(np.array(derivatives)[:, None], np.array([z]), np.array([z]), G)
+    for product, found in ((acceleration * height / G, zero_moment), (velocity * root, capture)):
+        second = 2.0 * float(polynomial.polyfit(t / 0.01, product, 16)[2]) / 0.01**2
+        assert found[0] == pytest.approx(d2 + second, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_bends_take_the_height_as_it_is_worst(which: int) -> None:
+    ones, low, high = np.ones((4, 1)), np.array([0.6]), np.array([0.8])
+    found = bends(ones, low, high, G)[which][0]
+    assert found >= max(bends(ones, at, at, G)[which][0] for at in (low, high))
 
 
 # --- a stance
@@ -453,6 +455,77 @@ def test_near_a_pose_most_is_known_without_asking(monkeypatch: pytest.MonkeyPatc
     assert nearby.surely_keeps(stance, POSE, small, small, small, 0.05)
     monkeypatch.setattr(type(stance.grounds[0].planted), "see", None)
     assert nearby.surely_keeps(stance, POSE + small, small, small, small, 0.05)
+
+
+def sure_margin(stance: Stance, q: Array, way: Array, fastest: Array, hardest: Array) -> float:
+    """The greatest margin that is sure, from what is known at `POSE`."""
+    nearby = Nearby(humanoids.balance(slip=9.0), CHECK.standing.planted, JOINTS)
+    assert nearby.surely_keeps(stance, POSE, REST, REST, REST, -9.0)
+    nearby._ask = None  # type: ignore[method-assign, assignment]
+    low, high = -9.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        known = nearby._known
+        assert known is not None
+        sure = nearby._sure(known, q, way, fastest, hardest, middle)
+        low, high = (middle, high) if sure else (low, middle)
+    return low
+
+
+def at_margin(stance: Stance, pose: Array, speed: Array) -> float:
+    found = CHECK.least_margin(stance, np.zeros(1), np.stack([pose, speed, REST])[None])
+    assert isinstance(found, Margin)
+    return found.value
+
+
+@pytest.mark.parametrize("as_way", [True, False])
+def test_what_is_sure_counts_the_way_from_the_known_pose(as_way: bool) -> None:
+    """A lean, at rest: as a way from the known pose, or as another pose."""
+    lean = REST.copy()
+    lean[joint("waist_pitch_joint")] = 0.3
+    stance = stand(BOTH)
+    sure = sure_margin(stance, POSE if as_way else POSE + lean, lean if as_way else REST, REST, REST)
+    assert sure <= at_margin(stance, POSE + lean, REST) < stance.margin.value - 0.005
+
+
+def test_what_is_sure_counts_that_turning_accelerates() -> None:
+    """An arm that turns at a constant 20 rad/s pulls: no joint accelerates."""
+    stance, spin = stand(BOTH), REST.copy()
+    spin[joint("left_shoulder_pitch_joint")] = 20.0
+    sure = sure_margin(stance, POSE, REST, spin, REST)
+    steady = stance.margin.value
+    pulled = at_margin(stance, POSE, spin)
+    assert sure <= pulled < steady - 0.05
+    pushed = zero_moment_point(np.zeros((1, 2)), np.array([[1.0, 0.0]]), np.array([0.65]), G)
+    assert abs(pushed[0, 0]) < 0.07
+    planted = CHECK.standing.planted[0]
+    reach, bend = planted.commanded(planted.centre, JOINTS)
+    assert sure == pytest.approx(
+        steady - max(reach @ spin * math.sqrt(height(stance) / G), spin @ bend @ spin * height(stance) / G), abs=1e-6
+    )
+
+
+def height(stance: Stance) -> float:
+    ground = stance.grounds[0]
+    state = np.stack([POSE, REST, REST])[None]
+    return float(ground.planted.see(state).centre[0, 0] @ ground.up) - ground.level
+
+
+def test_what_was_known_of_another_stance_is_forgotten() -> None:
+    nearby = Nearby(humanoids.balance(), CHECK.standing.planted, JOINTS)
+    assert nearby.surely_keeps(stand(BOTH), POSE, REST, REST, REST, 0.05)
+    assert not nearby.surely_keeps(stand(ONE), POSE, REST, REST, REST, 0.05)
+
+
+def test_a_foot_that_comes_and_goes_between_two_samples_is_seen() -> None:
+    """Pose and rest are the same at both samples: between them the knee bends by 0.03 rad."""
+    states = np.repeat(np.stack([POSE, REST, REST])[None], 2, axis=0)
+    states[:, 2, joint("right_knee_joint")] = 200.0
+    found = CHECK.least_margin(stand(BOTH), np.array([0.0, 0.1]), states)
+    assert isinstance(found, Unjudged)
+    assert found.reason is Unknown.FEET_MOVE
+    _, slip = dense(stand(BOTH), np.array([0.0, 0.1]), states, 12)
+    assert slip > 0.01
 
 
 @pytest.mark.requirement("SR-036")
