@@ -14,6 +14,9 @@ than e = dv T + dw T (|v| T / 2 + L): velocities differ by dv and, once the head
 Poses on that arc are asked at a step s: between two of them the origin is no farther than s / 2 from one. So where
 every pose asked has a room of radius + margin + e + s / 2, the whole footprint circle stays inside, however it turns.
 
+A base that is found nearer to the fence than that, by noise of its odometry or pushed there, may leave: slowly, and
+where the rooms of the poses asked never fall.
+
 From a person told at p the same way keeps S = Sh + Sr + Ss + C + Zd + Zr (ISO/TS 15066, 5.5.4), with Sr + Ss the way
 itself and Sh the person's own walk over age + T + T_stop.
 
@@ -38,6 +41,10 @@ _STEP: Final = 0.02
 """Poses on an arc are asked about so far apart, [m] ..."""
 _POSES: Final = 64
 """... but no more than this many: that costs room, never the proof."""
+_LEAVING: Final = 0.1
+"""Fastest way out for a base that is too near to its fence, [m/s]."""
+_LEVEL: Final = 1e-9
+"""Rooms along a wall may differ by rounding, [m]."""
 _HALVINGS: Final = 6
 """How finely the fastest twist that is verified is looked for."""
 
@@ -236,7 +243,10 @@ class BaseGate:
         faster, turning = self._differing(pose.received - settings.reaction, twist)
         beside = window * (faster + turning * (twist.speed * window / 2.0 + twist.speed * stop / 2.0))
         kept = settings.radius + settings.margin + beside + length / (poses - 1) / 2.0
-        if not (self._fence.room(points) >= kept).all():
+        rooms = self._fence.room(points)
+        if not (rooms >= kept).all() and not (
+            rooms[0] < kept and twist.speed <= _LEAVING and (np.diff(rooms) >= -_LEVEL).all()
+        ):
             return GateReason.FENCE
         if settings.people is None or people is None or not len(people.points):
             return None
