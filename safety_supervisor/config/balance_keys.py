@@ -30,8 +30,8 @@ class BalanceKeys(Section):
 
     soles: dict[UrdfName, SoleKeys] = key("link of a foot to its sole", min_length=1, max_length=8)
     margin: float = key(
-        "distance that both points keep from the edge of the polygon; holds what the formulas leave out, measured at "
-        "commissioning",
+        "distance that both points keep from the edge of the polygon; holds tracking errors and what the "
+        "formulas leave out, measured at commissioning",
         "m",
         gt=0.0,
         le=0.5,

@@ -51,6 +51,7 @@ class Unknown(str, Enum):
     BASE_HEIGHT = "the base is not above the ground"
     CENTRE_HEIGHT = "the centre of mass is not above the soles"
     TILTED = "a sole that bears does not lie flat"
+    UNEVEN = "soles that are told to bear are not on one level"
     FEET_MOVE = "feet that bear move against each other"
     SAMPLES = "the motion has no samples, or their times do not increase"
 

@@ -244,9 +244,8 @@ class BaseGate:
         beside = window * (faster + turning * (twist.speed * window / 2.0 + twist.speed * stop / 2.0))
         kept = settings.radius + settings.margin + beside + length / (poses - 1) / 2.0
         rooms = self._fence.room(points)
-        if not (rooms >= kept).all() and not (
-            rooms[0] < kept and twist.speed <= _LEAVING and (np.diff(rooms) >= -_LEVEL).all()
-        ):
+        leaves = twist.speed <= _LEAVING and (np.diff(rooms) >= -_LEVEL).all()
+        if not ((rooms >= kept).all() or leaves):
             return GateReason.FENCE
         if settings.people is None or people is None or not len(people.points):
             return None

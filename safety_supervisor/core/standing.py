@@ -5,6 +5,7 @@ Requirements: SR-034, SR-036.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,6 +114,9 @@ class Standing:
         steepest = min(float(soles[index].rotation[2, 2]) for index in bearing)
         if not steepest >= math.cos(self._settings.tilt):
             return Unjudged(Unknown.TILTED, f"by {math.degrees(math.acos(max(-1.0, min(1.0, steepest)))):.1f} degrees")
+        uneven = self._uneven([np.array(soles[index].translation) for index in bearing])
+        if uneven is not None:
+            return uneven
         corners = [
             self._corners[index] @ sole.rotation.T + sole.translation for index, sole in enumerate(soles)
         ]  # in the world
@@ -129,6 +133,15 @@ class Standing:
         grounds = tuple(self._ground(index, bearing, soles[index], corners, level, polygon) for index in bearing)
         feet = tuple(self._feet[index] for index in bearing)
         return Stance(Margin(value - ROUNDING, 0.0, "capture point", ""), feet, grounds)
+
+    def _uneven(self, places: list[Vector]) -> Unjudged | None:
+        """Return that feet are told to bear which do not stand on one level ground, or None; `places` in the world."""
+        settings = self._settings
+        for first, second in itertools.combinations(places, 2):
+            x, y, z = (abs(part) for part in (second - first).tolist())
+            if not z <= settings.slip + math.tan(settings.tilt) * math.hypot(x, y):
+                return Unjudged(Unknown.UNEVEN, f"{z:.3f} m")
+        return None
 
     def _ground(
         self, index: int, bearing: list[int], sole: Any, corners: list[Matrix], level: float, polygon: SupportPolygon

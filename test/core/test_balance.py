@@ -18,7 +18,7 @@ from test_planted import hermite
 from test_support_polygon import brute
 
 from safety_supervisor.core.balance import Contact, Margin, Unjudged, Unknown, bends, capture_point, zero_moment_point
-from safety_supervisor.core.checks.balance import BalanceCheck
+from safety_supervisor.core.checks.balance import BalanceCheck, step_and_stop
 from safety_supervisor.core.checks.balance_nearby import Nearby
 from safety_supervisor.core.settings import JointLimits
 from safety_supervisor.core.standing import Stance
@@ -206,6 +206,24 @@ def test_measured_speeds_of_joints_count() -> None:
     assert stance.margin.value < stand(BOTH).margin.value - 0.03
 
 
+@pytest.mark.requirement("SR-036")
+def test_feet_on_two_levels_have_no_common_ground() -> None:
+    """The right leg bent more, its sole level: 2 cm and 10 cm over the ground, and told to bear."""
+    for angle, level in ((0.42, 0.025), (0.65, 0.1)):
+        pose = POSE.copy()
+        right = [index for index, name in enumerate(ROBOT.joints) if name.startswith("right_")]
+        pose[right] = humanoids.squat(angle)[right]
+        body = CHECK.standing._body
+        body.centre(BASE, pose, REST)
+        left, lifted = body.soles(BASE)
+        assert lifted.translation[2] - left.translation[2] == pytest.approx(level, abs=0.01)
+        found = CHECK.standing.stand(0, BASE, BOTH, pose, REST)
+        assert isinstance(found, Unjudged) is (level > 0.05)
+        if isinstance(found, Unjudged):
+            assert found.reason is Unknown.UNEVEN
+        assert isinstance(CHECK.standing.stand(0, BASE, ONE, pose, REST), Stance)
+
+
 Change = Callable[[dict[str, object]], None]
 
 
@@ -387,6 +405,44 @@ def straight_stop(pose: Array, speed: Array, acceleration: float) -> StraightSto
 def stop_times(stop: StraightStop, each: int = 12) -> Vector:
     knots = [0.0, *(point.time / 1e9 for point in stop.horizon())]
     return np.unique(np.concatenate([[0.0], *(np.linspace(a, b, each + 1) for a, b in itertools.pairwise(knots))]))
+
+
+@pytest.mark.requirement("SR-026")
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**32 - 1), longest=st.floats(0.01, 0.3))
+def test_samples_of_a_step_and_its_stop_are_that_motion(seed: int, longest: float) -> None:
+    """Between the samples the spline is the stop itself; the last one is at rest at its end."""
+    random, period = np.random.default_rng(seed), 0.004
+    after = np.stack([POSE, random.normal(size=JOINTS), 3.0 * random.normal(size=JOINTS)])
+    before = after.copy()
+    before[0] -= period * after[1]
+    ones = np.ones(JOINTS)
+    stop = StraightStop(after, StopLimits(JointLimits(-9 * ones, 9 * ones, 9 * ones, 8 * ones, 160 * ones)))
+    times, states = step_and_stop(before, after, period, stop, longest)
+    assert np.array_equal(states[0], before)
+    assert np.array_equal(states[1], after)
+    assert times[:2].tolist() == [0.0, period]
+    assert np.diff(times).min() > 0.0
+    assert np.diff(times[1:]).max() <= longest + 1e-9
+    assert times[-1] == pytest.approx(period + stop.duration, abs=2e-9)
+    np.testing.assert_allclose(states[-1], np.stack([stop.end, REST, REST]), rtol=0, atol=1e-6)
+    for k in range(1, len(times) - 1):
+        h = times[k + 1] - times[k]
+        coefficients = hermite(h, states[k], states[k + 1])
+        for t in np.linspace(0.0, h, 5):
+            expected = stop.state(times[k] - period + t)
+            for order in range(3):
+                value = polynomial.polyval(t, polynomial.polyder(coefficients, order) if order else coefficients)
+                np.testing.assert_allclose(value, expected[order], rtol=0, atol=[1e-8, 1e-6, 1e-3][order])
+
+
+def test_of_a_stop_at_rest_there_is_the_step_alone() -> None:
+    rest = np.stack([POSE, REST, REST])
+    ones = np.ones(JOINTS)
+    stop = StraightStop(rest, StopLimits(JointLimits(-9 * ones, 9 * ones, 9 * ones, 8 * ones, 160 * ones)))
+    times, states = step_and_stop(rest, rest, 0.004, stop, 0.05)
+    assert times.tolist() == [0.0, 0.004]
+    assert states.shape == (2, 3, JOINTS)
 
 
 def test_a_lifted_foot_is_no_support() -> None:

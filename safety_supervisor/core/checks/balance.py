@@ -5,6 +5,7 @@ The formulas and the proof: `core/balance.py`. Requirements: SR-034, SR-036.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,8 @@ from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import ToolSettings
 from safety_supervisor.core.spline_bounds import derivative_bounds
 from safety_supervisor.core.standing import ROUNDING, Ground, Stance, Standing
-from safety_supervisor.core.units import Matrix, Vector
+from safety_supervisor.core.stopping import Stop
+from safety_supervisor.core.units import Matrix, Vector, seconds
 
 _COARSE: Final = 1e-3
 """Where a bound for the whole motion at once costs less than this, none is made for each interval, [m]."""
@@ -138,3 +140,30 @@ class BalanceCheck:
                     )
             first = last
         return None
+
+
+def step_and_stop(
+    before: Matrix, after: Matrix, period: float, stop: Stop, longest: float
+) -> tuple[Vector, NDArray[np.float64]]:
+    """Return samples of a step and of the full stop after it, as `BalanceCheck.least_margin` takes them.
+
+    The stop is sampled at the points that the controller is sent, which hold its knots, and between them.
+
+    Args:
+        before: position, velocity, acceleration of the last set-point, shape (3, n).
+        after: of the next one.
+        period: time between the two, [s].
+        stop: planned from `after`.
+        longest: greatest time between two samples of the stop, [s].
+
+    Returns:
+        Times from the last set-point on, shape (m,), [s], and states, shape (m, 3, n).
+    """
+    times, last = [0.0], 0.0
+    for point in stop.horizon():
+        knot = seconds(point.time)
+        parts = math.ceil((knot - last) / longest)
+        times += [last + (knot - last) * (part + 1) / parts for part in range(parts)]
+        last = knot
+    states = np.array([before, after, *(stop.state(t) for t in times[1:])])
+    return np.array([0.0, *(period + t for t in times)]), states
