@@ -21,9 +21,6 @@ from safety_supervisor.core.standing import ROUNDING, Ground, Stance, Standing
 from safety_supervisor.core.stopping import Stop
 from safety_supervisor.core.units import Matrix, Vector, seconds
 
-_COARSE: Final = 1e-3
-"""Where a bound for the whole motion at once costs less than this, none is made for each interval, [m]."""
-
 _POINTS: Final = ("zero-moment point", "capture point")
 
 
@@ -98,26 +95,15 @@ class BalanceCheck:
     def _lost(
         self, ground: Ground, steps: Vector, height: Vector, joints: NDArray[np.float64]
     ) -> NDArray[np.float64] | Unjudged:
-        """Bound how much less than at its ends a margin is inside intervals; shape (2, m - 1) or (2, 1), [m]."""
-        once = self._lost_at(ground, steps.max(keepdims=True), height[None], joints.max(axis=1, keepdims=True))
-        if once is not None and once.max() <= _COARSE:
-            return once
-        each = self._lost_at(ground, steps, np.stack([height[:-1], height[1:]], axis=1), joints)
-        return Unjudged(Unknown.CENTRE_HEIGHT, "between two samples") if each is None else each
-
-    def _lost_at(
-        self, ground: Ground, steps: Vector, heights: Matrix, joints: NDArray[np.float64]
-    ) -> NDArray[np.float64] | None:
-        """The same for intervals of the heights at their samples, shape (k, s); None when z is not surely above 0."""
+        """Bound how much less than at its ends a margin is inside each interval, shape (2, m - 1), [m]."""
         derivatives = ground.planted.centre.bounds(ground.planted.of_joints(joints))
         eighths = steps * steps / 8.0
         sag = eighths * derivatives[1]
-        lowest = heights.min(axis=1) - sag
+        lowest = np.minimum(height[:-1], height[1:]) - sag
         if not lowest.min() > 0.0:
-            return None
-        lost: NDArray[np.float64] = eighths * np.array(
-            bends(derivatives, lowest, heights.max(axis=1) + sag, self._settings.gravity)
-        )
+            return Unjudged(Unknown.CENTRE_HEIGHT, "between two samples")
+        highest = np.maximum(height[:-1], height[1:]) + sag
+        lost: NDArray[np.float64] = eighths * np.array(bends(derivatives, lowest, highest, self._settings.gravity))
         return lost
 
     def _feet_move(
