@@ -13,6 +13,7 @@ MODULES = {
     "full": ("decision.full", "decision.margin", "decision.limited", "cycle.full", "prepare.full"),
     "compare": ("compare.",),
     "people": ("people.",),
+    "balance": ("balance.",),
     "log": ("log.",),
     "estop": ("estop.link", "estop.idle"),
     "relay": ("relay.",),

@@ -88,6 +88,20 @@ class Reach:
                 self._parents[index],
             )
 
+    def on(self, model: Any) -> Reach:
+        """Return the same for another model of joints of the same names."""
+        return Reach(model, self._joints, self._follow, self._described)
+
+    def drive(self, joint: int) -> tuple[int, float, float]:
+        """Return what a joint of the model follows: commanded joint, multiplier, offset."""
+        follow = self._follow[self._model.names[joint]]
+        assert follow.source is not None
+        return follow.source, follow.multiplier, follow.offset
+
+    def axis(self, joint: int) -> Vector:
+        """Return linear and angular velocity of a joint's body at unit speed, in its own frame, shape (6,)."""
+        return self._columns[joint]
+
     def chain(self, joint: int) -> tuple[int, ...]:
         """Return a joint of the model and those between it and the base, nearest first; empty for 0, the base."""
         found: list[int] = []
@@ -114,6 +128,13 @@ class Reach:
                 break
             reach[carried.source] += carried.rate * carried.moved
         return reach * _ROUNDING
+
+    def moved_by_chain(self, joint: int, centre: Vector, radius: float) -> tuple[float, ...]:
+        """Bound how far each joint of `chain(joint)` carries any point of a ball, in its order, [m/rad] or [m/m].
+
+        The ball as in `of_ball`; here the joints of the model move, not the commanded ones.
+        """
+        return tuple(carried.moved * _ROUNDING for carried in self._carry(joint, centre, radius, 0))
 
     def bend_of_ball(self, joint: int, centre: Vector, radius: float) -> Matrix:
         """Bound the second derivatives of all points of a ball by the commanded joints.

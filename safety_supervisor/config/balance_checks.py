@@ -1,0 +1,102 @@
+"""What the section `balance` demands of itself, of the robot and of times; and its frozen form."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from safety_supervisor.config.balance_keys import BalanceKeys, SoleKeys
+from safety_supervisor.config.codes import ConfigurationCode as Code
+from safety_supervisor.config.problems import Problems
+from safety_supervisor.config.sections import Sections, twice
+from safety_supervisor.core.balance_settings import BalanceSettings, ContactSource, Sole, UpSource
+from safety_supervisor.core.planted import sole_frame
+from safety_supervisor.core.support_polygon import SupportPolygon
+from safety_supervisor.core.units import nanoseconds
+
+_FLAT = 2e-3
+"""A sole's corner may lie so far out of its plane, [m]."""
+_UNIT = 1e-3
+"""A normal's length may differ from 1 by so much."""
+
+
+def check_balance(keys: BalanceKeys, sections: Sections, problems: Problems) -> None:
+    """Check every sole, and what the section demands of the others."""
+    for foot, sole in keys.soles.items():
+        path = f"balance.soles.{foot}"
+        _check_foot(path, foot, sections, problems)
+        _check_sole(path, foot, sole, keys.margin, problems)
+    for topic in twice(sole.contact_topic for sole in keys.soles.values()):
+        problems.add(
+            "balance.soles", Code.VALUE, f"{topic} tells of two feet", "Give every foot a contact topic of its own."
+        )
+    if sections.timing is not None:
+        least = 2 * sections.timing.period
+        for name, timeout in (("contact_timeout", keys.contact_timeout), ("base_timeout", keys.base_timeout)):
+            if timeout < least:
+                problems.add(
+                    f"balance.{name}",
+                    Code.TIMING,
+                    f"is {timeout:g} s; allowed: {least:g} s or more, two control periods",
+                )
+
+
+def _check_foot(path: str, foot: str, sections: Sections, problems: Problems) -> None:
+    robot, urdf = sections.robot, sections.urdf
+    if urdf is None:
+        return
+    if foot not in urdf.links:
+        problems.add(path, Code.FRAME, f"the URDF has no link {foot}")
+    elif robot is not None and not urdf.moves(foot, frozenset(robot.joints)):
+        problems.add(path, Code.FRAME, f"{foot} does not move", "Name the links that the robot stands on.")
+
+
+def _check_sole(path: str, foot: str, keys: SoleKeys, margin: float, problems: Problems) -> None:
+    length = float(np.linalg.norm(keys.normal))
+    if not abs(length - 1.0) <= _UNIT:
+        problems.add(f"{path}.normal", Code.VALUE, f"is {length:g} long, not 1")
+        return
+    frame = sole_frame(_sole(foot, keys))
+    seen = np.array([frame.actInv(np.array(corner)) for corner in keys.corners])
+    highest = float(np.abs(seen[:, 2]).max())
+    if not highest <= _FLAT:
+        problems.add(
+            f"{path}.corners", Code.VALUE,
+            f"lie up to {highest:.4f} m out of the plane at right angles to `normal`; allowed: {_FLAT:g} m or less",
+        )  # fmt: skip
+        return
+    polygon = SupportPolygon(seen[:, :2])
+    if len(polygon.corners) < 3:
+        problems.add(
+            f"{path}.corners", Code.EMPTY, "lie on a line or in a point", "Give three or more around the sole."
+        )
+        return
+    room = float(polygon.signed_distances(polygon.corners.mean(axis=0)[None])[0])
+    if not room > margin:
+        problems.add(
+            "balance.margin", Code.EMPTY,
+            f"is {margin:g} m; the middle of the sole of {foot} is {room:.4f} m from its edge",
+            "Choose a margin that the middle of every sole has.",
+        )  # fmt: skip
+
+
+def _sole(foot: str, keys: SoleKeys) -> Sole:
+    corners = tuple((x, y, z) for x, y, z in keys.corners)
+    x, y, z = keys.normal
+    return Sole(foot, corners, (x, y, z))
+
+
+def freeze_balance(keys: BalanceKeys) -> BalanceSettings:
+    """Return the settings of a checked section."""
+    return BalanceSettings(
+        soles=tuple(_sole(foot, sole) for foot, sole in keys.soles.items()),
+        contacts=tuple(
+            ContactSource(foot, sole.contact_topic, sole.bearing_force) for foot, sole in keys.soles.items()
+        ),
+        margin=keys.margin,
+        contact_timeout=nanoseconds(keys.contact_timeout),
+        base_timeout=nanoseconds(keys.base_timeout),
+        up=UpSource(keys.up),
+        tilt=keys.tilt,
+        slip=keys.slip,
+        gravity=keys.gravity,
+    )

@@ -1,0 +1,59 @@
+"""How balance is judged: the section `balance` of the configuration, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from safety_supervisor.core.units import Nanoseconds
+
+
+class UpSource(str, Enum):
+    """Which input tells how the base lies against gravity."""
+
+    IMU = "imu"
+    ODOM = "odom"
+
+
+@dataclass(frozen=True)
+class Sole:
+    """What a foot stands on."""
+
+    foot: str
+    """Link of the foot."""
+    corners: tuple[tuple[float, float, float], ...]
+    """Their hull is the sole, in the link's frame, [m]; three or more, in one plane."""
+    normal: tuple[float, float, float]
+    """From the ground into the foot, in the link's frame, of unit length."""
+
+
+@dataclass(frozen=True)
+class ContactSource:
+    """Who tells whether a foot bears."""
+
+    foot: str
+    topic: str
+    force: float
+    """It bears from this force along its normal on, [N]."""
+
+
+@dataclass(frozen=True)
+class BalanceSettings:
+    """How balance is judged."""
+
+    soles: tuple[Sole, ...]
+    contacts: tuple[ContactSource, ...]
+    """One for every sole."""
+    margin: float
+    """Distance that zero-moment point and capture point keep from the edge of the support polygon, [m]."""
+    contact_timeout: Nanoseconds
+    """A contact that was told longer ago is unknown."""
+    base_timeout: Nanoseconds
+    """A base pose that was told longer ago is unknown."""
+    up: UpSource
+    tilt: float
+    """Greatest angle between up and the normal of a sole that bears, [rad]: more, and it does not lie on the ground."""
+    slip: float
+    """How far a bearing foot may come to be from where it was, seen from another one, [m]."""
+    gravity: float = 9.81
+    """[m/s^2]"""
