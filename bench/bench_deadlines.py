@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.bench_relay import read_events, run, write_configuration
 from bench.measure import Row, row
 from bench.relay_processes import JOINTS
-from safety_supervisor.core.types import Tick
+from safety_supervisor.core.events import Tick
 
 RATE = 500
 SECONDS, QUICK_SECONDS = 60, 3

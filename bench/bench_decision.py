@@ -16,14 +16,10 @@ from numpy.typing import NDArray
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.boot_script import BootScript
 from safety_supervisor.config import load_config
+from safety_supervisor.core.effects import Actuate
+from safety_supervisor.core.events import JointStates, StreamCommand, TrajectoryCommand
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
-from safety_supervisor.core.types import (
-    Actuate,
-    JointStates,
-    StreamCommand,
-    TrajectoryCommand,
-)
 
 CONFIGURATION = Path(__file__).parents[1] / "config" / "panda.yaml"
 HOME = np.array([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785])

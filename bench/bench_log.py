@@ -11,8 +11,9 @@ import time
 import zlib
 
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
+from safety_supervisor.core.effects import Actuate, HorizonPoint
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.types import Actuate, HorizonPoint, Tick
+from safety_supervisor.core.events import Tick
 from safety_supervisor.evidence.event_log import LogHeader
 from safety_supervisor.evidence.feed import EventFeed, software_versions
 

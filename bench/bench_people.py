@@ -14,8 +14,8 @@ import numpy as np
 from bench.bench_decision import CONFIGURATION, Loop
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.config import load_config
+from safety_supervisor.core.events import Humans
 from safety_supervisor.core.settings import Configuration, ReducedSettings, SeparationSettings
-from safety_supervisor.core.types import Humans
 
 POINTS = 10
 SEPARATION = SeparationSettings(32, 8192, 80_000_000, 300_000_000, 1.6, 0.0, 0.03, 0.1)

@@ -24,8 +24,8 @@ import yaml
 from bench.measure import NoGarbageCollection, Row, percentiles, row
 from bench.relay_processes import CLIENT, FINGERS, JOINTS, MOTORS
 from safety_supervisor.config import load_config
+from safety_supervisor.core.events import Event, StreamCommand, Tick
 from safety_supervisor.core.supervisor import Supervisor
-from safety_supervisor.core.types import Event, StreamCommand, Tick
 from safety_supervisor.evidence.event_log import Entry, EventLog
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -3,7 +3,7 @@
 from safety_supervisor import Supervisor, load_config
 
 supervisor = Supervisor(load_config("config/panda.yaml"))
-effects = supervisor.handle(event)  # events and effects: safety_supervisor.core.types
+effects = supervisor.handle(event)  # safety_supervisor.core.events and .effects
 """
 
 from __future__ import annotations

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.types import (
+from safety_supervisor.core.events import (
     Boot,
     Event,
     Humans,
@@ -28,6 +27,7 @@ from safety_supervisor.core.types import (
     SourceLiveliness,
     Tick,
 )
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 
 

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
+from safety_supervisor.core.events import Humans, HumansEndpoints
 from safety_supervisor.core.settings import SeparationSettings
 from safety_supervisor.core.stamps import repeats
-from safety_supervisor.core.types import Humans, HumansEndpoints
 from safety_supervisor.core.units import NS_PER_S, Matrix, Nanoseconds, seconds
 
 REMEMBERED: Final[Nanoseconds] = 2 * NS_PER_S

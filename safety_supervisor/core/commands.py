@@ -11,8 +11,10 @@ from typing import Final
 
 import numpy as np
 
+from safety_supervisor.core.effects import Verdict
 from safety_supervisor.core.envelope import HISTORY
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
+from safety_supervisor.core.events import CommandUnreadable, StreamCommand, TrajectoryCommand
 from safety_supervisor.core.intake import Intake
 from safety_supervisor.core.intake_results import Cancel, Refused, Repeat, SetPoint, TrajectoryPoints
 from safety_supervisor.core.motion import Motion
@@ -21,7 +23,6 @@ from safety_supervisor.core.sessions import Session, other_kind
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.state_table import State
 from safety_supervisor.core.trajectory_job import TrajectoryJob
-from safety_supervisor.core.types import CommandUnreadable, StreamCommand, TrajectoryCommand, Verdict
 from safety_supervisor.core.units import Matrix, seconds
 from safety_supervisor.core.verifier import Verifier
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from safety_supervisor.core.commands import Ruling
+from safety_supervisor.core.effects import Decision, Verdict
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.notes import Note
-from safety_supervisor.core.types import Decision, Verdict
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
 _FOLDED: Final = frozenset(

@@ -7,7 +7,7 @@ from typing import Final
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.types import OperatorAct
+from safety_supervisor.core.events import OperatorAct
 from safety_supervisor.core.units import Nanoseconds
 
 RELAYS_CLOSE: Final[Nanoseconds] = 200_000_000

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from safety_supervisor.core.effects import Verdict
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.types import Verdict
 from safety_supervisor.core.units import Nanoseconds
 
 

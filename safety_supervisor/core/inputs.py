@@ -14,13 +14,7 @@ from safety_supervisor.core.conditions import Conditions
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_latch import EstopLatch
-from safety_supervisor.core.lateness import Lateness
-from safety_supervisor.core.measured import MeasuredState
-from safety_supervisor.core.sessions import Session
-from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.state_table import AUTO, State
-from safety_supervisor.core.switches import EnablingSwitch, HoldToRunButton
-from safety_supervisor.core.types import (
+from safety_supervisor.core.events import (
     HoldToRun,
     Humans,
     HumansEndpoints,
@@ -32,6 +26,12 @@ from safety_supervisor.core.types import (
     SourceEndpoints,
     Tick,
 )
+from safety_supervisor.core.lateness import Lateness
+from safety_supervisor.core.measured import MeasuredState
+from safety_supervisor.core.sessions import Session
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.state_table import AUTO, State
+from safety_supervisor.core.switches import EnablingSwitch, HoldToRunButton
 from safety_supervisor.core.units import Nanoseconds
 
 _WORKSPACE_EVERY: Final = 10 * 1_000_000

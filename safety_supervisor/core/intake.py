@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 
+from safety_supervisor.core.effects import Verdict
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
+from safety_supervisor.core.events import StreamCommand, TrajectoryCommand
 from safety_supervisor.core.idempotency import Earlier, IdempotencyKeys
 from safety_supervisor.core.intake_results import Cancel, Refused, Repeat, SetPoint, TrajectoryPoints
 from safety_supervisor.core.joint_names import JointNames, describe
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
-from safety_supervisor.core.types import StreamCommand, TrajectoryCommand, Verdict
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.core.well_formed import judge_stream, judge_trajectory
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from safety_supervisor.core.effects import HorizonPoint
 from safety_supervisor.core.envelope import HISTORY, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.intake_results import SetPoint
@@ -19,7 +20,6 @@ from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.stop_room import StopRoom
 from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.trajectory import PlannedTrajectory, glide_duration, limits_of
-from safety_supervisor.core.types import HorizonPoint
 from safety_supervisor.core.units import Matrix, Vector, seconds
 from safety_supervisor.core.verifier import Rules, Verified, Verifier
 
@@ -307,9 +307,8 @@ class Motion:
         lane = self.lanes[moving[0]]
         # After missed cycles on a straight stop the step does not begin on the path: then it is proven as any other.
         beside = self._late > 0.0 and isinstance(self.kept, StraightStop)
-        # A stop along a path may speed up, as its path does: it keeps the speed of the envelope, and no lower one.
-        usual = rules.reduced is None and rules.frame_speed == self._configuration.envelope.frame_speed
-        if len(lane.indices) == state.shape[1] and lane.trajectory is not None and usual and not beside:
+        usual = rules.usual(self._configuration.envelope) and not beside
+        if len(lane.indices) == state.shape[1] and lane.trajectory is not None and usual:
             tau = (self.tick - lane.trajectory_tick) * self._dt
             path_stop = lane.trajectory.stop_from(tau)
             if path_stop is not None:

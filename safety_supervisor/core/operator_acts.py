@@ -8,12 +8,13 @@ from safety_supervisor.core.acts import ActRefusal
 from safety_supervisor.core.commands import Commands
 from safety_supervisor.core.decisions import DecisionLog
 from safety_supervisor.core.device_reset import DeviceReset
+from safety_supervisor.core.effects import Effect, Reply
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
+from safety_supervisor.core.events import OperatorAct, Tick
 from safety_supervisor.core.inputs import Inputs
 from safety_supervisor.core.operators import Operators
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.tools import Tools
-from safety_supervisor.core.types import Effect, OperatorAct, Reply, Tick
 from safety_supervisor.core.units import Nanoseconds
 
 

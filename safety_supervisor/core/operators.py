@@ -10,13 +10,13 @@ import numpy as np
 from safety_supervisor.core.acts import ActRefusal, judge_recover, judge_reset, judge_start, judge_tool
 from safety_supervisor.core.causes import by_hardness
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.events import OperatorAct
 from safety_supervisor.core.inputs import Inputs
 from safety_supervisor.core.measured import POSITION_NOISE
 from safety_supervisor.core.motion import Motion
 from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.state_table import State
-from safety_supervisor.core.types import OperatorAct
 
 
 class Operators:

@@ -63,7 +63,8 @@ class Reach:
     ) -> None:
         """Take a Pinocchio model of the joints that move, the commanded ones, and what moves each of the others."""
         self._parents: tuple[int, ...] = tuple(model.parents)
-        self._joints = joints
+        self._names: tuple[str, ...] = tuple(model.names)
+        self._joints, self._follow, self._described = joints, follow, described
         scratch, neutral = model.createData(), pin.neutral(model)
         self._steps: dict[int, _Step] = {}
         self._carried: dict[tuple[int, bytes, float], tuple[_Carried, ...]] = {}
@@ -94,13 +95,13 @@ class Reach:
 
     def drive(self, joint: int) -> tuple[int, float, float]:
         """Return what a joint of the model follows: commanded joint, multiplier, offset."""
-        follow = self._follow[self._model.names[joint]]
+        follow = self._follow[self._names[joint]]
         assert follow.source is not None
         return follow.source, follow.multiplier, follow.offset
 
     def axis(self, joint: int) -> Vector:
         """Return linear and angular velocity of a joint's body at unit speed, in its own frame, shape (6,)."""
-        return self._columns[joint]
+        return np.concatenate((self._steps[joint].sliding, self._steps[joint].axis))
 
     def chain(self, joint: int) -> tuple[int, ...]:
         """Return a joint of the model and those between it and the base, nearest first; empty for 0, the base."""
@@ -134,7 +135,7 @@ class Reach:
 
         The ball as in `of_ball`; here the joints of the model move, not the commanded ones.
         """
-        return tuple(carried.moved * _ROUNDING for carried in self._carry(joint, centre, radius, 0))
+        return tuple(carried.moved * _ROUNDING for carried in self._carry(joint, centre, radius))
 
     def bend_of_ball(self, joint: int, centre: Vector, radius: float) -> Matrix:
         """Bound the second derivatives of all points of a ball by the commanded joints.

@@ -6,13 +6,13 @@ from typing import Final, Literal
 
 from safety_supervisor.core.causes import by_hardness
 from safety_supervisor.core.conditions import Conditions
+from safety_supervisor.core.effects import Effect, Latches, RelayDemand, Status
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.motion import Motion
 from safety_supervisor.core.next_step import next_step
 from safety_supervisor.core.safety_state import NO_STOP, SafetyState
 from safety_supervisor.core.state_table import AUTO, State
-from safety_supervisor.core.types import Effect, Latches, RelayDemand, Status
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
 _STATUS_PERIOD: Final = NS_PER_S // 10

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 
+from safety_supervisor.core.effects import Actuate, HorizonPoint
+from safety_supervisor.core.events import Tick
 from safety_supervisor.core.motion import Motion
 from safety_supervisor.core.settings import Configuration, OutputType
-from safety_supervisor.core.types import Actuate, HorizonPoint, Tick
 from safety_supervisor.core.units import Matrix, Nanoseconds
 
 

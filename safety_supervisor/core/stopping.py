@@ -23,8 +23,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from safety_supervisor.core.effects import HorizonPoint
 from safety_supervisor.core.settings import JointLimits
-from safety_supervisor.core.types import HorizonPoint
 from safety_supervisor.core.units import Matrix, Vector, nanoseconds
 
 _TINY: Final = 1e-12

@@ -15,8 +15,27 @@ from safety_supervisor.core.commands import Commands, Ruling
 from safety_supervisor.core.consequences import Consequences
 from safety_supervisor.core.course import Course
 from safety_supervisor.core.decisions import DecisionLog
+from safety_supervisor.core.effects import Effect, Reply
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.estop_latch import EstopLatch
+from safety_supervisor.core.events import (
+    AdapterFault,
+    Boot,
+    CommandUnreadable,
+    ConfigurationChanged,
+    EstopReport,
+    Event,
+    Humans,
+    HumansEndpoints,
+    OperatorAct,
+    SourceEndpoints,
+    SourceLiveliness,
+    StopRequested,
+    StreamCommand,
+    Tick,
+    ToolChange,
+    TrajectoryCommand,
+)
 from safety_supervisor.core.inputs import MONITORED, UNARMED, InputEvent, Inputs
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion import Motion
@@ -32,26 +51,6 @@ from safety_supervisor.core.state_rules import rules_of
 from safety_supervisor.core.state_table import State
 from safety_supervisor.core.stop_ramp import StopRamp
 from safety_supervisor.core.tools import Tools
-from safety_supervisor.core.types import (
-    AdapterFault,
-    Boot,
-    CommandUnreadable,
-    ConfigurationChanged,
-    Effect,
-    EstopReport,
-    Event,
-    Humans,
-    HumansEndpoints,
-    OperatorAct,
-    Reply,
-    SourceEndpoints,
-    SourceLiveliness,
-    StopRequested,
-    StreamCommand,
-    Tick,
-    ToolChange,
-    TrajectoryCommand,
-)
 from safety_supervisor.core.units import Vector, seconds
 from safety_supervisor.core.verifier import Verifier
 

@@ -19,7 +19,7 @@ from safety_supervisor.core.checks.collision import PathCheck
 from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.outfit import Outfit, dress
-from safety_supervisor.core.settings import Configuration, ReducedSettings
+from safety_supervisor.core.settings import Configuration, EnvelopeSettings, ReducedSettings
 from safety_supervisor.core.stop_room import StopRoom
 from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
@@ -40,6 +40,10 @@ class Rules:
     recovery: bool = False
     separated: bool = False
     reduced: ReducedSettings | None = None
+
+    def usual(self, envelope: EnvelopeSettings) -> bool:
+        """Whether nothing is slower than the envelope: a stop along a path may speed up to that, as its path does."""
+        return self.reduced is None and not self.recovery and self.frame_speed == envelope.frame_speed
 
 
 class Verified(msgspec.Struct, frozen=True):

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.events import StreamCommand, TrajectoryCommand
 from safety_supervisor.core.intake_results import SetPoint, TrajectoryPoints
 from safety_supervisor.core.joint_names import JointNames, Selection
 from safety_supervisor.core.settings import CommandKind, SourceSettings
-from safety_supervisor.core.types import StreamCommand, TrajectoryCommand
 from safety_supervisor.core.units import Matrix, Nanoseconds
 
 LARGEST_VALUE: Final = 1e6

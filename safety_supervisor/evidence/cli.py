@@ -15,7 +15,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from safety_supervisor.core.types import Effect, Event, Status
+from safety_supervisor.core.effects import Effect, Status
+from safety_supervisor.core.events import Event
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.evidence.event_log import EventLog, Gap, LogError
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock

@@ -25,13 +25,14 @@ from typing import BinaryIO
 
 import msgspec
 
-from safety_supervisor.core.types import Effect, Event
+from safety_supervisor.core.effects import Effect
+from safety_supervisor.core.events import Event
 
 MAGIC = b"SSEVENTS\x00\x00\x00\x01"
 """Name and version of the format."""
 SUFFIX = ".events"
 SCHEMA = 1
-"""Version of events and effects as `core.types` defines them."""
+"""Version of events and effects as `core.events` and `core.effects` define them."""
 RECORD = struct.Struct("<II")
 LONGEST_RECORD = 64 * 1024 * 1024
 

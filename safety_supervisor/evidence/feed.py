@@ -31,8 +31,9 @@ from pathlib import Path
 
 import msgspec
 
+from safety_supervisor.core.effects import Effect, Latches
+from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.types import Effect, Event, Latches
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.evidence.event_log import LogHeader
 from safety_supervisor.evidence.latch_store import LatchStore

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from safety_supervisor.core.types import Decision, Effect, Event, Status
+from safety_supervisor.core.effects import Decision, Effect, Status
+from safety_supervisor.core.events import Event
 from safety_supervisor.core.units import Nanoseconds
 
 

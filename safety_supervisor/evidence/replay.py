@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 from safety_supervisor.config import load_config
+from safety_supervisor.core.effects import Actuate, Decision, Effect, Status
+from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.types import Actuate, Decision, Effect, Event, Status
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap, LogError, LogHeader, digest_effects
 from safety_supervisor.evidence.feed import software_versions

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from safety_supervisor.core.effects import Decision, Status
 from safety_supervisor.core.errors import CODE_OF, Code
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.types import Decision, Status
 from safety_supervisor.core.units import Vector
 
 

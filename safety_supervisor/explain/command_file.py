@@ -9,7 +9,7 @@ from typing import Any
 
 from safety_supervisor.config import ConfigurationError
 from safety_supervisor.config.bounds import MAXIMUM_BYTES, parse, read_bounded
-from safety_supervisor.core.types import StreamCommand, TrajectoryCommand
+from safety_supervisor.core.events import StreamCommand, TrajectoryCommand
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.explain.case import ExplainError
 

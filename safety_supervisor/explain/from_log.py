@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from safety_supervisor.config import ConfigurationError
+from safety_supervisor.core.effects import Decision, Effect
+from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
-from safety_supervisor.core.types import Decision, Effect, Event
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, Vector
 from safety_supervisor.evidence.event_log import EventLog, Gap, LogError
 from safety_supervisor.evidence.lines import Line, Lines

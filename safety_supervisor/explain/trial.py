@@ -11,18 +11,10 @@ import msgspec
 import numpy as np
 
 from safety_supervisor.boot_script import BootScript
+from safety_supervisor.core.effects import Actuate, Decision, Effect, Reply
+from safety_supervisor.core.events import Event, OperatorAct, StreamCommand, TrajectoryCommand
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceKind, SourceSettings
 from safety_supervisor.core.supervisor import Supervisor
-from safety_supervisor.core.types import (
-    Actuate,
-    Decision,
-    Effect,
-    Event,
-    OperatorAct,
-    Reply,
-    StreamCommand,
-    TrajectoryCommand,
-)
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, Vector
 from safety_supervisor.explain.case import Case, ExplainError, Subject, subject_of
 from safety_supervisor.explain.command_file import CommandFile

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from safety_supervisor.core.types import HorizonPoint
+from safety_supervisor.core.effects import HorizonPoint
 from safety_supervisor.core.units import NS_PER_S
 
 HEADER: Final = b"\x00\x01\x00\x00"

@@ -23,7 +23,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.types import CommandUnreadable, TrajectoryCommand
+from safety_supervisor.core.events import CommandUnreadable, TrajectoryCommand
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.ros.frames import DecodeReply, DecodeRequest, FrameBuffer, encode_frame, hash_content
 from safety_supervisor.ros.process import die_with_parent

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.types import CommandUnreadable, TrajectoryCommand
+from safety_supervisor.core.events import CommandUnreadable, TrajectoryCommand
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.ros.child import Child
 from safety_supervisor.ros.frames import DecodeReply, DecodeRequest

@@ -11,9 +11,9 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import UInt64
 
+from safety_supervisor.core.effects import Actuate, Decision, Effect, Latches, RelayDemand, Reply, Status
 from safety_supervisor.core.errors import CODE_OF
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.types import Actuate, Decision, Effect, Latches, RelayDemand, Reply, Status
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.evidence.feed import EventFeed
 from safety_supervisor.ros.cdr import write_counter

@@ -14,7 +14,7 @@ import msgspec
 
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopSettings
-from safety_supervisor.core.types import EstopReport
+from safety_supervisor.core.events import EstopReport
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.drivers import make_driver
 from safety_supervisor.estop.port import Closed, Contacts, Opened, Port, Received

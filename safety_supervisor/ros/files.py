@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from safety_supervisor.config import disk_sha256, urdf_path
+from safety_supervisor.core.events import ConfigurationChanged
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.types import ConfigurationChanged
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.quality import Sink
 

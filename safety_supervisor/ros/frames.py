@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from safety_supervisor.core.types import CommandUnreadable, TrajectoryCommand
+from safety_supervisor.core.events import CommandUnreadable, TrajectoryCommand
 
 LENGTH = struct.Struct("<I")
 

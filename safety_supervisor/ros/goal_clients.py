@@ -6,7 +6,7 @@ that the death of the client, of the gate, and a stall of either are one thing h
 
 from __future__ import annotations
 
-from safety_supervisor.core.types import SourceLiveliness
+from safety_supervisor.core.events import SourceLiveliness
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.ros.quality import Sink
 from safety_supervisor.ros.source_input import SourceInput

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from safety_supervisor.core.types import Actuate, JointStates
+from safety_supervisor.core.effects import Actuate
+from safety_supervisor.core.events import JointStates
 from safety_supervisor.ros.goal_tolerance import Excess, Tolerance, find_excess
 
 Row = tuple[float, ...]

@@ -17,8 +17,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from safety_supervisor.core.effects import Decision
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.types import CommandUnreadable, Decision
+from safety_supervisor.core.events import CommandUnreadable
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.child import Child
 from safety_supervisor.ros.goal_clients import ActionClientLife

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.types import TrajectoryCommand
+from safety_supervisor.core.events import TrajectoryCommand
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.ros.goal_tolerance import Tolerance
 

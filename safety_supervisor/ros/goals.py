@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
+from safety_supervisor.core.effects import Actuate, Decision, Effect
+from safety_supervisor.core.events import JointStates
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.types import Actuate, Decision, Effect, JointStates
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.ros.child import Child
 from safety_supervisor.ros.goal_frames import GateSettings

@@ -16,7 +16,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.types import (
+from safety_supervisor.core.events import (
     AdapterFault,
     HumansEndpoints,
     IncompatibleEndpoint,

@@ -21,11 +21,11 @@ from trajectory_msgs.msg import JointTrajectory
 
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import SIMULATED
+from safety_supervisor.core.events import HoldToRun, JointStates, RobotDescription, StopRequested
 from safety_supervisor.core.settings import (
     CommandKind,
     Configuration,
 )
-from safety_supervisor.core.types import HoldToRun, JointStates, RobotDescription, StopRequested
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.ros.cdr import JointStateReader, read_string
 from safety_supervisor.ros.decoding import Decoder

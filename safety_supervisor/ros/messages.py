@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from safety_supervisor.core.types import Decision, Status
+from safety_supervisor.core.effects import Decision, Status
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.ros.text import escape
 

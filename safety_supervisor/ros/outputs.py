@@ -17,8 +17,8 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
+from safety_supervisor.core.effects import Actuate, HorizonPoint
 from safety_supervisor.core.settings import Configuration, OutputType
-from safety_supervisor.core.types import Actuate, HorizonPoint
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.ros.cdr import ArrayWriter, JointStateWriter, TrajectoryWriter
 

@@ -19,7 +19,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSPolicyKind, QoSProfile, qos_check_compatible
 
-from safety_supervisor.core.types import Event, IncompatibleEndpoint
+from safety_supervisor.core.events import Event, IncompatibleEndpoint
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.ros.polled import Heard, PolledSubscriptions
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from safety_supervisor.core.effects import Decision
 from safety_supervisor.core.errors import CODE_OF, Code
-from safety_supervisor.core.types import Decision
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.text import escape
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from rclpy.service import Service
 
-from safety_supervisor.core.types import Reply
+from safety_supervisor.core.effects import Reply
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
 PACE = NS_PER_S // 50

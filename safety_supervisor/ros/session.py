@@ -17,9 +17,9 @@ from std_srvs.srv import Trigger
 
 from safety_supervisor.config import load_config
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.events import AdapterFault, Boot, Event, OperatorAct, StopRequested, Tick
 from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor.core.supervisor import Supervisor
-from safety_supervisor.core.types import AdapterFault, Boot, Event, OperatorAct, StopRequested, Tick
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.evidence.event_log import LogHeader
 from safety_supervisor.evidence.feed import EventFeed, describe_boot

@@ -9,14 +9,10 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 
 from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.events import CommandUnreadable, SourceLiveliness, StreamCommand
 from safety_supervisor.core.settings import (
     CommandKind,
     SourceSettings,
-)
-from safety_supervisor.core.types import (
-    CommandUnreadable,
-    SourceLiveliness,
-    StreamCommand,
 )
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.arrays import decode_array

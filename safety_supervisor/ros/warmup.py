@@ -13,18 +13,10 @@ from collections.abc import Iterator
 import msgspec
 
 from safety_supervisor.boot_script import BootScript
+from safety_supervisor.core.effects import Actuate, Decision, Status
+from safety_supervisor.core.events import Event, JointStates, OperatorAct, StopRequested, StreamCommand
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
 from safety_supervisor.core.supervisor import Supervisor
-from safety_supervisor.core.types import (
-    Actuate,
-    Decision,
-    Event,
-    JointStates,
-    OperatorAct,
-    Status,
-    StopRequested,
-    StreamCommand,
-)
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, seconds
 from safety_supervisor.ros.messages import StatusWriter, decision_message
 from safety_supervisor.ros.outputs import Output

@@ -6,10 +6,10 @@ import time
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_input import EstopInput
+from safety_supervisor.core.events import Humans
 from safety_supervisor.core.settings import (
     SeparationSettings,
 )
-from safety_supervisor.core.types import Humans
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.ros.cdr import read_points, read_string
 from safety_supervisor.ros.quality import Sink

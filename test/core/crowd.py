@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rig import HOME, Rig, panda
 
+from safety_supervisor.core.effects import Actuate, Effect
+from safety_supervisor.core.events import Humans, HumansEndpoints
 from safety_supervisor.core.settings import Configuration, ReducedSettings, SeparationSettings
 from safety_supervisor.core.shapes import Box, Capsule, Cylinder, Polytope, Sphere
-from safety_supervisor.core.types import Actuate, Effect, Humans, HumansEndpoints
 
 SEPARATION = SeparationSettings(
     max_points=16,

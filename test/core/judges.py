@@ -7,7 +7,7 @@ import math
 import numpy as np
 from rig import Rig
 
-from safety_supervisor.core.types import Actuate
+from safety_supervisor.core.effects import Actuate
 
 STILL = {"LOCKED", "READY", "PROTECTIVE_STOP", "EMERGENCY_STOP", "FAULT"}
 

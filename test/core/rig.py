@@ -17,26 +17,12 @@ from numpy.typing import NDArray
 
 from safety_supervisor.boot_script import BootScript
 from safety_supervisor.config import load_config
+from safety_supervisor.core.effects import Actuate, Decision, Effect, Latches, RelayDemand, Reply, Status
 from safety_supervisor.core.estop_input import EstopInput
+from safety_supervisor.core.events import Boot, Event, JointStates, OperatorAct, StreamCommand, Tick, TrajectoryCommand
 from safety_supervisor.core.settings import Configuration, GeometrySettings, Zone, ZoneKind
 from safety_supervisor.core.shapes import Box
 from safety_supervisor.core.supervisor import Supervisor
-from safety_supervisor.core.types import (
-    Actuate,
-    Boot,
-    Decision,
-    Effect,
-    Event,
-    JointStates,
-    Latches,
-    OperatorAct,
-    RelayDemand,
-    Reply,
-    Status,
-    StreamCommand,
-    Tick,
-    TrajectoryCommand,
-)
 
 CONFIGURATION = Path(__file__).parents[2] / "config" / "panda.yaml"
 HOME = np.array([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785])

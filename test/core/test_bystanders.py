@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from safety_supervisor.core.bystanders import REMEMBERED, Bystanders
 from safety_supervisor.core.errors import Violation
-from safety_supervisor.core.types import Humans, HumansEndpoints
+from safety_supervisor.core.events import Humans, HumansEndpoints
 
 S = 1_000_000_000
 

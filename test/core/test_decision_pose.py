@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from rig import HOME, Rig
 
+from safety_supervisor.core.effects import Decision
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.types import Decision
 from safety_supervisor.core.verifier import Verifier
 
 LOW = np.array([0.0, 0.65, 0.0, -2.2, 0.0, 2.85, 0.785])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_settings import EstopSettings
+from safety_supervisor.core.events import StreamCommand, TrajectoryCommand
 from safety_supervisor.core.idempotency import Earlier
 from safety_supervisor.core.intake import Cancel, Intake, Refused, Repeat, SetPoint, TrajectoryPoints
 from safety_supervisor.core.settings import (
@@ -33,7 +34,6 @@ from safety_supervisor.core.settings import (
     TimingSettings,
     TrackingSettings,
 )
-from safety_supervisor.core.types import StreamCommand, TrajectoryCommand
 
 MS, S = 10**6, 10**9
 JOINTS = ("a1", "a2", "a3", "b/left", "b/right")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from judges import judge_envelope, judge_output
 from rig import HOME, Rig, panda, upright
 
+from safety_supervisor.core.effects import Actuate
 from safety_supervisor.core.limiting import LEAST
 from safety_supervisor.core.segments import Stream
 from safety_supervisor.core.settings import CommandKind, Configuration, LimitingSettings, ZoneKind
-from safety_supervisor.core.types import Actuate
 
 MS = 1_000_000
 WALL = upright("wall", ZoneKind.KEEP_OUT, [0.1, 0.25, 0.0], [1.0, 0.3, 1.5], margin=0.02)

@@ -12,8 +12,8 @@ from other_geometry import OtherGeometry
 from rig import MS, Rig
 from test_limiting import Agent, ramp
 
+from safety_supervisor.core.effects import Actuate
 from safety_supervisor.core.settings import Configuration, LimitingSettings
-from safety_supervisor.core.types import Actuate
 
 NEAR = standing((1.5, 0.0, 0.5))
 """So near that REDUCED begins, and far enough for any reduced motion."""

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from rig import HOME, Rig, panda
 
+from safety_supervisor.core.effects import Actuate
 from safety_supervisor.core.settings import JointLimits
-from safety_supervisor.core.types import Actuate
 
 SPEED = 1.0
 

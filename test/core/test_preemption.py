@@ -11,8 +11,8 @@ from rig import HOME, Rig, panda
 from test_motion import DT, RULES, make, quintic, run, two_groups
 
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.events import SourceEndpoints, SourceLiveliness, StopRequested
 from safety_supervisor.core.settings import CommandKind, Configuration
-from safety_supervisor.core.types import SourceEndpoints, SourceLiveliness, StopRequested
 
 ZERO = np.zeros((1, 7))
 GAP = 13

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rig import HOME, Rig
 
-from safety_supervisor.core.types import Actuate, OperatorAct, SourceEndpoints, StopRequested
+from safety_supervisor.core.effects import Actuate
+from safety_supervisor.core.events import OperatorAct, SourceEndpoints, StopRequested
 
 Rigs = Callable[..., Rig]
 HIGH = {"enabling_switch": "released", "integrity": "high"}

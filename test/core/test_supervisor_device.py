@@ -8,8 +8,9 @@ import pytest
 from rig import Rig
 
 from safety_supervisor.core.causes import CAUSE_OF
+from safety_supervisor.core.effects import Decision
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.types import Decision, EstopReport
+from safety_supervisor.core.events import EstopReport
 
 Rigs = Callable[..., Rig]
 E = "EMERGENCY_STOP"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rig import HOME, Rig
 
-from safety_supervisor.core.types import AdapterFault, HoldToRun, StopRequested
+from safety_supervisor.core.events import AdapterFault, HoldToRun, StopRequested
 
 Rigs = Callable[..., Rig]
 E = "EMERGENCY_STOP"

@@ -9,15 +9,12 @@ import numpy as np
 import pytest
 from rig import HOME, Rig
 
-from safety_supervisor.core.types import (
-    Actuate,
+from safety_supervisor.core.effects import Actuate, Decision, Latches, RelayDemand
+from safety_supervisor.core.events import (
     AdapterFault,
     ConfigurationChanged,
-    Decision,
-    Latches,
     OperatorAct,
     OutputEndpoints,
-    RelayDemand,
     RobotDescription,
     SourceEndpoints,
     StopRequested,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rig import Rig
 
-from safety_supervisor.core.types import CommandUnreadable
+from safety_supervisor.core.events import CommandUnreadable
 
 Rigs = Callable[..., Rig]
 GOAL = "goal/0f8fad5b-d9cb-469f-a165-70867728950e"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rig import Rig
 
-from safety_supervisor.core.types import AdapterFault, Latches
+from safety_supervisor.core.effects import Latches
+from safety_supervisor.core.events import AdapterFault
 
 Rigs = Callable[..., Rig]
 E = "EMERGENCY_STOP"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from rig import HOME, Rig
 
+from safety_supervisor.core.events import Event, JointStateEndpoints, JointStates, StreamCommand, TrajectoryCommand
 from safety_supervisor.core.supervisor import Supervisor
-from safety_supervisor.core.types import Event, JointStateEndpoints, JointStates, StreamCommand, TrajectoryCommand
 
 Rigs = Callable[..., Rig]
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from rig import BARE, HOME, Rig, panda, upright
 
+from safety_supervisor.core.effects import Status
+from safety_supervisor.core.events import HoldToRun, SourceEndpoints, StopRequested
 from safety_supervisor.core.settings import ZoneKind
-from safety_supervisor.core.types import HoldToRun, SourceEndpoints, Status, StopRequested
 
 Rigs = Callable[..., Rig]
 UPPER = 2.8473

@@ -12,14 +12,9 @@ import pytest
 from other_kinematics import link_frames
 from rig import HOME, Rig, panda
 
+from safety_supervisor.core.effects import Actuate
+from safety_supervisor.core.events import CommandUnreadable, SourceEndpoints, SourceLiveliness, StopRequested
 from safety_supervisor.core.settings import CommandKind
-from safety_supervisor.core.types import (
-    Actuate,
-    CommandUnreadable,
-    SourceEndpoints,
-    SourceLiveliness,
-    StopRequested,
-)
 
 Rigs = Callable[..., Rig]
 NAN, INF = float("nan"), float("inf")

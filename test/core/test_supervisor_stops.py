@@ -10,7 +10,7 @@ import pytest
 from rig import HOME, Rig, panda
 
 from safety_supervisor.core.causes import CAUSES
-from safety_supervisor.core.types import (
+from safety_supervisor.core.events import (
     AdapterFault,
     CommandUnreadable,
     ConfigurationChanged,

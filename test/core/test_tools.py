@@ -14,12 +14,13 @@ from rig import HOME, MS, Rig, upright
 from two_tools import write_two_tools
 
 from safety_supervisor.config import load_config
+from safety_supervisor.core.effects import Decision
+from safety_supervisor.core.events import AdapterFault, Event, SourceEndpoints, ToolChange
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.scene import RESERVE, Scene
 from safety_supervisor.core.settings import Configuration, LimitingSettings, ToolSettings, ZoneKind
 from safety_supervisor.core.shapes import Capsule
 from safety_supervisor.core.supervisor import Supervisor
-from safety_supervisor.core.types import AdapterFault, Decision, Event, SourceEndpoints, ToolChange
 
 Rigs = Callable[..., Rig]
 ROD = "gripper_with_rod"

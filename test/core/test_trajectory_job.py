@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from rig import HOME, Rig, panda
 
+from safety_supervisor.core.events import SourceLiveliness
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.trajectory import PlannedTrajectory
 from safety_supervisor.core.trajectory_job import SAMPLES_PER_SLICE, STRIDES_PER_SLICE, TrajectoryJob
-from safety_supervisor.core.types import SourceLiveliness
 
 ZERO = np.zeros((1, 7))
 PLAYED = [("PASS", ""), ("PASS", "E_ENDED")]
@@ -329,7 +329,7 @@ def test_a_slice_is_a_bounded_number_of_operations(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.redteam(26)
 def test_a_stop_during_verification_is_not_late() -> None:
-    from safety_supervisor.core.types import StopRequested
+    from safety_supervisor.core.events import StopRequested
 
     rig = Rig().auto()
     times = np.arange(1, 1001) * 0.05

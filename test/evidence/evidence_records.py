@@ -6,8 +6,9 @@ import time
 import zlib
 from collections.abc import Callable
 
+from safety_supervisor.core.effects import Actuate, Decision, Effect, HorizonPoint, Status
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.types import Actuate, Decision, Effect, HorizonPoint, Status, Tick
+from safety_supervisor.core.events import Tick
 from safety_supervisor.evidence.event_log import LogHeader
 
 JOINTS = (0.1, -0.785, 1e-9, -2.356, 0.0, 1.571, 0.785)

@@ -11,7 +11,7 @@ import yaml
 from evidence_records import actuate, decision, header, status, tick
 from typer.testing import CliRunner
 
-from safety_supervisor.core.types import Effect
+from safety_supervisor.core.effects import Effect
 from safety_supervisor.evidence import event_log
 from safety_supervisor.evidence.cli import app, latch_app
 from safety_supervisor.evidence.instance_lock import RobotLock

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from evidence_records import actuate, effects, header, tick, wait_for
 
-from safety_supervisor.core.types import Latches, StopRequested
+from safety_supervisor.core.effects import Latches
+from safety_supervisor.core.events import StopRequested
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap
 from safety_supervisor.evidence.feed import EventFeed, FeedLimits
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
@@ -51,7 +52,7 @@ def run_script(directory: Path, body: str) -> subprocess.Popen[str]:
     script = f"""
 import os, signal, sys, time
 from evidence_records import effects, header, tick
-from safety_supervisor.core.types import Latches
+from safety_supervisor.core.effects import Latches
 from safety_supervisor.evidence.feed import EventFeed
 from safety_supervisor.evidence.instance_lock import RobotLock
 directory = {str(directory)!r}

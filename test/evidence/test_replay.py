@@ -16,9 +16,10 @@ import pytest
 
 from safety_supervisor import Supervisor, load_config
 from safety_supervisor.boot_script import BootScript
+from safety_supervisor.core.effects import Actuate, Effect
 from safety_supervisor.core.estop_input import EstopInput
+from safety_supervisor.core.events import Event, StreamCommand, Tick
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.types import Actuate, Effect, Event, StreamCommand, Tick
 from safety_supervisor.evidence import event_log
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap
 from safety_supervisor.evidence.feed import EventFeed, describe_boot

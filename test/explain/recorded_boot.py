@@ -10,11 +10,8 @@ import numpy as np
 
 from safety_supervisor import Supervisor, load_config
 from safety_supervisor.boot_script import BootScript
-from safety_supervisor.core.types import (
-    Actuate,
-    Decision,
-    StreamCommand,
-)
+from safety_supervisor.core.effects import Actuate, Decision
+from safety_supervisor.core.events import StreamCommand
 from safety_supervisor.evidence.feed import EventFeed, describe_boot
 
 CONFIGURATION = Path(__file__).parents[2] / "config" / "panda.yaml"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from rig import HOME, Rig
 
-from safety_supervisor.core.types import (
+from safety_supervisor.core.events import (
     AdapterFault,
     CommandUnreadable,
     HoldToRun,

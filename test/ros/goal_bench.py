@@ -13,8 +13,9 @@ import rig as core
 from rclpy.serialization import serialize_message
 from ros_rig import make_trajectory
 
+from safety_supervisor.core.effects import Effect
+from safety_supervisor.core.events import Event, JointStates, SourceLiveliness
 from safety_supervisor.core.settings import CommandKind
-from safety_supervisor.core.types import Effect, Event, JointStates, SourceLiveliness
 from safety_supervisor.ros import goals as module
 from safety_supervisor.ros.decoder import decode
 from safety_supervisor.ros.frames import DecodeRequest

@@ -10,7 +10,7 @@ from ros_rig import JOINTS, STREAM, Client, Process, Rig
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from safety_supervisor.core.types import StreamCommand
+from safety_supervisor.core.events import StreamCommand
 from safety_supervisor.evidence.event_log import Entry, EventLog
 
 BURST, BURSTS = 4, 30

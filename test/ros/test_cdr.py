@@ -15,7 +15,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, String, UInt64
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from safety_supervisor.core.types import HorizonPoint
+from safety_supervisor.core.effects import HorizonPoint
 from safety_supervisor.ros.cdr import (
     ArrayWriter,
     JointStateReader,

@@ -14,7 +14,7 @@ import pytest
 from rclpy.serialization import serialize_message
 from ros_rig import JOINTS, REPOSITORY, children_of, is_alive, make_trajectory
 
-from safety_supervisor.core.types import CommandUnreadable, TrajectoryCommand
+from safety_supervisor.core.events import CommandUnreadable, TrajectoryCommand
 from safety_supervisor.ros.decoding import TIMEOUT, Decoder
 
 Command = TrajectoryCommand | CommandUnreadable

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from safety_supervisor.core.effects import Decision
 from safety_supervisor.core.errors import CODE_OF, Code
-from safety_supervisor.core.types import Decision
 from safety_supervisor.ros.goal_results import result_code, result_text
 from safety_supervisor.ros.goal_tolerance import Excess, Tolerance, find_excess, read_tolerances
 

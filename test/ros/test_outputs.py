@@ -9,7 +9,7 @@ from rclpy.serialization import deserialize_message
 from trajectory_msgs.msg import JointTrajectory
 
 from safety_supervisor.config import load_config
-from safety_supervisor.core.types import Actuate, HorizonPoint
+from safety_supervisor.core.effects import Actuate, HorizonPoint
 from safety_supervisor.ros.outputs import STEP, ClockOffset, ClockStepError, JointTrajectoryHorizon
 
 CONFIGURATION = "config/panda.yaml"

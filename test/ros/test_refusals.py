@@ -7,8 +7,8 @@ import time
 import pytest
 from ros_rig import HOME, Rig
 
+from safety_supervisor.core.effects import Decision, Verdict
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.types import Decision, Verdict
 from safety_supervisor.ros.refusals import SILENCE, RefusalLog
 
 MS = 1_000_000

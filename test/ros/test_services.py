@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from std_srvs.srv import Trigger
 
-from safety_supervisor.core.types import Reply
+from safety_supervisor.core.effects import Reply
 from safety_supervisor.ros.services import MOST_ANSWERS, PACE, HeldServices
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safety_supervisor.core.types import Decision
+from safety_supervisor.core.effects import Decision
 from safety_supervisor.ros.messages import decision_message
 from safety_supervisor.ros.text import LONGEST, escape
 

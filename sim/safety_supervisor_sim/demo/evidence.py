@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from safety_supervisor import Supervisor
+from safety_supervisor.core.effects import Actuate, Effect
+from safety_supervisor.core.events import Event, Tick
 from safety_supervisor.core.settings import Configuration, OutputType
-from safety_supervisor.core.types import Actuate, Effect, Event, Tick
 from safety_supervisor.evidence.event_log import SUFFIX, EventLog, LogError
 from safety_supervisor.evidence.replay import recorded_configuration, replay
 from safety_supervisor_sim.demo.judge import Replayed

@@ -8,18 +8,10 @@ from typing import Final
 import numpy as np
 
 from safety_supervisor.boot_script import BootScript
+from safety_supervisor.core.effects import Actuate, Decision, Effect
+from safety_supervisor.core.events import Event, JointStates, StopRequested, StreamCommand, TrajectoryCommand
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
-from safety_supervisor.core.types import (
-    Actuate,
-    Decision,
-    Effect,
-    Event,
-    JointStates,
-    StopRequested,
-    StreamCommand,
-    TrajectoryCommand,
-)
 from safety_supervisor_sim.agent.motions import Sample
 from safety_supervisor_sim.oracle.world import Array
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from safety_supervisor.core.effects import Actuate, HorizonPoint
+from safety_supervisor.core.events import JointStates
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.types import Actuate, HorizonPoint, JointStates
 from safety_supervisor_sim.cell.cell_file import CellFile
 from safety_supervisor_sim.cell.controllers import Point, Trajectory
 from safety_supervisor_sim.cell.panda_cell import PandaCell

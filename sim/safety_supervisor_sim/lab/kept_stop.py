@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from safety_supervisor.core.types import Actuate
+from safety_supervisor.core.effects import Actuate
 from safety_supervisor_sim.cell.controllers.spline import Point, Segment
 from safety_supervisor_sim.oracle.world import Array
 

@@ -1,26 +1,14 @@
-"""Events that enter the core and effects that leave it.
+"""Events that enter the core.
 
-Everything that the core knows arrives as an event with a receipt time `at` of the steady clock, [ns]; everything
-that it wants done leaves as an effect. Both are frozen values with one canonical MessagePack encoding, so that a
-recorded stream of events can be run again and its effects compared byte for byte.
+Everything that the core knows arrives as an event with a receipt time `at` of the steady clock, [ns].
 """
 
 from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-import msgspec
-
 from safety_supervisor.core.estop_input import EstopInput
-
-Verdict = Literal["PASS", "LIMIT", "WAIT", "REJECT", "STOP"]
-
-
-class Value(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """Base of events and effects: immutable, compared by value, tagged with its class name when encoded."""
-
-
-# --- what comes in ---------------------------------------------------------------------------------------------
+from safety_supervisor.core.values import Value
 
 
 class Boot(Value, frozen=True, tag=True):
@@ -281,120 +269,3 @@ Event: TypeAlias = (
     | EstopReport
     | AdapterFault
 )
-
-# --- what goes out ---------------------------------------------------------------------------------------------
-
-
-class HorizonPoint(msgspec.Struct, frozen=True, gc=False):
-    """A point of the kept stop, relative to the set-point that it stops from."""
-
-    time: int
-    """[ns] after the set-point's own time."""
-    positions: tuple[float, ...]
-    velocities: tuple[float, ...]
-    accelerations: tuple[float, ...]
-
-
-class Actuate(Value, frozen=True, tag=True):
-    """This cycle's set-point for all joints and the stop that was verified with it."""
-
-    at: int
-    cycle: int
-    """Counter of set-points sent in this boot."""
-    positions: tuple[float, ...]
-    """[rad], configuration's joint order."""
-    velocities: tuple[float, ...]
-    accelerations: tuple[float, ...]
-    horizon: tuple[HorizonPoint, ...]
-    """The kept stop; its last point is at rest. Empty when the set-point is at rest already."""
-    moving: bool
-    scheduled: int = 0
-    """Grid point at which this cycle was due, steady clock, [ns]; the set-point is for one control period later."""
-    before: HorizonPoint | None = None
-    """Where a controller that interpolates is at `scheduled`: the state one period before the set-point."""
-
-
-class Decision(Value, frozen=True, tag=True):
-    """What became of a command, or of motion that was under way."""
-
-    at: int
-    source: str
-    command: str
-    """Correlation id."""
-    verdict: Verdict
-    code: str
-    """Stable `E_...` code; empty for PASS."""
-    rule: str
-    joint: str
-    value: float
-    limit: float
-    margin: float
-    detail: str
-    count: int = 1
-    """How many equal decisions in a row this one stands for."""
-    pose: tuple[float, ...] = ()
-    """Where bodies were found too near: on the step, its stop or the path ahead, [rad], joint order; else empty."""
-    tool: str = ""
-    """What the robot carried at that pose; empty for nothing."""
-
-
-class Status(Value, frozen=True, tag=True):
-    """State of the supervisor, on every change and at 10 Hz."""
-
-    at: int
-    state: str
-    cause: str
-    """Code of what led here; empty when none."""
-    active_causes: tuple[str, ...]
-    """Codes of the causes that hold now and block a reset."""
-    next_step: str
-    """What a person has to do next."""
-    mode: Literal["none", "manual", "auto"]
-    speed_scale: float
-    """Share of the commanded speed that is played: below 1 where `limiting` slows a stream down."""
-    epoch: int
-    nonce: str
-    configuration: str
-    """Hash."""
-    source: str
-    """The source that moves the robot now; empty for none."""
-    distance_to_limit: float
-    """Smallest distance of a commanded joint to its position limit, [rad]."""
-    tracking_error: float
-    """Largest present tracking error relative to its bound, 1 is the bound."""
-    people: str = ""
-    """Whether people are watched and known, and how many points there are."""
-    unmeasured: str = ""
-    """A joint that was never measured, or not of late; empty for none."""
-    tool: str = ""
-    """What the robot carries, as far as the supervisor was told; empty for nothing."""
-    tool_mass: float = 0.0
-    """[kg]"""
-
-
-class Latches(Value, frozen=True, tag=True):
-    """Latches changed: keep them on disk, they survive a restart."""
-
-    at: int
-    emergency_stop: bool
-    fault: str
-
-
-class RelayDemand(Value, frozen=True, tag=True):
-    """What the host demands of the e-stop device's relays."""
-
-    at: int
-    stop: bool
-
-
-class Reply(Value, frozen=True, tag=True):
-    """The answer to a request."""
-
-    at: int
-    request: str
-    ok: bool
-    code: str
-    message: str
-
-
-Effect: TypeAlias = Actuate | Decision | Status | Latches | RelayDemand | Reply
