@@ -5,7 +5,7 @@ from __future__ import annotations
 from safety_supervisor.config import schema
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.estop_checks import check_estop
-from safety_supervisor.config.geometry_checks import check_geometry, check_zones
+from safety_supervisor.config.geometry_checks import check_geometry, check_reason, check_zones
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
 from safety_supervisor.config.sections import Sections, twice
@@ -91,6 +91,7 @@ def _check_limits(sections: Sections, problems: Problems) -> None:
         path = f"envelope.joints.{name}"
         if joint.lower >= joint.upper:
             problems.add(f"{path}.lower", Code.EMPTY, f"is {joint.lower:g}, not below `upper`, {joint.upper:g}")
+        _check_fast(path, joint, problems)
         model = sections.urdf.joints.get(name) if sections.urdf is not None else None
         if model is None or model.kind not in COMMANDABLE:
             continue
@@ -108,6 +109,20 @@ def _check_limits(sections: Sections, problems: Problems) -> None:
             speed = getattr(sections.envelope, name)
             if speed > fastest:
                 problems.add(f"envelope.{name}", Code.VALUE, f"is {speed:g}, above `frame_speed`, {fastest:g}")
+
+
+def _check_fast(path: str, joint: schema.JointKeys, problems: Problems) -> None:
+    """Check that a speed that hardly any robot tracks is meant, and not copied from the URDF."""
+    if joint.fast is None and joint.velocity > schema.FASTEST:
+        problems.add(
+            f"{path}.velocity", Code.FAST, f"is {joint.velocity:g}; allowed without a reason: {schema.FASTEST:g} or less"
+        )
+    elif joint.fast is not None:
+        check_reason(f"{path}.fast", joint.fast, problems, Code.FAST)
+        if joint.velocity <= schema.FASTEST:
+            problems.add(
+                f"{path}.fast", Code.FAST, f"is given for {joint.velocity:g}, which needs none", "Remove it."
+            )  # fmt: skip
 
 
 def _check_timing(sections: Sections, problems: Problems) -> None:
