@@ -13,7 +13,7 @@ a few millimetres above the margin of the table and dips into it until it is ref
 their own pace, or stopped, count.
 
 `decision.full.g1`: both arms, the waist and a squat of both legs at once, the fastest joint at 2 rad/s.
-`decision.margin.g1`: the left upper arm dips to the torso until it is refused, while knees and the right arm sweep.
+`decision.margin.g1`: the left hand dips to the hip until it is refused, while knees and the right arm sweep.
 """
 
 from __future__ import annotations
@@ -156,10 +156,10 @@ def g1_course() -> Course:
     up = {"shoulder_pitch": -0.7, "shoulder_roll": 0.5, "shoulder_yaw": 0.2, "elbow": 0.2, "wrist_pitch": 0.3}
     down = {"shoulder_pitch": 0.3, "shoulder_roll": 0.4, "shoulder_yaw": -0.2, "elbow": 1.2, "wrist_roll": 0.4}
     ends = pose(home, {**squat, **up}, waist_yaw=0.2), pose(home, down, waist_yaw=-0.2)
-    low = pose(home, {}, left_shoulder_pitch=-0.3, left_shoulder_roll=0.15, left_shoulder_yaw=-0.1, left_elbow=0.9)
+    low = pose(home, {}, left_shoulder_pitch=0.2, left_shoulder_roll=0.29, left_shoulder_yaw=-0.3, left_elbow=0.9)
     still = np.zeros(len(home))
-    sweep = pose(still, {"knee": 0.2, "hip_pitch": -0.1}, right_elbow=0.3)
-    dip = pose(still, {}, left_shoulder_roll=-0.045)
+    sweep = pose(still, {"knee": 0.25}, right_elbow=0.35)
+    dip = pose(still, {}, left_shoulder_roll=-0.06)
     return Course("g1", replace(shipped, sources=(planner, *others)), home, ends, low, sweep, dip)
 
 

@@ -115,14 +115,14 @@ def _check_fast(path: str, joint: schema.JointKeys, problems: Problems) -> None:
     """Check that a speed that hardly any robot tracks is meant, and not copied from the URDF."""
     if joint.fast is None and joint.velocity > schema.FASTEST:
         problems.add(
-            f"{path}.velocity", Code.FAST, f"is {joint.velocity:g}; allowed without a reason: {schema.FASTEST:g} or less"
+            f"{path}.velocity",
+            Code.FAST,
+            f"is {joint.velocity:g}; allowed without a reason: {schema.FASTEST:g} or less",
         )
     elif joint.fast is not None:
         check_reason(f"{path}.fast", joint.fast, problems, Code.FAST)
         if joint.velocity <= schema.FASTEST:
-            problems.add(
-                f"{path}.fast", Code.FAST, f"is given for {joint.velocity:g}, which needs none", "Remove it."
-            )  # fmt: skip
+            problems.add(f"{path}.fast", Code.FAST, f"is given for {joint.velocity:g}, which needs none", "Remove it.")
 
 
 def _check_timing(sections: Sections, problems: Problems) -> None:

@@ -13,7 +13,6 @@ from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.keys import Name, Point, Reason, RosName, Section, UrdfName, key
 from safety_supervisor.config.shapes import ShapeKeys
 
-
 FASTEST: Final = 10.0
 """Velocity above which a joint's envelope must say that it is meant, [rad/s] or [m/s]."""
 

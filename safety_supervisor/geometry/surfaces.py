@@ -1,8 +1,8 @@
 """The surface of every link, read from the URDF's meshes and primitives.
 
 Collision geometry where a link has some, else what is shown; both where it is asked for: the collision geometry of a
-humanoid's foot may be four small balls, which are where it stands and not what it is. Coal reads the mesh files, through assimp: STL, OBJ, DAE,
-PLY and others.
+humanoid's foot may be four small balls, which are where it stands and not what it is. Coal reads the mesh files,
+through assimp: STL, OBJ, DAE, PLY and others.
 """
 
 from __future__ import annotations

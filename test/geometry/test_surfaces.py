@@ -37,7 +37,11 @@ def test_what_is_shown_is_read_beside_the_collision_geometry_and_not_twice(arm: 
         '<link name="base">', '<link name="base"><visual><geometry><mesh filename="base.obj"/></geometry></visual>'
     )
     standing, whole = (read_surfaces(shown, arm.parent, every=every) for every in (False, True))
-    assert (standing["lower"].kind, len(standing["lower"].mesh), len(standing["lower"].primitives)) == ("collision", 0, 1)
+    assert (standing["lower"].kind, len(standing["lower"].mesh), len(standing["lower"].primitives)) == (
+        "collision",
+        0,
+        1,
+    )
     assert (whole["lower"].kind, len(whole["lower"].primitives)) == ("collision, visual", 1)
     assert corners(whole["lower"].mesh) == corners(read_surfaces(ARM, arm.parent)["lower"].mesh)
     assert len(whole["base"].mesh) == len(standing["base"].mesh) == 12, "one mesh, both times"
