@@ -24,10 +24,8 @@ def groups(robot: PandaFile) -> dict[str, list[str]]:
 @cache
 def urdf_joints(configuration: Path) -> dict[str, dict[str, float]]:
     """Limits of joints as their URDF has them, read apart from the product."""
-    limits = {
-        joint.get("name", ""): joint.find("limit")
-        for joint in ElementTree.parse(urdf_path(configuration)).iter("joint")
-    }
+    joints = ElementTree.parse(urdf_path(configuration)).findall("joint")
+    limits = {joint.get("name", ""): joint.find("limit") for joint in joints}
     return {
         name: {key: float(value) for key, value in limit.attrib.items()}
         for name, limit in limits.items()
