@@ -91,9 +91,9 @@ def _check_limits(sections: Sections, problems: Problems) -> None:
         path = f"envelope.joints.{name}"
         if joint.lower >= joint.upper:
             problems.add(f"{path}.lower", Code.EMPTY, f"is {joint.lower:g}, not below `upper`, {joint.upper:g}")
-        _check_fast(path, joint, problems)
         model = sections.urdf.joints.get(name) if sections.urdf is not None else None
         if model is None or model.kind not in COMMANDABLE:
+            _check_fast(path, joint, problems)
             continue
         if joint.lower < model.lower:
             problems.add(f"{path}.lower", Code.LOOSER, f"is {joint.lower:g}; the URDF allows {model.lower:g} or more")
@@ -103,6 +103,8 @@ def _check_limits(sections: Sections, problems: Problems) -> None:
             problems.add(
                 f"{path}.velocity", Code.LOOSER, f"is {joint.velocity:g}; the URDF allows {model.velocity:g} or less"
             )
+        else:  # no reason makes up for that
+            _check_fast(path, joint, problems)
     fastest = sections.envelope.frame_speed
     if fastest is not None:
         for name in ("manual_frame_speed", "recovery_frame_speed"):

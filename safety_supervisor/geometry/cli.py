@@ -199,8 +199,9 @@ def _print(result: Study, console: Console) -> None:
     for finding in result.findings:
         if not finding.coverage.inside:
             x, y, z = finding.coverage.where
+            kind = "collision or visual" if finding.kind == "both" else finding.kind
             console.print(
-                f"{finding.link}: its {finding.kind} mesh sticks out by {finding.coverage.least * 1e3:.2f} mm at "
+                f"{finding.link}: its {kind} mesh sticks out by {finding.coverage.least * 1e3:.2f} mm at "
                 f"[{x:.4f}, {y:.4f}, {z:.4f}] of the link, in {finding.coverage.triangles} triangles or more. "
                 "Enlarge a volume there or add one.",
                 style="red", soft_wrap=True,

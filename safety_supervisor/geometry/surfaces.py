@@ -48,7 +48,7 @@ class LinkSurface:
 
     link: str
     kind: str
-    """`collision`, `visual` or `collision, visual`: which elements of the URDF it comes from."""
+    """`collision`, `visual` or `both`: which elements of the URDF it comes from."""
     primitives: tuple[BoundedShape, ...]
     """Boxes, cylinders and spheres of the URDF."""
     mesh: Matrix
@@ -126,7 +126,7 @@ def read_links(
         there = there if every else there[:1]
         if there:
             elements = [element for kind in there for element in link.findall(kind)]
-            surface = _read_link(name, ", ".join(there), elements, directory, problems)
+            surface = _read_link(name, there[0] if len(there) == 1 else "both", elements, directory, problems)
         yield ReadLink(name, surface, tuple(problems))
 
 

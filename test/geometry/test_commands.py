@@ -70,7 +70,7 @@ def test_a_visual_mesh_that_sticks_out_is_found_where_it_is_asked_for(
     result = call("check", path, "--poses", 10, "--shown", "--json")
     assert result.exit_code == 1
     found = json.loads(result.stdout)["links"]["tool"]
-    assert (found["inside"], found["geometry"]) == (False, "collision, visual")
+    assert (found["inside"], found["geometry"]) == (False, "both")
     assert found["excess"]["most"] == pytest.approx(0.13, abs=1e-3), "0.15 against 0.02"
     wrapped = call("propose", arm, "--per-link", 2, "--poses", 10, "--shown")
     assert call("check", small_configuration(wrapped.stdout), "--poses", 10, "--shown").exit_code == 0

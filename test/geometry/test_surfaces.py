@@ -42,7 +42,7 @@ def test_what_is_shown_is_read_beside_the_collision_geometry_and_not_twice(arm: 
         0,
         1,
     )
-    assert (whole["lower"].kind, len(whole["lower"].primitives)) == ("collision, visual", 1)
+    assert (whole["lower"].kind, len(whole["lower"].primitives)) == ("both", 1)
     assert corners(whole["lower"].mesh) == corners(read_surfaces(ARM, arm.parent)["lower"].mesh)
     assert len(whole["base"].mesh) == len(standing["base"].mesh) == 12, "one mesh, both times"
 
