@@ -22,6 +22,7 @@ from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
 
 CONFIGURATION = Path(__file__).parents[1] / "config" / "panda.yaml"
+G1 = CONFIGURATION.with_name("g1.yaml")
 HOME = np.array([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785])
 AMPLITUDE = 0.3
 OMEGA = 0.5 / AMPLITUDE

@@ -5,22 +5,26 @@ A decision is the handling of one `StreamCommand` (intake by name, smooth segmen
 zones along the step and its jerk-limited stop. The Panda of config/panda.yaml with its link volumes, in its cell with a
 pole, a wall, a plate and a shelf more. `pairs` are those that are measured; those that
 are proven never to touch are left out.
-`cycle.full.panda` is the whole `Tick` around the verification.
+`cycle.full.panda` is the whole `Tick` around the verification. The same for the G1 of config/g1.yaml, its pelvis fixed.
 
 `decision.full.panda`: pick-and-place, the fastest joint at 2 rad/s. `decision.margin.panda`: the hand sweeps to and fro
 a few millimetres above the margin of the table and dips into it until it is refused, stops, and goes on from there.
 `decision.limited.panda`: the same hand dips from farther above, with `limiting` on; only cycles that are slower than
 their own pace, or stopped, count.
+
+`decision.full.g1`: both arms, the waist and a squat of both legs at once, the fastest joint at 2 rad/s.
+`decision.margin.g1`: the left hand dips to the hip until it is refused, while knees and the right arm sweep.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.bench_decision import CONFIGURATION, HOME, Loop
+from bench.bench_decision import CONFIGURATION, G1, HOME, Loop
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.config import load_config
 from safety_supervisor.core.events import StreamCommand
@@ -93,8 +97,74 @@ def blend(start: NDArray[np.float64], goal: NDArray[np.float64], speed: float) -
     return start + way * (35 * u**4 - 84 * u**5 + 70 * u**6 - 20 * u**7)
 
 
-def _pick_and_place(n: int) -> tuple[FullLoop, int]:
-    loop = FullLoop()
+@dataclass(frozen=True)
+class Course:
+    """What is measured on one robot.
+
+    Attributes:
+        robot: its name in the rows.
+        configuration: of its supervisor.
+        home: where it begins, shape (n,), [rad].
+        ends: poses between which it moves to and fro.
+        low: pose just above the margin of something.
+        sweep: to be added to `low` or taken from it, so that what moves is not the dip alone.
+        dip: to be added, ends in a refusal.
+        speed: of the fastest joint to and fro, [rad/s].
+        dipping: the same of sweeps with a dip.
+    """
+
+    robot: str
+    configuration: Configuration
+    home: NDArray[np.float64]
+    ends: tuple[NDArray[np.float64], NDArray[np.float64]]
+    low: NDArray[np.float64]
+    sweep: NDArray[np.float64]
+    dip: NDArray[np.float64]
+    speed: float = 2.0
+    dipping: float = 0.8
+
+
+def panda_course() -> Course:
+    """The Panda in its fuller cell."""
+    sweep, dip = np.zeros(7), np.zeros(7)
+    sweep[0], dip[1] = 0.35, 0.025
+    return Course("panda", configuration(), HOME, (PICK, PLACE), LOW, sweep, dip)
+
+
+def g1_course() -> Course:
+    """The G1 on its stand, all groups moved by one source at the control rate."""
+    shipped = load_config(G1)
+    planner = replace(
+        shipped.source("planner"), groups=tuple(shipped.robot.groups), period=shipped.timing.period, refusals=10**6
+    )
+    others = tuple(s for s in shipped.sources if s.name not in ("planner", "walker"))
+    assert shipped.robot.start is not None
+    home = np.array(shipped.robot.start)
+
+    def pose(base: NDArray[np.float64], both: Mapping[str, float], **one: float) -> NDArray[np.float64]:
+        """Set joints of both sides, mirrored, and single ones."""
+        q = base.copy()
+        for name, value in both.items():
+            mirrored = -value if "roll" in name or "yaw" in name else value
+            q[shipped.robot.joints.index(f"left_{name}_joint")] = value
+            q[shipped.robot.joints.index(f"right_{name}_joint")] = mirrored
+        for name, value in one.items():
+            q[shipped.robot.joints.index(f"{name}_joint")] = value
+        return q
+
+    squat = {"hip_pitch": -0.7, "knee": 1.3, "ankle_pitch": -0.5}
+    up = {"shoulder_pitch": -0.7, "shoulder_roll": 0.5, "shoulder_yaw": 0.2, "elbow": 0.2, "wrist_pitch": 0.3}
+    down = {"shoulder_pitch": 0.3, "shoulder_roll": 0.4, "shoulder_yaw": -0.2, "elbow": 1.2, "wrist_roll": 0.4}
+    ends = pose(home, {**squat, **up}, waist_yaw=0.2), pose(home, down, waist_yaw=-0.2)
+    low = pose(home, {}, left_shoulder_pitch=0.2, left_shoulder_roll=0.29, left_shoulder_yaw=-0.3, left_elbow=0.9)
+    still = np.zeros(len(home))
+    sweep = pose(still, {"knee": 0.25}, right_elbow=0.35)
+    dip = pose(still, {}, left_shoulder_roll=-0.06)
+    return Course("g1", replace(shipped, sources=(planner, *others)), home, ends, low, sweep, dip)
+
+
+def _to_and_fro(course: Course, n: int) -> tuple[FullLoop, int]:
+    loop = FullLoop(course.configuration, course.home)
     queries = [0]
     distances = loop.verifier.scene.distances
 
@@ -102,41 +172,41 @@ def _pick_and_place(n: int) -> tuple[FullLoop, int]:
         queries[0] += 1
         return distances(q)
 
-    for q in blend(HOME, PICK, 1.0):
+    first, second = course.ends
+    for q in blend(course.home, first, 1.0):
         loop.send(q)
     loop.decisions, loop.ticks, loop.prepare_clock = Stopwatch(), Stopwatch(), Stopwatch()
     loop.verifier.scene.distances = counted  # type: ignore[method-assign]
     while len(loop.decisions.cpu) < n:
-        for start, goal in ((PICK, PLACE), (PLACE, PICK)):
-            for q in blend(start, goal, 2.0):
+        for start, goal in ((first, second), (second, first)):
+            for q in blend(start, goal, course.speed):
                 loop.send(q)
     if loop.supervisor.state != "AUTO/MOVING":
-        raise RuntimeError(f"the benchmark's motion was refused: {loop.supervisor.state}")
+        raise RuntimeError(f"the benchmark's motion of {course.robot} was refused: {loop.supervisor.state}")
     return loop, queries[0]
 
 
-def _at_the_margin(n: int) -> tuple[FullLoop, int]:
-    loop = FullLoop()
-    for q in blend(HOME, LOW, 0.5):
+def _at_the_margin(course: Course, n: int) -> tuple[FullLoop, int]:
+    loop = FullLoop(course.configuration, course.home)
+    for q in blend(course.home, course.low, 0.5):
         loop.send(q)
     loop.run(300)
     loop.decisions, loop.ticks = Stopwatch(), Stopwatch()
-    refused = 0
+    refused, side = 0, 1.0
     while len(loop.decisions.cpu) < n:
-        start = np.array(loop.robot)
-        goal = LOW + [0.35 if start[0] < 0 else -0.35, 0.025, 0, 0, 0, 0, 0]
-        for q in blend(start, goal, 0.8):
+        for q in blend(np.array(loop.robot), course.low + side * course.sweep + course.dip, course.dipping):
             loop.send(q)
             if loop.supervisor.state != "AUTO/MOVING":
                 refused += 1
                 break
         loop.run(150)  # past the time in which what is streamed on is excused
         back = np.array(loop.robot)
-        for q in blend(back, np.array([back[0], *LOW[1:]]), 0.3):
+        for q in blend(back, np.where(course.sweep != 0.0, back, course.low), 0.3):
             loop.send(q)
         loop.run(50)
+        side = -side
     if not refused:
-        raise RuntimeError("the benchmark never came to the margin")
+        raise RuntimeError(f"the benchmark of {course.robot} never came to the margin")
     return loop, refused
 
 
@@ -168,15 +238,19 @@ def rows(quick: bool = False) -> list[Row]:
     count = 500 if quick else 6000
     result: list[Row] = []
     with NoGarbageCollection():
-        loop, queries = _pick_and_place(count)
-        about = {"robot": "panda", "joints": len(loop.names), "pairs": len(loop.verifier.scene.pairs)}
-        share = round(queries / len(loop.decisions.cpu), 3)
-        result.append(row("decision.full.panda", loop.decisions.cpu, loop.decisions.wall, poses_asked=share, **about))
-        result.append(row("cycle.full.panda", loop.ticks.cpu, loop.ticks.wall, **about))
-        row_of = loop.prepare_clock
-        result.append(row("prepare.full.panda", row_of.cpu, row_of.wall, **about))
-        loop, refused = _at_the_margin(count)
-        result.append(row("decision.margin.panda", loop.decisions.cpu, loop.decisions.wall, refused=refused, **about))
-        loop, slower = _limited(count // 3)
-        result.append(row("decision.limited.panda", slower.cpu, slower.wall, **about))
+        for course in (panda_course(), g1_course()):
+            name = course.robot
+            loop, queries = _to_and_fro(course, count)
+            about = {"robot": name, "joints": len(loop.names), "pairs": len(loop.verifier.scene.pairs)}
+            share = round(queries / len(loop.decisions.cpu), 3)
+            clock = loop.decisions
+            result.append(row(f"decision.full.{name}", clock.cpu, clock.wall, poses_asked=share, **about))
+            result.append(row(f"cycle.full.{name}", loop.ticks.cpu, loop.ticks.wall, **about))
+            result.append(row(f"prepare.full.{name}", loop.prepare_clock.cpu, loop.prepare_clock.wall, **about))
+            loop, refused = _at_the_margin(course, count)
+            clock = loop.decisions
+            result.append(row(f"decision.margin.{name}", clock.cpu, clock.wall, refused=refused, **about))
+            if name == "panda":
+                loop, slower = _limited(count // 3)
+                result.append(row("decision.limited.panda", slower.cpu, slower.wall, **about))
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from safety_supervisor.config import schema
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.estop_checks import check_estop
-from safety_supervisor.config.geometry_checks import check_geometry, check_zones
+from safety_supervisor.config.geometry_checks import check_geometry, check_reason, check_zones
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
 from safety_supervisor.config.sections import Sections, twice
@@ -93,6 +93,7 @@ def _check_limits(sections: Sections, problems: Problems) -> None:
             problems.add(f"{path}.lower", Code.EMPTY, f"is {joint.lower:g}, not below `upper`, {joint.upper:g}")
         model = sections.urdf.joints.get(name) if sections.urdf is not None else None
         if model is None or model.kind not in COMMANDABLE:
+            _check_fast(path, joint, problems)
             continue
         if joint.lower < model.lower:
             problems.add(f"{path}.lower", Code.LOOSER, f"is {joint.lower:g}; the URDF allows {model.lower:g} or more")
@@ -102,12 +103,28 @@ def _check_limits(sections: Sections, problems: Problems) -> None:
             problems.add(
                 f"{path}.velocity", Code.LOOSER, f"is {joint.velocity:g}; the URDF allows {model.velocity:g} or less"
             )
+        else:  # no reason makes up for that
+            _check_fast(path, joint, problems)
     fastest = sections.envelope.frame_speed
     if fastest is not None:
         for name in ("manual_frame_speed", "recovery_frame_speed"):
             speed = getattr(sections.envelope, name)
             if speed > fastest:
                 problems.add(f"envelope.{name}", Code.VALUE, f"is {speed:g}, above `frame_speed`, {fastest:g}")
+
+
+def _check_fast(path: str, joint: schema.JointKeys, problems: Problems) -> None:
+    """Check that a speed that hardly any robot tracks is meant, and not copied from the URDF."""
+    if joint.fast is None and joint.velocity > schema.FASTEST:
+        problems.add(
+            f"{path}.velocity",
+            Code.FAST,
+            f"is {joint.velocity:g}; allowed without a reason: {schema.FASTEST:g} or less",
+        )
+    elif joint.fast is not None:
+        check_reason(f"{path}.fast", joint.fast, problems, Code.FAST)
+        if joint.velocity <= schema.FASTEST:
+            problems.add(f"{path}.fast", Code.FAST, f"is given for {joint.velocity:g}, which needs none", "Remove it.")
 
 
 def _check_timing(sections: Sections, problems: Problems) -> None:

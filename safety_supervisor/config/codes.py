@@ -44,6 +44,7 @@ class ConfigurationCode(str, Enum):
     MESH_FILE = "E_CONFIG_MESH_FILE", "A mesh of the URDF is missing or unreadable, so nobody knows whether the volumes hold the link.", "Repair the mesh, or its path (`package://`: source the ROS that has it, or set `ROS_PACKAGE_PATH`). A machine without meshes: `check-config --without-meshes`, and without that on one that has them; the node needs none."
     POSE = "E_CONFIG_POSE", "No pose, or not the declared one, is inside the zones and clear of everything.", "Correct zones, volumes, margins or `robot.start`; leave out a pair that always touches, with the reason."
     LOOSER = "E_CONFIG_LOOSER", "A limit is looser than the URDF's.", "Stay at or inside the limit of the URDF."
+    FAST = "E_CONFIG_FAST", "A joint's velocity is one that robots do not track, as the URDFs of humanoids have them, and nothing says that it is meant.", "Write the speed that was measured under the controller and the payload; or say in `envelope.joints.NAME.fast` why so fast is meant, in words."
     EMPTY = "E_CONFIG_EMPTY", "A range or region has nothing inside.", "Put the lower bound below the upper one, margin included."
     PRIORITY = "E_CONFIG_PRIORITY", "Two sources of one joint group have the same priority.", "Give every source of a group a priority of its own."
     TIMING = "E_CONFIG_TIMING", "Times contradict each other.", "Follow the relation that is named."

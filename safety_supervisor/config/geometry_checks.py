@@ -73,13 +73,14 @@ def _check_points(geometry: schema.GeometryKeys, urdf: Urdf | None, problems: Pr
         if link in geometry.volumes:
             count = len(geometry.volumes[link])
             problems.add(path, Code.VOLUME, f"has {count} volumes, so it is no point", "Remove one of the two.")
-        _check_reason(path, reason, problems)
+        check_reason(path, reason, problems)
 
 
-def _check_reason(path: str, reason: str, problems: Problems) -> None:
+def check_reason(path: str, reason: str, problems: Problems, code: Code = Code.VOLUME) -> None:
+    """Check that a reason has more than spaces in it."""
     length = sum(one.isprintable() and not one.isspace() for one in reason)
     if length < _SHORTEST_REASON:
-        problems.add(path, Code.VOLUME, f"has {length} characters besides spaces; {_SHORTEST_REASON} are needed")
+        problems.add(path, code, f"has {length} characters besides spaces; {_SHORTEST_REASON} are needed")
 
 
 def check_volumes(path: str, shapes: list[ShapeKeys], problems: Problems) -> None:
@@ -103,7 +104,7 @@ def check_left_out(section: str, pairs: list[schema.LeftOutKeys], sections: Sect
         if links in seen:
             problems.add(f"{path}.links", Code.VOLUME, f"{' and '.join(pair.links)} are left out twice")
         seen.add(links)
-        _check_reason(f"{path}.reason", pair.reason, problems)
+        check_reason(f"{path}.reason", pair.reason, problems)
         for link in sorted(links):
             if sections.urdf is not None and link not in sections.urdf.links:
                 problems.add(f"{path}.links", Code.FRAME, f"the URDF has no link {link}")

@@ -7,11 +7,14 @@ this file.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.keys import Name, Point, Reason, RosName, Section, UrdfName, key
 from safety_supervisor.config.shapes import ShapeKeys
+
+FASTEST: Final = 10.0
+"""Velocity above which a joint's envelope must say that it is meant, [rad/s] or [m/s]."""
 
 
 class JointStatesKeys(Section):
@@ -125,6 +128,12 @@ class JointKeys(Section):
     velocity: float = key("greatest speed", "rad/s or m/s", gt=0.0, le=100.0)
     acceleration: float = key("greatest acceleration, also of a stop", "rad/s^2 or m/s^2", gt=0.0, le=10_000.0)
     jerk: float = key("greatest change of acceleration, also of a stop", "rad/s^3 or m/s^3", gt=0.0, le=1_000_000.0)
+    fast: Reason | None = key(
+        f"why a velocity above {FASTEST:g} is meant, in words: the URDFs of humanoids name the speed of the unloaded "
+        "motor, which no controller tracks",
+        "",
+        None,
+    )
 
 
 class ReducedKeys(Section):

@@ -30,6 +30,10 @@ Picture = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the search and of the sampled poses; the same gives the same.")]
 Poses = Annotated[int, typer.Option(min=10, max=100_000, help="Sampled poses at which pairs of links are looked at.")]
+Shown = Annotated[
+    bool,
+    typer.Option("--shown", help="Visual meshes, too, where a link has collision geometry: that may be less."),
+]
 
 
 @app.command("propose")
@@ -43,6 +47,11 @@ def propose_command(
     ] = None,
     picture: Picture = None,
     per_link: Annotated[int, typer.Option(min=1, max=8, help="Most volumes of a link.")] = 3,
+    enough: Annotated[
+        float,
+        typer.Option(metavar="M", min=0.0, max=1.0, help="Take the simplest volumes that stick out by no more, [m]."),
+    ] = 0.0,
+    shown: Shown = False,
     seed: Seed = 0,
     poses: Poses = 1000,
     as_json: Json = False,
@@ -63,10 +72,11 @@ def propose_command(
     Examples:
       safety-supervisor geometry propose robot.urdf --out geometry.yaml --picture robot.png
       safety-supervisor geometry propose config/panda.yaml --per-link 2
+      safety-supervisor geometry propose config/g1.yaml --per-link 2 --enough 0.015 --shown
       safety-supervisor geometry propose example-robot-data://panda_description/urdf/panda.urdf
     """
     with _told() as progress:
-        result = propose(open_robot(source), per_link, seed, poses, progress)
+        result = propose(open_robot(source), per_link, seed, poses, progress, enough, shown)
     section = _section(result)
     if out is not None:
         try:
@@ -89,6 +99,7 @@ def check_command(
         Path, typer.Argument(metavar="CONFIG", help="Configuration with a section `geometry`.", show_default=False)
     ],
     picture: Picture = None,
+    shown: Shown = False,
     seed: Seed = 0,
     poses: Poses = 1000,
     as_json: Json = False,
@@ -107,7 +118,8 @@ def check_command(
     """
     with _told() as progress:
         robot = load_link_volumes(config)
-        result = study(robot, read_surfaces(robot.urdf, robot.urdf_path.parent), seed, poses, progress)
+        surfaces = read_surfaces(robot.urdf, robot.urdf_path.parent, every=shown)
+        result = study(robot, surfaces, seed, poses, progress)
     _draw(picture, result)
     if as_json:
         typer.echo(json.dumps(_summary(result), indent=2))
@@ -187,8 +199,9 @@ def _print(result: Study, console: Console) -> None:
     for finding in result.findings:
         if not finding.coverage.inside:
             x, y, z = finding.coverage.where
+            kind = "collision or visual" if finding.kind == "both" else finding.kind
             console.print(
-                f"{finding.link}: its {finding.kind} mesh sticks out by {finding.coverage.least * 1e3:.2f} mm at "
+                f"{finding.link}: its {kind} mesh sticks out by {finding.coverage.least * 1e3:.2f} mm at "
                 f"[{x:.4f}, {y:.4f}, {z:.4f}] of the link, in {finding.coverage.triangles} triangles or more. "
                 "Enlarge a volume there or add one.",
                 style="red", soft_wrap=True,

@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 
 from safety_supervisor.core.shapes import BoundedShape
-from safety_supervisor.core.units import Vector
+from safety_supervisor.core.units import Matrix, Vector
 from safety_supervisor.geometry.bodies import Body
 from safety_supervisor.geometry.kinematics import Kinematics, between
 
@@ -31,6 +31,8 @@ JOINTS_OF_A_PROOF: Final = 2
 _CELLS: Final = 6000
 _TIGHT: Final = 0.8
 """A bound this near to a distance that was seen is good enough."""
+_MESH_POSES: Final = 50
+"""Sampled poses at which meshes are looked at; they take much longer than volumes."""
 _NEAR: Final = 0.02
 """Volumes that came so near are worth a proof that the meshes do not, [m]."""
 
@@ -121,7 +123,7 @@ def examine_pairs(
             distances = [bodies[first].distance(bodies[second], *between(at[first], at[second])) for at in placements]
             overlapping = sum(distance <= 0.0 for distance in distances) / len(distances)
             pair = Pair(links, Standing.CHECKED, overlapping, min(distances))
-            pair = _prove(pair, kinematics, bodies, surfaces, margin)
+            pair = _prove(pair, kinematics, bodies, surfaces, margin, placements)
             found.append(replace(pair, standing=Standing.LEFT_OUT, reason=reason) if reason else pair)
         seen()
     return tuple(found)
@@ -133,30 +135,62 @@ def _prove(
     bodies: Mapping[str, Body],
     surfaces: Sequence[tuple[str, Callable[[str], Body | None]]],
     margin: float,
+    placements: Sequence[Mapping[str, tuple[Matrix, Vector]]],
 ) -> Pair:
     """Return the pair as a candidate for leaving out, with what is proven, or as it is."""
     first, second = pair.links
     joints = kinematics.between(*pair.links)
     joined = f"{'only ' if len(joints) < 3 else ''}{' and '.join(joints)} between them"
+    few = len(joints) <= JOINTS_OF_A_PROOF
     if pair.overlapping == 1.0:
-        proven = len(joints) <= JOINTS_OF_A_PROOF and _always_overlap(
-            kinematics, pair.links, bodies[first], bodies[second]
-        )
+        proven = few and _always_overlap(kinematics, pair.links, bodies[first], bodies[second])
         how = "at every pose, proven" if proven else "at every sampled pose, not proven"
-        reason = f"volumes overlap by design at the common joint: {joined}; they overlap {how}"
+        apart = _mesh_clearance(pair.links, kinematics, surfaces) if few else None
+        meshes = _told_clearance(*apart[1:]) if apart else _told_touching(pair.links, surfaces, placements)
+        reason = f"volumes overlap by design at the common joint: {joined}; they overlap {how}; {meshes}"
         return replace(pair, standing=Standing.ALWAYS, proven=proven, reason=reason)
-    if pair.nearest < _NEAR and len(joints) <= JOINTS_OF_A_PROOF:
-        for wrapped, (kind, surface) in zip((True, False), surfaces, strict=False):
-            one, other = surface(first), surface(second)
-            clear = clearance(kinematics, pair.links, one, other) if one is not None and other is not None else 0.0
-            if clear > 0.0:
-                standing = Standing.NEVER if wrapped and clear >= margin else Standing.APPARENT
-                reason = (
-                    f"{kind} meshes stay {math.floor(clear * 1e4) / 10:g} mm or more apart at every pose within the "
-                    f"URDF's limits, proven; {joined}"
-                )
-                return replace(pair, standing=standing, proven=True, reason=reason)
+    if pair.nearest < _NEAR and few:
+        apart = _mesh_clearance(pair.links, kinematics, surfaces)
+        if apart is not None:
+            wrapped, kind, clear = apart
+            standing = Standing.NEVER if wrapped and clear >= margin else Standing.APPARENT
+            return replace(pair, standing=standing, proven=True, reason=f"{_told_clearance(kind, clear)}; {joined}")
     return pair
+
+
+def _mesh_clearance(
+    links: tuple[str, str], kinematics: Kinematics, surfaces: Sequence[tuple[str, Callable[[str], Body | None]]]
+) -> tuple[bool, str, float] | None:
+    """Prove two meshes apart at every pose: whether they are those that were wrapped, their kind, and how far, [m]."""
+    for wrapped, (kind, surface) in zip((True, False), surfaces, strict=False):
+        one, other = surface(links[0]), surface(links[1])
+        clear = clearance(kinematics, links, one, other) if one is not None and other is not None else 0.0
+        if clear > 0.0:
+            return wrapped, kind, clear
+    return None
+
+
+def _told_clearance(kind: str, clear: float) -> str:
+    return (
+        f"{kind} meshes stay {math.floor(clear * 1e4) / 10:g} mm or more apart at every pose within the URDF's limits, "
+        "proven"
+    )
+
+
+def _told_touching(
+    links: tuple[str, str],
+    surfaces: Sequence[tuple[str, Callable[[str], Body | None]]],
+    placements: Sequence[Mapping[str, tuple[Matrix, Vector]]],
+) -> str:
+    """Say how often the meshes touch that are not proven apart."""
+    bodies = [(kind, surface(links[0]), surface(links[1])) for kind, surface in surfaces]
+    found = [(kind, one, other) for kind, one, other in bodies if one is not None and other is not None]
+    if not found:
+        return "there are no meshes to compare"
+    kind, one, other = found[0]
+    some = placements[:_MESH_POSES]
+    touching = sum(one.distance(other, *between(at[links[0]], at[links[1]])) <= 0.0 for at in some)
+    return f"{kind} meshes are not proven apart and touch at {touching / len(some):.0%} of {len(some)} sampled poses"
 
 
 def clearance(kinematics: Kinematics, links: tuple[str, str], first: Body, second: Body) -> float:

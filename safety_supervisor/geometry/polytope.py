@@ -41,11 +41,15 @@ def fit_polytope(points: Matrix, excess: float, corners: int) -> Polytope | None
         corners: most corners; the cutting ends before there are more.
 
     Returns:
-        A polytope that holds all points; None where they lie in one plane, or nearly so.
+        A polytope that holds all points; None where they lie in one plane, or nearly so, or where more corners of their
+        hull are joined to one than Coal can count (255, as on the rim of a finely meshed disc).
     """
     if len(points) < 4 or not thickness(points) >= 10 * THINNEST:
         return None
-    hull = convex_hull(points)
+    try:
+        hull = convex_hull(points)
+    except RuntimeError:
+        return None
     outline = np.array(hull.points())
     normals = _box(outline)
     best = _corners(normals, outline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,6 +16,7 @@ from safety_supervisor.config.link_volumes import LinkVolumes, load_link_volumes
 from safety_supervisor.core.shapes import BoundedShape
 from safety_supervisor.core.units import Matrix
 from safety_supervisor.geometry.bodies import Body
+from safety_supervisor.geometry.capsule import fit_capsule
 from safety_supervisor.geometry.coverage import Coverage
 from safety_supervisor.geometry.kinematics import Kinematics
 from safety_supervisor.geometry.meshes import surface_coverage
@@ -25,6 +27,7 @@ from safety_supervisor.geometry.progress import Progress
 from safety_supervisor.geometry.surfaces import LinkSurface, SurfaceError, read_surfaces
 
 _PROTRUSION_TRIANGLES = 5000
+_SIMPLE_TRIANGLES = 1000
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,15 @@ def open_robot(source: str) -> LinkVolumes:
     return LinkVolumes(place, place, urdf, tree, {}, {}, {}, 0.01)
 
 
-def propose(robot: LinkVolumes, per_link: int, seed: int, poses: int, progress: Progress) -> Study:
+def propose(
+    robot: LinkVolumes,
+    per_link: int,
+    seed: int,
+    poses: int,
+    progress: Progress,
+    enough: float = 0.0,
+    shown: bool = False,
+) -> Study:
     """Find volumes for every link that has a surface, and pairs that may be left out.
 
     Args:
@@ -105,18 +116,21 @@ def propose(robot: LinkVolumes, per_link: int, seed: int, poses: int, progress: 
         seed: of the search; the same seed gives the same volumes.
         poses: number of sampled poses for pairs.
         progress: told how far the work is.
+        enough: volumes that stick out by no more are taken, [m]: one capsule, else as few
+            polytopes as do.
+        shown: whether to wrap what is shown, too, where a link has collision geometry.
 
     Raises:
         SurfaceError: a mesh can not be read.
     """
-    surfaces = read_surfaces(robot.urdf, robot.urdf_path.parent)
+    surfaces = read_surfaces(robot.urdf, robot.urdf_path.parent, every=shown)
     done = progress("volumes", len(surfaces))
     volumes: dict[str, tuple[BoundedShape, ...]] = {}
     for link, surface in surfaces.items():
         if not len(surface.mesh) and len(surface.primitives) <= per_link:
             volumes[link] = surface.primitives
         else:
-            volumes[link] = _tightest(surface.triangles, per_link, np.random.default_rng(seed))
+            volumes[link] = _tightest(surface.triangles, per_link, np.random.default_rng(seed), enough)
         done()
     # What an earlier version left out was said of other volumes.
     return study(replace(robot, volumes=volumes, left_out={}), surfaces, seed, poses, progress)
@@ -146,17 +160,34 @@ def study(robot: LinkVolumes, surfaces: dict[str, LinkSurface], seed: int, poses
     )  # fmt: skip
 
 
-def _tightest(triangles: Matrix, most: int, chance: np.random.Generator) -> tuple[BoundedShape, ...]:
+def _tightest(triangles: Matrix, most: int, chance: np.random.Generator, enough: float) -> tuple[BoundedShape, ...]:
     """Wrap a surface in capsules, or in polytopes where those stick out less, counting what each volume more costs."""
-    rounded, flat = wrap(triangles, most, chance), wrap_in_polytopes(triangles, most)
+    if enough > 0.0:
+        return _simplest(triangles, most, chance, enough)
     seen = _thin(triangles)
+    rounded, flat = wrap(triangles, most, chance), wrap_in_polytopes(triangles, most)
     found = [(WORTH ** -len(shapes) * protrusion(shapes, seen), shapes) for shapes in (rounded, flat) if shapes]
     return min(found, key=lambda one: one[0])[1]
 
 
-def _thin(triangles: Matrix) -> Matrix:
+def _simplest(triangles: Matrix, most: int, chance: np.random.Generator, enough: float) -> tuple[BoundedShape, ...]:
+    """Return one capsule, else as few polytopes as do not stick out by more than is allowed; the best where none do."""
+    seen = _thin(triangles, _SIMPLE_TRIANGLES)
+    best: tuple[BoundedShape, ...] = (fit_capsule(triangles.reshape(-1, 3), chance),)
+    least = protrusion(best, seen)
+    for count in range(1, most + 1):
+        if least <= enough:
+            break
+        found = wrap_in_polytopes(triangles, count)
+        sticking_out = protrusion(found, seen) if found else math.inf
+        if sticking_out < least:
+            best, least = found, sticking_out
+    return best
+
+
+def _thin(triangles: Matrix, most: int = _PROTRUSION_TRIANGLES) -> Matrix:
     """Return every k-th triangle of a fine mesh: enough to see how far volumes stick out."""
-    return triangles[:: max(1, len(triangles) // _PROTRUSION_TRIANGLES)]
+    return triangles[:: max(1, len(triangles) // most)]
 
 
 def _surfaces_by_kind(

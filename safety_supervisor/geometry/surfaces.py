@@ -1,7 +1,8 @@
 """The surface of every link, read from the URDF's meshes and primitives.
 
-Collision geometry where a link has some, else what is shown. Coal reads the mesh files, through assimp: STL, OBJ, DAE,
-PLY and others.
+Collision geometry where a link has some, else what is shown; both where it is asked for: the collision geometry of a
+humanoid's foot may be four small balls, which are where it stands and not what it is. Coal reads the mesh files,
+through assimp: STL, OBJ, DAE, PLY and others.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class LinkSurface:
 
     link: str
     kind: str
-    """`collision` or `visual`: which elements of the URDF it comes from."""
+    """`collision`, `visual` or `both`: which elements of the URDF it comes from."""
     primitives: tuple[BoundedShape, ...]
     """Boxes, cylinders and spheres of the URDF."""
     mesh: Matrix
@@ -76,7 +77,11 @@ class ReadLink:
 
 
 def read_surfaces(
-    urdf: str, directory: Path, kinds: Sequence[str] = ("collision", "visual"), only: Collection[str] | None = None
+    urdf: str,
+    directory: Path,
+    kinds: Sequence[str] = ("collision", "visual"),
+    only: Collection[str] | None = None,
+    every: bool = False,
 ) -> dict[str, LinkSurface]:
     """Read the geometry of every link that has some.
 
@@ -85,6 +90,7 @@ def read_surfaces(
         directory: where the URDF lies; relative mesh paths start there.
         kinds: elements that count, the first that a link has.
         only: links to read; all when None.
+        every: take all kinds that a link has together.
 
     Returns:
         Surfaces by link name, in the URDF's order.
@@ -92,7 +98,7 @@ def read_surfaces(
     Raises:
         SurfaceError: names every mesh that is missing or unreadable and every element that is malformed.
     """
-    read = list(read_links(urdf, directory, kinds, only))
+    read = list(read_links(urdf, directory, kinds, only, every))
     problems = [problem for one in read for problem in one.problems]
     found = {one.link: one.surface for one in read if one.surface is not None}
     if not found and not problems and only is None:
@@ -103,7 +109,11 @@ def read_surfaces(
 
 
 def read_links(
-    urdf: str, directory: Path, kinds: Sequence[str] = ("collision", "visual"), only: Collection[str] | None = None
+    urdf: str,
+    directory: Path,
+    kinds: Sequence[str] = ("collision", "visual"),
+    only: Collection[str] | None = None,
+    every: bool = False,
 ) -> Iterator[ReadLink]:
     """Read links one after the other, as `read_surfaces` does; what can not be read is told with its link."""
     for link in ElementTree.fromstring(urdf).findall("link"):
@@ -112,9 +122,11 @@ def read_links(
             continue
         problems: list[str] = []
         surface = None
-        kind = next((kind for kind in kinds if link.find(kind) is not None), "")
-        if kind:
-            surface = _read_link(name, kind, link.findall(kind), directory, problems)
+        there = [kind for kind in kinds if link.find(kind) is not None]
+        there = there if every else there[:1]
+        if there:
+            elements = [element for kind in there for element in link.findall(kind)]
+            surface = _read_link(name, there[0] if len(there) == 1 else "both", elements, directory, problems)
         yield ReadLink(name, surface, tuple(problems))
 
 
@@ -135,6 +147,8 @@ def find_mesh(name: str, directory: Path) -> Path:
         ament = [Path(entry) / "share" for entry in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if entry]
         ros = [Path(entry) for entry in os.environ.get("ROS_PACKAGE_PATH", "").split(":") if entry]
         wheels = [Path(entry) / "cmeel.prefix" / "share" for entry in sys.path if entry]
+        # `package:///PATH` has no package, as URDFs have that name a path below a share; it is looked for there, too.
+        rest = rest.lstrip("/")
         places = [root / rest for root in (*ament, *ros, *directory.parents, *wheels)]
     else:
         raise FileNotFoundError(f"{shown(name, 200)} is neither a path nor package://PACKAGE/PATH")
@@ -153,6 +167,7 @@ def _read_link(
     meshes: list[Matrix] = []
     files: list[str] = []
     before = len(problems)
+    seen: set[bytes] = set()
     for element in elements:
         try:
             turn, shift = read_origin(element.find("origin"))
@@ -162,14 +177,17 @@ def _read_link(
                 raise ValueError("has no geometry")
             if shape.tag == "mesh":
                 name = shape.get("filename", "")
+                scale = read_numbers(shape, "scale", 3, "1 1 1")
+                same = b"|".join((name.encode(), scale.tobytes(), turn.tobytes(), shift.tobytes()))
+                if same in seen:  # shown as it is, or twice
+                    continue
+                seen.add(same)
                 files.append(name)
-                meshes.append(
-                    _read_mesh(find_mesh(name, directory), read_numbers(shape, "scale", 3, "1 1 1")) @ turn.T + shift
-                )
+                meshes.append(_read_mesh(find_mesh(name, directory), scale) @ turn.T + shift)
             else:
                 primitives.append(_primitive(shape, turn, shift))
         except (OSError, ValueError) as error:
-            problems.append(f"link {shown(link)}, <{kind}>: {error}")
+            problems.append(f"link {shown(link)}, <{element.tag}>: {error}")
     if len(problems) > before:
         return None
     triangles = np.concatenate(meshes) if meshes else np.zeros((0, 3, 3))

@@ -1,4 +1,4 @@
-"""The Panda's configuration file, to be changed one key at a time."""
+"""The configuration files of the shipped robots, to be changed one key at a time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ import yaml
 from safety_supervisor.config import ConfigurationError, load_config
 from safety_supervisor.core.settings import Configuration
 
-PANDA = Path(__file__).resolve().parents[2] / "config" / "panda.yaml"
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+PANDA = CONFIG / "panda.yaml"
+ROBOTS = ("panda", "g1", "talos")
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @dataclass(frozen=True)
 class PandaFile:
-    """A copy of config/panda.yaml in a directory of its own; every change gives a new one."""
+    """A copy of config/panda.yaml, or of another one, in a directory of its own; every change gives a new one."""
 
     directory: Path
     text: str | bytes = PANDA.read_text(encoding="utf-8")
@@ -82,3 +84,10 @@ class PandaFile:
 @pytest.fixture
 def panda(tmp_path: Path) -> PandaFile:
     return PandaFile(tmp_path)
+
+
+@pytest.fixture(params=ROBOTS)
+def robot(tmp_path: Path, request: pytest.FixtureRequest) -> PandaFile:
+    """Each shipped robot in turn: what holds for one holds for all."""
+    path = CONFIG / f"{request.param}.yaml"
+    return PandaFile(tmp_path, path.read_text(encoding="utf-8"), path)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from test.config.conftest import PandaFile
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = [ROOT / "config" / "panda.yaml", ROOT / "examples" / "panda.yaml"]
+SHIPPED = [ROOT / "examples" / "panda.yaml", *sorted((ROOT / "config").glob("*.yaml"))]
 Change = Callable[["PandaFile"], "PandaFile"]
 
 WRIST = ("panda_link7", "panda_link8", "panda_hand", "panda_leftfinger", "panda_rightfinger", "panda_hand_tcp")
@@ -158,7 +158,7 @@ def test_the_same_stands_on_the_terminal_all_at_once(panda: PandaFile) -> None:
     assert "robot.start: panda_hand" in result.output, "the pose is judged as well"
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_the_shipped_configurations_pass_with_every_mesh_measured(path: Path) -> None:
     result = check(path, "--json")
     assert result.exit_code == 0, result.output
@@ -167,7 +167,10 @@ def test_the_shipped_configurations_pass_with_every_mesh_measured(path: Path) ->
     assert meshes["not_measured"] == ""
     assert set(meshes["links"]) == set(load_config(path).geometry.volumes)
     assert all(found["inside"] and found["triangles"] >= 12 for found in meshes["links"].values())
-    assert "meshes: of 11 links inside their volumes" in check(path).output
+
+
+def test_on_the_terminal_it_is_told_how_many_were_measured() -> None:
+    assert "meshes: of 11 links inside their volumes" in check(SHIPPED[0]).output
 
 
 def test_a_tool_without_geometry_is_taken_with_a_reason(panda: PandaFile) -> None:

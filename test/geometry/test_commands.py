@@ -49,6 +49,33 @@ def test_the_same_seed_writes_the_same_file(section: str, arm: Path) -> None:
     assert again.stdout == section
 
 
+def test_the_simplest_volumes_that_are_near_enough_are_taken(arm: Path) -> None:
+    """The column with a foot is 0.4 m high: a capsule around it sticks out by more than 3 cm, not by more than 30."""
+    kinds = {}
+    for enough in ("0.03", "0.3"):
+        result = call("propose", arm, "--per-link", 2, "--poses", 10, "--enough", enough)
+        assert result.exit_code == 0, result.output
+        shapes = yaml.safe_load(result.stdout)["geometry"]["volumes"]["upper"]
+        kinds[enough] = [kind for shape in shapes for kind in shape]
+    assert kinds == {"0.03": ["polytope", "polytope"], "0.3": ["capsule"]}
+
+
+def test_a_visual_mesh_that_sticks_out_is_found_where_it_is_asked_for(
+    section: str, small_configuration: Write, arm: Path
+) -> None:
+    horn = '<link name="tool"><visual><geometry><box size="0.3 0.05 0.06"/></geometry></visual>'
+    arm.write_text(arm.read_text(encoding="utf-8").replace('<link name="tool">', horn), encoding="utf-8")
+    path = small_configuration(section)
+    assert call("check", path, "--poses", 10).exit_code == 0
+    result = call("check", path, "--poses", 10, "--shown", "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)["links"]["tool"]
+    assert (found["inside"], found["geometry"]) == (False, "both")
+    assert found["excess"]["most"] == pytest.approx(0.13, abs=1e-3), "0.15 against 0.02"
+    wrapped = call("propose", arm, "--per-link", 2, "--poses", 10, "--shown")
+    assert call("check", small_configuration(wrapped.stdout), "--poses", 10, "--shown").exit_code == 0
+
+
 @pytest.mark.parametrize("link", ["base", "upper", "lower", "tool"])
 def test_a_volume_that_shrinks_fails_the_check_and_is_named(
     section: str, small_configuration: Write, link: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,22 @@ def test_a_pair_that_always_overlaps_is_proven_and_has_a_reason() -> None:
     pair = pendulum({"wall": [Sphere((0.0, 0.0, 0.0), 0.8)], "bob": [Sphere((0.0, 0.0, 0.0), 0.3)]})[WALL_BOB]
     assert (pair.standing, pair.proven, pair.overlapping) == (Standing.ALWAYS, True, 1.0)
     assert "swing and turn between them" in pair.reason
+    assert "no meshes to compare" in pair.reason
+
+
+def test_of_volumes_that_always_overlap_it_is_told_whether_their_meshes_do() -> None:
+    volumes: dict[str, list[BoundedShape]] = {
+        "wall": [Sphere((0.0, 0.0, 0.0), 0.8)], "bob": [Sphere((0.0, 0.0, 0.0), 0.3)]
+    }  # fmt: skip
+    small, large = (Body.of_surface(box((-a, -a, -a), (a, a, a))) for a in (0.05, 0.97))
+    apart = pendulum(volumes, {"wall": small, "bob": small})[WALL_BOB]
+    touching = pendulum(volumes, {"wall": large, "bob": small})[WALL_BOB]
+    assert apart.standing is touching.standing is Standing.ALWAYS, "either way the robot could not move"
+    # Nearest at 45 degrees, an edge against a face: 1 - 0.05 sqrt(2) - 0.05 = 0.879 m.
+    told = re.search(r"collision meshes stay (\d+\.?\d*) mm or more apart at every pose", apart.reason)
+    assert told is not None
+    assert 0.75 * 879 < float(told[1]) <= 879
+    assert "collision meshes are not proven apart and touch at" in touching.reason
 
 
 def test_an_overlap_that_samples_see_everywhere_and_one_pose_does_not_have_is_not_called_proven() -> None:

@@ -52,6 +52,17 @@ def test_what_is_flat_has_no_polytope() -> None:
     assert wrap_in_polytopes(flat[:9].reshape(3, 3, 3), 3) == ()
 
 
+def test_a_corner_that_is_joined_to_too_many_others_has_no_polytope() -> None:
+    """A finely meshed cone: Coal counts 255 neighbours of a corner at most."""
+    turn = np.linspace(0.0, 2.0 * np.pi, 300, endpoint=False)
+    rim = np.stack([np.cos(turn), np.sin(turn), np.zeros_like(turn)], axis=1)
+    tip = np.array([[0.0, 0.0, 1.0]])
+    assert fit_polytope(np.concatenate([rim, tip]), 1e-3, CORNERS) is None
+    assert fit_polytope(np.concatenate([rim[::2], tip]), 1e-3, CORNERS) is not None
+    cone = np.stack([rim, np.roll(rim, -1, axis=0), np.repeat(tip, 300, axis=0)], axis=1)
+    assert wrap_in_polytopes(cone, 2) == ()
+
+
 def test_a_hollow_surface_is_held_by_slices_that_together_hold_every_triangle() -> None:
     """An L of two boxes: one polytope fills the corner, two do not."""
     boxes = []

@@ -30,6 +30,23 @@ def test_meshes_are_read_with_scale_origin_and_package(arm: Path) -> None:
     assert found["tool"].primitives == (Box((0.0, 0.0, 0.0), (0.04, 0.05, 0.06), (0.0, 0.0, 0.0)),)
 
 
+def test_what_is_shown_is_read_beside_the_collision_geometry_and_not_twice(arm: Path) -> None:
+    """A foot: collision geometry where it stands, a visual mesh of all of it."""
+    feet = '<collision><origin xyz="0 0 -0.2"/><geometry><sphere radius="0.005"/></geometry></collision>'
+    shown = ARM.replace('<link name="lower">', f'<link name="lower">{feet}').replace(
+        '<link name="base">', '<link name="base"><visual><geometry><mesh filename="base.obj"/></geometry></visual>'
+    )
+    standing, whole = (read_surfaces(shown, arm.parent, every=every) for every in (False, True))
+    assert (standing["lower"].kind, len(standing["lower"].mesh), len(standing["lower"].primitives)) == (
+        "collision",
+        0,
+        1,
+    )
+    assert (whole["lower"].kind, len(whole["lower"].primitives)) == ("both", 1)
+    assert corners(whole["lower"].mesh) == corners(read_surfaces(ARM, arm.parent)["lower"].mesh)
+    assert len(whole["base"].mesh) == len(standing["base"].mesh) == 12, "one mesh, both times"
+
+
 def test_primitives_stand_where_pinocchio_puts_them() -> None:
     urdf = """<robot name="r"><link name="a">
       <collision><origin xyz="0.1 -0.2 0.3" rpy="0.3 -0.8 2.1"/><geometry><box size="0.1 0.2 0.3"/></geometry>
@@ -111,6 +128,7 @@ def test_packages_are_looked_for_where_ros_keeps_them(tmp_path: Path, monkeypatc
         monkeypatch.setenv(name, f"/nowhere:{tmp_path / place.split('/')[0]}")
     assert find_mesh("package://one/m.stl", Path("/")) == tmp_path / "ament/share/one/m.stl"
     assert find_mesh("package://two/m.stl", Path("/")) == tmp_path / "ros/two/m.stl"
+    assert find_mesh("package:///two/m.stl", Path("/")) == tmp_path / "ros/two/m.stl", "a path below a share"
 
 
 def test_a_capsule_is_read_as_one() -> None:

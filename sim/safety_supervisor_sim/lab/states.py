@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from safety_supervisor.core.scene import RESERVE
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.verifier import Verifier
-from safety_supervisor_sim.lab.bench import Bench
 from safety_supervisor_sim.oracle.touch import Look, TouchJudge
 from safety_supervisor_sim.oracle.way import SIGHT, Seen
 from safety_supervisor_sim.oracle.world import Array
@@ -26,6 +26,20 @@ _HALVINGS: Final = 20
 
 OVERSTATED: Final = 2e-4
 """By so much more than the judge's a distance may be: what both engines are wrong by, [m]."""
+
+
+class Stand(Protocol):
+    """A robot of any kind, its configuration and its judge."""
+
+    @property
+    def configuration(self) -> Configuration:
+        """What the supervisor is given."""
+
+    def judge(self) -> TouchJudge:
+        """Return a judge with a world of its own."""
+
+    def random_pose(self, random: np.random.Generator) -> Array:
+        """Draw a pose inside the position limits, shape (n,), [rad]."""
 
 
 @dataclass
@@ -127,7 +141,7 @@ class States:
         }
 
 
-def judge_states(bench: Bench, seed: tuple[int, ...], count: int) -> States:
+def judge_states(bench: Stand, seed: tuple[int, ...], count: int) -> States:
     """Judge random states inside the position limits, and edges between them.
 
     Args:
@@ -145,7 +159,7 @@ def judge_states(bench: Bench, seed: tuple[int, ...], count: int) -> States:
 class _Laboratory:
     """Scene and judge side by side."""
 
-    def __init__(self, bench: Bench, judge: TouchJudge) -> None:
+    def __init__(self, bench: Stand, judge: TouchJudge) -> None:
         self._scene = Verifier(bench.configuration).scene
         self._bench = bench
         self._judge = judge

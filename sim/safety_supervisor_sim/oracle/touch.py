@@ -72,6 +72,7 @@ class TouchJudge:
         held: Mapping[str, float],
         obstacles: Mapping[str, Obstacle],
         apart: Iterable[frozenset[str]] = (),
+        shown: bool = False,
     ) -> None:
         """Load the robot and the cell.
 
@@ -82,12 +83,13 @@ class TouchJudge:
             held: all other movable joints and their positions, [rad] or [m].
             obstacles: name to body.
             apart: pairs of links that only `touched_apart` judges.
+            shown: judge by the visual meshes.
 
         Raises:
             KeyError: when the URDF has no such joint.
             WorldError: when Bullet's margin is another one than is known here.
         """
-        self._world = World(urdf, packages, joints, held, obstacles)
+        self._world = World(urdf, packages, joints, held, obstacles, shown)
         self.links = self._world.links
         self.obstacles: tuple[str, ...] = tuple(obstacles)
         self._names = [*self.links, *(f"{BESIDE}.{name}" for name in obstacles)]

@@ -50,6 +50,7 @@ class World:
         joints: Sequence[str],
         held: Mapping[str, float],
         obstacles: Mapping[str, Obstacle],
+        shown: bool = False,
     ) -> None:
         """Load the robot and the cell; arguments as of `TouchJudge`.
 
@@ -59,7 +60,7 @@ class World:
         """
         self._client = pybullet.connect(pybullet.DIRECT)
         with tempfile.TemporaryDirectory(prefix="touch_judge_") as directory:
-            self._robot = self._load(urdf, packages, Path(directory))
+            self._robot = self._load(urdf, packages, Path(directory), shown)
         self._read_tree()
         self._joints = [self._numbers[joint] for joint in joints]
         for joint, value in held.items():
@@ -180,8 +181,10 @@ class World:
 
     # -- inside ----------------------------------------------------------------------------
 
-    def _load(self, urdf: Path, packages: Path, directory: Path) -> int:
+    def _load(self, urdf: Path, packages: Path, directory: Path, shown: bool) -> int:
         root = ElementTree.parse(urdf).getroot()
+        if shown:
+            _collide_with_what_is_shown(root)
         for number, geometry in enumerate(root.iterfind("link/collision/geometry")):
             box = geometry.find("box")
             if box is not None:
@@ -252,6 +255,19 @@ class World:
                 4
             ]
         return np.array(place), np.array(pybullet.getAABB(self._robot, link, physicsClientId=self._client))
+
+
+def _collide_with_what_is_shown(robot: ElementTree.Element) -> None:
+    """Give each link its visual geometry for a collision geometry, which may be less, or missing."""
+    for link in robot.findall("link"):
+        visuals = link.findall("visual/geometry/..")
+        if not visuals:
+            continue
+        for collision in link.findall("collision"):
+            link.remove(collision)
+        for visual in visuals:
+            collision = ElementTree.SubElement(link, "collision")
+            collision.extend(part for part in visual if part.tag in ("origin", "geometry"))
 
 
 def _box_as_mesh(size: str) -> str:
