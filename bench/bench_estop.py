@@ -14,7 +14,8 @@ from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopLine, EstopSettings
 from safety_supervisor.estop.frames import RUN_A, RUN_B, Frame, FrameReader, FrameType, encode
 from safety_supervisor.estop.link import FrameV1
-from safety_supervisor.estop.signature import CHECKIN_EVERY, MS, signature
+from safety_supervisor.estop.signature import signature
+from safety_supervisor.estop.times import CHECKIN_EVERY, MS
 
 COUNT = 10_000
 LINE = EstopLine("/dev/none", 115200, 1, 2, 300 * MS, "sto", None)

@@ -27,10 +27,10 @@ from typing import Any
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.core.estop_settings import EstopLine, EstopSettings
 from safety_supervisor.estop.drivers import make_driver
-from safety_supervisor.estop.emulate import Emulator
 from safety_supervisor.estop.port import Closed, Opened, Port, Received
-from safety_supervisor.estop.pseudo_terminal import PseudoTerminal
-from safety_supervisor.estop.signature import MS
+from safety_supervisor.estop.times import MS
+from safety_supervisor.estop.tools.emulate import Emulator
+from safety_supervisor.estop.tools.pseudo_terminal import PseudoTerminal
 from safety_supervisor.ros.estop_line import EstopLine as Line
 
 _BAUD = 115200

@@ -45,7 +45,7 @@ Exit status: 0 good, 1 the check failed, 2 wrong use or configuration.
 # Commands of other rooms: what the help says, and where they are.
 ROOMS = {
     "geometry": ("Propose and check the volumes that wrap the robot's links.", "safety_supervisor.geometry.cli:app"),
-    "estop": ("The e-stop device: emulate, watch and test it.", "safety_supervisor.estop.cli:app"),
+    "estop": ("The e-stop device: emulate, watch and test it.", "safety_supervisor.estop.tools.cli:app"),
     "log": ("Show and replay recorded events.", "safety_supervisor.evidence.cli:app"),
     "explain": ("A picture of why a command was refused.", "safety_supervisor.explain.cli:explain"),
     "latch": ("Show and clear the latches that survive a restart.", "safety_supervisor.evidence.cli:latch_app"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.estop.signature import DISCREPANCY
+from safety_supervisor.estop.times import DISCREPANCY
 
 ChannelsWord = Literal["run", "stop", "discrepancy"]
 

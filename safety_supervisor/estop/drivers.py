@@ -14,9 +14,9 @@ from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopSettings, Integrity
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.byte import Byte
-from safety_supervisor.estop.contacts import ModemLines
 from safety_supervisor.estop.driver import Driver, EstopNotice
 from safety_supervisor.estop.link import FrameV1
+from safety_supervisor.estop.modem_lines import ModemLines
 from safety_supervisor.estop.vsc import Vsc
 
 _BUILT_IN: Final[Mapping[str, Callable[[EstopSettings], Driver]]] = {

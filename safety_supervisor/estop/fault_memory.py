@@ -7,7 +7,7 @@ from typing import Final
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.estop.signature import MS
+from safety_supervisor.estop.times import MS
 
 CORRUPTED_ALLOWED: Final = 5
 CORRUPTED_WITHIN: Final[Nanoseconds] = 10_000 * MS

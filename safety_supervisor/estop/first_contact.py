@@ -14,7 +14,8 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.frames import VERSION, FrameType
-from safety_supervisor.estop.signature import MS, signature
+from safety_supervisor.estop.signature import signature
+from safety_supervisor.estop.times import MS
 
 PATIENCE: Final[Nanoseconds] = 1_500 * MS
 """A device that is sound answers within 0.1 s of its boot; one that is not has said HELLO once by then."""

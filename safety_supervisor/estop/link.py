@@ -31,7 +31,8 @@ from safety_supervisor.estop.reset_button import ResetButton
 from safety_supervisor.estop.self_test import SelfTest
 from safety_supervisor.estop.sender import Sender
 from safety_supervisor.estop.sequence import LOST_ALLOWED, Echo, Sequence
-from safety_supervisor.estop.signature import WATCHDOG, signature
+from safety_supervisor.estop.signature import signature
+from safety_supervisor.estop.times import WATCHDOG
 from safety_supervisor.estop.words import channels, enabling_switch, impossible, mode_key, relays
 
 MOST_READ: Final = 2048

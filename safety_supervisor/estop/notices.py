@@ -8,7 +8,7 @@ from typing import Final
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.driver import EstopNotice
-from safety_supervisor.estop.signature import MS
+from safety_supervisor.estop.times import MS
 
 MOST: Final = 32
 """Notices that wait; the oldest are dropped."""

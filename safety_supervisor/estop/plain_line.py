@@ -13,7 +13,7 @@ from safety_supervisor.estop.channels import Channels
 from safety_supervisor.estop.driver import EstopNotice
 from safety_supervisor.estop.fault_memory import FaultMemory
 from safety_supervisor.estop.notices import Notices
-from safety_supervisor.estop.signature import WATCHDOG
+from safety_supervisor.estop.times import WATCHDOG
 
 MOST_READ: Final = 2048
 """Bytes taken at once; more is an old buffer, and only its end is looked at."""

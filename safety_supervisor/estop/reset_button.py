@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.estop.signature import MS, RESET_LONGEST, RESET_SHORTEST
+from safety_supervisor.estop.times import MS, RESET_LONGEST, RESET_SHORTEST
 
 _AT_START: Final = "it was down when the line was first heard: it may be stuck"
 _NOT_CYCLED: Final = "the e-stop is pressed or faulty, or was not seen STOP, then RUN, since the boot"

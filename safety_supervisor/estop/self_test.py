@@ -6,7 +6,7 @@ from typing import Final
 
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.frames import Flag
-from safety_supervisor.estop.signature import MS
+from safety_supervisor.estop.times import MS
 
 ANSWER: Final[Nanoseconds] = 2_000 * MS
 """The device answers so long after its relays are steady, [ns]."""

@@ -8,7 +8,7 @@ from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.frames import RUN_A, RUN_B, STOP_A, STOP_B, Frame, FrameType, encode
 from safety_supervisor.estop.sequence import Sequence
-from safety_supervisor.estop.signature import CHECKIN_EVERY, MS, WATCHDOG
+from safety_supervisor.estop.times import CHECKIN_EVERY, MS, WATCHDOG
 
 _EARLY: Final[Nanoseconds] = MS
 """A cycle that comes a little early must not leave the CHECKIN to the next one."""

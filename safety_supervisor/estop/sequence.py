@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Final
 
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.estop.signature import ECHO_LAG
+from safety_supervisor.estop.times import ECHO_LAG
 
 MASK: Final = 0xFFFFFFFF
 HALF: Final = 0x80000000

@@ -29,7 +29,7 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.plain_line import PlainLine
-from safety_supervisor.estop.signature import MS
+from safety_supervisor.estop.times import MS
 
 HEADER: Final = b"\x10\x01"
 HEARTBEAT: Final = 0x20

@@ -15,9 +15,9 @@ from dataclasses import replace
 from line_rig import MS, SEED, SETTINGS, SIGNATURE, frame
 
 from safety_supervisor.estop.byte import Byte
-from safety_supervisor.estop.contacts import ModemLines
 from safety_supervisor.estop.driver import Driver
 from safety_supervisor.estop.link import FrameV1
+from safety_supervisor.estop.modem_lines import ModemLines
 from safety_supervisor.estop.vsc import Vsc
 
 SEEDS = [

@@ -15,10 +15,10 @@ from safety_supervisor.config.codes import ConfigurationCode
 from safety_supervisor.config.problems import ConfigurationError
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_settings import BUILT_IN, EstopSettings, Integrity
-from safety_supervisor.estop.contacts import ModemLines
 from safety_supervisor.estop.driver import Driver
 from safety_supervisor.estop.drivers import ThirdParty, make_driver
 from safety_supervisor.estop.link import FrameV1
+from safety_supervisor.estop.modem_lines import ModemLines
 from safety_supervisor.estop.vsc import checksum, message
 
 HEARTBEAT_RUN = message(0x20, bytes((9, 0, 0, 0, 0, 0)))
@@ -251,7 +251,7 @@ def test_a_heartbeat_that_is_corrupted_is_not_heard_and_more_than_5_are_a_fault(
 # --- third parties
 
 MODULE = """
-from safety_supervisor.estop.contacts import ModemLines
+from safety_supervisor.estop.modem_lines import ModemLines
 from dataclasses import replace
 import msgspec
 

@@ -20,7 +20,8 @@ from safety_supervisor.core.estop_settings import EstopLine, EstopSettings
 from safety_supervisor.estop.drivers import make_driver
 from safety_supervisor.estop.frames import Frame, FrameReader, FrameType, encode
 from safety_supervisor.estop.port import Closed, Opened, Port, Received
-from safety_supervisor.estop.signature import MS, signature
+from safety_supervisor.estop.signature import signature
+from safety_supervisor.estop.times import MS
 
 LASTING = ("short", "corrupt", "wrong", "loopback", "flood")
 

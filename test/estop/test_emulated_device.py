@@ -9,9 +9,10 @@ import pytest
 from msgspec import structs
 
 from safety_supervisor.core.estop_settings import EstopLine
-from safety_supervisor.estop.device import Device, DeviceEvent
 from safety_supervisor.estop.frames import RUN_A, RUN_B, STOP_A, STOP_B, Flag, Frame, FrameType, encode
-from safety_supervisor.estop.signature import MS, signature
+from safety_supervisor.estop.signature import signature
+from safety_supervisor.estop.times import MS
+from safety_supervisor.estop.tools.device import Device, DeviceEvent
 
 LINE = EstopLine("", 115200, host=1, device=2, relay_delay=300 * MS, relay_effect="sto", self_test_every=None)
 RUN, STOP = (RUN_A, RUN_B), (STOP_A, STOP_B)

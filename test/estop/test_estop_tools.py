@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 from safety_supervisor import cli
 from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.estop.port import Opened, Port
-from safety_supervisor.estop.self_test_guide import GuidedLine, guide, steps
+from safety_supervisor.estop.tools.self_test_guide import GuidedLine, guide, steps
 
 WITHOUT = ("--without", "enabling", "--without", "key", "--without", "reset")
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.estop.notices import MOST, Notices
-from safety_supervisor.estop.signature import MS
+from safety_supervisor.estop.times import MS
 
 
 def test_notices_are_bounded() -> None:

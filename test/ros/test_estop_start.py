@@ -16,7 +16,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from ros_rig import Process, Rig, make_trajectory
 
-from safety_supervisor.estop.pseudo_terminal import PseudoTerminal
+from safety_supervisor.estop.tools.pseudo_terminal import PseudoTerminal
 
 E = "EMERGENCY_STOP"
 STILL = 0.005

@@ -25,8 +25,8 @@ from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Bool
 
 from safety_supervisor import load_config
-from safety_supervisor.estop.emulate import Emulator
-from safety_supervisor.estop.pseudo_terminal import PseudoTerminal
+from safety_supervisor.estop.tools.emulate import Emulator
+from safety_supervisor.estop.tools.pseudo_terminal import PseudoTerminal
 from safety_supervisor_sim import priority
 from safety_supervisor_sim.agent.child import answer
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from safety_supervisor.core.estop_settings import EstopLine
-from safety_supervisor.estop.signature import (
+from safety_supervisor.estop.signature import canonical, signature
+from safety_supervisor.estop.times import (
     CHECKIN_EVERY,
     DISCREPANCY,
     ECHO_LAG,
@@ -13,8 +14,6 @@ from safety_supervisor.estop.signature import (
     RESET_SHORTEST,
     STATUS_EVERY,
     WATCHDOG,
-    canonical,
-    signature,
 )
 
 

@@ -25,7 +25,8 @@ from safety_supervisor.estop.frames import (
     Input,
     encode,
 )
-from safety_supervisor.estop.signature import CHECKIN_EVERY, MS, WATCHDOG, signature
+from safety_supervisor.estop.signature import signature
+from safety_supervisor.estop.times import CHECKIN_EVERY, MS, WATCHDOG
 
 BOUNDS_MS: Final = (1, 2, 5, 10, 15, 19, 21, 25, 30, 40, 60, 100)
 """Upper bounds of the histograms' classes, [ms]; the last class has none."""

@@ -17,9 +17,10 @@ from urllib.parse import quote
 
 from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.core.units import NS_PER_S
-from safety_supervisor.estop.line_watch import LineWatch, Seen
-from safety_supervisor.estop.signature import DISCREPANCY, RESET_LONGEST, RESET_SHORTEST, canonical
-from safety_supervisor.estop.watch import Line
+from safety_supervisor.estop.signature import canonical
+from safety_supervisor.estop.times import DISCREPANCY, RESET_LONGEST, RESET_SHORTEST
+from safety_supervisor.estop.tools.line_watch import LineWatch, Seen
+from safety_supervisor.estop.tools.watch import Line
 
 VERSION: Final = 1
 _RESET: Final = "reset"

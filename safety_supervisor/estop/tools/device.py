@@ -3,7 +3,7 @@
 For tests, the demo and people who build a device. It holds what `ESTOP-PROTOCOL` demands of a device:
 
 - STATUS every 20 ms and at once on any change, once a session began; HELLO answers HELLO. A HELLO when the power comes
-  tells a host in a session of the restart, and each second without a session that somebody is here; flag 3 stands until
+  tells a host in a session of the restart, and each second without a session that somebody is here; flag RESTARTED stands until
   the first CHECKIN.
 - Relays: the decision to open is taken at once on button, enabling switch middle and panicked, self-test failed, demand
   STOP, no valid CHECKIN for 100 ms, more than 3 frames lost, or a new session; they open a delay later (SS1-t), which
@@ -33,7 +33,8 @@ from safety_supervisor.estop.frames import (
     FrameType,
     Input,
 )
-from safety_supervisor.estop.signature import (
+from safety_supervisor.estop.signature import signature
+from safety_supervisor.estop.times import (
     DISCREPANCY,
     ECHO_LAG,
     HELLO_EVERY,
@@ -43,7 +44,6 @@ from safety_supervisor.estop.signature import (
     RESET_SHORTEST,
     STATUS_EVERY,
     WATCHDOG,
-    signature,
 )
 
 LOST_ALLOWED: Final = 3

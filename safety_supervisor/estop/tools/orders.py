@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.estop.device import Channel, Device
-from safety_supervisor.estop.disturbance import Disturbance
 from safety_supervisor.estop.frames import RUN_A, RUN_B, STOP_A, STOP_B
-from safety_supervisor.estop.signature import MS
+from safety_supervisor.estop.times import MS
+from safety_supervisor.estop.tools.device import Channel, Device
+from safety_supervisor.estop.tools.disturbance import Disturbance
 
 MOST: Final = 100_000
 

@@ -15,11 +15,11 @@ import typer
 
 from safety_supervisor.core.estop_settings import EstopLine, RelayEffect
 from safety_supervisor.core.units import nanoseconds
-from safety_supervisor.estop.emulate import Emulator, OrderSource, far_end
-from safety_supervisor.estop.header import render_header
-from safety_supervisor.estop.orders import HELP
 from safety_supervisor.estop.serial_line import LineError
 from safety_supervisor.estop.signature import canonical, signature
+from safety_supervisor.estop.tools.emulate import Emulator, OrderSource, far_end
+from safety_supervisor.estop.tools.header import render_header
+from safety_supervisor.estop.tools.orders import HELP
 
 if TYPE_CHECKING:
     from safety_supervisor.core.settings import Configuration
@@ -220,10 +220,10 @@ def watch_command(
     """
     from rich.console import Console
 
-    from safety_supervisor.estop.driver_watch import DriverWatch
     from safety_supervisor.estop.drivers import make_driver
-    from safety_supervisor.estop.line_watch import LineWatch
-    from safety_supervisor.estop.watch import Line, NoLineError, watch_line
+    from safety_supervisor.estop.tools.driver_watch import DriverWatch
+    from safety_supervisor.estop.tools.line_watch import LineWatch
+    from safety_supervisor.estop.tools.watch import Line, NoLineError, watch_line
 
     if config is None and port is None:
         _fail("give --config FILE or --port PORT")
@@ -274,8 +274,15 @@ def selftest_command(
       safety-supervisor estop selftest --config robot.yaml --buttons 2
       safety-supervisor estop selftest --config robot.yaml --without enabling --without key
     """
-    from safety_supervisor.estop.self_test_guide import GuidedLine, guide, last_record, record, steps, write_record
-    from safety_supervisor.estop.watch import NoLineError
+    from safety_supervisor.estop.tools.self_test_guide import (
+        GuidedLine,
+        guide,
+        last_record,
+        record,
+        steps,
+        write_record,
+    )
+    from safety_supervisor.estop.tools.watch import NoLineError
 
     left_out = frozenset(without or [])
     if left_out - set(_DEVICE_PARTS):
@@ -304,7 +311,7 @@ def selftest_command(
     try:
         done = guide(tool, steps(buttons, each_channel, left_out), within, say)
     except KeyboardInterrupt:
-        _fail("not tested: ended by hand", 1)
+        _fail("not tested: ended by hand")
     finally:
         tool.close()
     found = record(line, robot, done, left_out)

@@ -14,12 +14,12 @@ from typing import Any, Final, Protocol
 
 from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.estop.device import Device, DeviceEvent
-from safety_supervisor.estop.disturbance import Disturbance
-from safety_supervisor.estop.orders import HELP, Bench, OrderError, obey
-from safety_supervisor.estop.pseudo_terminal import PseudoTerminal
 from safety_supervisor.estop.serial_line import SerialLine
 from safety_supervisor.estop.signature import signature
+from safety_supervisor.estop.tools.device import Device, DeviceEvent
+from safety_supervisor.estop.tools.disturbance import Disturbance
+from safety_supervisor.estop.tools.orders import HELP, Bench, OrderError, obey
+from safety_supervisor.estop.tools.pseudo_terminal import PseudoTerminal
 
 Tell = Callable[[dict[str, Any]], None]
 
