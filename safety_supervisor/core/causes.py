@@ -103,6 +103,9 @@ _ROWS: Final = (
             Code.INCOMPATIBLE_QOS,
         ),
     ),
+    # Where the base is matters to no recovery: in it only joints move.
+    _Row(2, State.PROTECTIVE_STOP, True, True, (Code.BASE_UNKNOWN,)),
+    _Row(2, State.PROTECTIVE_STOP, False, True, (Code.BASE_JUMP,)),
     # Recovery needs no perception: a person holds it, slow and beside the robot.
     _Row(2, State.PROTECTIVE_STOP, True, True, (Code.PEOPLE_UNKNOWN,)),
     _Row(2, State.PROTECTIVE_STOP, False, True, (Code.OVERRUN,)),

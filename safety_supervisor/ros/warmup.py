@@ -50,7 +50,7 @@ class Rehearsal:
         """Yield the events of one control period: measurement, a person's acts, set-points, the tick."""
         self.now += self._configuration.timing.period
         yield self._measure()
-        yield from self._script.people(self.now)
+        yield from self._script.world(self.now)
         if number == RESET_AT:
             yield self._script.reset(self.now)
         elif TOOLS_AT <= number < RESET_AT:
