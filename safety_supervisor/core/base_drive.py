@@ -100,8 +100,13 @@ class BaseDrive:
 
     def look(self, now: Nanoseconds) -> None:
         """Note whether it is known where the base is."""
-        if self._settings is not None:
-            self._inputs.conditions.note(Code.BASE_UNKNOWN, bool(self._odometry.unknown(now)))
+        if self._settings is None:
+            return
+        text, conditions = self._odometry.unknown(now), self._inputs.conditions
+        if text and Code.BASE_UNKNOWN not in conditions.active() and self._refused is None:
+            # Once, and only where no refused message has said it already.
+            self._rulings.append(Ruling("odom", "", "REJECT", Violation(Code.BASE_UNKNOWN, "base", detail=text)))
+        conditions.note(Code.BASE_UNKNOWN, bool(text))
 
     def command(self, event: BaseCommand) -> Ruling | None:
         """Rule on a command. Returns None for a repeated PASS."""
