@@ -161,7 +161,10 @@ class BaseGate:
         return nanoseconds(self._stop_time(self._last))
 
     def brake(self, now: Nanoseconds) -> PlanarTwist:
-        """Go on with the stop from the last twist, whatever is known."""
+        """Go on with the stop from the last twist, whatever is known; one that was decided now was never sent."""
+        if self._sent and self._sent[-1][0] == now:
+            self._sent.pop()
+            self._last = self._sent[-1][1] if self._sent else REST
         return self._send(now, self._braked(), GateReason.FAULT).twist
 
     def step(

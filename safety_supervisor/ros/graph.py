@@ -96,7 +96,7 @@ class GraphWatch:
         self._known: dict[str, tuple[str, ...]] = {f"fit {topic}": FITS for topic in endpoints.watched}
         self._nameless_since: dict[str, Nanoseconds] = {}
         states = node.resolve_topic_name("joint_states")
-        # Every output that has to be heard is one that nobody else may publish: motors, and the base where there is one.
+        # Every output that has to be heard is one that nobody else may publish: motors, and a base where there is one.
         more = {topic for topic, ours in endpoints.watched.items() if ours.publishes} - {output}
         outputs = (output, *sorted(more))
         self._slices: list[Callable[[Nanoseconds], None]] = [
