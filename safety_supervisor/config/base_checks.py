@@ -21,6 +21,8 @@ CMD_VEL = "cmd_vel"
 OUTPUT = "~/cmd_vel_out"
 _GRID = 200
 """Places a side that are asked whether the footprint fits."""
+_FLAT = 1e-4
+"""Less area is none, [m^2]."""
 _STRAIGHT = 1e-9
 """A corner may be so far inside the line of its neighbours, [rad]."""
 
@@ -93,7 +95,8 @@ def _not_convex(corners: list[list[float]]) -> str:
         math.atan2(a * d - b * c, a * c + b * d) for (a, b), (c, d) in itertools.pairwise([*edges, edges[0]])
     ]  # fmt: skip
     total = sum(turns)
-    if not math.isclose(abs(total), 2.0 * math.pi, abs_tol=1e-6):
+    area = sum(a * d - b * c for (a, b), (c, d) in itertools.pairwise([*corners, corners[0]])) / 2.0
+    if not math.isclose(abs(total), 2.0 * math.pi, abs_tol=1e-6) or abs(area) < _FLAT:
         return "crosses itself, or lies on a line"
     if min(turn * math.copysign(1.0, total) for turn in turns) < -_STRAIGHT:
         return "is not convex: a corner points inward"

@@ -109,6 +109,7 @@ def test_what_blocks_a_reset_while_it_lasts() -> None:
         # momentary: over as soon as seen
         "E_OVERRUN",
         "E_MODE_CHANGE",
+        "E_BASE_JUMP",
         "E_STOP_REQUEST",
         "E_READY_TIMEOUT",
         "E_IDLE",
