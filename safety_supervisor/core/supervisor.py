@@ -287,7 +287,8 @@ class Supervisor:
 
     def _try_to_leave_init(self, event: Tick) -> None:
         """Leave INIT for a stopped state; a latch found on disk decides which (SR-016, SR-047)."""
-        if self._placed and not self._inputs.blocking_start(event.at):
+        moves = self._base.rests(event.at) is False
+        if self._placed and not moves and not self._inputs.blocking_start(event.at):
             self._state.initialised(event.at, self._inputs.estop.latched, None)
 
     # --- commands -----------------------------------------------------------------------------------------------
