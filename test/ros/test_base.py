@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from copy import deepcopy
 from typing import Any
@@ -11,7 +12,11 @@ import pytest
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from rclpy.qos import QoSProfile
-from ros_rig import STREAM, Client, Rig
+from ros_rig import STREAM, Client, Process, Rig
+
+from safety_supervisor.core.supervisor import Supervisor
+from safety_supervisor.evidence.event_log import EventLog
+from safety_supervisor.evidence.replay import recorded_configuration, replay
 
 OUT = "/supervisor/cmd_vel_out"
 IN = "/supervisor/sources/planner/cmd_vel"
@@ -33,6 +38,7 @@ class Base:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self.supervisor: Process | None = None
         self.place = [0.0, 0.0, 0.0]
         self.shift = 0.0
         self.length = 1.0
@@ -83,7 +89,7 @@ def driven(rig: Rig) -> tuple[Client, Base, Rig]:
     rig.cell()
     driver = rig.client("base_driver")
     base = Base(driver)
-    rig.supervisor(base=deepcopy(BASE), sources=SOURCES)
+    base.supervisor = rig.supervisor(base=deepcopy(BASE), sources=SOURCES)
     return driver, base, rig
 
 
@@ -129,7 +135,7 @@ def drive_until(client: Client, base: Base, wanted: tuple[float, float, float]) 
 @pytest.mark.requirement("SR-036")
 @pytest.mark.requirement("SR-054")
 def test_a_base_is_driven_fenced_and_stopped(driven: tuple[Client, Base, Rig]) -> None:
-    client, base, _ = driven
+    client, base, rig = driven
     arm(client)
     publisher = client.publisher(TwistStamped, IN, STREAM)
     client.wait_for(publisher.get_subscription_count, "the supervisor listens")
@@ -188,6 +194,16 @@ def test_a_base_is_driven_fenced_and_stopped(driven: tuple[Client, Base, Rig]) -
         client.wait_for(lambda: base.twist == (0.0, 0.0, 0.0), "it stops")
         back()
         client.wait_state("LOCKED", timeout=20.0)
+
+    # All of it again from its log.
+    assert base.supervisor is not None
+    base.supervisor.send(signal.SIGINT)
+    client.wait_end(base.supervisor)
+    (path,) = (rig.directory / "log").glob("*.events")
+    log = EventLog(path)
+    report = replay(log, Supervisor(recorded_configuration(log.header)))
+    assert report.same, report.divergence
+    assert report.events > 1000
 
 
 @pytest.mark.requirement("SR-050")
