@@ -102,6 +102,12 @@ class BaseGateSettings:
     fence: FenceSettings
     people: PeopleDistance | None = None
 
+    @property
+    def longest_stop(self) -> float:
+        """Of all that may be sent, with the reaction before it, [s]."""
+        braking = max(self.speed / self.acceleration, self.turning / self.turning_acceleration)
+        return braking + seconds(self.reaction)
+
 
 @dataclass(frozen=True)
 class WantedTwist:

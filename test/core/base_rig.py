@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from rig import MS, Rig, panda
+from numpy.typing import NDArray
+from rig import HOME, MS, Rig, panda
 
 from safety_supervisor.config.base_checks import freeze_base
 from safety_supervisor.config.base_keys import BaseKeys
@@ -53,7 +54,7 @@ def with_base(configuration: Configuration | None = None, **changes: Any) -> Con
 class BaseRig(Rig):
     """A rig whose base follows what it was sent `behind` cycles ago."""
 
-    def __init__(self, configuration: Configuration | None = None) -> None:
+    def __init__(self, configuration: Configuration | None = None, start: NDArray[np.float64] = HOME) -> None:
         self.place = np.zeros(3)
         """Where the base truly is: x, y [m], heading [rad]."""
         self.behind = 8
@@ -66,7 +67,7 @@ class BaseRig(Rig):
         assert configuration.base is not None
         self.base = configuration.base
         self._fence = Geofence(self.base.gate.fence)
-        super().__init__(configuration)
+        super().__init__(configuration, start)
         self.send(OdometryEndpoints(self.now, ("/base_driver",)))
 
     def send(self, event: Event) -> tuple[Effect, ...]:

@@ -14,13 +14,14 @@ from conftest import encode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from judges import judge_output
-from rig import Rig, panda
+from rig import HOME, Rig, panda
 
 from safety_supervisor.core.effects import Decision, DriveBase
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import (
     BaseCommand,
     CommandUnreadable,
+    HoldToRun,
     Humans,
     HumansEndpoints,
     OdometryEndpoints,
@@ -202,6 +203,27 @@ def test_it_drives_in_no_state_that_permits_no_motion_and_slowly_in_manual() -> 
     rig.keep_driving(1.0, 0.6, source="joystick")
     assert rig.twist == (0.0, 0.0, 0.0)
     judge_base(rig)
+
+
+@pytest.mark.requirement("SR-045")
+def test_in_recovery_joints_move_and_no_base() -> None:
+    rig = BaseRig(start=HOME + np.array([2.8773, 0, 0, 0, 0, 0, 0])).lock()
+    assert isinstance(rig, BaseRig)
+    assert rig.act("recover").ok
+    count = 0
+
+    def hold(number: int) -> None:
+        nonlocal count
+        if number % 25 == 0:
+            count += 1
+            rig.send(HoldToRun(rig.now, count))
+        if number % 10 == 0:
+            rig.drive(0.1, source="joystick")
+
+    rig.seconds(0.5, hold)
+    assert rig.state == "RECOVERY"
+    assert {"E_NOT_MOVING_STATE"} == {decision.code for decision in rig.decisions("REJECT")}
+    assert not any(one.moving for one in rig.sent)
 
 
 def test_another_publisher_in_the_place_of_the_driver_is_a_stop(base: BaseRig) -> None:
