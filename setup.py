@@ -53,6 +53,7 @@ setup(
             "ros-rcl-interfaces==2.0.3",
             f"ros-diagnostic-msgs=={ROS}",
             f"ros-geometry-msgs=={ROS}",
+            f"ros-nav-msgs=={ROS}",
             f"ros-sensor-msgs=={ROS}",
             f"ros-std-msgs=={ROS}",
             f"ros-std-srvs=={ROS}",

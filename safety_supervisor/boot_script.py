@@ -10,6 +10,7 @@ effects say.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from safety_supervisor.core.estop_input import EstopInput
@@ -20,6 +21,8 @@ from safety_supervisor.core.events import (
     HumansEndpoints,
     JointStateEndpoints,
     JointStates,
+    Odometry,
+    OdometryEndpoints,
     OperatorAct,
     OutputEndpoints,
     RobotDescription,
@@ -56,6 +59,9 @@ class BootScript:
         yield JointStateEndpoints(now, tuple(publisher.node for publisher in robot.state_publishers))
         if self._configuration.separation is not None:
             yield HumansEndpoints(now, (f"/{self._name}",))
+        base = self._configuration.base
+        if base is not None:
+            yield OdometryEndpoints(now, (base.odometry.node,))
         yield from self.sources(now)
 
     def sources(self, now: Nanoseconds) -> Iterator[Event]:
@@ -72,6 +78,23 @@ class BootScript:
         """Yield where people are, where they are watched; more seldom than `separation.timeout` they are unknown."""
         if self._configuration.separation is not None:
             yield Humans(now, self._configuration.robot.base_frame, self._people, now, now)
+
+    def world(self, now: Nanoseconds) -> Iterator[Event]:
+        """Yield where people are, and the base: in the middle of its fence's corners."""
+        yield from self.people(now)
+        base = self._configuration.base
+        if base is not None:
+            corners = base.gate.fence.keep_in
+            x, y = (sum(column) / len(corners) for column in zip(*corners, strict=True))
+            yield from self.odometry(now, x, y)
+
+    def odometry(self, now: Nanoseconds, x: float, y: float, heading: float = 0.0) -> Iterator[Odometry]:
+        """Yield where the base is, [m] and [rad], where there is one."""
+        base = self._configuration.base
+        if base is not None:
+            frames = base.odometry.frame, self._configuration.robot.base_frame
+            turned = (0.0, 0.0, math.sin(heading / 2.0), math.cos(heading / 2.0))
+            yield Odometry(now, *frames, (x, y, 0.0), turned, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), now, now)
 
     def tick(self, now: Nanoseconds) -> Tick:
         """Return the beginning of a control cycle, in time, the e-stop not pressed."""

@@ -17,6 +17,7 @@ MESSAGES = (
     "diagnostic_msgs",
     "geometry_msgs",
     "lifecycle_msgs",
+    "nav_msgs",
     "rcl_interfaces",
     "sensor_msgs",
     "std_msgs",

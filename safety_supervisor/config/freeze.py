@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.base_checks import freeze_base
 from safety_supervisor.config.estop_checks import freeze_estop
 from safety_supervisor.config.robot_checks import mimicked
 from safety_supervisor.config.sections import Sections
@@ -49,14 +50,14 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
     tools = {name: _tool(name, keys) for name, keys in sections.tools.items()}
     mounted = None if robot.tool is None else tools[robot.tool]
     output, operators, estop = _there(sections.output), _there(sections.operators), _there(sections.estop)
-    evidence = _there(sections.evidence)
+    evidence, timing = _there(sections.evidence), _timing(_there(sections.timing))
     return settings.Configuration(
         robot=_robot(robot, _there(sections.urdf), urdf_text),
         sources=tuple(_source(name, keys) for name, keys in sections.sources.items()),
         envelope=_envelope(robot.joints, _there(sections.envelope)),
         geometry=_geometry(_there(sections.geometry), mounted),
         zones=tuple(_zone(name, keys) for name, keys in sections.zones.items()),
-        timing=_timing(_there(sections.timing)),
+        timing=timing,
         tracking=_tracking(robot.joints, _there(sections.tracking)),
         operators=settings.OperatorSettings(unsigned_services=operators.unsigned_services),
         estop=freeze_estop(estop),
@@ -77,6 +78,9 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         separation=None if sections.separation is None else _separation(sections.separation),
         limiting=None if sections.limiting is None else _limiting(sections.limiting),
         tools=tools,
+        base=None
+        if sections.base is None
+        else freeze_base(sections.base, sections.separation, timing.period, timing.overrun),
     )
 
 

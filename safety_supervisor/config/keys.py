@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -27,6 +27,7 @@ RosName = Annotated[str, StringConstraints(pattern=ROS_NAME)]
 Reason = Annotated[str, StringConstraints(min_length=3, max_length=500)]
 Coordinate = Annotated[float, Field(ge=-100.0, le=100.0)]
 Point = Annotated[list[Coordinate], Field(min_length=3, max_length=3)]
+Command = Literal["position", "velocity", "trajectory", "cmd_vel"]
 MANDATORY: Any = ...
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
-from safety_supervisor.config.keys import Name, Point, Reason, RosName, Section, UrdfName, key
+from safety_supervisor.config.keys import Command, Name, Point, Reason, RosName, Section, UrdfName, key
 from safety_supervisor.config.shapes import ShapeKeys
 
 FASTEST: Final = 10.0
@@ -69,8 +70,8 @@ class SourceKeys(Section):
 
     kind: Literal["agent", "person"] = key("who speaks: an agent moves in AUTO only, a person in MANUAL too")
     priority: int = key("higher wins a joint group; no two sources of a group share one", ge=0, le=1000)
-    groups: list[Name] = key("joint groups that it may move", min_length=1, max_length=20)
-    commands: list[Literal["position", "velocity", "trajectory"]] = key("what it may send", min_length=1, max_length=3)
+    groups: list[Name] = key("joint groups that it may move; none only with commands: [cmd_vel]", max_length=20)
+    commands: list[Command] = key("what it may send; `cmd_vel` drives the `base`", min_length=1, max_length=4)
     array_commands: Literal["position", "velocity"] | None = key(
         "what the arrays of `~/sources/NAME/commands` hold, one of `commands`; null: there is no such topic", "", None
     )
@@ -385,7 +386,7 @@ SECTIONS: dict[str, type[Section]] = {
 }
 """Sections with fixed keys."""
 
-OPTIONAL: dict[str, type[Section]] = {"separation": SeparationKeys, "limiting": LimitingKeys}
+OPTIONAL: dict[str, type[Section]] = {"separation": SeparationKeys, "limiting": LimitingKeys, "base": BaseKeys}
 """Sections that may be left out, or null."""
 
 NAMED_SECTIONS: dict[str, tuple[type[Section], int]] = {"sources": (SourceKeys, 1), "zones": (ZoneKeys, 0)}

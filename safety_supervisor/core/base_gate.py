@@ -32,10 +32,11 @@ from enum import Enum
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from safety_supervisor.core.base_motion import REST, PlanarPose, PlanarTwist, arc, stop_time
 from safety_supervisor.core.geofence import FenceSettings, Geofence
-from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
+from safety_supervisor.core.units import NS_PER_S, Matrix, Nanoseconds, Vector, nanoseconds, seconds
 
 _STEP: Final = 0.02
 """Poses on an arc are asked about so far apart, [m] ..."""
@@ -101,9 +102,15 @@ class BaseGateSettings:
     fence: FenceSettings
     people: PeopleDistance | None = None
 
+    @property
+    def longest_stop(self) -> float:
+        """Of all that may be sent, with the reaction before it, [s]."""
+        braking = max(self.speed / self.acceleration, self.turning / self.turning_acceleration)
+        return braking + seconds(self.reaction)
+
 
 @dataclass(frozen=True)
-class BaseCommand:
+class WantedTwist:
     """A Twist as it came: linear x, y, z [m/s] and angular x, y, z [rad/s] in the base's frame, and when [ns]."""
 
     linear: tuple[float, float, float]
@@ -113,10 +120,17 @@ class BaseCommand:
 
 @dataclass(frozen=True)
 class People:
-    """Where people were told to be, shape (k, 2), in the fence's frame [m], and since when at the latest, [ns]."""
+    """Where people were told to be.
+
+    Attributes:
+        points: shape (k, 2), in the fence's frame, [m].
+        seen: a moment at or after which each was there, [ns]; one for all, or shape (k,).
+        beside: how far each may have been from where it is told, [m]; one for all, or shape (k,).
+    """
 
     points: Matrix
-    seen: Nanoseconds
+    seen: Nanoseconds | NDArray[np.int64]
+    beside: float | Vector = 0.0
 
 
 @dataclass(frozen=True)
@@ -147,8 +161,25 @@ class BaseGate:
         """End a fault: an act of a person."""
         self.fault = False
 
+    @property
+    def stop(self) -> Nanoseconds:
+        """Time that the stop from the last twist takes, [ns]; 0 at rest."""
+        return nanoseconds(self._stop_time(self._last))
+
+    def brake(self, now: Nanoseconds) -> PlanarTwist:
+        """Go on with the stop from the last twist, whatever is known; one that was decided now was never sent."""
+        if self._sent and self._sent[-1][0] == now:
+            self._sent.pop()
+            self._last = self._sent[-1][1] if self._sent else REST
+        return self._send(now, self._braked(), GateReason.FAULT).twist
+
     def step(
-        self, now: Nanoseconds, command: BaseCommand | None, pose: PlanarPose | None, people: People | None = None
+        self,
+        now: Nanoseconds,
+        command: WantedTwist | None,
+        pose: PlanarPose | None,
+        people: People | None = None,
+        speed: float = math.inf,
     ) -> Gated:
         """Decide what to send in this control period.
 
@@ -157,12 +188,13 @@ class BaseGate:
             command: the newest one; None: none was received.
             pose: the newest one.
             people: None: unknown.
+            speed: greatest speed where it is below the configured one, [m/s].
         """
         brake = self._braked()
         stop, wanted = self._judge(now, command, pose, people)
         if stop is not None or pose is None:
             return self._send(now, brake, stop or GateReason.POSE_STALE)
-        target, reason = self._limited(wanted)
+        target, reason = self._limited(wanted, min(speed, self._settings.speed))
         following = self._within_acceleration(target)
         if following != target:
             reason = GateReason.ACCELERATION if reason is GateReason.PASSED else reason
@@ -181,7 +213,7 @@ class BaseGate:
     # --- what was told
 
     def _judge(
-        self, now: Nanoseconds, command: BaseCommand | None, pose: PlanarPose | None, people: People | None
+        self, now: Nanoseconds, command: WantedTwist | None, pose: PlanarPose | None, people: People | None
     ) -> tuple[GateReason | None, PlanarTwist]:
         """Return why to stop, or None and the twist that is wanted."""
         settings = self._settings
@@ -199,16 +231,18 @@ class BaseGate:
         if not pose.finite:
             return GateReason.POSE_NOT_FINITE, REST
         if settings.people is not None and (
-            people is None or people.seen > now or not np.isfinite(people.points).all()
+            people is None
+            or np.max(people.seen, initial=0) > now
+            or not (np.isfinite(people.points).all() and np.isfinite(people.beside).all())
         ):
             return GateReason.PEOPLE_UNKNOWN, REST
         return None, PlanarTwist(x, y, turn)
 
     # --- limits
 
-    def _limited(self, wanted: PlanarTwist) -> tuple[PlanarTwist, GateReason]:
+    def _limited(self, wanted: PlanarTwist, speed: float) -> tuple[PlanarTwist, GateReason]:
         """Slow a twist to the speed limits, along its own arc."""
-        over = max(wanted.speed / self._settings.speed, abs(wanted.turn) / self._settings.turning)
+        over = max(wanted.speed / speed, abs(wanted.turn) / self._settings.turning)
         return (wanted.scaled(1.0 / over), GateReason.SPEED) if over > 1.0 else (wanted, GateReason.PASSED)
 
     def _within_acceleration(self, target: PlanarTwist) -> PlanarTwist:
@@ -249,7 +283,7 @@ class BaseGate:
             return GateReason.FENCE
         if settings.people is None or people is None or not len(people.points):
             return None
-        walk = settings.people.walking_speed * (seconds(now - people.seen) + window + stop)
+        walk = settings.people.walking_speed * ((now - people.seen) / NS_PER_S + window + stop) + people.beside
         apart = np.linalg.norm(points[:, None] - people.points, axis=2)
         return None if (apart >= kept + settings.people.allowance + walk).all() else GateReason.PEOPLE
 

@@ -105,6 +105,9 @@ _ROWS: Final = (
     ),
     # Recovery needs no perception: a person holds it, slow and beside the robot.
     _Row(2, State.PROTECTIVE_STOP, True, True, (Code.PEOPLE_UNKNOWN,)),
+    # Where the base is matters to no recovery: in it only joints move.
+    _Row(2, State.PROTECTIVE_STOP, True, True, (Code.BASE_UNKNOWN,)),
+    _Row(2, State.PROTECTIVE_STOP, False, True, (Code.BASE_JUMP,)),
     _Row(2, State.PROTECTIVE_STOP, False, True, (Code.OVERRUN,)),
     _Row(2, State.FAULT, True, False, (Code.OVERRUNS,)),
     # A reset happens with the button and the switch released, so they do not block it.

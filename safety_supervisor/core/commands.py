@@ -216,6 +216,17 @@ class Commands:
         session = self.sessions.get(source)
         return Violation(Code.UNKNOWN_SOURCE, "source") if session is None else self._standing(session)
 
+    def may_drive(self, source: str, received: int) -> Violation | None:
+        """Say why a source may not drive the base now, apart from priorities; `received`: 0 or when, [ns]."""
+        violation = self.standing(source)
+        if violation is None and 0 < received < self._started:
+            violation = Violation(Code.PURGED, "start", detail="received before the last start")
+        return violation
+
+    def refuse(self, source: str, command: str, violation: Violation) -> Ruling:
+        """Refuse a command that was judged elsewhere; what its source moves runs the kept stop."""
+        return replace(self._refuse(source, command, violation), foldable=True)
+
     def purge(self) -> tuple[Ruling, ...]:
         """Discard everything that waits (SR-013): one ruling for each trajectory under verification."""
         for source in tuple(self._jobs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from safety_supervisor.core.base_drive import BaseDrive
 from safety_supervisor.core.commands import Ruling
 from safety_supervisor.core.envelope import ENVELOPE
 from safety_supervisor.core.errors import Code, Violation
@@ -26,10 +27,11 @@ _LATE: Final = frozenset({Code.LATE, Code.OVERRUN})
 class Consequences:
     """Carries verdicts over to state and sessions."""
 
-    def __init__(self, sessions: dict[str, Session], motion: Motion, state: SafetyState) -> None:
+    def __init__(self, sessions: dict[str, Session], motion: Motion, base: BaseDrive, state: SafetyState) -> None:
         """Act on these parts."""
         self._sessions = sessions
         self._motion = motion
+        self._base = base
         self._state = state
 
     def of_ruling(self, ruling: Ruling, now: Nanoseconds) -> set[Code]:
@@ -69,6 +71,6 @@ class Consequences:
         return {Code.REFUSALS}
 
     def hold_if_stopped(self, code: Code, now: Nanoseconds) -> None:
-        """AUTO/HOLDING when no source moves the robot any more."""
-        if self._state.state is State.AUTO_MOVING and not self._motion.mover:
+        """AUTO/HOLDING when no source moves the robot or drives its base any more."""
+        if self._state.state is State.AUTO_MOVING and not (self._motion.mover or self._base.driver):
             self._state.holding(now, code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from safety_supervisor.core.base_drive import BaseDrive
 from safety_supervisor.core.causes import OUTSIDE
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.inputs import Inputs
@@ -17,12 +18,19 @@ class Course:
     """Moves the state on, once a cycle."""
 
     def __init__(
-        self, configuration: Configuration, state: SafetyState, motion: Motion, inputs: Inputs, ramp: StopRamp
+        self,
+        configuration: Configuration,
+        state: SafetyState,
+        motion: Motion,
+        base: BaseDrive,
+        inputs: Inputs,
+        ramp: StopRamp,
     ) -> None:
         """Watch these parts."""
         self._timing = configuration.timing
         self._state = state
         self._motion = motion
+        self._base = base
         self._inputs = inputs
         self._ramp = ramp
         self._last_moved: Nanoseconds = 0
@@ -30,7 +38,7 @@ class Course:
     def advance(self, now: Nanoseconds) -> set[Code]:
         """Let the state end that is over; return what stops the robot thereby."""
         state, motion, timing = self._state, self._motion, self._timing
-        if not motion.at_rest:
+        if not motion.at_rest or self._base.left:
             self._last_moved = now
         still_for = now - max(state.since, self._last_moved)
         match state.state:
@@ -40,7 +48,7 @@ class Course:
                 state.standstill(now)
             case State.READY if now - state.since > timing.ready_timeout:
                 state.expire(now, Code.READY_TIMEOUT)
-            case State.AUTO_MOVING if not motion.mover:
+            case State.AUTO_MOVING if not (motion.mover or self._base.driver):
                 state.holding(now, Code.ENDED)
             case State.AUTO_HOLDING | State.AUTO_REDUCED if still_for > timing.idle:
                 state.expire(now, Code.IDLE)
@@ -58,7 +66,7 @@ class Course:
 
     def _end_stop(self, now: Nanoseconds) -> set[Code]:
         """End the stop at its standstill, or escalate it (SR-007)."""
-        match self._ramp.judge(self._motion, self._inputs.measured, now):
+        match self._ramp.judge(self._motion, self._inputs.measured, now, self._base.rests(now)):
             case Ramp.CONFIRMED:
                 self._state.standstill(now)
             case Ramp.MISSED:

@@ -40,6 +40,19 @@ class Actuate(Value, frozen=True, tag=True):
     """Where a controller that interpolates is at `scheduled`: the state one period before the set-point."""
 
 
+class DriveBase(Value, frozen=True, tag=True):
+    """This cycle's velocity of the base, in its own frame; the stop after it was verified with it."""
+
+    at: int
+    x: float
+    """Forward, [m/s]."""
+    y: float
+    """To the left, [m/s]."""
+    turn: float
+    """Counter-clockwise, [rad/s]."""
+    moving: bool
+
+
 class Decision(Value, frozen=True, tag=True):
     """What became of a command, or of motion that was under way."""
 
@@ -123,4 +136,4 @@ class Reply(Value, frozen=True, tag=True):
     message: str
 
 
-Effect: TypeAlias = Actuate | Decision | Status | Latches | RelayDemand | Reply
+Effect: TypeAlias = Actuate | DriveBase | Decision | Status | Latches | RelayDemand | Reply

@@ -51,6 +51,9 @@ class Code(str, Enum):
     LABELS = "E_LABELS", "An array does not name its joints.", "Fill `layout.dim` with one entry per value: `label` the joint's name, `size` 1 or 0; `data_offset` 0."
     GOAL = "E_GOAL", "An action goal asks for what is not offered.", "Leave multi-DOF fields empty; give tolerances of position and velocity, finite, 0 or more (or -1), once for each joint of the trajectory."
     PEOPLE_FRAME = "E_PEOPLE_FRAME", "Points of people are in another frame than the base frame.", "Transform them, and name `robot.base_frame` in `header.frame_id`."
+    BASE_FRAME = "E_BASE_FRAME", "A velocity or a pose of the base is in another frame than it has to be.", "Send `cmd_vel` with `header.frame_id: robot.base_frame`; `odom` in `base.odometry.frame`, with `child_frame_id: robot.base_frame`."
+    BASE_AXES = "E_BASE_AXES", "A velocity moves the base up, tilts it, or moves it to a side to which it can not move.", "Leave these parts 0."
+    QUATERNION = "E_QUATERNION", "An orientation is a quaternion that is not of unit length.", "Normalise it; repair the driver that publishes it."
     FRAME_ID = "E_FRAME_ID", "`header.frame_id` is neither empty nor `cid:ID[;key:KEY]` in plain ASCII.", "Use the form, or leave it empty."
 
     # --- a command is not allowed now
@@ -77,6 +80,8 @@ class Code(str, Enum):
     RESTRICTED = "E_RESTRICTED", "A link's body would enter a restricted zone, stop included: that needs an approval, which this version can not take.", "Stay out of the zone by its margin and the stopping distance."
     SELF_COLLISION = "E_SELF_COLLISION", "Two links of the robot would come nearer to each other than `geometry.margin`, stop included.", "Plan with the link volumes of the configuration."
     FRAME_SPEED = "E_FRAME_SPEED", "A point of a link would move faster than allowed, everywhere or in a speed zone.", "Move slower; slow down before a speed zone by the stopping distance."
+    BASE_LIMIT = "E_BASE_LIMIT", "The base was told to move, turn or accelerate faster than it may; it goes the same way slower.", "Send velocities within the limits of `base`."
+    GEOFENCE = "E_GEOFENCE", "With the stop after it, the velocity would lead the base's footprint out of its fence; it is slower, or stops.", "Stay inside the fence by the stopping distance; leave it slowly where the base is too near."
     QUERY_LIMIT = "E_QUERY_LIMIT", "Verification would need more checks than one decision may use.", "Move slower near boundaries."
     REDUCED = "E_REDUCED", "People are near, and a point of a link or a joint would move faster than the reduced envelope allows.", "Move slower while the state is AUTO/REDUCED; it ends by itself."
     LATE = "E_LATE", "The next set-point did not arrive in time.", "Send at the declared period; the kept stop runs, the next good command resumes."
@@ -115,6 +120,8 @@ class Code(str, Enum):
     MEASURED_WORKSPACE = "E_MEASURED_WORKSPACE", "A measured link touches another link, is outside a keep-in zone or inside a forbidden one.", "Bring it back with RECOVERY."
     SEPARATION = "E_SEPARATION", "The robot is, or with its next step and the stop after it would be, nearer to a person than the protective separation distance.", "Keep people away, or command the robot away from them; after a stop, reset from outside."
     PEOPLE_UNKNOWN = "E_PEOPLE_UNKNOWN", "Where people are is not known: nothing was heard, it is too old, unreadable, in another frame, or from two publishers.", "Let one publisher send stamped points in the base frame to `~/humans`, an empty list for nobody."
+    BASE_UNKNOWN = "E_BASE_UNKNOWN", "Where the base is is not known: nothing was heard, it is too old, unreadable, in another frame, not finite, or not from the one publisher.", "Let the node that `base.odometry` names send stamped nav_msgs/Odometry to `odom`."
+    BASE_JUMP = "E_BASE_JUMP", "The told pose of the base jumped by more than `base.odometry.jump`.", "Find out whether the base was moved or its localisation failed, then reset."
     MEASURED_VELOCITY = "E_MEASURED_VELOCITY", "A measured joint moves faster than allowed.", "Check drives and payload."
     STATE_NOT_FINITE = "E_STATE_NOT_FINITE", "A measured joint state holds NaN or infinity.", "Repair the driver that publishes joint_states."
     STATE_STALE = "E_STATE_STALE", "A joint's measured state is too old or was never received.", "Check the driver that publishes joint_states."

@@ -134,6 +134,57 @@ class HumansEndpoints(Value, frozen=True, tag=True):
     nodes: tuple[str, ...]
 
 
+class BaseCommand(Value, frozen=True, tag=True):
+    """A twist of `cmd_vel`, as it was received."""
+
+    at: int
+    source: str
+    linear: tuple[float, float, float]
+    """x, y, z, [m/s]"""
+    angular: tuple[float, float, float]
+    """x, y, z, [rad/s]"""
+    frame_id: str
+    """Frame of the two."""
+    stamp: int
+    """The sender's stamp, [ns] of its ROS clock; 0 is now."""
+    clock: int
+    """The receiver's ROS clock sampled at receipt, [ns]."""
+    received: int = 0
+    """When the middleware received it, steady clock, [ns], at or before `at`; 0: at `at`."""
+
+
+class Odometry(Value, frozen=True, tag=True):
+    """Where the base is and how it moves, as it was received."""
+
+    at: int
+    frame_id: str
+    """Frame of position and orientation."""
+    child_frame_id: str
+    """Frame that is there, and that of the twist."""
+    position: tuple[float, float, float]
+    """[m]"""
+    orientation: tuple[float, float, float, float]
+    """Quaternion x, y, z, w."""
+    linear: tuple[float, float, float]
+    """[m/s]"""
+    angular: tuple[float, float, float]
+    """[rad/s]"""
+    stamp: int
+    clock: int
+    code: str = ""
+    """Why the message was refused before it was decoded; empty when it was not."""
+    detail: str = ""
+    received: int = 0
+    """When the middleware received it, steady clock, [ns], at or before `at`; 0: at `at`."""
+
+
+class OdometryEndpoints(Value, frozen=True, tag=True):
+    """Fully qualified names of the nodes that publish `odom` now; one entry an endpoint."""
+
+    at: int
+    nodes: tuple[str, ...]
+
+
 class SourceEndpoints(Value, frozen=True, tag=True):
     """How many publishers a source's inputs have now; more than one voids it."""
 
@@ -255,6 +306,9 @@ Event: TypeAlias = (
     | JointStates
     | Humans
     | HumansEndpoints
+    | BaseCommand
+    | Odometry
+    | OdometryEndpoints
     | SourceEndpoints
     | SourceLiveliness
     | OutputEndpoints

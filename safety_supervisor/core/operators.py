@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from safety_supervisor.core.acts import ActRefusal, judge_recover, judge_reset, judge_start, judge_tool
+from safety_supervisor.core.base_drive import BaseDrive
 from safety_supervisor.core.causes import by_hardness
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import OperatorAct
@@ -22,13 +23,16 @@ from safety_supervisor.core.state_table import State
 class Operators:
     """Judges acts and carries out those that are allowed."""
 
-    def __init__(self, configuration: Configuration, state: SafetyState, motion: Motion, inputs: Inputs) -> None:
+    def __init__(
+        self, configuration: Configuration, state: SafetyState, motion: Motion, inputs: Inputs, base: BaseDrive
+    ) -> None:
         """Act on these parts."""
         self._limits = configuration.envelope.joints
         self._tracking = configuration.tracking
         self._state = state
         self._motion = motion
         self._inputs = inputs
+        self._base = base
 
     def judge(self, event: OperatorAct, placed: bool) -> ActRefusal | None:
         """Say why an act is refused; None when it may be done."""
@@ -36,7 +40,8 @@ class Operators:
         if event.epoch >= 0 and event.epoch != self._state.epoch:
             return ActRefusal(Code.ACT_EPOCH, f"epoch is {self._state.epoch}, the request carries {event.epoch}")
         still = placed and self._motion.at_rest
-        rests = still and self._inputs.measured.rests(event.at)
+        # Where the base is not known, that is a cause, which is told better.
+        rests = still and self._inputs.measured.rests(event.at) and self._base.rests(event.at) is not False
         active = tuple(rule.code for rule in by_hardness(self._inputs.active(event.at)))
         if state is State.INIT and event.act in ("reset", "start", "recover"):
             blocking = self._inputs.blocking_start(event.at)

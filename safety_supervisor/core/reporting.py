@@ -73,6 +73,7 @@ class Reporting:
         people: str,
         unmeasured: str,
         tool: tuple[str, float],
+        driver: str = "",
     ) -> list[Effect]:
         """Report the status on every change and at 10 Hz.
 
@@ -85,6 +86,7 @@ class Reporting:
             people: what is known of people in the cell.
             unmeasured: a joint that was never measured, or not of late; empty for none.
             tool: what the robot carries, and its mass, [kg].
+            driver: the source that drives the base, empty for none.
         """
         state = self._state
         key = (state.state, state.cause, state.epoch, self._conditions.version)
@@ -110,7 +112,7 @@ class Reporting:
                 epoch=state.epoch,
                 nonce=self._nonce,
                 configuration=self._hash,
-                source="" if motion is None else motion.mover,
+                source="" if motion is None else motion.mover or driver,
                 distance_to_limit=0.0 if motion is None else motion.distance_to_limit(),
                 tracking_error=tracking_error,
                 people=people,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from safety_supervisor.core.base_settings import BaseSettings
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.shapes import BoundedShape, Shape
 from safety_supervisor.core.units import Nanoseconds, Vector
@@ -27,6 +28,7 @@ class CommandKind(str, Enum):
     POSITION = "position"
     VELOCITY = "velocity"
     TRAJECTORY = "trajectory"
+    CMD_VEL = "cmd_vel"
 
 
 class OutputType(str, Enum):
@@ -342,6 +344,8 @@ class Configuration:
     """None: nothing is limited, all is refused."""
     tools: dict[str, ToolSettings] = field(default_factory=dict)
     """What the robot may carry, by name; `geometry.tool` is the one that it carries."""
+    base: BaseSettings | None = None
+    """None: nothing drives."""
 
     def with_tool(self, name: str) -> Configuration:
         """Return this configuration with the robot carrying a tool, empty for none.

@@ -32,26 +32,26 @@ class StopRamp:
         self.overdue = False
         """Whether the standstill that is due was not confirmed: the relays are asked to open."""
 
-    def begin(self, motion: Motion, now: Nanoseconds) -> None:
-        """Expect standstill at the planned end of the kept stop, plus what measuring it takes."""
+    def begin(self, motion: Motion, now: Nanoseconds, base: Nanoseconds) -> None:
+        """Expect standstill at the planned end of the kept stop and of the base's, `base` away, plus measuring."""
         planned = motion.kept_tick * self._period + nanoseconds(motion.kept.duration)
-        self._due = now + max(0, planned - motion.tick * self._period) + self._allowance
+        self._due = now + max(0, base, planned - motion.tick * self._period) + self._allowance
         self.overdue = False
 
     def begin_unplanned(self, now: Nanoseconds) -> None:
         """Expect standstill after our own code failed, when nothing is known of a plan."""
         self._due = now + self._allowance
 
-    def judge(self, motion: Motion, measured: MeasuredState, now: Nanoseconds) -> Ramp:
+    def judge(self, motion: Motion, measured: MeasuredState, now: Nanoseconds, base: bool | None) -> Ramp:
         """Confirm the standstill, or say that it is missed.
 
-        While the joints are not measured nothing is known: the stop is not confirmed and becomes overdue, but only a
-        measured robot that still moves has missed its ramp.
+        While the joints are not measured, or the base is not (None), nothing is known: the stop is not confirmed and
+        becomes overdue, but only a measured robot that still moves has missed its ramp.
         """
-        stale = bool(measured.stale(now))
+        stale = bool(measured.stale(now)) or base is None
         if stale:
             self._stale_at = now
-        if motion.at_rest and not stale and measured.rests(now):
+        if motion.at_rest and not stale and measured.rests(now) and base:
             self.overdue = False
             return Ramp.CONFIRMED
         if now <= self._due:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args
 
+from safety_supervisor.core.base_drive import BaseDrive, BaseEvent
 from safety_supervisor.core.causes import CAUSE_OF, by_hardness
 from safety_supervisor.core.commands import Commands, Ruling
 from safety_supervisor.core.consequences import Consequences
@@ -20,6 +21,7 @@ from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.events import (
     AdapterFault,
+    BaseCommand,
     Boot,
     CommandUnreadable,
     ConfigurationChanged,
@@ -73,13 +75,14 @@ class Supervisor:
         measured = MeasuredState(configuration, self._verifier.scene)
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
         self._watch = SeparationWatch(configuration, self._verifier, self._inputs)
-        self._operators = Operators(configuration, self._state, self._motion, self._inputs)
+        self._base = BaseDrive(configuration, self._state, self._commands, self._inputs)
+        self._operators = Operators(configuration, self._state, self._motion, self._inputs, self._base)
         self._tools = Tools(configuration, self._state, self._verifier, self._motion, self._commands, self._inputs)
         self._decisions = DecisionLog()
         self._acts = OperatorActs(
             self._operators, self._tools, self._commands, self._state, self._inputs, self._decisions, self._stop
         )
-        self._consequences = Consequences(self._commands.sessions, self._motion, self._state)
+        self._consequences = Consequences(self._commands.sessions, self._motion, self._base, self._state)
         self._set_points = SetPoints(configuration, self._motion)
         self._fault_on_disk: Code | None = None
         self._placed = False
@@ -90,13 +93,14 @@ class Supervisor:
         self._failed: Exception | None = None
         self._replies: list[Reply] = []
         self._ramp = StopRamp(configuration)
-        self._course = Course(configuration, self._state, self._motion, self._inputs, self._ramp)
+        self._course = Course(configuration, self._state, self._motion, self._base, self._inputs, self._ramp)
         self._reporting = Reporting(configuration.sha256, self._state, estop, self._inputs.conditions)
         self._handlers: dict[type, Callable[[Any], list[Effect]]] = {
             Boot: self._boot,
             Tick: self._tick,
-            StreamCommand: self._stream,
-            TrajectoryCommand: self._trajectory,
+            StreamCommand: lambda event: self._ruled(self._commands.stream(event, self._last_tick), event.at),
+            TrajectoryCommand: lambda event: self._ruled(self._commands.trajectory(event), event.at),
+            BaseCommand: lambda event: self._ruled(self._base.command(event), event.at),
             CommandUnreadable: lambda event: self._ruled(self._commands.unreadable(event), event.at),
             Humans: self._humans,
             HumansEndpoints: self._humans_endpoints,
@@ -109,6 +113,7 @@ class Supervisor:
             EstopReport: self._estop_report,
             AdapterFault: self._adapter_fault,
             **dict.fromkeys(get_args(InputEvent), self._input),
+            **dict.fromkeys(get_args(BaseEvent), self._base_event),
         }
 
     @property
@@ -178,6 +183,7 @@ class Supervisor:
             self._state.initialised(now, self._inputs.estop.latched, self._fault_on_disk)
             self._fault_on_disk = None
         missed = self._set_points.begin(event)
+        self._base.look(now)
         causes = self._watch.look(now, self._state.state, self._motion if self._placed else None)
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
@@ -189,6 +195,7 @@ class Supervisor:
         rulings: tuple[Ruling, ...] = ()
         notes: tuple[Note, ...] = ()
         self._watch.steer(self._state, now)
+        effects[:0] = self._base.step(now)
         if self._placed:
             self._motion.bridge(missed, seconds(now - event.scheduled))
             if self._state.permits_motion:
@@ -198,9 +205,10 @@ class Supervisor:
             self._inputs.measured.commanded(self._motion.state[0])
             if self._state.state is not State.INIT:
                 effects.insert(0, self._set_points.send(event, before))
-        for ruling in rulings:
+        driven, ended = self._base.take()
+        for ruling in (*rulings, *driven):
             effects += self._ruled(ruling, now)
-        effects += self._noted(notes, now)
+        effects += self._noted((*notes, *ended), now)
         effects += self._stop(self._course.advance(now), now)
         effects += self._acts.reset_by_device(event, self._placed, self._changed_on_disk)
         effects += self._decisions.due(now)
@@ -225,14 +233,14 @@ class Supervisor:
         """Let everything run the kept stop, forget what was queued, and watch the ramp from now on (SR-013)."""
         effects: list[Effect] = []
         cause = self._state.cause or Code.PURGED
-        for note in self._motion.stop_all():
+        for note in (*self._motion.stop_all(), *self._base.stop()):
             effects.append(
                 self._decisions.stopped(now, note.source, note.command, cause, "", self._inputs.lateness.seen(cause))
             )
         for ruling in self._commands.purge():
             effects += self._decisions.ruled(ruling, now)
         if self._state.state is State.STOPPING:
-            self._ramp.begin(self._motion, now)
+            self._ramp.begin(self._motion, now, self._base.left)
         return effects
 
     def _fail(self, event: Event, error: Exception) -> list[Effect]:
@@ -251,6 +259,7 @@ class Supervisor:
             except Exception:
                 # Nothing is left but silence: the stop that was sent last runs, or `output.on_loss` happens.
                 effects.clear()
+        effects += self._base.brake(now, sends=isinstance(event, Tick))
         detail = f"{type(error).__name__} while handling {type(event).__name__}: {error}"
         effects.append(self._decisions.stopped(now, "supervisor", "", Code.INTERNAL, detail[:500]))
         self._ramp.begin_unplanned(now)
@@ -278,21 +287,18 @@ class Supervisor:
 
     def _try_to_leave_init(self, event: Tick) -> None:
         """Leave INIT for a stopped state; a latch found on disk decides which (SR-016, SR-047)."""
-        if self._placed and not self._inputs.blocking_start(event.at):
+        moves = self._base.rests(event.at) is False
+        if self._placed and not moves and not self._inputs.blocking_start(event.at):
             self._state.initialised(event.at, self._inputs.estop.latched, None)
 
     # --- commands -----------------------------------------------------------------------------------------------
 
-    def _stream(self, event: StreamCommand) -> list[Effect]:
-        ruling = self._commands.stream(event, self._last_tick)
-        return [] if ruling is None else self._ruled(ruling, event.at)
-
-    def _trajectory(self, event: TrajectoryCommand) -> list[Effect]:
-        ruling = self._commands.trajectory(event)
-        return [] if ruling is None else self._ruled(ruling, event.at)
-
-    def _ruled(self, ruling: Ruling, now: int) -> list[Effect]:
-        """Report a ruling, let the state follow it, and stop a source that is refused too often."""
+    def _ruled(self, ruling: Ruling | None, now: int) -> list[Effect]:
+        """Report a ruling, let the state follow it, and stop a source that is refused too often; None: no news."""
+        if ruling is None:
+            return []
+        if ruling.violation is not None and ruling.verdict == "REJECT" and not ruling.repeated:
+            self._base.drop(ruling.source, ruling.violation)
         effects: list[Effect] = list(self._decisions.ruled(ruling, now))
         return effects + self._stop(self._consequences.of_ruling(ruling, now), now)
 
@@ -309,6 +315,11 @@ class Supervisor:
     def _input(self, event: InputEvent) -> list[Effect]:
         return self._stop(self._inputs.take(event, self._state.state, self._placed), event.at)
 
+    def _base_event(self, event: BaseEvent) -> list[Effect]:
+        causes, refusal = self._base.told(event)
+        told = [] if refusal is None else [self._decisions.refused(event.at, "odom", refusal)]
+        return [*self._stop(self._inputs.pressing(self._state.state, causes), event.at), *told]
+
     def _humans(self, event: Humans) -> list[Effect]:
         refusal = self._inputs.humans(event)
         told = [] if refusal is None else [self._decisions.refused(event.at, "humans", refusal)]
@@ -319,7 +330,8 @@ class Supervisor:
         return self._stop(self._inputs.pressing(self._state.state, causes), event.at)
 
     def _source_endpoints(self, event: SourceEndpoints) -> list[Effect]:
-        causes = self._inputs.source_endpoints(event, moves=self._motion.moves_for(event.source))
+        moves = self._motion.moves_for(event.source) or (event.source != "" and self._base.driver == event.source)
+        causes = self._inputs.source_endpoints(event, moves=moves)
         if causes is None:
             return []
         self._state.bump()
@@ -376,7 +388,7 @@ class Supervisor:
         first = self._inputs.blocking_start(now) if state is State.INIT else ()
         active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if self._changed_on_disk else set())
         motion = self._motion if self._placed else None
-        told = self._watch.told, measured.missing() or measured.stale(now), self._tools.told
+        told = self._watch.told, measured.missing() or measured.stale(now), self._tools.told, self._base.driver
         return [
             *self._reporting.latches(now),
             *self._reporting.relays(now, self._ramp.overdue),

@@ -7,8 +7,8 @@ payload is a `LogHeader`; every other one is an `Entry` (one handled event) or a
 Its recorder holds a lock on the segment that it writes, so that a reader can tell a record that is not finished yet
 from one that never will be.
 
-Of the effects an entry keeps a digest of all and, in full, those that are not an `Actuate`: set-points are 90 % of
-the bytes and replay computes them again.
+Of the effects an entry keeps a digest of all and, in full, those that are no `Actuate` and no `DriveBase`: set-points
+are 90 % of the bytes and replay computes them again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ RECORD = struct.Struct("<II")
 LONGEST_RECORD = 64 * 1024 * 1024
 
 _LOCK_TRIES = 10
-_ACTUATE = b"\xa4type\xa7Actuate"
+_SET_POINTS = (b"\xa4type\xa7Actuate", b"\xa4type\xa9DriveBase")
 _ENTRY = 0x93  # a MessagePack array of three: every other payload is a map
 
 
@@ -78,7 +78,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     digest: bytes
     """`digest_effects` of all effects."""
     effects: list[Effect]
-    """The effects other than `Actuate`."""
+    """The effects other than `Actuate` and `DriveBase`."""
 
 
 class LogError(Exception):
@@ -132,7 +132,9 @@ def encode_gap(gap: Gap) -> bytes:
 def encode_entry(pair: bytes) -> bytes:
     """Encode the record of one handled event from the encoding of the pair of the event and its effects."""
     event, effects = _raw_list_decoder.decode(pair)
-    kept = [raw for raw in _raw_list_decoder.decode(effects) if memoryview(raw)[1 : 1 + len(_ACTUATE)] != _ACTUATE]
+    kept = [
+        raw for raw in _raw_list_decoder.decode(effects) if not bytes(memoryview(raw)[1:17]).startswith(_SET_POINTS)
+    ]
     return encode_record(b"\x93" + bytes(event) + b"\xc4\x10" + digest_bytes(effects) + _encoder.encode(kept))
 
 

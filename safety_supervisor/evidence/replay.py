@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from safety_supervisor.config import load_config
-from safety_supervisor.core.effects import Actuate, Decision, Effect, Status
+from safety_supervisor.core.effects import Actuate, Decision, DriveBase, Effect, Status
 from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
@@ -149,7 +149,7 @@ def _count(report: ReplayReport, effects: tuple[Effect, ...]) -> None:
 
 
 def _diverged(index: int, entry: Entry, effects: tuple[Effect, ...]) -> Divergence:
-    rest = [effect for effect in effects if not isinstance(effect, Actuate)]
+    rest = [effect for effect in effects if not isinstance(effect, (Actuate, DriveBase))]
     return Divergence(
         index,
         entry.event.at,

@@ -259,3 +259,102 @@ class JointStateReader:
             names.append(data[offset - length : offset - 1].decode())
         self._block, self._offset, self._names = bytes(data[start:offset]), start, tuple(names)
         return True
+
+
+class TwistFields(NamedTuple):
+    """What a geometry_msgs/TwistStamped says; a Twist has stamp 0 and no frame."""
+
+    stamp: int
+    """[ns]"""
+    frame_id: str
+    linear: tuple[float, float, float]
+    angular: tuple[float, float, float]
+
+
+_SIX: Final = struct.Struct("<6d")
+_SEVEN: Final = struct.Struct("<7d")
+_COVARIANCE: Final = 36 * 8
+
+
+def _header(data: bytes) -> tuple[int, str, int]:
+    """Read a std_msgs/Header; return stamp [ns], frame and the offset behind it.
+
+    Raises:
+        struct.error: it is too short.
+        ValueError: it is none.
+    """
+    seconds, rest = _STAMP.unpack_from(data, len(HEADER))
+    frame_id, offset = _text(data, _BEHIND_STAMP)
+    return seconds * NS_PER_S + rest, frame_id, offset
+
+
+def _text(data: bytes, offset: int) -> tuple[str, int]:
+    """Read a string; return it and the offset behind it; raises as `_header`."""
+    offset += -offset % 4
+    (length,) = _LENGTH.unpack_from(data, offset)
+    end = offset + 4 + length
+    if length < 1 or end > len(data) or data[end - 1] != 0:
+        raise ValueError("not a string")
+    return data[offset + 4 : end - 1].decode(), end
+
+
+def read_twist(data: bytes, *, stamped: bool) -> TwistFields | None:
+    """Read a geometry_msgs/TwistStamped, or a Twist; None when the bytes are not plainly one."""
+    if data[:4] != HEADER:
+        return None
+    try:
+        stamp, frame_id, offset = _header(data) if stamped else (0, "", len(HEADER))
+        x, y, z, roll, pitch, turn = _SIX.unpack_from(data, offset - (offset - len(HEADER)) % -8)
+    except (struct.error, ValueError):
+        return None
+    return TwistFields(stamp, frame_id, (x, y, z), (roll, pitch, turn))
+
+
+class OdometryFields(NamedTuple):
+    """What a nav_msgs/Odometry says, but for covariances."""
+
+    stamp: int
+    """[ns]"""
+    frame_id: str
+    child_frame_id: str
+    position: tuple[float, float, float]
+    orientation: tuple[float, float, float, float]
+    linear: tuple[float, float, float]
+    angular: tuple[float, float, float]
+
+
+def read_odometry(data: bytes) -> OdometryFields | None:
+    """Read a nav_msgs/Odometry; None when the bytes are not plainly one."""
+    if data[:4] != HEADER:
+        return None
+    try:
+        stamp, frame_id, offset = _header(data)
+        child, offset = _text(data, offset)
+        offset -= (offset - len(HEADER)) % -8
+        px, py, pz, qx, qy, qz, qw = _SEVEN.unpack_from(data, offset)
+        offset += _SEVEN.size + _COVARIANCE
+        vx, vy, vz, wx, wy, wz = _SIX.unpack_from(data, offset)
+    except (struct.error, ValueError):
+        return None
+    if len(data) < offset + _SIX.size + _COVARIANCE:
+        return None
+    return OdometryFields(
+        stamp, frame_id, child, (px, py, pz), (qx, qy, qz, qw), (vx, vy, vz), (wx, wy, wz)
+    )  # fmt: skip
+
+
+class TwistWriter:
+    """Writes geometry_msgs/TwistStamped of a fixed frame, or Twist, of a base in the plane."""
+
+    def __init__(self, frame_id: str, *, stamped: bool) -> None:
+        """Prepare the part that never changes."""
+        self._stamped = stamped
+        behind = _pad(_string(HEADER + _STAMP.pack(0, 0), frame_id), 8)
+        self._behind = behind[_BEHIND_STAMP:]
+
+    def write(self, stamp: int, x: float, y: float, turn: float) -> bytes:
+        """Return the message; `stamp` in [ns] of the ROS clock, [m/s], [rad/s]."""
+        twist = _SIX.pack(x, y, 0.0, 0.0, 0.0, turn)
+        if not self._stamped:
+            return HEADER + twist
+        return HEADER + _STAMP.pack(*divmod(stamp, NS_PER_S)) + self._behind + twist

@@ -11,12 +11,13 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import UInt64
 
-from safety_supervisor.core.effects import Actuate, Decision, Effect, Latches, RelayDemand, Reply, Status
+from safety_supervisor.core.effects import Actuate, Decision, DriveBase, Effect, Latches, RelayDemand, Reply, Status
 from safety_supervisor.core.errors import CODE_OF
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.evidence.feed import EventFeed
-from safety_supervisor.ros.cdr import write_counter
+from safety_supervisor.ros.base_input import twist_type
+from safety_supervisor.ros.cdr import TwistWriter, write_counter
 from safety_supervisor.ros.messages import StatusWriter, decision_message
 from safety_supervisor.ros.outputs import Output, offer_profile
 from safety_supervisor.ros.quality import Endpoints
@@ -72,6 +73,11 @@ class Enactor:
         self._motors = endpoints.advertise(
             output.message_type, topic, offer_profile(configuration.timing.period), required=True
         )
+        base, profile = configuration.base, offer_profile(configuration.timing.period)
+        if base is not None:
+            kind = twist_type(stamped=base.stamped_output)
+            self._base = endpoints.advertise(kind, base.output_topic, profile, required=True)
+            self._twist = TwistWriter(configuration.robot.base_frame, stamped=base.stamped_output)
         self._heartbeat = endpoints.advertise(UInt64, HEARTBEAT, beat)
         self._status = endpoints.advertise(DiagnosticArray, "~/status", latched)
         self._decisions = endpoints.advertise(
@@ -101,17 +107,32 @@ class Enactor:
         self._waiting: deque[Decision] = deque()
         self._refusals = RefusalLog()
         self.moving = False
-        """Whether the last set-point moves."""
+        """Whether the last set-point moves, or the base was sent motion."""
         self.relay_stop = False
         self.dropped_decisions = 0
 
     def drive(self, effects: Iterable[Effect]) -> Nanoseconds:
-        """Send the motor message of a tick's effects; return when it was sent, steady clock, [ns]."""
+        """Send the messages of motors and base of a tick's effects; return when that was done, steady clock, [ns].
+
+        Raises:
+            Exception: the first that one of the two raised; the other one was sent all the same.
+        """
+        failed: Exception | None = None
+        moving: set[bool] = set()
         for effect in effects:
-            if isinstance(effect, Actuate):
-                self._motors.publish(self._output.encode(effect))
-                self.moving = effect.moving
-                break
+            try:
+                if isinstance(effect, Actuate):
+                    moving.add(effect.moving)
+                    self._motors.publish(self._output.encode(effect))
+                elif isinstance(effect, DriveBase):
+                    moving.add(effect.moving)
+                    self._base.publish(self._twist.write(time.time_ns(), effect.x, effect.y, effect.turn))
+            except Exception as error:
+                failed = failed or error
+        if moving:
+            self.moving = True in moving
+        if failed is not None:
+            raise failed
         return time.monotonic_ns()
 
     def beat(self) -> None:

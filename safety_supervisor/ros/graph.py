@@ -21,10 +21,12 @@ from safety_supervisor.core.events import (
     HumansEndpoints,
     IncompatibleEndpoint,
     JointStateEndpoints,
+    OdometryEndpoints,
     OutputEndpoints,
     SourceEndpoints,
 )
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+from safety_supervisor.ros.base_input import ODOMETRY_TOPIC
 from safety_supervisor.ros.goal_pulse import clients_of
 from safety_supervisor.ros.quality import Endpoints, Ours, Sink
 from safety_supervisor.ros.text import escape
@@ -94,8 +96,11 @@ class GraphWatch:
         self._known: dict[str, tuple[str, ...]] = {f"fit {topic}": FITS for topic in endpoints.watched}
         self._nameless_since: dict[str, Nanoseconds] = {}
         states = node.resolve_topic_name("joint_states")
+        # Every output that has to be heard is one that nobody else may publish: motors, and a base where there is one.
+        more = {topic for topic, ours in endpoints.watched.items() if ours.publishes} - {output}
+        outputs = (output, *sorted(more))
         self._slices: list[Callable[[Nanoseconds], None]] = [
-            lambda now: self._look_output(output, now),
+            lambda now: self._look_outputs(outputs, now),
             lambda now: self._look_states(states, now),
             lambda now: self._look_heartbeat(heartbeat, now),
         ]
@@ -108,6 +113,10 @@ class GraphWatch:
         if people in endpoints.watched:
             self._slices.append(partial(self._look_people, people))
             self._looks[people] = self._slices[-1]
+        odometry = node.resolve_topic_name(ODOMETRY_TOPIC)
+        if odometry in endpoints.watched:
+            self._slices.append(partial(self._look_odometry, odometry))
+            self._looks[odometry] = self._slices[-1]
         # What is only asked whether it fits shares one slice: a foreign publisher is not to be found later for it.
         self._others = [topic for topic in endpoints.watched if topic not in self._looks]
         self._looks |= {topic: partial(self._look_fit, topic) for topic in self._others}
@@ -161,11 +170,13 @@ class GraphWatch:
         self._known[key] = value
         return True
 
-    def _look_output(self, topic: str, now: Nanoseconds) -> None:
-        foreign = without_one(list_publishers(self._node, topic), self._ours)
+    def _look_outputs(self, topics: tuple[str, ...], now: Nanoseconds) -> None:
+        found = {topic: without_one(list_publishers(self._node, topic), self._ours) for topic in topics}
+        foreign = tuple(name for names in found.values() for name in names)
         if self._changed("output", foreign, now):
-            if foreign:
-                self._node.get_logger().error(f"{topic}: foreign publisher {', '.join(foreign)}")
+            for topic, names in found.items():
+                if names:
+                    self._node.get_logger().error(f"{topic}: foreign publisher {', '.join(names)}")
             self._sink.enter(OutputEndpoints(time.monotonic_ns(), foreign))
 
     def _look_states(self, topic: str, now: Nanoseconds) -> None:
@@ -189,6 +200,11 @@ class GraphWatch:
         nodes = tuple(self._hear(topic, now))
         if self._changed("people", nodes, now):
             self._sink.enter(HumansEndpoints(time.monotonic_ns(), nodes))
+
+    def _look_odometry(self, topic: str, now: Nanoseconds) -> None:
+        nodes = tuple(self._hear(topic, now))
+        if self._changed("odometry", nodes, now):
+            self._sink.enter(OdometryEndpoints(time.monotonic_ns(), nodes))
 
     def _look_heartbeat(self, topic: str, now: Nanoseconds) -> None:
         others = without_one(list_publishers(self._node, topic), self._ours)

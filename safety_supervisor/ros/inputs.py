@@ -27,6 +27,7 @@ from safety_supervisor.core.settings import (
     Configuration,
 )
 from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.ros.base_input import subscribe_base
 from safety_supervisor.ros.cdr import JointStateReader, read_string
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.estop_line import EstopLine
@@ -117,6 +118,9 @@ class Inputs:
         if configuration.separation is not None:
             people = PeopleInput(configuration.separation, sink)
             subscribe(PoseArray, PEOPLE_TOPIC, people.hear, _stream_profile(PEOPLE_DEPTH), required=True)
+        if configuration.base is not None:
+            frame = configuration.robot.base_frame
+            subscribe_base(endpoints, configuration.base, frame, self.sources, sink, _stream_profile)
         if configuration.estop.driver == SIMULATED:
             self.estop = SimulatedEstop()
             subscribe(

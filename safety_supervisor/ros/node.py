@@ -155,7 +155,14 @@ class SupervisorNode(LifecycleNode):
         cycle, self._cycle = self._cycle, None
         if session is not None and cycle is not None:
             session.request_stop(reason)
-            longest = nanoseconds(max(LONGEST_PATH_STOP, longest_stop(session.configuration.envelope.joints)))
+            base = session.configuration.base
+            longest = nanoseconds(
+                max(
+                    LONGEST_PATH_STOP,
+                    longest_stop(session.configuration.envelope.joints),
+                    0.0 if base is None else base.gate.longest_stop,
+                )
+            )
             ends = time.monotonic_ns() + longest + STOP_ALLOWANCE
             cycle.run_period()
             while not session.at_rest and time.monotonic_ns() < ends:

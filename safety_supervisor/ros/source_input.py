@@ -9,14 +9,14 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.events import CommandUnreadable, SourceLiveliness, StreamCommand
+from safety_supervisor.core.events import BaseCommand, CommandUnreadable, SourceLiveliness, StreamCommand
 from safety_supervisor.core.settings import (
     CommandKind,
     SourceSettings,
 )
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.arrays import decode_array
-from safety_supervisor.ros.cdr import JointStateFields, JointStateReader
+from safety_supervisor.ros.cdr import JointStateFields, JointStateReader, read_twist
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.frames import hash_content
 from safety_supervisor.ros.quality import Sink
@@ -119,6 +119,25 @@ class SourceInput:
                 body="",
                 received=received,
             )
+        )
+
+    def hear_twist(self, data: bytes, received: Nanoseconds, frame: str | None) -> None:
+        """Handle the bytes of `~/sources/NAME/cmd_vel`; `frame`: of a Twist, which names none, None: it is stamped."""
+        now = time.monotonic_ns()
+        source = self.source
+        if not self.bucket.admit(now):
+            return
+        if len(data) > source.max_message_bytes:
+            self._refuse(now, Code.TOO_LARGE, len(data), source.max_message_bytes, "bytes of the twist's message")
+            return
+        clock = time.time_ns()
+        fields = read_twist(data, stamped=frame is None)
+        if fields is None:
+            self._refuse(now, Code.UNDECODABLE, 0.0, 0.0, "not a twist in plain little-endian CDR")
+            return
+        frame_id = fields.frame_id if frame is None else frame
+        self._sink.enter(
+            BaseCommand(now, source.name, fields.linear, fields.angular, frame_id, fields.stamp, clock, received)
         )
 
     def hear_trajectory(self, data: bytes, received: Nanoseconds) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from safety_supervisor.boot_script import BootScript
 from safety_supervisor.core.effects import Actuate, Decision, Status
-from safety_supervisor.core.events import Event, JointStates, OperatorAct, StopRequested, StreamCommand
+from safety_supervisor.core.events import BaseCommand, Event, JointStates, OperatorAct, StopRequested, StreamCommand
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, seconds
@@ -50,7 +50,7 @@ class Rehearsal:
         """Yield the events of one control period: measurement, a person's acts, set-points, the tick."""
         self.now += self._configuration.timing.period
         yield self._measure()
-        yield from self._script.people(self.now)
+        yield from self._script.world(self.now)
         if number == RESET_AT:
             yield self._script.reset(self.now)
         elif TOOLS_AT <= number < RESET_AT:
@@ -64,6 +64,7 @@ class Rehearsal:
         if self._began and self.now >= self._due:
             yield from self._command(source, self._wave(self._due))
             self._due += source.period
+            yield from self._drive()
         yield self._script.tick(self.now)
 
     def _carry(self, number: int) -> Iterator[Event]:
@@ -83,6 +84,14 @@ class Rehearsal:
         positions = tuple(value + wave for value in self._middle)
         joints = self._configuration.robot.joints
         return JointStates(self.now, joints, positions, (0.0,) * len(positions), 0, 0)
+
+    def _drive(self) -> Iterator[Event]:
+        """Yield a slow velocity of the base, where a source may drive one."""
+        frame = self._configuration.robot.base_frame
+        for source in self._configuration.sources:
+            if CommandKind.CMD_VEL in source.commands:
+                yield BaseCommand(self.now, source.name, (0.01, 0.0, 0.0), (0.0, 0.0, 0.01), frame, 0, 0)
+                return
 
     def _command(self, source: SourceSettings, wave: float) -> Iterator[Event]:
         robot = self._configuration.robot

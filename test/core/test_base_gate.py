@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from safety_supervisor.core.base_gate import (
-    BaseCommand,
     BaseGate,
     BaseGateSettings,
     Gated,
     GateReason,
     People,
     PeopleDistance,
+    WantedTwist,
 )
 from safety_supervisor.core.base_motion import REST, PlanarPose, PlanarTwist, arc, stop_time
 from safety_supervisor.core.geofence import FenceSettings, Geofence
@@ -55,7 +55,7 @@ class Base:
         self.lateness = 0
         self.steady = random.random() < 0.5
 
-    def cycle(self, command: BaseCommand | None, rooms: Callable[[Array], float]) -> Gated:
+    def cycle(self, command: WantedTwist | None, rooms: Callable[[Array], float]) -> Gated:
         settings = self.gate._settings
         if self.random.random() < 0.5:  # odometry comes now and then
             x, y, heading = self.state.tolist()
@@ -84,8 +84,8 @@ class Base:
         return found
 
 
-def command(x: float, y: float = 0.0, turn: float = 0.0, received: int = 0) -> BaseCommand:
-    return BaseCommand((x, y, 0.0), (0.0, 0.0, turn), received)
+def command(x: float, y: float = 0.0, turn: float = 0.0, received: int = 0) -> WantedTwist:
+    return WantedTwist((x, y, 0.0), (0.0, 0.0, turn), received)
 
 
 def fence_room(settings: BaseGateSettings) -> Callable[[Array], float]:
@@ -103,7 +103,7 @@ def test_no_commands_lead_out_of_the_fence(seed: int, config: BaseGateSettings) 
     """Commands at random, held for a while, mad ones and silence among them; then silence: the base rests inside."""
     random = np.random.default_rng(seed)
     base, room = Base(BaseGate(config), (-1.0, 0.0, float(random.uniform(-3, 3))), random), fence_room(config)
-    held: BaseCommand | None = None
+    held: WantedTwist | None = None
     for cycle in range(250):
         if random.random() < 0.08:
             held = command(*(random.normal(size=3) * [1.0, 0.7, 1.0] * random.choice([0.5, 2.0, 100.0])).tolist())
@@ -171,7 +171,7 @@ def test_no_thin_pillar_stands_between_two_poses(where: float, speed: float) -> 
         assert refused is None
 
 
-def rest_at(gate: BaseGate, pose: PlanarPose, told: BaseCommand, cycles: int = 40) -> Gated:
+def rest_at(gate: BaseGate, pose: PlanarPose, told: WantedTwist, cycles: int = 40) -> Gated:
     for cycle in range(cycles):
         now = cycle * SETTINGS.period
         found = gate.step(now, replace(told, received=now), replace(pose, received=now))
@@ -276,7 +276,7 @@ def test_good_commands_pass_unchanged(speed: float, direction: float, turn: floa
         now += OPEN.period
 
 
-def drive(gate: BaseGate, target: BaseCommand, cycles: int, now: int = 0) -> tuple[list[Gated], int]:
+def drive(gate: BaseGate, target: WantedTwist, cycles: int, now: int = 0) -> tuple[list[Gated], int]:
     found = []
     for _ in range(cycles):
         found.append(gate.step(now, replace(target, received=now), replace(HOME, received=now)))
@@ -325,10 +325,10 @@ NAN, INF = math.nan, math.inf
         (command(1.0, received=1), {}, None, GateReason.STALE),
         (command(NAN), {}, None, GateReason.FAULT),
         (command(0.5, INF), {}, None, GateReason.FAULT),
-        (BaseCommand((1.0, 0.0, 0.0), (NAN, 0.0, 0.0), 0), {}, None, GateReason.FAULT),
-        (BaseCommand((1.0, 0.0, 0.1), (0.0, 0.0, 0.0), 0), {}, None, GateReason.AXES),
-        (BaseCommand((1.0, 0.0, 0.0), (0.1, 0.0, 0.0), 0), {}, None, GateReason.AXES),
-        (BaseCommand((1.0, 0.0, 0.0), (0.0, -0.1, 0.0), 0), {}, None, GateReason.AXES),
+        (WantedTwist((1.0, 0.0, 0.0), (NAN, 0.0, 0.0), 0), {}, None, GateReason.FAULT),
+        (WantedTwist((1.0, 0.0, 0.1), (0.0, 0.0, 0.0), 0), {}, None, GateReason.AXES),
+        (WantedTwist((1.0, 0.0, 0.0), (0.1, 0.0, 0.0), 0), {}, None, GateReason.AXES),
+        (WantedTwist((1.0, 0.0, 0.0), (0.0, -0.1, 0.0), 0), {}, None, GateReason.AXES),
         (command(1.0), None, None, GateReason.POSE_STALE),
         (command(1.0), {"received": -101 * MS}, None, GateReason.POSE_STALE),
         (command(1.0), {"received": 1}, None, GateReason.POSE_STALE),
@@ -343,7 +343,7 @@ NAN, INF = math.nan, math.inf
     ],
 )
 def test_whatever_is_unknown_or_refused_ends_in_the_stop(
-    told: BaseCommand | None, pose: dict[str, float] | None, people: object, reason: GateReason
+    told: WantedTwist | None, pose: dict[str, float] | None, people: object, reason: GateReason
 ) -> None:
     """From 0.8 m/s, in the middle of a drive: each part falls in step, at the deceleration that the stop has."""
     config = SETTINGS if people is None else replace(SETTINGS, people=PeopleDistance(1.6, 0.3))

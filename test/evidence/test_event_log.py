@@ -12,6 +12,7 @@ from evidence_records import actuate, decision, effects, header, tick
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safety_supervisor.core.effects import DriveBase
 from safety_supervisor.evidence import event_log
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap, LogError
 
@@ -43,6 +44,17 @@ def test_entries_come_back_with_the_digest_of_all_effects_and_all_effects_but_ac
     assert isinstance(third, Entry)
     assert third.effects == [decision(3)]
     assert third.digest == event_log.digest_effects((actuate(3), decision(3)))
+
+
+@pytest.mark.requirement("SR-044")
+def test_what_the_base_is_sent_is_in_the_digest_and_not_in_the_file(tmp_path: Path) -> None:
+    driven = DriveBase(1, 0.1, 0.0, 0.2, True)
+    every = (actuate(1), driven, decision(1))
+    (item,), _ = read(write(tmp_path, [event_log.encode_entry(encode((tick(1), every)))]))
+    assert isinstance(item, Entry)
+    assert item.effects == [decision(1)]
+    assert item.digest == event_log.digest_effects(every)
+    assert item.digest != event_log.digest_effects((actuate(1), msgspec.structs.replace(driven, x=0.2), decision(1)))
 
 
 def test_the_digest_depends_on_every_effect_and_their_order() -> None:
