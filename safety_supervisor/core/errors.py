@@ -120,7 +120,7 @@ class Code(str, Enum):
     MEASURED_WORKSPACE = "E_MEASURED_WORKSPACE", "A measured link touches another link, is outside a keep-in zone or inside a forbidden one.", "Bring it back with RECOVERY."
     SEPARATION = "E_SEPARATION", "The robot is, or with its next step and the stop after it would be, nearer to a person than the protective separation distance.", "Keep people away, or command the robot away from them; after a stop, reset from outside."
     PEOPLE_UNKNOWN = "E_PEOPLE_UNKNOWN", "Where people are is not known: nothing was heard, it is too old, unreadable, in another frame, or from two publishers.", "Let one publisher send stamped points in the base frame to `~/humans`, an empty list for nobody."
-    BASE_UNKNOWN = "E_BASE_UNKNOWN", "Where the base is is not known: nothing was heard, it is too old, unreadable, in another frame, not finite, or not from the one publisher.", "Let the node that `base.odometry` names send stamped nav_msgs/Odometry to `odom`."
+    BASE_UNKNOWN = "E_BASE_UNKNOWN", "Where the base is was not told, or too long ago, unreadably, in another frame, not finite, or not by the one publisher.", "Let the node that `base.odometry` names send stamped nav_msgs/Odometry to `odom`."
     BASE_JUMP = "E_BASE_JUMP", "The told pose of the base jumped by more than `base.odometry.jump`.", "Find out whether the base was moved or its localisation failed, then reset."
     MEASURED_VELOCITY = "E_MEASURED_VELOCITY", "A measured joint moves faster than allowed.", "Check drives and payload."
     STATE_NOT_FINITE = "E_STATE_NOT_FINITE", "A measured joint state holds NaN or infinity.", "Repair the driver that publishes joint_states."

@@ -3,8 +3,8 @@
 For tests, the demo and people who build a device. It holds what `ESTOP-PROTOCOL` demands of a device:
 
 - STATUS every 20 ms and at once on any change, once a session began; HELLO answers HELLO. A HELLO when the power comes
-  tells a host in a session of the restart, and each second without a session that somebody is here; flag RESTARTED stands until
-  the first CHECKIN.
+  tells a host in a session of the restart, and each second without a session that somebody is here; flag RESTARTED
+  stands until the first CHECKIN.
 - Relays: the decision to open is taken at once on button, enabling switch middle and panicked, self-test failed, demand
   STOP, no valid CHECKIN for 100 ms, more than 3 frames lost, or a new session; they open a delay later (SS1-t), which
   nothing calls back. They close only when both channels are RUN, CHECKIN has been valid with demand RUN for 1 s, and
