@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Final
 
 import numpy as np
@@ -39,6 +40,13 @@ class Wanderer:
     def _choose(self) -> None:
         self._goal = self._poses.pick(self._random, _TOUCHING)
         self._left = _LONGEST
+
+    def fork(self) -> Wanderer:
+        """Return one that goes on as this one would, and changes nothing of it."""
+        other = copy.copy(self)
+        other._random = copy.deepcopy(self._random)
+        other._a = self._a.copy()
+        return other
 
     def next(self) -> Array:
         """Return the next set-point, one period later, shape (n,), [rad]."""
