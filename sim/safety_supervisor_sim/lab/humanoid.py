@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from safety_supervisor.core.events import JointStates, StreamCommand
-from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.settings import Configuration, SourceKind
 from safety_supervisor_sim.cell.controllers import JointTrajectoryController
 from safety_supervisor_sim.cell.standing import StandingRobot
 from safety_supervisor_sim.cell.standing_file import StandingFile, load_standing
@@ -45,21 +45,23 @@ class Humanoid(Arm):
     Attributes:
         robot: the simulated one.
         balance: its judge.
-        true: joint positions since `begin_true`, each shape (n,), [rad].
-        phases: what the supervisor had the robot do in each cycle since the boot; the time of the first is `since`.
+        sources: its agents.
+        true: joint positions, each shape (n,), [rad]; who judges them shortens it.
+        phases: what the supervisor had the robot do in each cycle since the boot.
         pressed: pairs of links that pressed against each other as hulls.
     """
 
-    def __init__(self, configuration: Configuration, file: StandingFile) -> None:
-        """Put the robot on the floor and lead the supervisor into AUTO.
+    def __init__(self, configuration: Configuration, robot: StandingRobot) -> None:
+        """Lead the supervisor of a robot that stands and rests into AUTO.
 
         Raises:
             Stuck: it does not reach AUTO.
             ValueError: configuration and file name other joints, or the physics' rate is none of the cycle's.
         """
+        file = robot.file
         if configuration.robot.joints != file.robot.joints:
             raise ValueError("configuration and simulation name other joints, or in another order")
-        self.robot = StandingRobot(file)
+        self.robot = robot
         self.balance = BalanceJudge(file.fallen.tilt, file.fallen.height)
         self._physics = round(1e9 / file.rate_hz)
         self._steps, left = divmod(configuration.timing.period, self._physics)
@@ -67,6 +69,7 @@ class Humanoid(Arm):
             raise ValueError(f"the physics' period of {self._physics} ns is none of the cycle's")
         self._configuration = configuration
         self._owners = owners(configuration)
+        self.sources = tuple(one for one in configuration.sources if one.name in self._owners)
         self._controller = JointTrajectoryController(file.robot.joints, self._physics)
         pose, velocity = self.robot.joint_states()
         self._controller.activate(START, pose, velocity)
@@ -119,10 +122,6 @@ class Humanoid(Arm):
         cycle = min(len(self.phases) - 1, max(0, round(time * 1e9 / self.period) - 1))
         return self.phases[cycle]
 
-    def close(self) -> None:
-        """Leave PyBullet. Safe to call twice."""
-        self.robot.close()
-
     def _phase(self) -> str:
         last = self.sent[-1] if self.sent else None
         if last is None or not last.moving:
@@ -135,13 +134,7 @@ def owners(configuration: Configuration) -> dict[str, list[int]]:
     """Return the joints that each agent moves by streams, as numbers in the configuration's order."""
     robot = configuration.robot
     return {
-        source.name: [robot.joints.index(joint) for group in source.groups for joint in robot.groups[group]]
+        source.name: [joint for group in source.groups for joint in robot.groups[group]]
         for source in configuration.sources
-        if source.kind == "agent"
+        if source.kind is SourceKind.AGENT
     }
-
-
-def limits(configuration: Configuration) -> tuple[Array, Array]:
-    """Return position limits, shape (n,) each, [rad]."""
-    joints = configuration.envelope.joints
-    return np.asarray(joints.lower), np.asarray(joints.upper)

@@ -22,9 +22,10 @@ _JERK_SHARE: Final = 0.03  # differences of set-points in the stream take the re
 class Wanderer:
     """Integrates a wish within acceleration and jerk limits."""
 
-    def __init__(self, pace: Pace, poses: Poses, random: np.random.Generator) -> None:
-        """Draw goals from poses."""
+    def __init__(self, pace: Pace, poses: Poses, random: np.random.Generator, share: float = 1.0) -> None:
+        """Draw goals from poses; go at a share of the fastest pace."""
         self._pace = pace
+        self._share = share
         self._poses = poses
         self._random = random
         self._acceleration, self._jerk = pace.shares(_ACCELERATION_SHARE, _JERK_SHARE)
@@ -56,7 +57,7 @@ class Wanderer:
         if self._left < 0 or np.abs(way).max() < _CLOSE:
             self._choose()
             way = self._goal - self._q
-        wish = self._pace.cruise(self._q, way / max(float(np.linalg.norm(way)), 1e-9), 1.0)
+        wish = self._pace.cruise(self._q, way / max(float(np.linalg.norm(way)), 1e-9), self._share)
         wanted = np.clip(_HASTE * (wish - self._v), -self._acceleration, self._acceleration)
         self._a += np.clip(wanted - self._a, -self._jerk * dt, self._jerk * dt)
         self._v = self._v + self._a * dt

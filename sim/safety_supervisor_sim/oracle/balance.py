@@ -125,7 +125,7 @@ class BalanceJudge:
         self._share = height
         self._height: float | None = None
         self._anchors: dict[str, Array] = {}
-        self._prints: dict[str, Array] = {}
+        self._prints: dict[str, tuple[float, Array]] = {}
         self.seen = Balance()
 
     def see(self, stance: Stance) -> None:
@@ -161,10 +161,11 @@ class BalanceJudge:
         if not bearing:
             return {}
         for name, foot in bearing.items():
-            relative = (foot.points - foot.position)[:, :2]
-            if name not in self._prints or area(hull(relative)) > area(hull(self._prints[name])):
-                self._prints[name] = relative
-        corners = hull(np.concatenate([self._prints[name] + foot.position[:2] for name, foot in bearing.items()]))
+            relative = hull((foot.points - foot.position)[:, :2])
+            size = area(relative)
+            if name not in self._prints or size > self._prints[name][0]:
+                self._prints[name] = size, relative
+        corners = hull(np.concatenate([self._prints[name][1] + foot.position[:2] for name, foot in bearing.items()]))
         points = np.concatenate([foot.points for foot in bearing.values()])
         forces = np.concatenate([foot.forces for foot in bearing.values()])
         reach = float(np.sqrt(max(stance.centre[2] - points[:, 2].mean(), 0.0) / GRAVITY))
