@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from safety_supervisor_sim.cell.robot import robots_share, urdf_path
 from safety_supervisor_sim.cell.standing_file import StandingFile
 from safety_supervisor_sim.oracle.balance import Foot, Stance
+from safety_supervisor_sim.oracle.inertia import name_masses
 
 Array = NDArray[np.float64]
 
 HELD_TORQUE: Final = 100.0
 """With which the other joints are held, [Nm]."""
-_FEATHER: Final = 1e-6  # [kg]
 _TOUCHING: Final = 2e-3  # hulls this near at home are not solid, [m]
 _LANDING: Final = 0.4  # from the first touch until all of the soles bears it, [s]
 _FLAGS: Final = (
@@ -302,12 +302,5 @@ class StandingRobot:
 def _with_masses(urdf: Path) -> str:
     """Return the URDF with absolute paths, and a mass for every link."""
     root = ElementTree.parse(urdf).getroot()
-    for link in root.findall("link"):
-        if link.find("inertial/mass") is None:
-            for empty in link.findall("inertial"):
-                link.remove(empty)
-            inertial = ElementTree.SubElement(link, "inertial")
-            ElementTree.SubElement(inertial, "mass", value=str(_FEATHER))
-            size = dict.fromkeys(("ixx", "iyy", "izz"), "1e-9") | dict.fromkeys(("ixy", "ixz", "iyz"), "0")
-            ElementTree.SubElement(inertial, "inertia", size)
+    name_masses(root)
     return ElementTree.tostring(root, encoding="unicode").replace("package://", f"{robots_share()}/")

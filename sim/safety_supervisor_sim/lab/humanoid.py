@@ -92,7 +92,9 @@ class Humanoid(Arm):
         self.balance.see(robot.stance())
         self.pressed.update(robot.self_contacts())
         names = robot.joints
-        self.handle(JointStates(self.now, names, tuple(position.tolist()), tuple(velocity.tolist()), self.now, self.now))
+        self.handle(
+            JointStates(self.now, names, tuple(position.tolist()), tuple(velocity.tolist()), self.now, self.now)
+        )
         for event in balance_events(self._configuration, robot, self.now):
             self.handle(event)
         for told in self._script.people(self.now):

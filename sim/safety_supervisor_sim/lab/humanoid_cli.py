@@ -92,7 +92,9 @@ def _print(console: Console, told: Mapping[str, Any]) -> None:
         table.add_row(f"driving {drive}", f"{seconds:.0f} s: {falls} falls, {own} by the supervisor's own stop")
     table.add_row("self-contacts", str(told["self_contacts"]))
     near = told["nearest_miss"]
-    table.add_row("nearest miss", f"{1e3 * near['distance']:.1f} mm, {near['pair']}" if near["pair"] else "none in sight")
+    table.add_row(
+        "nearest miss", f"{1e3 * near['distance']:.1f} mm, {near['pair']}" if near["pair"] else "none in sight"
+    )
     table.add_row("refusals", ", ".join(f"{code} {count}" for code, count in told["refusals"].items()) or "none")
     table.add_row("stops asked for", str(told["stops_asked"]))
     for point, value in told["least_inside"].items():

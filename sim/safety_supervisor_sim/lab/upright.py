@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -35,7 +35,8 @@ DRIVES: Final = ("arms", "all")
 _SWAY: Final = 0.25
 """How far joints of legs and waist go from home, [rad]."""
 _SHARE: Final = 0.9
-"""Of the fastest pace: faster, and what set-points 4 ms late or early make of a velocity is refused too often."""
+"""Of the fastest pace."""
+_JERK_SHARE: Final = 0.1
 _POOL: Final = 24
 _CLEAR: Final = 0.02  # what counts as touching nothing, [m]
 _LONGEST: Final = 500  # cycles of a drive
@@ -60,8 +61,8 @@ class Upright:
         falls: way of driving, time, why, when it began, in what phase, and whether a stop of the supervisor caused it.
         contacts: true poses in which the meshes touch.
         pressed: pairs of hulls that physics found in contact while the robot stood.
-        slips: farthest that a bearing foot moved while it stood, [m].
-        least: least distance inside the support polygon by point, [m].
+        slips: farthest that a bearing foot moved in boots without a fall, [m].
+        least: least distance inside the support polygon by point, in boots without a fall, [m].
         seen: of the judge of contacts.
         stuck: boots that did not go on, by why.
     """
@@ -134,14 +135,12 @@ def judge_upright(
         drives: of `DRIVES`.
         progress: told the seconds that have passed.
     """
-    result = Upright()
+    result, told = Upright(), progress or _no_progress
     for number, drive in enumerate(drives):
         laboratory = _Laboratory(name, drive, np.random.default_rng((*seed, DRIVES.index(drive))), result)
         try:
             while result.seconds[drive] < seconds and not result.stuck:
-                laboratory.boot(seconds)
-                if progress is not None:
-                    progress(number * seconds + result.seconds[drive])
+                laboratory.boot(seconds, partial(_add, told, number * seconds))
         finally:
             laboratory.close()
     return result
@@ -162,6 +161,14 @@ def draw(bench: StandBench, judge: TouchJudge, home: Array, drive: str, random: 
         if len(kind) < 2 * _POOL and (near.touches or near.distance >= _CLEAR / 4):
             kind.append(pose)
     return Poses(poses.touching, poses.clear, poses.clear)
+
+
+def _add(told: Callable[[float], None], before: float, seconds: float) -> None:
+    told(before + seconds)
+
+
+def _no_progress(seconds: float) -> None:
+    """Nobody is told."""
 
 
 def _of_arm(joint: str) -> bool:
@@ -188,13 +195,13 @@ class _Laboratory:
         self._judge.close()
         self._robot.close()
 
-    def boot(self, seconds: float) -> None:
+    def boot(self, seconds: float, progress: Callable[[float], None]) -> None:
         """Stand the robot up and drive until it falls or the time is over."""
         result, drive = self._result, self._drive_name
         self._robot.restore(self._landed)
         humanoid = Humanoid(self._bench.configuration, self._robot)
         try:
-            wanderer = Wanderer(self._pace, self._poses, self._random, _SHARE)
+            wanderer = Wanderer(self._pace, self._poses, self._random, _SHARE, _JERK_SHARE, steady=True)
             begun = result.seconds[drive]
             while not humanoid.balance.seen.fell and result.seconds[drive] < seconds:
                 if not humanoid.supervisor.state.startswith("AUTO"):
@@ -204,13 +211,15 @@ class _Laboratory:
                 self._drive(humanoid, wanderer)
                 self._judge_drive(humanoid)
                 result.seconds[drive] = begun + humanoid.robot.time
+                progress(result.seconds[drive])
         except Stuck as stuck:
             result.stuck[str(stuck)] += 1
         finally:
             seen = humanoid.balance.seen
-            result.slips = max([result.slips, *seen.slips.values()])
-            for point, value in seen.least.items():
-                result.least[point] = min(result.least.get(point, value), value)
+            if not seen.fell:
+                result.slips = max([result.slips, *seen.slips.values()])
+                for point, value in seen.least.items():
+                    result.least[point] = min(result.least.get(point, value), value)
 
     def _drive(self, humanoid: Humanoid, wanderer: Wanderer) -> None:
         """Drive until something is refused or it falls, or for a while; then let it come to rest."""

@@ -93,12 +93,13 @@ def test_arms_driven_into_each_other_press(stood: StandingRobot) -> None:
     """Links are solid where they should be."""
     pose = np.array(stood.file.robot.home)
     for side, sign in (("left", 1.0), ("right", -1.0)):
-        pose[stood.joints.index(f"{side}_shoulder_pitch_joint")] = -0.6
-        pose[stood.joints.index(f"{side}_shoulder_yaw_joint")] = -sign * 1.2
-        pose[stood.joints.index(f"{side}_elbow_joint")] = 0.6
+        pose[stood.joints.index(f"{side}_shoulder_pitch_joint")] = -1.77
+        pose[stood.joints.index(f"{side}_shoulder_roll_joint")] = sign * 0.11
+        pose[stood.joints.index(f"{side}_shoulder_yaw_joint")] = -sign * 0.64
+        pose[stood.joints.index(f"{side}_elbow_joint")] = -0.16
     stood.drive(pose)
     found: set[tuple[str, str]] = set()
-    for _ in range(150):
+    for _ in range(100):
         stood.step(2)
         found.update(stood.self_contacts())
     assert any({"left", "right"} <= {name.split("_")[0] for name in pair} for pair in found)
