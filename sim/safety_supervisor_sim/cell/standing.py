@@ -73,13 +73,13 @@ class StandingRobot:
                 pybullet.loadURDF, str(rewritten), [0.0, 0.0, 2.0], useFixedBase=False, flags=_FLAGS
             )
         self._read_tree()
-        missing = [name for name in (*self.joints, *file.robot.held, *file.torque) if name not in self._numbers]
+        missing = [name for name in (*self.joints, *file.robot.held) if name not in self._numbers]
         missing += [foot for foot in file.feet if foot not in self._links]
         if missing:
             self.close()
             raise ValueError(f"the URDF has no {', '.join(missing)}")
         self._index = [self._numbers[joint] for joint in self.joints]
-        self._torque = [file.torque.get(joint, self._infos[self._numbers[joint]][10]) for joint in self.joints]
+        self._torque = [self._infos[index][10] for index in self._index]
         self._feet = {self._links[foot]: foot for foot in file.feet}
         self._prepare()
         self.hollow: dict[tuple[str, str], str] = dict(self._make_hollow())

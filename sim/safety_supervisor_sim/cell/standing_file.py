@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import Field, model_validator
 
-from safety_supervisor_sim.cell.cell_file import Finite, Positive, RobotSection, StrictSection
+from safety_supervisor_sim.cell.cell_file import Positive, RobotSection, StrictSection
 
 
 class FallenSection(StrictSection):
@@ -35,8 +35,6 @@ class StandingFile(StrictSection):
     solid_beyond: int = Field(ge=1)
     """Links with so many moving joints between them, or fewer, do not collide: their convex hulls overlap."""
     fallen: FallenSection
-    torque: dict[str, Finite] = {}
-    """Greatest torques that are not the URDF's, [Nm]."""
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> StandingFile:

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from safety_supervisor.core.events import JointStates, StreamCommand
 from safety_supervisor.core.settings import Configuration, SourceKind
 from safety_supervisor_sim.cell.controllers import JointTrajectoryController

@@ -68,7 +68,7 @@ class Upright:
     """
 
     balance_checked: bool = False
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
     drives: Counter[str] = field(default_factory=Counter)
     travelled: float = 0.0
     refusals: Counter[str] = field(default_factory=Counter)
@@ -137,6 +137,7 @@ def judge_upright(
     """
     result, told = Upright(), progress or _no_progress
     for number, drive in enumerate(drives):
+        result.seconds[drive] = 0.0
         laboratory = _Laboratory(name, drive, np.random.default_rng((*seed, DRIVES.index(drive))), result)
         try:
             while result.seconds[drive] < seconds and not result.stuck:

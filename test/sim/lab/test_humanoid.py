@@ -102,7 +102,6 @@ def test_a_good_motion_of_the_arms_runs_unchanged_while_it_stands(humanoid: Huma
     assert STOPPING not in humanoid.phases
 
 
-@pytest.mark.requirement("SR-005")
 def test_a_stop_in_the_middle_of_a_reach_leaves_it_standing(humanoid: Humanoid) -> None:
     motion = arms(humanoid, at(REACH), share=0.5, speed=1.0)
     fast = np.abs(np.diff(np.array(humanoid.true[-3:]), axis=0)).max() / 0.004
