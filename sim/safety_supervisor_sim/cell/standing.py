@@ -212,9 +212,9 @@ class StandingRobot:
         pairs = {(self._names[one[3]], self._names[one[4]]) for one in found if one[9] > 0.0}
         return tuple(sorted(pairs))
 
-    def picture(self, width: int, height: int, distance: float = 2.0, yaw: float = 50.0) -> NDArray[np.uint8]:
+    def picture(self, width: int, height: int, distance: float = 2.6, yaw: float = 20.0) -> NDArray[np.uint8]:
         """Render what is seen from aside, shape (height, width, 3), by PyBullet's software renderer."""
-        view = pybullet.computeViewMatrixFromYawPitchRoll([0.0, 0.0, 0.65], distance, yaw, -12.0, 0.0, 2)
+        view = pybullet.computeViewMatrixFromYawPitchRoll([0.35, 0.0, 0.6], distance, yaw, -12.0, 0.0, 2)
         lens = pybullet.computeProjectionMatrixFOV(45.0, width / height, 0.1, 10.0)
         image = self._set(
             pybullet.getCameraImage, width, height, view, lens, renderer=pybullet.ER_TINY_RENDERER, shadow=1

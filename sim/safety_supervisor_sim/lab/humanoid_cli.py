@@ -1,4 +1,4 @@
-"""Command `sim humanoid-oracle`."""
+"""Commands `sim humanoid-oracle` and `sim humanoid-push`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import json
 from collections.abc import Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -102,3 +103,41 @@ def _print(console: Console, told: Mapping[str, Any]) -> None:
     table.add_row("farthest slip", f"{1e3 * told['farthest_slip']:.1f} mm")
     console.print(table)
     console.print("as it has to be" if told["ok"] else "VIOLATIONS", style="bold")
+
+
+def humanoid_push(
+    robot: Annotated[Robot, typer.Option(help="Who is pushed.")] = Robot.G1,
+    force: Annotated[list[float] | None, typer.Option(help="Forward, [N]; several are tried one by one.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.5, max=20.0, help="How long it is watched.")] = 2.0,
+    out: Annotated[Path | None, typer.Option(help="A moving picture of it, GIF; all forces side by side.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Only the results on standard output, as JSON.")] = False,
+) -> None:
+    """Push a humanoid that stands on its feet, for 0.2 s, with no supervisor; does it fall?
+
+    It stands by position control alone, so this is how much it bears before anything that a supervisor could do.
+
+    Example: safety-supervisor sim humanoid-push --force 60 --force 150 --out push.gif
+    """
+    lacking = [name for name in ("pybullet", "cmeel") if importlib.util.find_spec(name) is None]
+    if out is not None and importlib.util.find_spec("PIL") is None:
+        lacking.append("pillow")
+    if lacking:
+        typer.echo(f'{", ".join(lacking)} not installed: pip install "safety_supervisor[sim,picture]"', err=True)
+        raise typer.Exit(2)
+    from safety_supervisor_sim.lab.push import film, push
+
+    forces = force or [60.0, 150.0]
+    try:
+        if out is None:
+            told = [push(robot.value, one, seconds) for one in forces]
+        else:
+            told = film(robot.value, forces, seconds, out)
+    except OSError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        typer.echo(json.dumps(told, allow_nan=False))
+        return
+    for one in told:
+        end = f"falls after {one['fell_at']:.2f} s: {one['fell_by']}" if one["fell"] else "stands"
+        typer.echo(f"{one['robot']}, {one['force']:g} N: {end}; greatest tilt {one['greatest_tilt']:.3f} rad")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from safety_supervisor_sim.agent.motions import PointToPoint, set_points
@@ -242,3 +244,29 @@ def test_the_command_tells_json_and_nothing_else() -> None:
     assert told["falls"] == {"arms": 0}
     assert told["falls_by_own_stop"] == {"arms": 0}
     assert told["self_contacts"] == 0
+
+
+def test_a_push_is_told_and_filmed(tmp_path: Path) -> None:
+    out = tmp_path / "push.gif"
+    arguments = ["humanoid-push", "--force", "60", "--force", "150", "--seconds", "1.5", "--out", str(out)]
+    ended = CliRunner().invoke(sim_app, arguments)
+    assert ended.exit_code == 0, ended.output
+    stands, falls = ended.stdout.splitlines()
+    assert stands.startswith("g1, 60 N: stands")
+    assert falls.startswith("g1, 150 N: falls after 1.0")
+    with Image.open(out) as film:
+        assert getattr(film, "n_frames", 1) == 15
+        film.seek(0)
+        first = np.asarray(film.convert("RGB"))
+        film.seek(14)
+        last = np.asarray(film.convert("RGB"))
+    half = first.shape[1] // 2
+    changed = np.any(first != last, axis=2)
+    assert changed[:, half:].sum() > 2 * changed[:, :half].sum() > 0, "it falls on the right, and rocks on the left"
+
+
+def test_a_file_that_can_not_be_written_is_said(tmp_path: Path) -> None:
+    arguments = ["humanoid-push", "--force", "1", "--seconds", "0.5", "--out", str(tmp_path / "no" / "push.gif")]
+    ended = CliRunner().invoke(sim_app, arguments)
+    assert ended.exit_code == 2
+    assert "push.gif" in ended.output
