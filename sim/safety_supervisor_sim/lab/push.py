@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,7 +65,7 @@ def film(name: str, forces: Sequence[float], seconds: float, out: Path) -> list[
     told, rows = [], []
     for force in forces:
         frames: list[Frame] = []
-        told.append(push(name, force, seconds, lambda robot, frames=frames: frames.append(robot.picture(*_SIZE))))
+        told.append(push(name, force, seconds, partial(_take, frames)))
         rows.append(frames)
     pictures = [
         Image.fromarray(np.concatenate(beside, axis=1)).quantize(_COLOURS, dither=Image.Dither.NONE)
@@ -74,3 +75,7 @@ def film(name: str, forces: Sequence[float], seconds: float, out: Path) -> list[
         out, save_all=True, append_images=pictures[1:], duration=round(1e3 * _BETWEEN), loop=0, optimize=True
     )
     return told
+
+
+def _take(frames: list[Frame], robot: StandingRobot) -> None:
+    frames.append(robot.picture(*_SIZE))
