@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from safety_supervisor.core.shapes import Sphere
 from safety_supervisor_sim.agent.motions import PointToPoint, set_points
 from safety_supervisor_sim.cell.standing import StandingRobot
 from safety_supervisor_sim.demo.cli import sim_app
@@ -153,22 +151,6 @@ def test_arms_into_each_other_and_into_the_legs_are_refused(
     assert WayJudge(judge).follow(np.array(humanoid.true)) is None, "the true motion touched"
     assert not humanoid.pressed
     assert not humanoid.balance.seen.fell
-
-
-def test_a_supervisor_that_takes_hands_for_dots_is_found_out(robot: StandingRobot, judge: TouchJudge) -> None:
-    """The judge sees what the supervisor does not."""
-    configuration = bench().configuration
-    dots = {f"{side}_rubber_hand": (Sphere((0.0, 0.0, 0.0), 0.001),) for side in ("left", "right")}
-    geometry = replace(configuration.geometry, volumes={**configuration.geometry.volumes, **dots})
-    saved = robot.save()
-    blind = Humanoid(replace(configuration, geometry=geometry), robot)
-    arms(blind, crossed(), speed=1.0)
-    blind.run(25)
-    touched = WayJudge(judge).follow(np.array(blind.true))
-    assert touched is not None
-    assert touched.near.pair == "left_rubber_hand and right_rubber_hand"
-    robot.restore(saved)
-    robot.forget(saved)
 
 
 def crossed() -> Array:
