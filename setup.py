@@ -61,7 +61,7 @@ setup(
             f"ros-visualization-msgs=={ROS}",
         ],
         "sim": ["pybullet==3.2.7", "example-robot-data==6.0.0"],
-        "picture": ["matplotlib>=3.7"],
+        "picture": ["matplotlib>=3.7", "pillow>=9.1"],
         "test": TEST,  # by this name colcon sees that pytest runs the tests
         "dev": [
             *TEST,

@@ -111,7 +111,13 @@ def test_package_xml_names_every_ros_package_that_is_imported() -> None:
 def test_setup_names_every_package_that_is_imported() -> None:
     """A package that only another package brings along would vanish with it."""
     no_wheel = {"control_msgs"}  # comes with a ROS 2; without it no action is offered
-    provided_by = {"yaml": "pyyaml", "serial": "pyserial", "pinocchio": "pin", "mpl_toolkits": "matplotlib"}
+    provided_by = {
+        "yaml": "pyyaml",
+        "PIL": "pillow",
+        "serial": "pyserial",
+        "pinocchio": "pin",
+        "mpl_toolkits": "matplotlib",
+    }
     setup = (ROOT / "setup.py").read_text(encoding="utf-8")
     declared = {re.split(r"[\[=<>]", name)[0] for name in re.findall(r'f?"([A-Za-z][\w.\[\]=<>{}-]+)"', setup)}
     own = {"safety_supervisor", "safety_supervisor_sim", *sys.stdlib_module_names}

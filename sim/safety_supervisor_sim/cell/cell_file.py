@@ -17,11 +17,13 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 ControllerName = Literal["joint_trajectory_controller", "forward_position", "forward_velocity", "joint_state"]
 
 
-class _Section(BaseModel):
+class StrictSection(BaseModel):
+    """No key that is not known."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class RobotSection(_Section):
+class RobotSection(StrictSection):
     """The robot: URDF, judged joints in order, home pose, joints held by the simulation."""
 
     name: str
@@ -31,13 +33,13 @@ class RobotSection(_Section):
     held: dict[str, Finite] = {}
 
 
-class PhysicsSection(_Section):
+class PhysicsSection(StrictSection):
     """Rate of physics, controllers and drives."""
 
     rate_hz: Positive
 
 
-class MeasurementSection(_Section):
+class MeasurementSection(StrictSection):
     """Rate of joint_states and standard deviations of its noise, [rad], [rad/s]."""
 
     rate_hz: Positive
@@ -45,7 +47,7 @@ class MeasurementSection(_Section):
     velocity_noise: NotNegative
 
 
-class DriveSection(_Section):
+class DriveSection(StrictSection):
     """Drive model; see `drive.py`."""
 
     delay: NotNegative
@@ -57,14 +59,14 @@ class DriveSection(_Section):
     brake_deceleration: tuple[Positive, ...]
 
 
-class ControllerSection(_Section):
+class ControllerSection(StrictSection):
     """Where a controller listens, and the deadman of the drives behind it, [s]."""
 
     topic: str
     deadman: Positive | None
 
 
-class ControllersSection(_Section):
+class ControllersSection(StrictSection):
     """The doubles, and what the controller manager does when `update` fails."""
 
     on_update_error: Literal["deactivate", "ignore"]
@@ -79,14 +81,14 @@ class ControllersSection(_Section):
         return section
 
 
-class BoxSection(_Section):
+class BoxSection(StrictSection):
     """Corners of an axis-aligned box in the base frame, [m]."""
 
     min: tuple[Finite, Finite, Finite]
     max: tuple[Finite, Finite, Finite]
 
 
-class LimitsSection(_Section):
+class LimitsSection(StrictSection):
     """What the oracle judges by, SI units, one value for each joint."""
 
     position_lower: tuple[Finite, ...]
@@ -99,7 +101,7 @@ class LimitsSection(_Section):
     keep_out: dict[str, BoxSection] = {}
 
 
-class ToleranceSection(_Section):
+class ToleranceSection(StrictSection):
     """What may be exceeded before it is a breach, in the unit of its kind."""
 
     position: NotNegative = 0.0
@@ -114,7 +116,7 @@ class ToleranceSection(_Section):
     setpoint_velocity: NotNegative = 0.0
 
 
-class OracleSection(_Section):
+class OracleSection(StrictSection):
     """How the oracle judges; see `oracle.Judging`."""
 
     command_period: Positive
@@ -125,7 +127,7 @@ class OracleSection(_Section):
     tolerance: ToleranceSection
 
 
-class CellFile(_Section):
+class CellFile(StrictSection):
     """One cell. Raises pydantic.ValidationError, which lists every error with its path."""
 
     robot: RobotSection

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from safety_supervisor_sim.lab.cli import geometry_oracle
+from safety_supervisor_sim.lab.humanoid_cli import humanoid_oracle, humanoid_push
 
 Seconds = Annotated[float, typer.Option(help="About how long it may take; fewer seconds, fewer acts.", min=10.0)]
 Headless = Annotated[bool, typer.Option("--headless", help="One line an act instead of the live table.")]
@@ -64,6 +65,8 @@ def demo(
 
 sim_app = typer.Typer(no_args_is_help=True, help="Scenarios in simulation, and the geometry's judge.")
 sim_app.command("geometry-oracle")(geometry_oracle)
+sim_app.command("humanoid-oracle")(humanoid_oracle)
+sim_app.command("humanoid-push")(humanoid_push)
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenario files.", show_default=False)]
 
 

@@ -17,6 +17,7 @@ from safety_supervisor_sim.lab.bench import Bench, load_bench
 from safety_supervisor_sim.lab.closed_loop import ClosedLoop, judge_closed_loop
 from safety_supervisor_sim.lab.motions import Motions, judge_motions
 from safety_supervisor_sim.lab.pick_place import PickPlace, judge_pick_place
+from safety_supervisor_sim.lab.stand import load_stand
 from safety_supervisor_sim.lab.states import States, judge_states
 from safety_supervisor_sim.lab.tunnel import Tunnel, judge_tunnel
 
@@ -51,13 +52,19 @@ PARTS: Final[Mapping[str, Part]] = {
 }
 
 
+PANDA: Final = "panda"
+"""The robot that has all parts; of another one on its stand there are random states alone."""
+
+
 @lru_cache(maxsize=1)
 def _bench() -> Bench:
     """One a process."""
     return load_bench()
 
 
-def _run_chunk(name: str, seed: tuple[int, ...], amount: float) -> Result:
+def _run_chunk(robot: str, name: str, seed: tuple[int, ...], amount: float) -> Result:
+    if robot != PANDA:
+        return judge_states(load_stand(robot), seed, round(amount))
     whole = name == "closed_loop"
     return PARTS[name].judge(_bench(), seed, amount if whole else round(amount))
 
@@ -71,7 +78,9 @@ def _chunks(amounts: Mapping[str, float], seed: int) -> Iterator[tuple[str, tupl
             left, index = left - amount, index + 1
 
 
-def run_campaign(amounts: Mapping[str, float], seed: int, processes: int, progress: Progress) -> dict[str, Any]:
+def run_campaign(
+    amounts: Mapping[str, float], seed: int, processes: int, progress: Progress, robot: str = PANDA
+) -> dict[str, Any]:
     """Run all parts.
 
     Args:
@@ -79,14 +88,20 @@ def run_campaign(amounts: Mapping[str, float], seed: int, processes: int, progre
         seed: of everything that is drawn.
         processes: at a time.
         progress: told part and amount of each chunk that is done.
+        robot: `PANDA`, or another one on its stand, of which only `states` may be asked for.
 
     Returns:
         By part, ready for JSON; `ok` is true when nothing was touched and the controls show that the judge sees.
+
+    Raises:
+        ValueError: another robot, and more than its states.
     """
+    if robot != PANDA and any(amount > 0 for name, amount in amounts.items() if name != "states"):
+        raise ValueError(f"of {robot} there are random states alone")
     results = {name: part.empty() for name, part in PARTS.items() if amounts[name] > 0}
     context = multiprocessing.get_context("spawn")  # PyBullet's worlds do not survive a fork
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent) as pool:
-        jobs = {pool.submit(_run_chunk, *chunk): chunk for chunk in _chunks(amounts, seed)}
+        jobs = {pool.submit(_run_chunk, robot, *chunk): chunk for chunk in _chunks(amounts, seed)}
         try:
             for job in as_completed(jobs):
                 name, _, amount = jobs[job]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -11,7 +12,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
+class Robot(str, Enum):
+    """Who is judged."""
+
+    PANDA = "panda"
+    G1 = "g1"
+    TALOS = "talos"
+
+
 def geometry_oracle(
+    robot: Annotated[
+        Robot, typer.Option(help="The Panda in its cell; or a humanoid on its stand, of which only states are judged.")
+    ] = Robot.PANDA,
     states: Annotated[int, typer.Option(min=0, help="Random joint states; 0 leaves the part out.")] = 200_000,
     motions: Annotated[int, typer.Option(min=0, help="Random motions through the supervisor.")] = 20_000,
     ways: Annotated[int, typer.Option(min=0, help="Ways through a plate of 5 mm, each at 20 speeds.")] = 50,
@@ -26,6 +38,8 @@ def geometry_oracle(
     Random states, random motions with their stops, a thin plate between way-points, pick and place, and the closed loop
     with a simulated robot, in a cell of table, wall, pole and plate. Exit status 1 when anything was touched.
 
+    Of a humanoid (`--robot g1`) the base is fixed and random states alone are judged; on its feet: sim humanoid-oracle.
+
     Example: safety-supervisor sim geometry-oracle --states 20000 --motions 1000 --minutes 1
     """
     lacking = [name for name in ("pybullet", "cmeel") if importlib.util.find_spec(name) is None]
@@ -35,12 +49,13 @@ def geometry_oracle(
     from safety_supervisor_sim.lab.campaign import PARTS, run_campaign
     from safety_supervisor_sim.lab.tables import print_results
 
+    whole = robot is Robot.PANDA
     amounts = {
         "states": float(states),
-        "motions": float(motions),
-        "tunnel": float(ways),
-        "pick_place": float(tasks),
-        "closed_loop": 60.0 * minutes,
+        "motions": float(motions) * whole,
+        "tunnel": float(ways) * whole,
+        "pick_place": float(tasks) * whole,
+        "closed_loop": 60.0 * minutes * whole,
     }
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     console = Console(stderr=True)
@@ -53,7 +68,7 @@ def geometry_oracle(
                 task = bar.tasks[rows[name]]
                 console.print(f"{task.description}: {task.completed:.0f} of {task.total:.0f}", highlight=False)
 
-        told = run_campaign(amounts, seed, processes, advance)
+        told = run_campaign(amounts, seed, processes, advance, robot.value)
     if as_json:
         typer.echo(json.dumps(told, allow_nan=False))
     else:

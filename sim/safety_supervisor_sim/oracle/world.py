@@ -20,6 +20,7 @@ import numpy as np
 import pybullet
 from numpy.typing import NDArray
 
+from safety_supervisor_sim.oracle.inertia import name_masses
 from safety_supervisor_sim.oracle.obstacles import Block, Obstacle
 
 Array = NDArray[np.float64]
@@ -183,6 +184,7 @@ class World:
 
     def _load(self, urdf: Path, packages: Path, directory: Path, shown: bool) -> int:
         root = ElementTree.parse(urdf).getroot()
+        name_masses(root)
         if shown:
             _collide_with_what_is_shown(root)
         for number, geometry in enumerate(root.iterfind("link/collision/geometry")):

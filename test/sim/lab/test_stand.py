@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import lru_cache
 
 import pytest
+from typer.testing import CliRunner
 
 from safety_supervisor.core.shapes import Sphere
+from safety_supervisor_sim.demo.cli import sim_app
+from safety_supervisor_sim.lab.campaign import PARTS, run_campaign
 from safety_supervisor_sim.lab.stand import StandBench, load_stand
 from safety_supervisor_sim.lab.states import judge_states
 
@@ -24,6 +28,23 @@ def shrunk(bench: StandBench, *links: str) -> StandBench:
     volumes = {**geometry.volumes, **dots}
     changed = replace(bench.configuration, geometry=replace(geometry, volumes=volumes))
     return replace(bench, configuration=changed)
+
+
+@pytest.mark.parametrize("robot", ["g1", "talos"])
+def test_the_command_judges_a_humanoid(robot: str) -> None:
+    arguments = ["geometry-oracle", "--robot", robot, "--states", "40", "--seed", "3", "--json"]
+    ended = CliRunner().invoke(sim_app, arguments)
+    assert ended.exit_code == 0, ended.output
+    told = json.loads(ended.stdout)
+    assert set(told) == {"ok", "seed", "states"}
+    assert told["states"]["states"] == 40
+    assert told["states"]["touching"] > 0, "or nothing was there to be refused"
+
+
+def test_motions_of_a_humanoid_are_not_passed_off_as_judged() -> None:
+    amounts = dict.fromkeys(PARTS, 0.0) | {"motions": 1.0}
+    with pytest.raises(ValueError, match="g1"):
+        run_campaign(amounts, 1, 1, lambda name, done: None, "g1")
 
 
 @pytest.mark.requirement("SR-032")
