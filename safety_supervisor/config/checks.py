@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.balance_checks import check_balance
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.estop_checks import check_estop
 from safety_supervisor.config.geometry_checks import check_geometry, check_reason, check_zones
@@ -26,6 +27,8 @@ def check_all(sections: Sections, problems: Problems) -> None:
     _check_people(sections, problems)
     _check_limiting(sections, problems)
     check_tools(sections, problems)
+    if sections.balance is not None:
+        check_balance(sections.balance, sections, problems)
 
 
 def _check_sources(sections: Sections, problems: Problems) -> None:

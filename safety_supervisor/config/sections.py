@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.urdf import Urdf
 
@@ -22,6 +23,7 @@ class Sections:
     tools: dict[str, schema.ToolKeys] = field(default_factory=dict)
     separation: schema.SeparationKeys | None = None
     limiting: schema.LimitingKeys | None = None
+    balance: BalanceKeys | None = None
     timing: schema.TimingKeys | None = None
     tracking: schema.TrackingKeys | None = None
     operators: schema.OperatorsKeys | None = None

@@ -51,6 +51,8 @@ class Code(str, Enum):
     LABELS = "E_LABELS", "An array does not name its joints.", "Fill `layout.dim` with one entry per value: `label` the joint's name, `size` 1 or 0; `data_offset` 0."
     GOAL = "E_GOAL", "An action goal asks for what is not offered.", "Leave multi-DOF fields empty; give tolerances of position and velocity, finite, 0 or more (or -1), once for each joint of the trajectory."
     PEOPLE_FRAME = "E_PEOPLE_FRAME", "Points of people are in another frame than the base frame.", "Transform them, and name `robot.base_frame` in `header.frame_id`."
+    BALANCE_FRAME = "E_BALANCE_FRAME", "An IMU or a foot's force tells in another frame than it was configured for.", "Name `balance.imu_link`, or the foot's link, in `header.frame_id`, and tell in that frame."
+    ORIENTATION = "E_ORIENTATION", "The IMU's orientation is no quaternion of unit length, or the IMU says that it has none.", "Publish a filtered orientation, normalised."
     FRAME_ID = "E_FRAME_ID", "`header.frame_id` is neither empty nor `cid:ID[;key:KEY]` in plain ASCII.", "Use the form, or leave it empty."
 
     # --- a command is not allowed now
@@ -115,6 +117,8 @@ class Code(str, Enum):
     MEASURED_WORKSPACE = "E_MEASURED_WORKSPACE", "A measured link touches another link, is outside a keep-in zone or inside a forbidden one.", "Bring it back with RECOVERY."
     SEPARATION = "E_SEPARATION", "The robot is, or with its next step and the stop after it would be, nearer to a person than the protective separation distance.", "Keep people away, or command the robot away from them; after a stop, reset from outside."
     PEOPLE_UNKNOWN = "E_PEOPLE_UNKNOWN", "Where people are is not known: nothing was heard, it is too old, unreadable, in another frame, or from two publishers.", "Let one publisher send stamped points in the base frame to `~/humans`, an empty list for nobody."
+    BALANCE = "E_BALANCE", "The robot would not keep its balance: the zero-moment point or the capture point leaves the soles that bear, or comes nearer to their edge than `balance.margin` allows.", "Command slower, or nearer to the middle of the feet; after a stop hold the robot, set it on its feet, then reset."
+    BALANCE_UNKNOWN = "E_BALANCE_UNKNOWN", "Whether the robot keeps its balance is not known: the IMU or a foot's contact was not heard, is too old, unreadable or from two publishers, or no foot bears flat.", "Set the robot on its feet; let one publisher each send stamped messages on `balance.imu_topic` and on every `contact_topic`."
     MEASURED_VELOCITY = "E_MEASURED_VELOCITY", "A measured joint moves faster than allowed.", "Check drives and payload."
     STATE_NOT_FINITE = "E_STATE_NOT_FINITE", "A measured joint state holds NaN or infinity.", "Repair the driver that publishes joint_states."
     STATE_STALE = "E_STATE_STALE", "A joint's measured state is too old or was never received.", "Check the driver that publishes joint_states."

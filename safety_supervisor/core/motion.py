@@ -255,6 +255,7 @@ class Motion:
         Never fails: what can not be verified becomes the kept stop.
         """
         self.tick += 1
+        self._verifier.begin(self.state)
         progress: dict[str, Progress] = {}
         state = at_rest(self.state[0])
         for name, lane in self.lanes.items():

@@ -134,6 +134,47 @@ class Standing:
         feet = tuple(self._feet[index] for index in bearing)
         return Stance(Margin(value - ROUNDING, 0.0, "capture point", ""), feet, grounds)
 
+    def stand_turning(
+        self,
+        now: Nanoseconds,
+        orientation: tuple[float, float, float, float],
+        angular: tuple[float, float, float],
+        received: Nanoseconds,
+        contacts: Mapping[str, Contact],
+        q: Vector,
+        dq: Vector,
+    ) -> Stance | Unjudged:
+        """Work out how the robot stands where only the base's turning is measured, by an IMU.
+
+        A foot that bears does not slide, so that orientation, angular velocity and joints say where the base is and how
+        fast it moves. A robot that tips about an edge turns as the IMU tells; about which foot is not known: the one
+        with the least margin counts.
+
+        Args:
+            now: steady clock, [ns].
+            orientation: quaternion x, y, z, w of the base frame in the world.
+            angular: of the base, in the base frame, [rad/s].
+            received: when that was told, steady clock, [ns].
+            contacts: foot to what was told of it last.
+            q: measured joint positions, shape (n,), [rad] or [m], configuration order.
+            dq: measured joint velocities.
+        """
+        there = BaseState((0.0, 0.0, 1.0), orientation, (0.0, 0.0, 0.0), angular, received)
+        unknown = self._doubt(now, there, contacts, q, dq)
+        if unknown is not None:
+            return unknown
+        least: Stance | None = None
+        for index, foot in enumerate(self._feet):
+            if not contacts[foot].bears:
+                continue
+            base = self._body.on_sole(index, orientation, angular, q, dq, received)
+            found = self.stand(now, base, contacts, q, dq)
+            if isinstance(found, Unjudged):
+                return found
+            if least is None or found.margin.value < least.margin.value:
+                least = found
+        return Unjudged(Unknown.NO_CONTACT) if least is None else least
+
     def _uneven(self, places: list[Vector]) -> Unjudged | None:
         """Return that feet are told to bear which do not stand on one level ground, or None; `places` in the world."""
         settings = self._settings

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args
 
+from safety_supervisor.core.balance_watch import BalanceWatch
 from safety_supervisor.core.causes import CAUSE_OF, by_hardness
 from safety_supervisor.core.commands import Commands, Ruling
 from safety_supervisor.core.consequences import Consequences
@@ -36,6 +37,7 @@ from safety_supervisor.core.events import (
     ToolChange,
     TrajectoryCommand,
 )
+from safety_supervisor.core.footing import Footing
 from safety_supervisor.core.inputs import MONITORED, UNARMED, InputEvent, Inputs
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion import Motion
@@ -71,7 +73,10 @@ class Supervisor:
         self._commands = Commands(configuration, self._motion, self._verifier, self._state)
         estop = EstopLatch(configuration.timing.estop_timeout, configuration.estop.required)
         measured = MeasuredState(configuration, self._verifier.scene)
-        self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
+        settings = configuration.balance
+        footing = None if settings is None else Footing(settings, self._verifier.model)
+        self._inputs = Inputs(configuration, measured, self._commands.sessions, estop, footing)
+        self._balance = BalanceWatch(configuration, self._verifier, self._inputs)
         self._watch = SeparationWatch(configuration, self._verifier, self._inputs)
         self._operators = Operators(configuration, self._state, self._motion, self._inputs)
         self._tools = Tools(configuration, self._state, self._verifier, self._motion, self._commands, self._inputs)
@@ -178,6 +183,7 @@ class Supervisor:
             self._state.initialised(now, self._inputs.estop.latched, self._fault_on_disk)
             self._fault_on_disk = None
         missed = self._set_points.begin(event)
+        self._balance.look(now)
         causes = self._watch.look(now, self._state.state, self._motion if self._placed else None)
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
@@ -307,7 +313,10 @@ class Supervisor:
     # --- inputs -------------------------------------------------------------------------------------------------
 
     def _input(self, event: InputEvent) -> list[Effect]:
-        return self._stop(self._inputs.take(event, self._state.state, self._placed), event.at)
+        effects = self._stop(self._inputs.take(event, self._state.state, self._placed), event.at)
+        for origin, refusal in self._inputs.take_refusals():
+            effects.append(self._decisions.refused(event.at, origin, refusal))
+        return effects
 
     def _humans(self, event: Humans) -> list[Effect]:
         refusal = self._inputs.humans(event)
@@ -376,7 +385,7 @@ class Supervisor:
         first = self._inputs.blocking_start(now) if state is State.INIT else ()
         active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if self._changed_on_disk else set())
         motion = self._motion if self._placed else None
-        told = self._watch.told, measured.missing() or measured.stale(now), self._tools.told
+        told = self._watch.told, measured.missing() or measured.stale(now), self._tools.told, self._balance.told
         return [
             *self._reporting.latches(now),
             *self._reporting.relays(now, self._ramp.overdue),

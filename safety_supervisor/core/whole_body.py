@@ -29,7 +29,7 @@ from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import ToolSettings
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector
 
-_UNIT: Final = 1e-3
+UNIT: Final = 1e-3
 """A quaternion's length may differ from 1 by so much: what drivers round. More, and it is no orientation."""
 
 
@@ -59,7 +59,7 @@ class BaseState:
     @property
     def oriented(self) -> bool:
         """Whether the quaternion is one of unit length."""
-        return abs(math.hypot(*self.orientation) - 1.0) <= _UNIT
+        return abs(math.hypot(*self.orientation) - 1.0) <= UNIT
 
     def rotation(self) -> Matrix:
         """Return the orientation as a rotation matrix, shape (3, 3), from the base frame to the world."""
@@ -146,6 +146,40 @@ class WholeBody:
         centre: Matrix = rows @ base.rotation().T
         centre[0] += base.position
         return centre
+
+    def on_sole(
+        self,
+        sole: int,
+        orientation: tuple[float, float, float, float],
+        angular: tuple[float, float, float],
+        q: Vector,
+        dq: Vector,
+        received: Nanoseconds,
+    ) -> BaseState:
+        """Return the base of a robot that turns as told about a sole's middle, which rests at the world's origin.
+
+        With s the middle in the base frame and s' its velocity by the joints, p = -R s and v = -(w x s + s').
+
+        Args:
+            sole: number of it.
+            orientation: of the base, as of `BaseState`, of unit length.
+            angular: as of `BaseState`.
+            q: joint positions, shape (n,), [rad] or [m], configuration order.
+            dq: their velocities.
+            received: when, steady clock, [ns].
+        """
+        speeds = dq.take(self._sources) * self._rates
+        pin.forwardKinematics(self._model, self._data, self._robot.configure(q), speeds)
+        joint, place = self._soles[sole]
+        moved, at = self._data.oMi[joint], np.array(place.translation)
+        speed = self._data.v[joint]  # of the joint's frame, in that frame
+        velocity = moved.rotation @ (np.array(speed.linear) + _cross(np.array(speed.angular)) @ at)
+        middle = self._to_base.act(moved.act(at))
+        carried = _cross(np.array(angular)) @ middle + self._to_base.rotation @ velocity
+        base = BaseState((0.0, 0.0, 0.0), orientation, (0.0, 0.0, 0.0), angular, received)
+        x, y, z = (-(base.rotation() @ middle)).tolist()
+        vx, vy, vz = (-carried).tolist()
+        return BaseState((x, y, z), orientation, (vx, vy, vz), angular, received)
 
     def soles(self, base: BaseState) -> list[Any]:
         """Return where the soles are in the world (pinocchio.SE3) at the pose that `centre` was asked about last."""
