@@ -14,10 +14,13 @@ from collections.abc import Iterator
 
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.events import (
+    BalanceEndpoints,
     Boot,
     Event,
+    FootContact,
     Humans,
     HumansEndpoints,
+    Imu,
     JointStateEndpoints,
     JointStates,
     OperatorAct,
@@ -27,6 +30,8 @@ from safety_supervisor.core.events import (
     SourceLiveliness,
     Tick,
 )
+from safety_supervisor.core.footing import level_imu
+from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 
@@ -46,6 +51,11 @@ class BootScript:
         self._name = name
         self._people = people
         self._acts = 0
+        balance = configuration.balance
+        self._level = (0.0, 0.0, 0.0, 1.0)
+        """What the IMU tells while the base is level."""
+        if balance is not None:
+            self._level = level_imu(RobotModel(configuration.robot), balance.imu_link)
 
     def begin(self, now: Nanoseconds) -> Iterator[Event]:
         """Yield the boot, and who is there."""
@@ -56,6 +66,9 @@ class BootScript:
         yield JointStateEndpoints(now, tuple(publisher.node for publisher in robot.state_publishers))
         if self._configuration.separation is not None:
             yield HumansEndpoints(now, (f"/{self._name}",))
+        if self._configuration.balance is not None:
+            for foot in self._configuration.balance.topics.values():
+                yield BalanceEndpoints(now, foot, (f"/{self._name}",))
         yield from self.sources(now)
 
     def sources(self, now: Nanoseconds) -> Iterator[Event]:
@@ -68,10 +81,20 @@ class BootScript:
         """Return a measurement, [rad], in the configuration's joint order."""
         return JointStates(now, self._configuration.robot.joints, positions, (), now, now)
 
-    def people(self, now: Nanoseconds) -> Iterator[Event]:
-        """Yield where people are, where they are watched; more seldom than `separation.timeout` they are unknown."""
+    def surroundings(self, now: Nanoseconds) -> Iterator[Event]:
+        """Yield where people are, where they are watched, and that a robot with legs stands on them, its base level.
+
+        More seldom than the timeouts of `separation` and `balance` they are unknown.
+        """
         if self._configuration.separation is not None:
             yield Humans(now, self._configuration.robot.base_frame, self._people, now, now)
+        balance = self._configuration.balance
+        if balance is None:
+            return
+        yield Imu(now, balance.imu_link, self._level, (0.0, 0.0, 0.0), now, now)
+        for sole, source in zip(balance.soles, balance.contacts, strict=True):
+            x, y, z = (2.0 * source.force * part for part in sole.normal)
+            yield FootContact(now, sole.foot, sole.foot, (x, y, z), now, now)
 
     def tick(self, now: Nanoseconds) -> Tick:
         """Return the beginning of a control cycle, in time, the e-stop not pressed."""

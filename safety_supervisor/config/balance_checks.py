@@ -37,7 +37,7 @@ def check_balance(keys: BalanceKeys, sections: Sections, problems: Problems) -> 
     if sections.output is not None and sections.output.type != "joint_trajectory_horizon":
         problems.add(
             "output.type", Code.ON_LOSS,
-            f"is {sections.output.type}; with `balance` the course of a stop must not depend on the supervisor's cycles",
+            f"is {sections.output.type}; with `balance` the way of a stop must not depend on the supervisor's cycles",
             "Use joint_trajectory_horizon, which hands the whole stop to the controller.",
         )  # fmt: skip
     if sections.timing is not None:

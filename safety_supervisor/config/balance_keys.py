@@ -44,7 +44,9 @@ class BalanceKeys(Section):
     up: Literal["imu", "odom"] = key(
         "which input tells how the base lies against gravity; this version reads `imu` only"
     )
-    imu_topic: RosName = key("sensor_msgs/Imu, stamped, with orientation and angular velocity, from exactly one publisher")
+    imu_topic: RosName = key(
+        "sensor_msgs/Imu, stamped, with orientation and angular velocity, from exactly one publisher"
+    )
     imu_link: UrdfName = key("link, fixed to the base, in whose frame the IMU tells; `header.frame_id` names it")
     tilt: float = key(
         "greatest angle between up and the normal of a sole that bears: more, and it does not lie on the ground",

@@ -60,3 +60,8 @@ class BalanceSettings:
     imu_topic: str = ""
     imu_link: str = ""
     """Link in whose frame the IMU tells; empty: the base frame."""
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Topic to the foot whose force it tells; empty: it is the IMU's."""
+        return {self.imu_topic: "", **{source.topic: source.foot for source in self.contacts}}

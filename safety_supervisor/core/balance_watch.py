@@ -1,7 +1,7 @@
 """The balance of a robot that stands, watched once a cycle: how it stands, and whether it still does.
 
-What is commanded is judged step by step by `checks.balance_step`. Here the robot is judged as it is: a push, a foot that
-slides off or a silent sensor is a stop though no command broke a rule.
+What is commanded is judged step by step by `checks.balance_step`. Here the robot is judged as it is: a push, a foot
+that slides off or a silent sensor is a stop though no command broke a rule.
 
 What is commanded keeps `balance.margin`, half of which tracking errors may use up: with less than that half left the
 measured robot is no longer what was proven, and stops.

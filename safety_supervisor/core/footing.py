@@ -32,6 +32,18 @@ _IMU = ""
 """Stands for the IMU where a foot would be named."""
 
 
+def level_imu(robot: RobotModel, link: str) -> tuple[float, float, float, float]:
+    """Return the orientation that an IMU at a link tells while the base frame is level, quaternion x, y, z, w.
+
+    Raises:
+        RobotModelError: when the URDF has no such link.
+    """
+    if not link:
+        return 0.0, 0.0, 0.0, 1.0
+    turned = pin.Quaternion(np.array(robot.base.rotation).T @ np.array(body_of(robot, link)[1].rotation))
+    return float(turned.x), float(turned.y), float(turned.z), float(turned.w)
+
+
 class Footing:
     """What is known of base and feet.
 
@@ -54,12 +66,9 @@ class Footing:
         self._normals = {sole.foot: sole.normal for sole in settings.soles}
         self._forces = {source.foot: source.force for source in settings.contacts}
         self._frame = settings.imu_link
-        turn = np.eye(3)
-        if settings.imu_link:
-            _, placed = body_of(robot, settings.imu_link)
-            turn = np.array(robot.base.rotation).T @ np.array(placed.rotation)
-        self._to_base = turn
-        self._from_base = pin.Quaternion(turn.T)
+        turn = pin.Quaternion(np.array(level_imu(robot, settings.imu_link)))
+        self._to_base = np.array(turn.toRotationMatrix())
+        self._from_base = turn.conjugate()
         told = (_IMU, *self._normals)
         nothing = Violation(Code.BALANCE_UNKNOWN, "balance", detail="nothing was heard yet")
         self._wrong: dict[str, Violation | None] = dict.fromkeys(told, nothing)
@@ -151,7 +160,9 @@ class Footing:
         # Without a stamp the age is not known, and a driver that repeats itself is not noticed.
         age = event.clock - event.stamp
         if event.stamp == 0 or not -limit <= age <= limit:
-            return Violation(Code.STAMP, "balance.stamp", seconds(age), seconds(limit), detail="the stamp is too far away")
+            return Violation(
+                Code.STAMP, "balance.stamp", seconds(age), seconds(limit), detail="the stamp is too far away"
+            )
         if repeats(event.stamp, event.clock, self._stamps[told]):
             return Violation(Code.OUT_OF_ORDER, "balance.stamp", seconds(event.stamp), seconds(self._stamps[told][0]))
         return None

@@ -109,7 +109,7 @@ class _Trial:
         for _ in range(duration // period):
             self._now += period
             self._send(self._script.measure(self._now, self._pose))
-            for told in self._script.people(self._now):
+            for told in self._script.surroundings(self._now):
                 self._send(told)
             self._send(self._script.tick(self._now))
             yield

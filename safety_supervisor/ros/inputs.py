@@ -27,6 +27,7 @@ from safety_supervisor.core.settings import (
     Configuration,
 )
 from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.ros.balance_input import subscribe_balance
 from safety_supervisor.ros.cdr import JointStateReader, read_string
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.estop_line import EstopLine
@@ -117,6 +118,8 @@ class Inputs:
         if configuration.separation is not None:
             people = PeopleInput(configuration.separation, sink)
             subscribe(PoseArray, PEOPLE_TOPIC, people.hear, _stream_profile(PEOPLE_DEPTH), required=True)
+        if configuration.balance is not None:
+            subscribe_balance(endpoints, configuration.balance, sink, stream)
         if configuration.estop.driver == SIMULATED:
             self.estop = SimulatedEstop()
             subscribe(

@@ -128,5 +128,13 @@ def test_a_robot_found_outside_may_be_recovered_but_not_one_that_is_not_known() 
     # A person who holds the button may be near, and needs no perception of himself.
     assert CAUSE_OF[Code.SEPARATION].permits_recovery
     assert CAUSE_OF[Code.PEOPLE_UNKNOWN].permits_recovery
-    for code in (Code.BALANCE, Code.BALANCE_UNKNOWN, Code.STATE_STALE, Code.STATE_NOT_FINITE, Code.STATE_PUBLISHER, Code.LOG, Code.ESTOP):
+    for code in (
+        Code.BALANCE,
+        Code.BALANCE_UNKNOWN,
+        Code.STATE_STALE,
+        Code.STATE_NOT_FINITE,
+        Code.STATE_PUBLISHER,
+        Code.LOG,
+        Code.ESTOP,
+    ):
         assert not CAUSE_OF[code].permits_recovery

@@ -1,7 +1,7 @@
-"""A G1 that stands, through the whole core: what would tip it is refused, and what is not known of its balance stops it.
+"""A G1 that stands, through the whole core: what would tip it is refused, and unknown balance stops it.
 
-What was sent is judged by other code: centre of mass by Pinocchio on the robot's own tree, the pelvis where its legs hold
-it, accelerations as differences of positions, the polygon by brute force.
+What was sent is judged by other code: centre of mass by Pinocchio on the robot's own tree, the pelvis where its legs
+hold it, accelerations as differences of positions, the polygon by brute force.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ def test_a_good_motion_passes_unchanged_and_keeps_the_margin() -> None:
 
 def test_a_reach_that_would_tip_the_robot_is_refused_in_time_to_stop() -> None:
     """Both arms backwards: to stop them would take the zero-moment point over the heels."""
-    assert JUDGE.margins(wanted(BACKWARD, 0.9), 0.004).min() < 0.05  # near the heels all the same: no refusal for nothing
+    assert (
+        JUDGE.margins(wanted(BACKWARD, 0.9), 0.004).min() < 0.05
+    )  # near the heels all the same: no refusal for nothing
     upright = Upright().auto()
     upright.rig.clear()
     upright.swing(1.1, BACKWARD, smooth(0.9))
@@ -145,7 +147,10 @@ def force(foot: str, value: tuple[float, float, float]) -> Callable[[Upright], N
 
 
 def publishers(foot: str, *nodes: str) -> Callable[[Upright], None]:
-    return lambda upright: upright.rig.send(BalanceEndpoints(upright.rig.now, foot, nodes)) and None
+    def change(upright: Upright) -> None:
+        upright.rig.send(BalanceEndpoints(upright.rig.now, foot, nodes))
+
+    return change
 
 
 def stranger(upright: Upright) -> None:
@@ -162,7 +167,12 @@ UNKNOWN: list[tuple[str, Callable[[Upright], None], str, str]] = [
     ("not finite", orientation(0.0, float("nan"), 0.0, 1.0), "E_NOT_FINITE", "the IMU"),
     ("spins without end", lambda u: u.imu.update(angular=(float("inf"), 0.0, 0.0)), "E_NOT_FINITE", "the IMU"),
     ("another IMU's frame", lambda u: u.imu.update(frame_id="imu_in_torso"), "E_BALANCE_FRAME", "imu_in_pelvis"),
-    ("an IMU without orientation", lambda u: u.imu.update(code="E_ORIENTATION", detail="none"), "E_ORIENTATION", "none"),
+    (
+        "an IMU without orientation",
+        lambda u: u.imu.update(code="E_ORIENTATION", detail="none"),
+        "E_ORIENTATION",
+        "none",
+    ),
     ("a force that is not finite", force(LEFT, (0.0, 0.0, float("nan"))), "E_NOT_FINITE", LEFT),
     ("a force in another frame", lambda u: u.frames.update({LEFT: "pelvis"}), "E_BALANCE_FRAME", LEFT),
     ("the contact of an unknown foot", stranger, "E_BALANCE_FRAME", "torso_link"),
@@ -188,7 +198,7 @@ def test_a_robot_of_unknown_balance_stops_and_is_not_reset(
     assert stopped.at - began <= 13 * 4 * MS
     assert [d.code for d in upright.rig.decisions("REJECT") if d.source != "planner"] == ([refused] if refused else [])
     upright.cycle(300)
-    assert upright.rig.state == "PROTECTIVE_STOP" or upright.rig.state == "LOCKED"
+    assert upright.rig.state in ("PROTECTIVE_STOP", "LOCKED")
     assert why in upright.rig.status.next_step, upright.rig.status
     for act in ("reset", "recover"):
         reply = upright.rig.act(act)
@@ -212,7 +222,7 @@ def test_known_again_it_is_reset_by_a_person() -> None:
     upright = Upright().auto()
     upright.speaks.remove("imu")
     upright.cycle(200)
-    assert upright.rig.state == "LOCKED" or upright.rig.state == "PROTECTIVE_STOP"
+    assert upright.rig.state in ("PROTECTIVE_STOP", "LOCKED")
     upright.speaks.add("imu")
     upright.cycle(50)
     assert upright.rig.status.active_causes == ()
@@ -262,7 +272,11 @@ def test_a_frozen_driver_is_silent() -> None:
     upright.cycle(5)
     now, upright.speaks = upright.rig.now, {LEFT, RIGHT}
     frozen: dict[str, Any] = {**upright.imu, "stamp": now - MS}
-    upright.cycle(20, lambda _: upright.rig.send(Imu(upright.rig.now, clock=upright.rig.now, **frozen)) and None)
+
+    def repeat(_: int) -> None:
+        upright.rig.send(Imu(upright.rig.now, clock=upright.rig.now, **frozen))
+
+    upright.cycle(20, repeat)
     assert upright.rig.status.cause == "E_BALANCE_UNKNOWN"
     assert "E_OUT_OF_ORDER" in [d.code for d in upright.rig.decisions("REJECT")]
 

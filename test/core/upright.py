@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rig import CONFIGURATION, Rig
 
+from safety_supervisor.boot_script import BootScript
 from safety_supervisor.config import load_config
 from safety_supervisor.core.events import BalanceEndpoints, FootContact, Imu
 from safety_supervisor.core.settings import Configuration
@@ -78,11 +79,8 @@ class Upright:
         self.cycle(100)
         assert self.rig.state == "LOCKED", self.rig.status
         assert self.rig.act("reset").ok, self.rig.status
-        for source in self.rig.configuration.sources:
-            from safety_supervisor.core.events import SourceEndpoints, SourceLiveliness
-
-            self.rig.send(SourceEndpoints(self.rig.now, source.name, 1))
-            self.rig.send(SourceLiveliness(self.rig.now, source.name, True))
+        for event in BootScript(self.rig.configuration, "rig").sources(self.rig.now):
+            self.rig.send(event)
         self.cycle(2)
         assert self.rig.act("start", "auto").ok
         return self

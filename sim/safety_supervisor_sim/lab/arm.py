@@ -79,7 +79,7 @@ class Arm:
         self.now += self.period
         if self._cycles % _MEASURED_EVERY == 0:
             self.handle(JointStates(self.now - 200_000, self._names, self._measured[0], (), self.now, self.now))
-            for told in self._script.people(self.now):
+            for told in self._script.surroundings(self.now):
                 self.handle(told)
         self._cycles += 1
         self.tick()
