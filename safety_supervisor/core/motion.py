@@ -349,8 +349,7 @@ class Motion:
             return state
         for lane in self.lanes.values():
             self._halt(lane, Code.PURGED)
-        elapsed = (self.tick - self.kept_tick) * self._dt
-        return self.kept.state(elapsed)
+        return self.kept_state(self.tick)
 
     def bridge(self, missed: int, late: float) -> None:
         """Take note of control periods that were missed, during which the controller ran on into the kept stop.
