@@ -18,8 +18,10 @@ from rig import Rig
 from test_support_polygon import brute
 from upright import ARMS, LEFT, MS, RIGHT, Upright, g1, leaned, smooth
 
+from safety_supervisor.boot_script import BootScript
 from safety_supervisor.core.effects import Actuate
 from safety_supervisor.core.events import BalanceEndpoints, FootContact, Imu
+from safety_supervisor.core.supervisor import Supervisor
 
 pytestmark = pytest.mark.requirement("SR-034")
 
@@ -289,3 +291,20 @@ def test_a_robot_without_the_section_knows_nothing_of_it() -> None:
     rig.move()
     assert any(isinstance(effect, Actuate) for effect in rig.effects)
     assert rig.status.balance == "not watched"
+
+
+def test_an_invented_robot_stands_too() -> None:
+    """What `explain`, the warm-up and the laboratory tell of base and feet is enough to start."""
+    script, now = BootScript(g1(), "script"), 1_000_000_000
+    supervisor = Supervisor(g1())
+    for event in script.begin(now):
+        supervisor.handle(event)
+    assert g1().robot.start is not None
+    for _ in range(200):
+        now += g1().timing.period
+        act = script.act(now, supervisor.state)
+        for event in (script.measure(now, g1().robot.start), *script.surroundings(now), script.tick(now)):
+            supervisor.handle(event)
+        if act is not None:
+            supervisor.handle(act)
+    assert supervisor.state == "AUTO/HOLDING"
