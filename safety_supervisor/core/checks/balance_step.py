@@ -13,7 +13,7 @@ SHIFT how far a corner of another sole came, everything that is judged moves by 
 where c is the centre of mass and k a corner, seen from the sole: c and its offset x'' z / g turn, z changes by no more
 than LEAN |c| and its own level's change, and the polygon's corners turn and shift. With both within FARTHEST that is
 below RESERVE, which everything that is commanded keeps beyond the margin; that corners are is looked at, that the
-centre of mass is holds for any robot with legs below 1.5 m. IMU noise above LEAN renews the stance, which costs time only.
+centre of mass is holds for any robot with legs below 1.5 m. IMU noise above LEAN renews the stance: that costs time.
 
 Requirements: SR-034, SR-036.
 """
