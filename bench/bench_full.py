@@ -133,7 +133,7 @@ def panda_course() -> Course:
 
 def g1_course() -> Course:
     """The G1 on its stand, all groups moved by one source at the control rate."""
-    shipped = load_config(G1)
+    shipped = replace(load_config(G1), balance=None)
     planner = replace(
         shipped.source("planner"), groups=tuple(shipped.robot.groups), period=shipped.timing.period, refusals=10**6
     )

@@ -15,10 +15,13 @@ from collections.abc import Iterator
 
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.events import (
+    BalanceEndpoints,
     Boot,
     Event,
+    FootContact,
     Humans,
     HumansEndpoints,
+    Imu,
     JointStateEndpoints,
     JointStates,
     Odometry,
@@ -30,6 +33,8 @@ from safety_supervisor.core.events import (
     SourceLiveliness,
     Tick,
 )
+from safety_supervisor.core.footing import level_imu
+from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 
@@ -49,6 +54,11 @@ class BootScript:
         self._name = name
         self._people = people
         self._acts = 0
+        balance = configuration.balance
+        self._level = (0.0, 0.0, 0.0, 1.0)
+        """What the IMU tells while the base is level."""
+        if balance is not None:
+            self._level = level_imu(RobotModel(configuration.robot), balance.imu_link)
 
     def begin(self, now: Nanoseconds) -> Iterator[Event]:
         """Yield the boot, and who is there."""
@@ -62,6 +72,9 @@ class BootScript:
         base = self._configuration.base
         if base is not None:
             yield OdometryEndpoints(now, (base.odometry.node,))
+        if self._configuration.balance is not None:
+            for foot in self._configuration.balance.topics.values():
+                yield BalanceEndpoints(now, foot, (f"/{self._name}",))
         yield from self.sources(now)
 
     def sources(self, now: Nanoseconds) -> Iterator[Event]:
@@ -79,9 +92,23 @@ class BootScript:
         if self._configuration.separation is not None:
             yield Humans(now, self._configuration.robot.base_frame, self._people, now, now)
 
+    def surroundings(self, now: Nanoseconds) -> Iterator[Event]:
+        """Yield where people are, and that a robot with legs stands on them, its base level.
+
+        More seldom than the timeout of `balance` its footing is unknown.
+        """
+        yield from self.people(now)
+        balance = self._configuration.balance
+        if balance is None:
+            return
+        yield Imu(now, balance.imu_link, self._level, (0.0, 0.0, 0.0), now, now)
+        for sole, source in zip(balance.soles, balance.contacts, strict=True):
+            x, y, z = (2.0 * source.force * part for part in sole.normal)
+            yield FootContact(now, sole.foot, sole.foot, (x, y, z), now, now)
+
     def world(self, now: Nanoseconds) -> Iterator[Event]:
         """Yield where people are, and the base: in the middle of its fence's corners."""
-        yield from self.people(now)
+        yield from self.surroundings(now)
         base = self._configuration.base
         if base is not None:
             corners = base.gate.fence.keep_in

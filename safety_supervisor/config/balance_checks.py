@@ -29,6 +29,17 @@ def check_balance(keys: BalanceKeys, sections: Sections, problems: Problems) -> 
         problems.add(
             "balance.soles", Code.VALUE, f"{topic} tells of two feet", "Give every foot a contact topic of its own."
         )
+    if keys.imu_topic in {sole.contact_topic for sole in keys.soles.values()}:
+        problems.add("balance.imu_topic", Code.VALUE, f"{keys.imu_topic} tells of a foot's contact")
+    if keys.up == "odom":
+        problems.add("balance.up", Code.NOT_ENFORCED, "is odom, which this version does not read", "Write imu.")
+    _check_imu(keys.imu_link, sections, problems)
+    if sections.output is not None and sections.output.type != "joint_trajectory_horizon":
+        problems.add(
+            "output.type", Code.ON_LOSS,
+            f"is {sections.output.type}; with `balance` the way of a stop must not depend on the supervisor's cycles",
+            "Use joint_trajectory_horizon, which hands the whole stop to the controller.",
+        )  # fmt: skip
     if sections.timing is not None:
         least = 2 * sections.timing.period
         for name, timeout in (("contact_timeout", keys.contact_timeout), ("base_timeout", keys.base_timeout)):
@@ -38,6 +49,16 @@ def check_balance(keys: BalanceKeys, sections: Sections, problems: Problems) -> 
                     Code.TIMING,
                     f"is {timeout:g} s; allowed: {least:g} s or more, two control periods",
                 )
+
+
+def _check_imu(link: str, sections: Sections, problems: Problems) -> None:
+    robot, urdf = sections.robot, sections.urdf
+    if urdf is None:
+        return
+    if link not in urdf.links:
+        problems.add("balance.imu_link", Code.FRAME, f"the URDF has no link {link}")
+    elif robot is not None and urdf.moves(link, frozenset(robot.joints)):
+        problems.add("balance.imu_link", Code.FRAME, f"{link} moves", "Name a link that is fixed to the base.")
 
 
 def _check_foot(path: str, foot: str, sections: Sections, problems: Problems) -> None:
@@ -99,4 +120,6 @@ def freeze_balance(keys: BalanceKeys) -> BalanceSettings:
         tilt=keys.tilt,
         slip=keys.slip,
         gravity=keys.gravity,
+        imu_topic=keys.imu_topic,
+        imu_link=keys.imu_link,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.balance_checks import check_balance
 from safety_supervisor.config.base_checks import check_base
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.estop_checks import check_estop
@@ -28,6 +29,8 @@ def check_all(sections: Sections, problems: Problems) -> None:
     _check_limiting(sections, problems)
     check_tools(sections, problems)
     check_base(sections, problems)
+    if sections.balance is not None:
+        check_balance(sections.balance, sections, problems)
 
 
 def _check_sources(sections: Sections, problems: Problems) -> None:

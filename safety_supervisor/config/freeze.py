@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.balance_checks import freeze_balance
 from safety_supervisor.config.base_checks import freeze_base
 from safety_supervisor.config.estop_checks import freeze_estop
 from safety_supervisor.config.robot_checks import mimicked
@@ -77,6 +78,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         path=str(path),
         separation=None if sections.separation is None else _separation(sections.separation),
         limiting=None if sections.limiting is None else _limiting(sections.limiting),
+        balance=None if sections.balance is None else freeze_balance(sections.balance),
         tools=tools,
         base=None
         if sections.base is None

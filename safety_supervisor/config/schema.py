@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.keys import Command, Name, Point, Reason, RosName, Section, UrdfName, key
@@ -386,7 +387,7 @@ SECTIONS: dict[str, type[Section]] = {
 }
 """Sections with fixed keys."""
 
-OPTIONAL: dict[str, type[Section]] = {"separation": SeparationKeys, "limiting": LimitingKeys, "base": BaseKeys}
+OPTIONAL = {"separation": SeparationKeys, "limiting": LimitingKeys, "balance": BalanceKeys, "base": BaseKeys}
 """Sections that may be left out, or null."""
 
 NAMED_SECTIONS: dict[str, tuple[type[Section], int]] = {"sources": (SourceKeys, 1), "zones": (ZoneKeys, 0)}
@@ -395,5 +396,5 @@ NAMED_SECTIONS: dict[str, tuple[type[Section], int]] = {"sources": (SourceKeys, 
 OPTIONAL_NAMED: dict[str, tuple[type[Section], int]] = {"tools": (ToolKeys, 0)}
 """Such sections that may be left out, or null."""
 
-NOT_ENFORCED = frozenset({"balance", "policy", "panel", "envelope.tool", "output.power_off"})
+NOT_ENFORCED = frozenset({"policy", "panel", "envelope.tool", "output.power_off"})
 """Keys of the interface that a later version enforces; until then no file may claim them."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.urdf import Urdf
@@ -24,6 +25,7 @@ class Sections:
     separation: schema.SeparationKeys | None = None
     limiting: schema.LimitingKeys | None = None
     base: BaseKeys | None = None
+    balance: BalanceKeys | None = None
     timing: schema.TimingKeys | None = None
     tracking: schema.TrackingKeys | None = None
     operators: schema.OperatorsKeys | None = None

@@ -57,3 +57,11 @@ class BalanceSettings:
     """How far a bearing foot may come to be from where it was, seen from another one, [m]."""
     gravity: float = 9.81
     """[m/s^2]"""
+    imu_topic: str = ""
+    imu_link: str = ""
+    """Link in whose frame the IMU tells; empty: the base frame."""
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Topic to the foot whose force it tells; empty: it is the IMU's."""
+        return {self.imu_topic: "", **{source.topic: source.foot for source in self.contacts}}

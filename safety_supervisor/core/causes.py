@@ -103,6 +103,9 @@ _ROWS: Final = (
             Code.INCOMPATIBLE_QOS,
         ),
     ),
+    # RECOVERY is no way out: it moves joints of a robot that may fall, and the zero-moment point of every motion first
+    # goes the other way. People hold the robot and set it on its feet.
+    _Row(2, State.PROTECTIVE_STOP, True, False, (Code.BALANCE, Code.BALANCE_UNKNOWN)),
     # Recovery needs no perception: a person holds it, slow and beside the robot.
     _Row(2, State.PROTECTIVE_STOP, True, True, (Code.PEOPLE_UNKNOWN,)),
     # Where the base is matters to no recovery: in it only joints move.

@@ -109,6 +109,8 @@ class Status(Value, frozen=True, tag=True):
     """What the robot carries, as far as the supervisor was told; empty for nothing."""
     tool_mass: float = 0.0
     """[kg]"""
+    balance: str = ""
+    """Whether balance is watched and known, and the margin that was measured."""
 
 
 class Latches(Value, frozen=True, tag=True):

@@ -54,6 +54,8 @@ class Code(str, Enum):
     BASE_FRAME = "E_BASE_FRAME", "A velocity or a pose of the base is in another frame than it has to be.", "Send `cmd_vel` with `header.frame_id: robot.base_frame`; `odom` in `base.odometry.frame`, with `child_frame_id: robot.base_frame`."
     BASE_AXES = "E_BASE_AXES", "A velocity moves the base up, tilts it, or moves it to a side to which it can not move.", "Leave these parts 0."
     QUATERNION = "E_QUATERNION", "An orientation is a quaternion that is not of unit length.", "Normalise it; repair the driver that publishes it."
+    BALANCE_FRAME = "E_BALANCE_FRAME", "An IMU or a foot's force tells in another frame than it was configured for.", "Name `balance.imu_link`, or the foot's link, in `header.frame_id`, and tell in that frame."
+    ORIENTATION = "E_ORIENTATION", "The IMU's orientation is no quaternion of unit length, or the IMU says that it has none.", "Publish a filtered orientation, normalised."
     FRAME_ID = "E_FRAME_ID", "`header.frame_id` is neither empty nor `cid:ID[;key:KEY]` in plain ASCII.", "Use the form, or leave it empty."
 
     # --- a command is not allowed now
@@ -122,6 +124,8 @@ class Code(str, Enum):
     PEOPLE_UNKNOWN = "E_PEOPLE_UNKNOWN", "Where people are is not known: nothing was heard, it is too old, unreadable, in another frame, or from two publishers.", "Let one publisher send stamped points in the base frame to `~/humans`, an empty list for nobody."
     BASE_UNKNOWN = "E_BASE_UNKNOWN", "Where the base is was not told, or too long ago, unreadably, in another frame, not finite, or not by the one publisher.", "Let the node that `base.odometry` names send stamped nav_msgs/Odometry to `odom`."
     BASE_JUMP = "E_BASE_JUMP", "The told pose of the base jumped by more than `base.odometry.jump`.", "Find out whether the base was moved or its localisation failed, then reset."
+    BALANCE = "E_BALANCE", "The robot would not keep its balance: zero-moment or capture point too near to the edge of the soles that bear.", "Command slower, or nearer to the middle of the feet; after a stop set the robot on its feet, then reset."
+    BALANCE_UNKNOWN = "E_BALANCE_UNKNOWN", "Whether the robot keeps its balance is not known: IMU or foot contacts are silent, old or wrong, or no foot bears flat.", "Set the robot on its feet; let one publisher each send stamped messages on `balance.imu_topic` and on every `contact_topic`."
     MEASURED_VELOCITY = "E_MEASURED_VELOCITY", "A measured joint moves faster than allowed.", "Check drives and payload."
     STATE_NOT_FINITE = "E_STATE_NOT_FINITE", "A measured joint state holds NaN or infinity.", "Repair the driver that publishes joint_states."
     STATE_STALE = "E_STATE_STALE", "A joint's measured state is too old or was never received.", "Check the driver that publishes joint_states."

@@ -185,6 +185,51 @@ class OdometryEndpoints(Value, frozen=True, tag=True):
     nodes: tuple[str, ...]
 
 
+class Imu(Value, frozen=True, tag=True):
+    """How the base lies and turns, as it was received."""
+
+    at: int
+    frame_id: str
+    orientation: tuple[float, float, float, float]
+    """Quaternion x, y, z, w of the IMU's frame in the world, z up."""
+    angular: tuple[float, float, float]
+    """Angular velocity, in the IMU's frame, [rad/s]."""
+    stamp: int
+    clock: int
+    code: str = ""
+    """Why the message was refused before it was decoded, or told nothing; empty when it was not."""
+    detail: str = ""
+    received: int = 0
+    """When the middleware received it, steady clock, [ns], at or before `at`; 0: at `at`."""
+
+
+class FootContact(Value, frozen=True, tag=True):
+    """The force of the ground on a foot, as it was received."""
+
+    at: int
+    foot: str
+    """Link of the foot whose topic it was."""
+    frame_id: str
+    force: tuple[float, float, float]
+    """In the foot's frame, [N]."""
+    stamp: int
+    clock: int
+    code: str = ""
+    """Why the message was refused before it was decoded; empty when it was not."""
+    detail: str = ""
+    received: int = 0
+    """When the middleware received it, steady clock, [ns], at or before `at`; 0: at `at`."""
+
+
+class BalanceEndpoints(Value, frozen=True, tag=True):
+    """Fully qualified names of the nodes that publish an input of balance now; one entry an endpoint."""
+
+    at: int
+    foot: str
+    """Link of the foot whose contact they tell; empty: of the IMU."""
+    nodes: tuple[str, ...]
+
+
 class SourceEndpoints(Value, frozen=True, tag=True):
     """How many publishers a source's inputs have now; more than one voids it."""
 
@@ -306,6 +351,9 @@ Event: TypeAlias = (
     | JointStates
     | Humans
     | HumansEndpoints
+    | Imu
+    | FootContact
+    | BalanceEndpoints
     | BaseCommand
     | Odometry
     | OdometryEndpoints

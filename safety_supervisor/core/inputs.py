@@ -15,9 +15,12 @@ from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.events import (
+    BalanceEndpoints,
+    FootContact,
     HoldToRun,
     Humans,
     HumansEndpoints,
+    Imu,
     IncompatibleEndpoint,
     JointStateEndpoints,
     JointStates,
@@ -26,6 +29,7 @@ from safety_supervisor.core.events import (
     SourceEndpoints,
     Tick,
 )
+from safety_supervisor.core.footing import Footing
 from safety_supervisor.core.lateness import Lateness
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.sessions import Session
@@ -59,7 +63,15 @@ POWERED: Final = frozenset({State.READY, State.MANUAL, State.RECOVERY, *AUTO})
 """States in which the motors must have power: relays that open are a stop."""
 
 InputEvent: TypeAlias = (
-    JointStates | HoldToRun | OutputEndpoints | JointStateEndpoints | RobotDescription | IncompatibleEndpoint
+    JointStates
+    | HoldToRun
+    | OutputEndpoints
+    | JointStateEndpoints
+    | RobotDescription
+    | IncompatibleEndpoint
+    | Imu
+    | FootContact
+    | BalanceEndpoints
 )
 """What the world says."""
 
@@ -68,9 +80,16 @@ class Inputs:
     """Everything that is known of the world."""
 
     def __init__(
-        self, configuration: Configuration, measured: MeasuredState, sessions: dict[str, Session], estop: EstopLatch
+        self,
+        configuration: Configuration,
+        measured: MeasuredState,
+        sessions: dict[str, Session],
+        estop: EstopLatch,
+        footing: Footing | None = None,
     ) -> None:
         """Start with nothing heard."""
+        self.footing = footing
+        """What is told of base and feet; None where the base stands fast by itself."""
         self.measured = measured
         self.estop = estop
         self.conditions = Conditions(configuration)
@@ -88,6 +107,8 @@ class Inputs:
         self._incompatible: set[str] = set()
         self.lateness = Lateness(configuration)
         self._people_refused: Code | None = None
+        self._refused: dict[str, Code] = {}
+        self._refusals: list[tuple[str, Violation]] = []
 
     # --- once a cycle
 
@@ -186,10 +207,35 @@ class Inputs:
                 self._incompatible -= {event.topic}
                 self._incompatible |= {event.topic} if event.prevents else set()
                 note(Code.INCOMPATIBLE_QOS, bool(self._incompatible))
+            case Imu() | FootContact() | BalanceEndpoints() if self.footing is not None:
+                causes = self._balance(self.footing, event)
+                return self.pressing(state, causes)
             case _:
                 pass
         # At once: what one event shows is not forgotten when the next one of the same cycle is good again.
         return self.pressing(state)
+
+    def _balance(self, footing: Footing, event: Imu | FootContact | BalanceEndpoints) -> set[Code]:
+        """Take what is told of base and feet; return the cause of a stop at once: another one who tells it."""
+        replaced, refusal, told = False, None, ""
+        if isinstance(event, BalanceEndpoints):
+            replaced = footing.publishers(event)
+        else:
+            told = event.foot if isinstance(event, FootContact) else "imu"
+            refusal = footing.take_contact(event) if isinstance(event, FootContact) else footing.take_imu(event)
+            if refusal is None:
+                self._refused.pop(told, None)
+            elif self._refused.get(told) is not refusal.code:
+                self._refused[told] = refusal.code
+                self._refusals.append((told, refusal))
+        if footing.wrong():
+            self.conditions.note(Code.BALANCE_UNKNOWN, True)  # that it is known again is the watch's word
+        return {Code.BALANCE_UNKNOWN} if replaced else set()
+
+    def take_refusals(self) -> list[tuple[str, Violation]]:
+        """Return what was wrong with messages, and of whom, since this was asked last; once while it stays the same."""
+        refusals, self._refusals = self._refusals, []
+        return refusals
 
     def humans(self, event: Humans) -> Violation | None:
         """Take where people are; return what is wrong with the message, once while it stays the same."""

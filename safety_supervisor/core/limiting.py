@@ -35,7 +35,7 @@ _HARDEST: Final = (0.0, 0.25)
 LEAST: Final = 1.0 / 64.0
 """A lower pace is standstill: the kept stop runs."""
 
-_NEVER: Final = frozenset({Code.NOT_FINITE_RESULT, Code.PEOPLE_UNKNOWN})
+_NEVER: Final = frozenset({Code.NOT_FINITE_RESULT, Code.PEOPLE_UNKNOWN, Code.BALANCE_UNKNOWN})
 """What no pace changes."""
 
 

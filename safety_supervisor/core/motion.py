@@ -255,6 +255,7 @@ class Motion:
         Never fails: what can not be verified becomes the kept stop.
         """
         self.tick += 1
+        self._verifier.begin(self.state)
         progress: dict[str, Progress] = {}
         state = at_rest(self.state[0])
         for name, lane in self.lanes.items():
@@ -348,8 +349,7 @@ class Motion:
             return state
         for lane in self.lanes.values():
             self._halt(lane, Code.PURGED)
-        elapsed = (self.tick - self.kept_tick) * self._dt
-        return self.kept.state(elapsed)
+        return self.kept_state(self.tick)
 
     def bridge(self, missed: int, late: float) -> None:
         """Take note of control periods that were missed, during which the controller ran on into the kept stop.

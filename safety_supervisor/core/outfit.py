@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from safety_supervisor.core.checks.balance_step import BalanceStep
 from safety_supervisor.core.checks.collision import CollisionCheck
 from safety_supervisor.core.checks.separation import SeparationCheck
 from safety_supervisor.core.checks.speed_zone import SpeedZone
@@ -11,6 +12,7 @@ from safety_supervisor.core.frame_speed import FrameSpeed
 from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.scene import Scene
 from safety_supervisor.core.settings import Configuration, ZoneKind
+from safety_supervisor.core.units import seconds
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Outfit:
         speed_zones: one check a zone.
         separation: from people; None where nobody is watched.
         speed: of all points.
+        balance: of a robot that stands; None where the base stands fast by itself.
     """
 
     model: RobotModel
@@ -32,6 +35,7 @@ class Outfit:
     speed_zones: tuple[SpeedZone, ...]
     separation: SeparationCheck | None
     speed: FrameSpeed
+    balance: BalanceStep | None
 
     def on_trial(self) -> Outfit:
         """Return the same for steps on trial: what the collision check learns there is its own."""
@@ -45,7 +49,7 @@ def dress(configuration: Configuration) -> Outfit:
         RobotModelError: when the URDF does not have the configured joints and links.
     """
     geometry, path_error = configuration.geometry, configuration.tracking.path_error
-    period, separation = configuration.timing.period, configuration.separation
+    period, separation, balance = configuration.timing.period, configuration.separation, configuration.balance
     model = RobotModel(configuration.robot, geometry.bodies)
     zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
     scene = Scene(model, geometry, zones, path_error)
@@ -60,4 +64,5 @@ def dress(configuration: Configuration) -> Outfit:
         ),
         None if separation is None else SeparationCheck(configuration, separation, model),
         FrameSpeed(model, period),
+        None if balance is None else BalanceStep(model, balance, geometry.tool, seconds(period)),
     )

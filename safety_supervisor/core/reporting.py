@@ -73,6 +73,7 @@ class Reporting:
         people: str,
         unmeasured: str,
         tool: tuple[str, float],
+        balance: str,
         driver: str = "",
     ) -> list[Effect]:
         """Report the status on every change and at 10 Hz.
@@ -86,6 +87,7 @@ class Reporting:
             people: what is known of people in the cell.
             unmeasured: a joint that was never measured, or not of late; empty for none.
             tool: what the robot carries, and its mass, [kg].
+            balance: what is known of the robot's balance.
             driver: the source that drives the base, empty for none.
         """
         state = self._state
@@ -95,6 +97,9 @@ class Reporting:
         self._told, self._told_at = key, now
         # What keeps INIT may be a cause as well.
         codes = tuple(dict.fromkeys((*first, *(rule.code for rule in by_hardness(active)))))
+        step = next_step(state.state, state.cause, codes)
+        if step.startswith(Code.BALANCE_UNKNOWN.cure):
+            step = f"Balance is {balance}. {step}"
         mode: Literal["none", "manual", "auto"] = "none"
         if state.state is State.MANUAL:
             mode = "manual"
@@ -106,7 +111,7 @@ class Reporting:
                 state=state.state.value,
                 cause=state.cause.value if state.cause else "",
                 active_causes=tuple(code.value for code in codes),
-                next_step=next_step(state.state, state.cause, codes),
+                next_step=step,
                 mode=mode,
                 speed_scale=1.0 if motion is None else _slowest(motion),
                 epoch=state.epoch,
@@ -119,6 +124,7 @@ class Reporting:
                 unmeasured=unmeasured,
                 tool=tool[0],
                 tool_mass=tool[1],
+                balance=balance,
             )
         ]
 

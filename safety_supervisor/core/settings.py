@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from safety_supervisor.core.balance_settings import BalanceSettings
 from safety_supervisor.core.base_settings import BaseSettings
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.shapes import BoundedShape, Shape
@@ -342,6 +343,8 @@ class Configuration:
     """None: no people are watched."""
     limiting: LimitingSettings | None = None
     """None: nothing is limited, all is refused."""
+    balance: BalanceSettings | None = None
+    """None: the base stands fast by itself."""
     tools: dict[str, ToolSettings] = field(default_factory=dict)
     """What the robot may carry, by name; `geometry.tool` is the one that it carries."""
     base: BaseSettings | None = None

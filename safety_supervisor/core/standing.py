@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -94,7 +94,13 @@ class Standing:
         self._corners = tuple(planted.corners for planted in self.planted)
 
     def stand(
-        self, now: Nanoseconds, base: BaseState, contacts: Mapping[str, Contact], q: Vector, dq: Vector
+        self,
+        now: Nanoseconds,
+        base: BaseState,
+        contacts: Mapping[str, Contact],
+        q: Vector,
+        dq: Vector,
+        others: Sequence[tuple[float, float, float]] = (),
     ) -> Stance | Unjudged:
         """Work out how the robot stands.
 
@@ -104,6 +110,7 @@ class Standing:
             contacts: foot to what was told of it last.
             q: measured joint positions, shape (n,), [rad] or [m], configuration order.
             dq: measured joint velocities.
+            others: linear velocities that the base may have instead, as of `BaseState`; the least margin counts.
         """
         unknown = self._doubt(now, base, contacts, q, dq)
         if unknown is not None:
@@ -126,13 +133,48 @@ class Standing:
         if not height[0] > 0.0:
             return Unjudged(Unknown.CENTRE_HEIGHT, f"{height[0]:.3f} m")
         polygon = SupportPolygon(under[:, :2])
-        point = capture_point(centre[:1, :2], centre[1:2, :2], height, self._settings.gravity)
-        value = float(polygon.signed_distances(point)[0])
+        speeds = np.array([base.linear, *others]) - base.linear
+        speeds = speeds @ base.rotation().T[:, :2] + centre[1, :2]
+        point = capture_point(centre[:1, :2], speeds, height, self._settings.gravity)
+        value = float(polygon.signed_distances(point).min())
         if not math.isfinite(value):
             return Unjudged(Unknown.NOT_FINITE, "the capture point")
         grounds = tuple(self._ground(index, bearing, soles[index], corners, level, polygon) for index in bearing)
         feet = tuple(self._feet[index] for index in bearing)
         return Stance(Margin(value - ROUNDING, 0.0, "capture point", ""), feet, grounds)
+
+    def stand_turning(
+        self,
+        now: Nanoseconds,
+        orientation: tuple[float, float, float, float],
+        angular: tuple[float, float, float],
+        received: Nanoseconds,
+        contacts: Mapping[str, Contact],
+        q: Vector,
+        dq: Vector,
+    ) -> Stance | Unjudged:
+        """Work out how the robot stands where only the base's turning is measured, by an IMU.
+
+        A foot that bears does not slide, so that orientation, angular velocity and joints say where the base is and how
+        fast it moves. A robot that tips about an edge turns as the IMU tells; about which foot is not known: the one
+        with the least margin counts.
+
+        Args:
+            now: steady clock, [ns].
+            orientation: quaternion x, y, z, w of the base frame in the world.
+            angular: of the base, in the base frame, [rad/s].
+            received: when that was told, steady clock, [ns].
+            contacts: foot to what was told of it last.
+            q: measured joint positions, shape (n,), [rad] or [m], configuration order.
+            dq: measured joint velocities.
+        """
+        there = BaseState((0.0, 0.0, 1.0), orientation, (0.0, 0.0, 0.0), angular, received)
+        unknown = self._doubt(now, there, contacts, q, dq)
+        if unknown is not None:
+            return unknown
+        bearing = [index for index, foot in enumerate(self._feet) if contacts[foot].bears]
+        base, others = self._body.on_soles(bearing, orientation, angular, q, dq, received)
+        return self.stand(now, base, contacts, q, dq, others)
 
     def _uneven(self, places: list[Vector]) -> Unjudged | None:
         """Return that feet are told to bear which do not stand on one level ground, or None; `places` in the world."""

@@ -209,6 +209,12 @@ class StraightStop:
         )
         return bound
 
+    def liveliness(self) -> tuple[Vector, Vector]:
+        """Bound each joint's speed and acceleration all along the stop, shapes (n,) and (n,)."""
+        top = np.abs(np.array(self.top_velocity))
+        speed: Vector = np.maximum(np.abs(self._origin[1]), top)
+        return speed, np.maximum(np.abs(self._origin[2]), top * self._profile.peak)
+
     def control_points(self) -> tuple[Matrix, ...]:
         """Bezier control points of the way: the cubic of the fade, when there is one, and the straight line to the end.
 

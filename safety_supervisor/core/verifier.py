@@ -2,7 +2,7 @@
 
 A step is verified when the joint envelope holds over the set-points before it, the step itself and the first samples of
 its stop; when step and stop stay inside the position limits and clear of the robot itself, the cell, the zones and
-people; and when no point of a link is too fast.
+people; when no point of a link is too fast; and when a robot that stands keeps its balance.
 The stop that was verified is the stop that is kept: it is handed out with the verdict. Requirement: SR-026.
 """
 
@@ -83,6 +83,7 @@ class Verifier:
         self._window = np.zeros((HISTORY + 1 + STOP_SAMPLES, len(configuration.robot.joints)))
         self._dt = dt
         self._frame_speed = configuration.envelope.frame_speed
+        self._last = self._window[:3]
 
     def carry(self, tool: str) -> None:
         """Verify from now on with another tool, empty for none, and forget what was proven; nothing may be moving."""
@@ -95,14 +96,21 @@ class Verifier:
         self.tool = tool
         self.model, self.scene, self._speed = outfit.model, outfit.scene, outfit.speed
         self._collision, self.speed_zones, self.separation = outfit.collision, outfit.speed_zones, outfit.separation
+        self.balance = outfit.balance
 
     def forget(self) -> None:
         """Begin anew, at another pose."""
         self._collision.forget()
         if self.separation is not None:
             self.separation.forget()
+        if self.balance is not None:
+            self.balance.forget()
         for zone in self.speed_zones:
             zone.forget()
+
+    def begin(self, last: Matrix) -> None:
+        """Begin a cycle: position, velocity, acceleration of the last set-point, shape (3, n), for balance."""
+        self._last = last
 
     def prepare(self) -> None:
         """Spend time that is left on what the next steps will ask."""
@@ -146,6 +154,8 @@ class Verifier:
         """
         stop: Stop = StraightStop(state, self._stop_limits) if path_stop is None else path_stop
         violation = self._check_window(history, state, stop) or self._check(history[-1], state, stop, rules)
+        if violation is None and self.balance is not None:
+            violation = self.balance.check(self._last, state, stop)
         if violation is None:
             return Verified(state, stop)
         if not (np.isfinite(state).all() and np.isfinite(stop.end).all()):
@@ -155,7 +165,12 @@ class Verifier:
     def breaks(self, state: Matrix, rules: Rules) -> Violation | None:
         """Return what a robot breaks that comes to a state, shape (3, n), at its velocity, or its stop from there."""
         stop = StraightStop(state, self._stop_limits)
-        return self._check(state[0] - self._dt * state[1], state, stop, rules)
+        before = state[0] - self._dt * state[1]
+        violation = self._check(before, state, stop, rules)
+        if violation is None and self.balance is not None:
+            steady = np.stack([before, state[1], np.zeros_like(before)])
+            violation = self.balance.check(steady, state, stop, trial=True)
+        return violation
 
     def mends(self, state: Matrix, rules: Rules) -> bool:
         """Whether a state on trial does not break what the last one that `breaks` was asked about did: a guess."""

@@ -15,7 +15,8 @@ Source: R. Featherstone, Rigid Body Dynamics Algorithms, 2.9 to 2.11 (rigid-body
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -29,7 +30,7 @@ from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import ToolSettings
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector
 
-_UNIT: Final = 1e-3
+UNIT: Final = 1e-3
 """A quaternion's length may differ from 1 by so much: what drivers round. More, and it is no orientation."""
 
 
@@ -59,7 +60,7 @@ class BaseState:
     @property
     def oriented(self) -> bool:
         """Whether the quaternion is one of unit length."""
-        return abs(math.hypot(*self.orientation) - 1.0) <= _UNIT
+        return abs(math.hypot(*self.orientation) - 1.0) <= UNIT
 
     def rotation(self) -> Matrix:
         """Return the orientation as a rotation matrix, shape (3, 3), from the base frame to the world."""
@@ -146,6 +147,46 @@ class WholeBody:
         centre: Matrix = rows @ base.rotation().T
         centre[0] += base.position
         return centre
+
+    def on_soles(
+        self,
+        soles: Sequence[int],
+        orientation: tuple[float, float, float, float],
+        angular: tuple[float, float, float],
+        q: Vector,
+        dq: Vector,
+        received: Nanoseconds,
+    ) -> tuple[BaseState, list[tuple[float, float, float]]]:
+        """Return the base of a robot that turns as told about a sole's middle, which rests at the world's origin.
+
+        With s the middle in the base frame and s' its velocity by the joints, p = -R s and v = -(w x s + s').
+
+        Args:
+            soles: numbers of them, one or more.
+            orientation: of the base, as of `BaseState`, of unit length.
+            angular: as of `BaseState`.
+            q: joint positions, shape (n,), [rad] or [m], configuration order.
+            dq: their velocities.
+            received: when, steady clock, [ns].
+
+        Returns:
+            The base if it turns about the first one, and its linear velocity if about each of the others.
+        """
+        speeds = dq.take(self._sources) * self._rates
+        pin.forwardKinematics(self._model, self._data, self._robot.configure(q), speeds)
+        spin = _cross(np.array(angular))
+        middles, linear = [], []
+        for sole in soles:
+            joint, place = self._soles[sole]
+            moved, at, speed = self._data.oMi[joint], place.translation, self._data.v[joint]
+            velocity = moved.rotation @ (speed.linear + _cross(speed.angular) @ at)  # told in the joint's frame
+            middle = self._to_base.act(moved.act(at))
+            middles.append(middle)
+            x, y, z = (-(spin @ middle + self._to_base.rotation @ velocity)).tolist()
+            linear.append((x, y, z))
+        base = BaseState((0.0, 0.0, 0.0), orientation, linear[0], angular, received)
+        x, y, z = (-(base.rotation() @ middles[0])).tolist()
+        return replace(base, position=(x, y, z)), linear[1:]
 
     def soles(self, base: BaseState) -> list[Any]:
         """Return where the soles are in the world (pinocchio.SE3) at the pose that `centre` was asked about last."""

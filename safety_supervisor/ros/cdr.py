@@ -186,6 +186,72 @@ def read_points(data: bytes) -> PointsFields | None:
     return PointsFields(seconds * NS_PER_S + rest, frame_id, poses[:, :3].astype(np.float64).tobytes())
 
 
+class ImuFields(NamedTuple):
+    """What a sensor_msgs/Imu says of orientation and angular velocity."""
+
+    stamp: int
+    """[ns]"""
+    frame_id: str
+    orientation: tuple[float, float, float, float]
+    angular: tuple[float, float, float]
+    missing: str
+    """What the IMU says that it does not tell, by a covariance that begins with -1; empty for nothing."""
+
+
+class WrenchFields(NamedTuple):
+    """What a geometry_msgs/WrenchStamped says of force."""
+
+    stamp: int
+    """[ns]"""
+    frame_id: str
+    force: tuple[float, float, float]
+
+
+_IMU = struct.Struct("<37d")
+_WRENCH = struct.Struct("<6d")
+
+
+def _read_stamped(data: bytes, numbers: struct.Struct) -> tuple[int, str, tuple[float, ...]] | None:
+    """Read a header and the numbers behind it; None when the bytes are not plainly that."""
+    if len(data) < 16 or data[:4] != HEADER:
+        return None
+    seconds, rest = _STAMP.unpack_from(data, 4)
+    (length,) = _LENGTH.unpack_from(data, 12)
+    end = 16 + length
+    if length < 1 or end > len(data) or data[end - 1] != 0:
+        return None
+    try:
+        frame_id = data[16 : end - 1].decode()
+    except UnicodeDecodeError:
+        return None
+    offset = end + (-(end - len(HEADER)) % 8)
+    if offset + numbers.size > len(data):
+        return None
+    return seconds * NS_PER_S + rest, frame_id, numbers.unpack_from(data, offset)
+
+
+def read_imu(data: bytes) -> ImuFields | None:
+    """Read a sensor_msgs/Imu; None when the bytes are not plainly one."""
+    read = _read_stamped(data, _IMU)
+    if read is None:
+        return None
+    stamp, frame_id, numbers = read
+    x, y, z, w = numbers[:4]
+    a, b, c = numbers[13:16]
+    missing = "orientation" if numbers[4] == -1.0 else "angular velocity" if numbers[16] == -1.0 else ""
+    return ImuFields(stamp, frame_id, (x, y, z, w), (a, b, c), missing)
+
+
+def read_wrench(data: bytes) -> WrenchFields | None:
+    """Read a geometry_msgs/WrenchStamped; None when the bytes are not plainly one."""
+    read = _read_stamped(data, _WRENCH)
+    if read is None:
+        return None
+    stamp, frame_id, numbers = read
+    x, y, z = numbers[:3]
+    return WrenchFields(stamp, frame_id, (x, y, z))
+
+
 class JointStateFields(NamedTuple):
     """What a sensor_msgs/JointState says."""
 

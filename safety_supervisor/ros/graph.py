@@ -8,7 +8,7 @@ changes become events.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import cycle
 from typing import Any
@@ -18,6 +18,7 @@ from rclpy.lifecycle import LifecycleNode
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import (
     AdapterFault,
+    BalanceEndpoints,
     HumansEndpoints,
     IncompatibleEndpoint,
     JointStateEndpoints,
@@ -72,6 +73,7 @@ class GraphWatch:
         output: motor topic.
         heartbeat: our heartbeat's topic; a second publisher there is a second supervisor.
         measures: nodes that may publish joint_states.
+        balance: topics of balance's inputs to the foot that they are about, empty for the IMU.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class GraphWatch:
         output: str,
         heartbeat: str,
         measures: frozenset[str] = frozenset(),
+        balance: Mapping[str, str] | None = None,
     ) -> None:
         """Plan the slices."""
         self._node = node
@@ -117,6 +120,10 @@ class GraphWatch:
         if odometry in endpoints.watched:
             self._slices.append(partial(self._look_odometry, odometry))
             self._looks[odometry] = self._slices[-1]
+        for told, foot in (balance or {}).items():
+            name = node.resolve_topic_name(told)
+            self._slices.append(partial(self._look_balance, name, foot))
+            self._looks[name] = self._slices[-1]
         # What is only asked whether it fits shares one slice: a foreign publisher is not to be found later for it.
         self._others = [topic for topic in endpoints.watched if topic not in self._looks]
         self._looks |= {topic: partial(self._look_fit, topic) for topic in self._others}
@@ -205,6 +212,11 @@ class GraphWatch:
         nodes = tuple(self._hear(topic, now))
         if self._changed("odometry", nodes, now):
             self._sink.enter(OdometryEndpoints(time.monotonic_ns(), nodes))
+
+    def _look_balance(self, topic: str, foot: str, now: Nanoseconds) -> None:
+        nodes = tuple(self._hear(topic, now))
+        if self._changed(f"balance {foot}", nodes, now):
+            self._sink.enter(BalanceEndpoints(time.monotonic_ns(), foot, nodes))
 
     def _look_heartbeat(self, topic: str, now: Nanoseconds) -> None:
         others = without_one(list_publishers(self._node, topic), self._ours)

@@ -27,6 +27,7 @@ from safety_supervisor.core.settings import (
     Configuration,
 )
 from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.ros.balance_input import subscribe_balance
 from safety_supervisor.ros.base_input import subscribe_base
 from safety_supervisor.ros.cdr import JointStateReader, read_string
 from safety_supervisor.ros.decoding import Decoder
@@ -121,6 +122,8 @@ class Inputs:
         if configuration.base is not None:
             frame = configuration.robot.base_frame
             subscribe_base(endpoints, configuration.base, frame, self.sources, sink, _stream_profile)
+        if configuration.balance is not None:
+            subscribe_balance(endpoints, configuration.balance, sink, stream)
         if configuration.estop.driver == SIMULATED:
             self.estop = SimulatedEstop()
             subscribe(

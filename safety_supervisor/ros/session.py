@@ -141,7 +141,8 @@ class Session:
         self._offer_services()
         measures = frozenset(publisher.node for publisher in configuration.robot.state_publishers)
         topics = configuration.output.topic, node.resolve_topic_name(HEARTBEAT)
-        self._graph = GraphWatch(node, self, endpoints, *topics, measures)
+        told = {} if configuration.balance is None else configuration.balance.topics
+        self._graph = GraphWatch(node, self, endpoints, *topics, measures, told)
         self.goals: Goals | None = None
         if actions:
             self._offer_actions(configuration, actions)

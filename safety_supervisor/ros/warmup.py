@@ -39,6 +39,8 @@ class Rehearsal:
         self._script = BootScript(configuration, "warm-up", _FAR)
         limits = configuration.envelope.joints
         self._middle = [float(value) for value in (limits.lower + limits.upper) / 2]
+        if configuration.balance is not None and configuration.robot.start is not None:
+            self._middle = list(configuration.robot.start)  # where it stands
         self._due: Nanoseconds = 0
         self._began: Nanoseconds = 0  # of the motion; 0 while none is wanted
 

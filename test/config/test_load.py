@@ -168,7 +168,7 @@ def test_every_section_is_mandatory_and_a_mapping(panda: PandaFile, section: str
 @pytest.mark.parametrize(
     "path",
     [
-        "balance", "policy", "panel", "output.power_off",
+        "policy", "panel", "output.power_off",
     ],
 )  # fmt: skip
 def test_no_file_claims_what_this_version_does_not_do(panda: PandaFile, path: str) -> None:

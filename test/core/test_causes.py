@@ -23,7 +23,8 @@ TABLE = """
 1 FAULT            E_CONFIGURATION_CHANGED
 2 PROTECTIVE_STOP  E_LOG
 2 PROTECTIVE_STOP  E_MEASURED_POSITION E_MEASURED_WORKSPACE E_SEPARATION E_MEASURED_VELOCITY
-2 PROTECTIVE_STOP  E_STATE_NOT_FINITE E_STATE_STALE E_STATE_PUBLISHER E_INCOMPATIBLE_QOS E_PEOPLE_UNKNOWN
+2 PROTECTIVE_STOP  E_STATE_NOT_FINITE E_STATE_STALE E_STATE_PUBLISHER E_INCOMPATIBLE_QOS
+2 PROTECTIVE_STOP  E_BALANCE E_BALANCE_UNKNOWN E_PEOPLE_UNKNOWN
 2 PROTECTIVE_STOP  E_BASE_UNKNOWN E_BASE_JUMP
 2 PROTECTIVE_STOP  E_OVERRUN
 2 FAULT            E_OVERRUNS
@@ -129,5 +130,13 @@ def test_a_robot_found_outside_may_be_recovered_but_not_one_that_is_not_known() 
     # A person who holds the button may be near, and needs no perception of himself.
     assert CAUSE_OF[Code.SEPARATION].permits_recovery
     assert CAUSE_OF[Code.PEOPLE_UNKNOWN].permits_recovery
-    for code in (Code.STATE_STALE, Code.STATE_NOT_FINITE, Code.STATE_PUBLISHER, Code.LOG, Code.ESTOP):
+    for code in (
+        Code.BALANCE,
+        Code.BALANCE_UNKNOWN,
+        Code.STATE_STALE,
+        Code.STATE_NOT_FINITE,
+        Code.STATE_PUBLISHER,
+        Code.LOG,
+        Code.ESTOP,
+    ):
         assert not CAUSE_OF[code].permits_recovery

@@ -161,6 +161,8 @@ ROWS = [
 # Where the cause is a course of things, or needs a robot that is outside, it has tests of its own.
 ELSEWHERE = {
     "E_SEPARATION",
+    "E_BALANCE",
+    "E_BALANCE_UNKNOWN",
     "E_PEOPLE_UNKNOWN",
     "E_BASE_UNKNOWN",
     "E_BASE_JUMP",

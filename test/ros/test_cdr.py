@@ -7,11 +7,11 @@ import struct
 from typing import Any
 
 import pytest
-from geometry_msgs.msg import Point, Pose, PoseArray
+from geometry_msgs.msg import Point, Pose, PoseArray, WrenchStamped
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray, String, UInt64
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
@@ -21,8 +21,10 @@ from safety_supervisor.ros.cdr import (
     JointStateReader,
     JointStateWriter,
     TrajectoryWriter,
+    read_imu,
     read_points,
     read_string,
+    read_wrench,
     write_counter,
 )
 
@@ -134,3 +136,61 @@ def test_bytes_that_are_no_points_are_none(noise: bytes, cut: int) -> None:
     head = b"\x00\x01\x00\x00" + struct.pack("<iIIB3x", 0, 0, 1, 0)
     assert read_points(head + struct.pack("<I", 2**32 - 1)) is None
     assert read_points(head + struct.pack("<II", 2**31, 0) + noise) is None
+
+
+FIELDS = ("x", "y", "z", "w")
+
+
+@pytest.mark.requirement("SR-034")
+@given(
+    st.lists(numbers, min_size=37, max_size=37),
+    st.integers(0, 2**31 - 1),
+    st.integers(0, 10**9 - 1),
+    st.text("ab", max_size=9),
+)
+def test_an_imu_and_a_force_are_read_as_the_library_reads_them(
+    values: list[float], sec: int, nanosec: int, frame: str
+) -> None:
+    imu, wrench = Imu(), WrenchStamped()
+    for field, value in zip(FIELDS, values, strict=False):
+        setattr(imu.orientation, field, value)
+    for field, a, b, force in zip("xyz", values[13:], values[25:], values, strict=False):
+        setattr(imu.angular_velocity, field, a)
+        setattr(imu.linear_acceleration, field, b)
+        setattr(wrench.wrench.force, field, force)
+        setattr(wrench.wrench.torque, field, a)
+    imu.orientation_covariance = values[4:13]
+    imu.angular_velocity_covariance = values[16:25]
+    for message in (imu, wrench):
+        message.header.stamp.sec, message.header.stamp.nanosec, message.header.frame_id = sec, nanosec, frame
+    told = read_imu(serialize_message(imu))
+    assert told is not None
+    assert (told.stamp, told.frame_id) == (sec * 10**9 + nanosec, frame)
+    assert (told.orientation, told.angular) == (tuple(values[:4]), tuple(values[13:16]))
+    force = read_wrench(serialize_message(wrench))
+    assert force is not None
+    assert (force.stamp, force.frame_id, force.force) == (sec * 10**9 + nanosec, frame, tuple(values[:3]))
+
+
+@pytest.mark.requirement("SR-034")
+@pytest.mark.parametrize(
+    ("orientation", "angular", "missing"), [(0.0, 0.0, ""), (-1.0, 0.0, "orientation"), (0.0, -1.0, "angular velocity")]
+)
+def test_an_imu_may_say_what_it_does_not_tell(orientation: float, angular: float, missing: str) -> None:
+    imu = Imu()
+    imu.orientation_covariance[0] = orientation
+    imu.angular_velocity_covariance[0] = angular
+    told = read_imu(serialize_message(imu))
+    assert told is not None
+    assert told.missing == missing
+
+
+@given(st.binary(max_size=400), st.integers(0, 400))
+def test_bytes_that_are_no_imu_or_force_are_not_read(noise: bytes, cut: int) -> None:
+    for read, message in ((read_imu, Imu()), (read_wrench, WrenchStamped())):
+        whole = serialize_message(message)
+        told = read(whole[:cut])
+        # The library aligns what it sends to 4 bytes: numbers end where the message does.
+        assert told is None or cut >= len(whole)
+        assert read(b"\x00\x00" + noise) is None
+        assert read(b"\x00\x01\x00\x00" + struct.pack("<iII", 0, 0, 2**32 - 1) + noise) is None

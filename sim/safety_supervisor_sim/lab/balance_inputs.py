@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pinocchio as pin
 
-from safety_supervisor.core.events import Event
+from safety_supervisor.core.events import Event, FootContact, Imu
+from safety_supervisor.core.footing import level_imu
+from safety_supervisor.core.robot import RobotModel
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor_sim.cell.standing import StandingRobot
@@ -44,16 +47,34 @@ def telling(robot: StandingRobot) -> Telling:
 
 
 def checks_balance(configuration: Configuration) -> bool:
-    """Whether the supervisor judges balance; its core knows no such section yet."""
-    return getattr(configuration, "balance", None) is not None
+    """Whether the supervisor judges balance."""
+    return configuration.balance is not None
 
 
-def balance_events(configuration: Configuration, robot: StandingRobot, now: Nanoseconds) -> tuple[Event, ...]:
-    """Return the events by which the core hears of base and feet; none while it does not ask.
+class Footsteps:
+    """Tells the core of base and feet, as an IMU in the base and sensors in the soles do."""
 
-    Raises:
-        NotImplementedError: the core judges balance, and nobody has written here what it is to be told.
-    """
-    if not checks_balance(configuration):
-        return ()
-    raise NotImplementedError("events for the section `balance`: make them of telling(robot) here")
+    def __init__(self, configuration: Configuration) -> None:
+        """Find how the IMU is turned in the base."""
+        self._balance = configuration.balance
+        link = "" if self._balance is None else self._balance.imu_link
+        self._imu = pin.Quaternion(np.array(level_imu(RobotModel(configuration.robot), link)))
+
+    def events(self, told: Telling, now: Nanoseconds) -> tuple[Event, ...]:
+        """Return the events of one moment; none where balance is not judged."""
+        balance = self._balance
+        if balance is None:
+            return ()
+        turned = pin.Quaternion(np.array(told.orientation)) * self._imu
+        turning = tuple(float(part) for part in self._imu.toRotationMatrix().T @ told.turning)
+        orientation = (float(turned.x), float(turned.y), float(turned.z), float(turned.w))
+        imu = Imu(now, balance.imu_link, orientation, turning, now, now)  # type: ignore[arg-type]
+        return imu, *(
+            FootContact(now, sole.foot, sole.foot, _along(sole.normal, told.forces.get(sole.foot, 0.0)), now, now)
+            for sole in balance.soles
+        )
+
+
+def _along(normal: tuple[float, float, float], force: float) -> tuple[float, float, float]:
+    x, y, z = (force * part for part in normal)
+    return x, y, z

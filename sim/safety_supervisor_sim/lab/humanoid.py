@@ -17,7 +17,7 @@ from safety_supervisor_sim.cell.standing import StandingRobot
 from safety_supervisor_sim.cell.standing_file import StandingFile, load_standing
 from safety_supervisor_sim.demo.places import shared
 from safety_supervisor_sim.lab.arm import START, Arm
-from safety_supervisor_sim.lab.balance_inputs import balance_events
+from safety_supervisor_sim.lab.balance_inputs import Footsteps, telling
 from safety_supervisor_sim.lab.closed_loop import message
 from safety_supervisor_sim.oracle.balance import BalanceJudge
 from safety_supervisor_sim.oracle.world import Array
@@ -67,6 +67,7 @@ class Humanoid(Arm):
             raise ValueError(f"the physics' period of {self._physics} ns is none of the cycle's")
         self._configuration = configuration
         self._owners = owners(configuration)
+        self._footsteps = Footsteps(configuration)
         self.sources = tuple(one for one in configuration.sources if one.name in self._owners)
         self._controller = JointTrajectoryController(file.robot.joints, self._physics)
         pose, velocity = self.robot.joint_states()
@@ -93,7 +94,7 @@ class Humanoid(Arm):
         self.handle(
             JointStates(self.now, names, tuple(position.tolist()), tuple(velocity.tolist()), self.now, self.now)
         )
-        for event in balance_events(self._configuration, robot, self.now):
+        for event in self._footsteps.events(telling(robot), self.now):
             self.handle(event)
         for told in self._script.people(self.now):
             self.handle(told)

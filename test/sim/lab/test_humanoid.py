@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from safety_supervisor.core.events import FootContact, Imu
 from safety_supervisor_sim.agent.motions import PointToPoint, set_points
 from safety_supervisor_sim.cell.standing import StandingRobot
 from safety_supervisor_sim.demo.cli import sim_app
-from safety_supervisor_sim.lab import balance_inputs
+from safety_supervisor_sim.lab import balance_inputs, upright
 from safety_supervisor_sim.lab.humanoid import MOVING, RESTING, STOPPING, Humanoid, owners, standing_file
 from safety_supervisor_sim.lab.motions import STREAM_PERIOD
 from safety_supervisor_sim.lab.pace import Pace
@@ -206,33 +209,48 @@ def test_whoever_is_let_on_stands_or_falls_by_his_own_wish(robot: StandingRobot,
     robot.forget(saved)
 
 
-def test_without_a_check_of_balance_it_falls_and_never_touches_itself() -> None:
-    """The control: legs driven at random are no way to stand, and geometry alone does not know that."""
-    result = judge_upright("g1", (1,), 6.0, ("all",))
-    told = result.as_dict()
-    assert not told["balance_checked"], "balance is judged now: falls have to be none"
-    assert told["falls"]["all"] > 0
-    for fall in told["fall_list"]:
-        assert fall["began"] <= fall["at"]
-        assert fall["phase"] in (MOVING, STOPPING, RESTING)
+def judged(monkeypatch: pytest.MonkeyPatch, checked: bool) -> dict[str, Any]:
+    if not checked:
+        stand = bench()
+        without = replace(stand, configuration=replace(stand.configuration, balance=None))
+        monkeypatch.setattr(upright, "bench_of", lambda name: without)
+    told = judge_upright("g1", (1,), 6.0, ("all",)).as_dict()
+    assert told["balance_checked"] is checked
     assert told["contact_list"] == []
     assert told["stuck"] == {}
     assert told["seconds"]["all"] >= 6.0
     assert told["states"] > 1000
+    return told
+
+
+@pytest.mark.requirement("SR-034")
+def test_driven_at_random_in_all_joints_it_stands_where_balance_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = judged(monkeypatch, checked=True)
+    assert told["falls"]["all"] == 0
+    assert told["refusals"]["E_BALANCE"] > 0
+
+
+def test_without_a_check_of_balance_it_falls_and_never_touches_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: legs driven at random are no way to stand, and geometry alone does not know that."""
+    told = judged(monkeypatch, checked=False)
+    assert told["falls"]["all"] > 0
+    for fall in told["fall_list"]:
+        assert fall["began"] <= fall["at"]
+        assert fall["phase"] in (MOVING, STOPPING, RESTING)
 
 
 @pytest.mark.requirement("SR-036")
-def test_a_core_that_judges_balance_is_not_left_untold(robot: StandingRobot) -> None:
-    class Judging:
-        balance = object()
-
+def test_what_sensors_would_tell_is_handed_over(robot: StandingRobot) -> None:
     robot.step(2)  # PyBullet tells no forces of a restored state
     told = balance_inputs.telling(robot)
     assert np.linalg.norm(told.orientation) == pytest.approx(1.0)
     assert sum(told.forces.values()) == pytest.approx(robot.mass * 9.81, rel=0.05)
-    assert balance_inputs.balance_events(bench().configuration, robot, 1) == ()
-    with pytest.raises(NotImplementedError, match="telling"):
-        balance_inputs.balance_events(Judging(), robot, 1)  # type: ignore[arg-type]
+    configuration = bench().configuration
+    imu, *feet = balance_inputs.Footsteps(configuration).events(told, 1)
+    assert isinstance(imu, Imu)
+    assert np.linalg.norm(imu.orientation) == pytest.approx(1.0)
+    assert {foot.foot: foot.force[2] for foot in feet if isinstance(foot, FootContact)} == told.forces
+    assert balance_inputs.Footsteps(replace(configuration, balance=None)).events(told, 1) == ()
 
 
 def test_the_command_tells_json_and_nothing_else() -> None:
