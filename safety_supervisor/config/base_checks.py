@@ -10,8 +10,8 @@ import numpy as np
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.problems import Problems
-from safety_supervisor.config.schema import SeparationKeys
 from safety_supervisor.config.sections import Sections
+from safety_supervisor.config.separation_keys import SeparationKeys
 from safety_supervisor.core.base_gate import BaseGateSettings, PeopleDistance
 from safety_supervisor.core.base_settings import BaseSettings, OdometrySettings
 from safety_supervisor.core.geofence import FenceSettings, Geofence

@@ -161,9 +161,9 @@ def _validate_all(raw: dict[str, Any], problems: Problems) -> Sections:
             _validate_estop(raw[name], sections, problems)
         else:
             setattr(sections, name, validate(model, raw[name], (name,), problems))
-    for name, optional in schema.OPTIONAL.items():
+    for name, model in schema.OPTIONAL.items():
         if raw.get(name) is not None:
-            setattr(sections, name, validate(optional, raw[name], (name,), problems))
+            setattr(sections, name, validate(model, raw[name], (name,), problems))
     for name, (model, least) in (schema.NAMED_SECTIONS | schema.OPTIONAL_NAMED).items():
         entries = raw.get(name)
         if name in schema.OPTIONAL_NAMED and entries is None:

@@ -13,6 +13,7 @@ from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.keys import Command, Name, Point, Reason, RosName, Section, UrdfName, key
+from safety_supervisor.config.separation_keys import SeparationKeys
 from safety_supervisor.config.shapes import ShapeKeys
 
 FASTEST: Final = 10.0
@@ -230,28 +231,6 @@ class ZoneKeys(Section):
     )
 
 
-class SeparationKeys(Section):
-    """People are kept at the distance S of ISO/TS 15066, 5.5.4; `separation: null`, or none, watches no people.
-
-    Body points come on `~/humans` (geometry_msgs/PoseArray, in the base frame, stamped), from exactly one publisher. An
-    empty list is nobody; silence, another frame, a bad stamp or a number that is not finite is a person everywhere.
-    """
-
-    max_points: int = key("points of a message; more are refused", "", 32, ge=1, le=50)
-    max_bytes: int = key("a longer message is refused undecoded", "bytes", 8192, ge=256, le=65_536)
-    latency: float = key(
-        "longest time from what the sensors saw to the receipt of the message; a stamp can only say more",
-        "s",
-        ge=0.0,
-        le=0.5,
-    )
-    timeout: float = key("perception that is older stops the robot", "s", gt=0.0, le=1.0)
-    walking_speed: float = key("speed that is assumed of every point", "m/s", 1.6, ge=1.6, le=10.0)
-    intrusion: float = key("C: how far a body reaches before it is perceived", "m", ge=0.0, le=2.0)
-    sensor_uncertainty: float = key("Zd: how far a point may be told from where it is", "m", ge=0.0, le=1.0)
-    body_radius: float = key("how far the body reaches around each point", "m", ge=0.0, le=2.0)
-
-
 class LimitingKeys(Section):
     """Streams that go slower along their own path where they would be refused; `limiting: null`, or none, refuses all.
 
@@ -387,7 +366,12 @@ SECTIONS: dict[str, type[Section]] = {
 }
 """Sections with fixed keys."""
 
-OPTIONAL = {"separation": SeparationKeys, "limiting": LimitingKeys, "balance": BalanceKeys, "base": BaseKeys}
+OPTIONAL: dict[str, type[Section]] = {
+    "separation": SeparationKeys,
+    "limiting": LimitingKeys,
+    "balance": BalanceKeys,
+    "base": BaseKeys,
+}
 """Sections that may be left out, or null."""
 
 NAMED_SECTIONS: dict[str, tuple[type[Section], int]] = {"sources": (SourceKeys, 1), "zones": (ZoneKeys, 0)}

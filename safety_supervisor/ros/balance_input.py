@@ -15,7 +15,7 @@ from safety_supervisor.core.balance_settings import BalanceSettings
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import FootContact, Imu
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.ros.cdr import read_imu, read_wrench
+from safety_supervisor.ros.cdr_base import read_imu, read_wrench
 from safety_supervisor.ros.quality import Endpoints, Sink
 from safety_supervisor.ros.rate import TokenBucket
 

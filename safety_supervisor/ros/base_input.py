@@ -16,7 +16,7 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import Odometry
 from safety_supervisor.core.settings import CommandKind
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.ros.cdr import read_odometry
+from safety_supervisor.ros.cdr_base import read_odometry
 from safety_supervisor.ros.quality import Endpoints, Sink
 from safety_supervisor.ros.rate import TokenBucket
 from safety_supervisor.ros.source_input import SourceInput

@@ -17,7 +17,8 @@ from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.evidence.feed import EventFeed
 from safety_supervisor.ros.base_input import twist_type
-from safety_supervisor.ros.cdr import TwistWriter, write_counter
+from safety_supervisor.ros.cdr import write_counter
+from safety_supervisor.ros.cdr_base import TwistWriter
 from safety_supervisor.ros.messages import StatusWriter, decision_message
 from safety_supervisor.ros.outputs import Output, offer_profile
 from safety_supervisor.ros.quality import Endpoints

@@ -16,7 +16,8 @@ from safety_supervisor.core.settings import (
 )
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.arrays import decode_array
-from safety_supervisor.ros.cdr import JointStateFields, JointStateReader, read_twist
+from safety_supervisor.ros.cdr import JointStateFields, JointStateReader
+from safety_supervisor.ros.cdr_base import read_twist
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.frames import hash_content
 from safety_supervisor.ros.quality import Sink

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nav_msgs.msg import Odometry
 from rclpy.serialization import deserialize_message, serialize_message
 
-from safety_supervisor.ros.cdr import TwistWriter, read_odometry, read_twist
+from safety_supervisor.ros.cdr_base import TwistWriter, read_odometry, read_twist
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9)
 numbers = st.floats(allow_nan=False, width=64)

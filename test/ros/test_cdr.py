@@ -21,12 +21,11 @@ from safety_supervisor.ros.cdr import (
     JointStateReader,
     JointStateWriter,
     TrajectoryWriter,
-    read_imu,
     read_points,
     read_string,
-    read_wrench,
     write_counter,
 )
+from safety_supervisor.ros.cdr_base import read_imu, read_wrench
 
 names = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9), max_size=9)
 numbers = st.floats(allow_nan=False, width=64)
