@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 from rig import Rig
 
 from safety_supervisor.core.effects import Actuate
+from safety_supervisor.core.supervisor import Supervisor
 
 STILL = {"LOCKED", "READY", "PROTECTIVE_STOP", "EMERGENCY_STOP", "FAULT"}
+
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def judge_replay(rig: Rig) -> None:
+    """The same events give the same effects (SR-044), where nobody reached into the core."""
+    if rig.tampered:
+        return
+    fresh = Supervisor(rig.configuration)
+    again = [effect for event in rig.events for effect in fresh.handle(event)]
+    # As bytes, in which NaN is equal to itself.
+    assert [_encode(effect) for effect in again] == [_encode(effect) for effect in rig.history]
 
 
 def judge_output(rig: Rig) -> None:

@@ -81,7 +81,7 @@ def configuration() -> Configuration:
         tracking=TrackingSettings(five, MS, 0.05, np.zeros_like(five), 0.001),
         operators=OperatorSettings(False),
         estop=EstopSettings("none"),
-        output=OutputSettings(OutputType.JOINT_STATE, "out", True, OnLoss.HOLD, None, None),
+        output=OutputSettings(OutputType.JOINT_STATE, "out", True, OnLoss.HOLD, None),
         evidence=EvidenceSettings("log", False, 10**9),
         sha256="",
         path="",
