@@ -103,9 +103,9 @@ def test_a_standing_g1_moves_its_arms_and_stops_when_its_balance_is_not_known(ri
         robot.publisher(JointState, "/supervisor/sources/planner/joint_command")
         robot.trajectory_publisher()
         robot.spin(0.3)
-        robot.streams, robot._turn = True, 0
         robot.home = dict(robot.pose_now)
         robot.arm()
+        robot.streams, robot._turn = True, 0
         robot.spin(2.0)
         moved = abs(robot.pose_now[ELBOWS[0]] - robot.home[ELBOWS[0]]) > 0.02
         if moved and robot.state == "AUTO/MOVING":
