@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Run pytest: real processes, and below them, on what they leave of all cores, what computes; then simulated cells alone.
+# Run pytest: real nodes, and below them, on what they leave of all cores, what computes; then what keeps times of its
+# own, the serial line and the simulated cells, alone.
 # Usage: scripts/unit.sh [PYTEST_ARGUMENTS]; with arguments pytest runs once, with them.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [ $# = 0 ] || exec .venv/bin/pytest "$@"
 
-# Real processes miss their deadlines beside a busy neighbour of their own rank, simulated cells beside any.
+# Real nodes miss their deadlines beside a busy neighbour of their own rank, simulated cells and devices beside any.
 processes=(test/ros)
-cells=(test/sim --ignore=test/sim/lab --ignore=test/sim/oracle)
+alone=(test/estop test/sim --ignore=test/sim/lab --ignore=test/sim/oracle)
 computing=(test/sim/lab test/sim/oracle test/test_*.py)
 for folder in test/*/; do # a new folder comes into this part by itself
-    case " ${processes[*]} ${cells[*]} test/launch test/__pycache__ " in
+    case " ${processes[*]} ${alone[*]} test/launch test/__pycache__ " in
     *" ${folder%/} "*) ;;
     *) computing+=("${folder%/}") ;;
     esac
@@ -26,5 +27,5 @@ status=0
 .venv/bin/pytest "${processes[@]}" || status=1
 wait $! || status=1
 cat "$computed"
-.venv/bin/pytest "${cells[@]}" || status=1
+.venv/bin/pytest "${alone[@]}" || status=1
 exit $status

@@ -8,7 +8,8 @@ changes become events.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
 from typing import Any
@@ -19,12 +20,16 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import (
     AdapterFault,
     BalanceEndpoints,
+    BaseCommand,
+    Event,
     HumansEndpoints,
     IncompatibleEndpoint,
     JointStateEndpoints,
     OdometryEndpoints,
     OutputEndpoints,
     SourceEndpoints,
+    StreamCommand,
+    TrajectoryCommand,
 )
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.base_input import ODOMETRY_TOPIC
@@ -40,6 +45,7 @@ NAME_WAIT = NS_PER_S // 2
 NAMELESS = "_NODE_NAME_UNKNOWN_"
 SHOWN = 3
 """Endpoints of a topic that are named when they do not fit; the rest is counted."""
+_COMMANDS = (StreamCommand, BaseCommand, TrajectoryCommand)
 FITS = ("",)
 """What is known of a topic on which everything fits."""
 
@@ -48,6 +54,11 @@ def qualify(info: Any) -> str:
     """Return the fully qualified name of an endpoint's node."""
     namespace = info.node_namespace.rstrip("/")
     return f"{namespace}/{info.node_name}"
+
+
+def identify(info: Any) -> str:
+    """Return what no other endpoint has, whatever its node is called: its global id, as hexadecimal digits."""
+    return bytes(info.endpoint_gid).hex()
 
 
 def list_publishers(node: LifecycleNode, topic: str) -> list[str]:
@@ -61,6 +72,20 @@ def without_one(names: list[str], ours: str) -> tuple[str, ...]:
     if ours in rest:
         rest.remove(ours)
     return tuple(rest)
+
+
+@dataclass(frozen=True)
+class _Speakers:
+    """Who speaks for a source, by ids: a node's name comes late, and stays when a process is started anew."""
+
+    publishers: int
+    endpoints: Mapping[str, frozenset[str]]
+    """Topic or action to the ids."""
+
+    def are_others(self, now: _Speakers) -> bool:
+        """Return whether somebody came or went; one who speaks on a further topic is still the same."""
+        kept = all(ids == now.endpoints[topic] for topic, ids in self.endpoints.items() if ids)
+        return not kept or self.publishers != now.publishers
 
 
 class GraphWatch:
@@ -98,6 +123,8 @@ class GraphWatch:
         self._turn = 0
         self._known: dict[str, tuple[str, ...]] = {f"fit {topic}": FITS for topic in endpoints.watched}
         self._nameless_since: dict[str, Nanoseconds] = {}
+        self._speakers = dict.fromkeys(endpoints.sources, _Speakers(0, {}))
+        self._next_meeting = 0
         states = node.resolve_topic_name("joint_states")
         # Every output that has to be heard is one that nobody else may publish: motors, and a base where there is one.
         more = {topic for topic, ours in endpoints.watched.items() if ours.publishes} - {output}
@@ -154,8 +181,22 @@ class GraphWatch:
 
     def introduced(self, source: str) -> bool:
         """Return whether a source's action has clients, and the core was told of every one of them."""
-        names = {qualify(info) for info in clients_of(self._node, self._endpoints.actions[source])}
-        return bool(names) and names <= set(self._known.get(f"source {source}", ())[1:])
+        action = self._endpoints.actions[source]
+        clients = {identify(info) for info in clients_of(self._node, action)}
+        return bool(clients) and clients <= self._speakers[source].endpoints.get(action, frozenset())
+
+    def meet(self, event: Event) -> None:
+        """Tell of who speaks for a source before his first command: told behind it, he would be another one (SR-050).
+
+        Args:
+            event: that the core is about to handle.
+        """
+        if not isinstance(event, _COMMANDS) or self._speakers[event.source].publishers:
+            return
+        # Where the graph knows of nobody, as behind a publisher that has gone, it is not asked for each message.
+        if event.at >= self._next_meeting:
+            self._next_meeting = event.at + SLICE
+            self._look_source(event.source, event.at)
 
     def look_at_all(self, now: Nanoseconds) -> None:
         """Look at every topic: at start, before motion is possible."""
@@ -166,16 +207,16 @@ class GraphWatch:
 
     def _changed(self, key: str, value: tuple[str, ...], now: Nanoseconds) -> bool:
         """Return whether a value is new and worth telling; a nameless publisher is given time to be named."""
-        if any(name.endswith(NAMELESS) for name in value):
-            since = self._nameless_since.setdefault(key, now)
-            if now - since < NAME_WAIT:
-                return False
-        else:
-            self._nameless_since.pop(key, None)
-        if self._known.get(key) == value:
+        if self._awaits_names(key, value, now) or self._known.get(key) == value:
             return False
         self._known[key] = value
         return True
+
+    def _awaits_names(self, key: str, names: Iterable[str], now: Nanoseconds) -> bool:
+        if any(name.endswith(NAMELESS) for name in names):
+            return now - self._nameless_since.setdefault(key, now) < NAME_WAIT
+        self._nameless_since.pop(key, None)
+        return False
 
     def _look_outputs(self, topics: tuple[str, ...], now: Nanoseconds) -> None:
         found = {topic: without_one(list_publishers(self._node, topic), self._ours) for topic in topics}
@@ -226,24 +267,31 @@ class GraphWatch:
             self._sink.enter(AdapterFault(time.monotonic_ns(), Code.SECOND_SUPERVISOR.value, detail))
 
     def _look_source(self, source: str, now: Nanoseconds) -> None:
-        each = [self._hear(topic, now) for topic in self._endpoints.sources[source]]
+        each = {topic: self._ask(topic, now) for topic in self._endpoints.sources[source]}
         action = self._endpoints.actions.get(source)
         if action is not None:
-            each.append(sorted(qualify(info) for info in clients_of(self._node, action)))
-        nodes = {name for names in each for name in names}
+            each[action] = clients_of(self._node, action)
+        nodes = {qualify(info) for infos in each.values() for info in infos}
+        if self._awaits_names(f"source {source}", nodes, now):
+            nodes = {name for name in nodes if not name.endswith(NAMELESS)}
         # One publisher a topic, one client of the action, and all of one node: two nodes on two inputs of a source are
         # two speakers.
-        publishers = max(len(nodes), *(len(names) for names in each)) if each else 0
-        if self._changed(f"source {source}", (str(publishers), *sorted(nodes)), now):
+        publishers = max(len(nodes), *(len(infos) for infos in each.values())) if each else 0
+        found = _Speakers(publishers, {topic: frozenset(map(identify, infos)) for topic, infos in each.items()})
+        before, self._speakers[source] = self._speakers[source], found
+        if before.are_others(found):
             self._sink.enter(SourceEndpoints(time.monotonic_ns(), source, publishers))
 
     def _hear(self, topic: str, now: Nanoseconds) -> list[str]:
         """Return what `list_publishers` does, of an input of ours; publishers that do not fit are told."""
-        infos = self._node.get_publishers_info_by_topic(topic)
+        return sorted(qualify(info) for info in self._ask(topic, now))
+
+    def _ask(self, topic: str, now: Nanoseconds) -> Sequence[Any]:
+        infos: Sequence[Any] = self._node.get_publishers_info_by_topic(topic)
         ours = self._endpoints.watched.get(topic)
         if ours is not None:
             self._judge(topic, ours, infos, now)
-        return sorted(qualify(info) for info in infos)
+        return infos
 
     def _look_fit(self, topic: str, now: Nanoseconds) -> None:
         ours = self._endpoints.watched[topic]

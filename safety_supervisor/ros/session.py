@@ -259,6 +259,7 @@ class Session:
         """Let the core handle an event, carry out its effects, then record both."""
         if not self.running:
             return
+        self._graph.meet(event)
         effects = self.supervisor.handle(event)
         try:
             self.enactor.carry_out(effects)

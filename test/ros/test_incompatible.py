@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from safety_supervisor.core.events import SourceEndpoints, StreamCommand
 from safety_supervisor.ros.graph import NAME_WAIT, NAMELESS, SLICE, GraphWatch
 from safety_supervisor.ros.outputs import offer_profile
 from safety_supervisor.ros.polled import PolledSubscriptions
@@ -120,6 +122,9 @@ def test_the_cure_names_what_ours_offers_or_asks_for(pair: tuple[Node, Node]) ->
 # --- the watch by itself
 
 
+IDS = count(1000)
+
+
 class FakeNode:
     """A graph that the test writes."""
 
@@ -162,8 +167,13 @@ class FakeSink:
         raise error
 
 
-def endpoint(name: str, profile: QoSProfile, kind: str = "trajectory_msgs/msg/JointTrajectory") -> Any:
-    return SimpleNamespace(node_name=name, node_namespace="/", topic_type=kind, qos_profile=profile)
+def endpoint(
+    name: str, profile: QoSProfile, kind: str = "trajectory_msgs/msg/JointTrajectory", gid: int | None = None
+) -> Any:
+    identity = list((next(IDS) if gid is None else gid).to_bytes(16, "big"))
+    return SimpleNamespace(
+        node_name=name, node_namespace="/", topic_type=kind, qos_profile=profile, endpoint_gid=identity
+    )
 
 
 @pytest.fixture
@@ -220,6 +230,67 @@ def test_a_nameless_endpoint_is_given_time_and_then_told(watched: Any) -> None:
     assert not incompatible(sink)
     watch.look_at_all(1 + NAME_WAIT)
     assert incompatible(sink) == [("/planner", "RELIABILITY", True)]
+
+
+def told_publishers(sink: FakeSink) -> list[int]:
+    return [event.publishers for event in sink.events if isinstance(event, SourceEndpoints)]
+
+
+def test_a_publisher_that_gets_its_name_is_the_same_one(watched: Any) -> None:
+    node, sink, _, watch = watched
+    node.publishers["/planner"] = [endpoint(NAMELESS, QoSProfile(depth=1), gid=1)]
+    watch.look_at_all(1)
+    assert told_publishers(sink) == [1], "a command may come at once"
+    watch.look_at_all(1 + 2 * NAME_WAIT)
+    node.publishers["/planner"] = [endpoint("agent", QoSProfile(depth=1), gid=1)]
+    watch.look_at_all(2 + 2 * NAME_WAIT)
+    assert told_publishers(sink) == [1]
+
+
+def test_one_that_was_started_anew_under_the_same_name_is_another_one(watched: Any) -> None:
+    node, sink, _, watch = watched
+    for gid in (1, 2):
+        node.publishers["/planner"] = [endpoint("agent", QoSProfile(depth=1), gid=gid)]
+        watch.look_at_all(gid)
+        watch.look_at_all(gid)
+    assert told_publishers(sink) == [1, 1]
+
+
+def test_a_second_topic_of_the_same_node_is_the_same_speaker_and_another_node_is_a_second_one(watched: Any) -> None:
+    node, sink, endpoints, watch = watched
+    endpoints.sources["planner"].append("/planner/more")
+    node.publishers["/planner"] = [endpoint("agent", QoSProfile(depth=1), gid=1)]
+    watch.look_at_all(1)
+    node.publishers["/planner/more"] = [endpoint("agent", QoSProfile(depth=1), gid=2)]
+    watch.look_at_all(2)
+    assert told_publishers(sink) == [1]
+    node.publishers["/planner/more"] = [endpoint(NAMELESS, QoSProfile(depth=1), gid=3)]
+    watch.look_at_all(3)
+    assert told_publishers(sink) == [1, 1]
+    watch.look_at_all(3 + NAME_WAIT)
+    assert told_publishers(sink) == [1, 1, 2], "who stays nameless is somebody else"
+    node.publishers.clear()
+    watch.look_at_all(4 + NAME_WAIT)
+    assert told_publishers(sink) == [1, 1, 2, 0]
+
+
+def test_who_speaks_is_told_before_his_first_command_and_nobody_is_asked_for_once_a_slice(watched: Any) -> None:
+    node, sink, _, watch = watched
+    watch.look_at_all(0)
+
+    def command(at: int) -> StreamCommand:
+        return StreamCommand(at, "planner", (), (), (), 0, 0, 0, "", "", at)
+
+    node.asked.clear()
+    for at in range(1, 101):
+        watch.meet(command(SLICE + at))
+    assert node.asked == ["/planner"]
+    node.publishers["/planner"] = [endpoint("agent", QoSProfile(depth=1))]
+    watch.meet(command(3 * SLICE))
+    assert told_publishers(sink) == [1]
+    node.asked.clear()
+    watch.meet(command(9 * SLICE))
+    assert not node.asked, "known: each command costs a look no more"
 
 
 def test_changes_are_looked_at_at_once_and_hold_up_no_turn(watched: Any) -> None:
