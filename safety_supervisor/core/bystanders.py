@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.events import Humans, HumansEndpoints
 from safety_supervisor.core.settings import SeparationSettings
-from safety_supervisor.core.stamps import repeats
+from safety_supervisor.core.stamps import judge_stamp
 from safety_supervisor.core.units import NS_PER_S, Matrix, Nanoseconds, seconds
 
 REMEMBERED: Final[Nanoseconds] = 2 * NS_PER_S
@@ -98,13 +98,7 @@ class Bystanders:
         # Written so that NaN fails.
         if not (np.abs(np.frombuffer(event.points, dtype=np.float64)) <= FARTHEST).all():
             return Violation(Code.NOT_FINITE, "separation.points")
-        # Without a stamp the age is not known, and a driver that repeats itself is not noticed.
-        age, limit = seconds(event.clock - event.stamp), seconds(settings.timeout)
-        if event.stamp == 0 or not -limit <= age <= limit:
-            return Violation(Code.STAMP, "separation.stamp", age, limit)
-        if repeats(event.stamp, event.clock, self._stamp):
-            return Violation(Code.OUT_OF_ORDER, "separation.stamp", seconds(event.stamp), seconds(self._stamp[0]))
-        return None
+        return judge_stamp("separation.stamp", event.stamp, event.clock, self._stamp, settings.timeout)
 
     def _vanished(self, told: Matrix, observed: Nanoseconds) -> NDArray[np.bool_]:
         """Which known points no told one stands for: the nearest pairs first, each point once; shape (K,)."""

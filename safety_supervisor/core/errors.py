@@ -53,9 +53,8 @@ class Code(str, Enum):
     PEOPLE_FRAME = "E_PEOPLE_FRAME", "Points of people are in another frame than the base frame.", "Transform them, and name `robot.base_frame` in `header.frame_id`."
     BASE_FRAME = "E_BASE_FRAME", "A velocity or a pose of the base is in another frame than it has to be.", "Send `cmd_vel` with `header.frame_id: robot.base_frame`; `odom` in `base.odometry.frame`, with `child_frame_id: robot.base_frame`."
     BASE_AXES = "E_BASE_AXES", "A velocity moves the base up, tilts it, or moves it to a side to which it can not move.", "Leave these parts 0."
-    QUATERNION = "E_QUATERNION", "An orientation is a quaternion that is not of unit length.", "Normalise it; repair the driver that publishes it."
     BALANCE_FRAME = "E_BALANCE_FRAME", "An IMU or a foot's force tells in another frame than it was configured for.", "Name `balance.imu_link`, or the foot's link, in `header.frame_id`, and tell in that frame."
-    ORIENTATION = "E_ORIENTATION", "The IMU's orientation is no quaternion of unit length, or the IMU says that it has none.", "Publish a filtered orientation, normalised."
+    ORIENTATION = "E_ORIENTATION", "An orientation is no quaternion of unit length, or an IMU says that it has none.", "Normalise it; repair the driver that publishes it."
     FRAME_ID = "E_FRAME_ID", "`header.frame_id` is neither empty nor `cid:ID[;key:KEY]` in plain ASCII.", "Use the form, or leave it empty."
 
     # --- a command is not allowed now

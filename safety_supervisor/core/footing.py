@@ -21,8 +21,8 @@ from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.events import BalanceEndpoints, FootContact, Imu
 from safety_supervisor.core.planted import body_of
 from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.stamps import repeats
-from safety_supervisor.core.units import Nanoseconds, seconds
+from safety_supervisor.core.stamps import judge_stamp
+from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.core.whole_body import UNIT
 
 GREATEST = 1e6
@@ -157,15 +157,7 @@ class Footing:
             return Violation(CODE_OF.get(event.code, Code.UNDECODABLE), "balance.bytes", detail=event.detail)
         if frame and event.frame_id != frame:
             return Violation(Code.BALANCE_FRAME, "balance.frame", detail=f"not in {frame}")
-        # Without a stamp the age is not known, and a driver that repeats itself is not noticed.
-        age = event.clock - event.stamp
-        if event.stamp == 0 or not -limit <= age <= limit:
-            return Violation(
-                Code.STAMP, "balance.stamp", seconds(age), seconds(limit), detail="the stamp is too far away"
-            )
-        if repeats(event.stamp, event.clock, self._stamps[told]):
-            return Violation(Code.OUT_OF_ORDER, "balance.stamp", seconds(event.stamp), seconds(self._stamps[told][0]))
-        return None
+        return judge_stamp("balance.stamp", event.stamp, event.clock, self._stamps[told], limit)
 
     def _judge_imu(self, event: Imu | FootContact) -> Violation | None:
         assert isinstance(event, Imu)

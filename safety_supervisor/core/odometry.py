@@ -22,7 +22,7 @@ from safety_supervisor.core.base_motion import PlanarPose
 from safety_supervisor.core.base_settings import BaseSettings
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.events import Odometry, OdometryEndpoints
-from safety_supervisor.core.stamps import repeats
+from safety_supervisor.core.stamps import judge_stamp
 from safety_supervisor.core.units import NS_PER_S, Matrix, Nanoseconds, Vector, seconds
 
 UNIT: Final = 1e-3
@@ -88,14 +88,8 @@ class OdometryJudge:
             return Violation(Code.NOT_FINITE, "base.odometry")
         length = math.hypot(*event.orientation)
         if not abs(length - 1.0) <= UNIT:
-            return Violation(Code.QUATERNION, "base.odometry.orientation", length, 1.0)
-        # Without a stamp the age is not known, and a driver that repeats itself is not noticed.
-        age, limit = seconds(event.clock - event.stamp), seconds(self._gate.pose_timeout)
-        if event.stamp == 0 or not -limit <= age <= limit:
-            return Violation(Code.STAMP, "base.odometry.stamp", age, limit)
-        if repeats(event.stamp, event.clock, self._stamp):
-            return Violation(Code.OUT_OF_ORDER, "base.odometry.stamp", seconds(event.stamp), seconds(self._stamp[0]))
-        return None
+            return Violation(Code.ORIENTATION, "base.odometry.orientation", length, 1.0)
+        return judge_stamp("base.odometry.stamp", event.stamp, event.clock, self._stamp, self._gate.pose_timeout)
 
     def _jump(self, pose: PlanarPose) -> Violation | None:
         """Return that a pose is farther from the one before than a base comes, or None."""

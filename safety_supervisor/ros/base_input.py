@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -12,13 +11,11 @@ from nav_msgs.msg import Odometry as OdometryMessage
 from rclpy.qos import QoSProfile
 
 from safety_supervisor.core.base_settings import BaseSettings
-from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import Odometry
 from safety_supervisor.core.settings import CommandKind
-from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.ros.cdr_base import read_odometry
+from safety_supervisor.ros.cdr_base import OdometryFields, read_odometry
 from safety_supervisor.ros.quality import Endpoints, Sink
-from safety_supervisor.ros.rate import TokenBucket
+from safety_supervisor.ros.sensor_input import Kind, Receipt, SensorInput
 from safety_supervisor.ros.source_input import SourceInput
 
 ODOMETRY_TOPIC: Final = "odom"
@@ -32,46 +29,23 @@ def twist_type(*, stamped: bool) -> type[Any]:
     return TwistStamped if stamped else Twist
 
 
-class OdometryInput:
-    """The bytes of `odom`; what can not be read makes the base's place unknown."""
+def hear_odometry(sink: Sink) -> SensorInput[OdometryFields]:
+    """Return the input of `odom`."""
 
-    def __init__(self, sink: Sink) -> None:
-        """Start with a full bucket."""
-        self._sink = sink
-        self._bucket = TokenBucket(MAX_ODOMETRY_RATE_HZ)
-
-    def hear(self, data: bytes, received: Nanoseconds) -> None:
-        """Handle a message."""
-        now, clock = time.monotonic_ns(), time.time_ns()
-        if not self._bucket.admit(now):
-            return  # what is not heard turns stale, and stale is a stop
-        if len(data) > MAX_ODOMETRY_BYTES:
-            self._refuse(now, clock, Code.TOO_LARGE, f"{len(data)} bytes; allowed: {MAX_ODOMETRY_BYTES}")
-            return
-        fields = read_odometry(data)
-        if fields is None:
-            self._refuse(now, clock, Code.UNDECODABLE, "not an Odometry in plain little-endian CDR")
-            return
-        self._sink.enter(
-            Odometry(
-                now,
-                fields.frame_id,
-                fields.child_frame_id,
-                fields.position,
-                fields.orientation,
-                fields.linear,
-                fields.angular,
-                fields.stamp,
-                clock,
-                received=received,
-            )
-        )
-
-    def _refuse(self, now: Nanoseconds, clock: int, code: Code, detail: str) -> None:
-        nowhere, unturned = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)
-        self._sink.enter(
-            Odometry(now, "", "", nowhere, unturned, nowhere, nowhere, 0, clock, code.value, detail)
+    def tell(receipt: Receipt, fields: OdometryFields) -> Odometry:
+        frames, pose = (fields.frame_id, fields.child_frame_id), (fields.position, fields.orientation)
+        at, clock, received, _, _ = receipt
+        return Odometry(
+            at, *frames, *pose, fields.linear, fields.angular, fields.stamp, clock, received=received
         )  # fmt: skip
+
+    def refuse(receipt: Receipt) -> Odometry:
+        nowhere, unturned = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)
+        at, clock, _, code, detail = receipt
+        return Odometry(at, "", "", nowhere, unturned, nowhere, nowhere, 0, clock, code, detail)
+
+    kind = Kind("an Odometry", MAX_ODOMETRY_RATE_HZ, MAX_ODOMETRY_BYTES, read_odometry, tell, refuse)
+    return SensorInput(kind, sink)
 
 
 def subscribe_base(
@@ -92,7 +66,7 @@ def subscribe_base(
         sink: where events go.
         profile: of a stream.
     """
-    endpoints.subscribe(OdometryMessage, ODOMETRY_TOPIC, OdometryInput(sink).hear, profile(), required=True)
+    endpoints.subscribe(OdometryMessage, ODOMETRY_TOPIC, hear_odometry(sink).hear, profile(), required=True)
     kind = twist_type(stamped=base.stamped_input)
     for heard in sources:
         if CommandKind.CMD_VEL in heard.source.commands:

@@ -36,7 +36,7 @@ from safety_supervisor.ros.quality import Endpoints, Sink
 from safety_supervisor.ros.rate import TokenBucket
 from safety_supervisor.ros.source_input import SourceInput, decode_joint_state
 from safety_supervisor.ros.text import escape
-from safety_supervisor.ros.world_input import MAX_TEXT_BYTES, PEOPLE_TOPIC, PeopleInput, SimulatedEstop
+from safety_supervisor.ros.world_input import MAX_TEXT_BYTES, PEOPLE_TOPIC, SimulatedEstop, hear_people
 
 MAX_STATE_BYTES = 65_536
 MAX_STATE_RATE_HZ = 5_000.0
@@ -117,7 +117,7 @@ class Inputs:
             )
         subscribe(String, "~/hold", self._hear_hold, _stream_profile(1), urgent=True)
         if configuration.separation is not None:
-            people = PeopleInput(configuration.separation, sink)
+            people = hear_people(configuration.separation, sink)
             subscribe(PoseArray, PEOPLE_TOPIC, people.hear, _stream_profile(PEOPLE_DEPTH), required=True)
         if configuration.base is not None:
             frame = configuration.robot.base_frame

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
-
-from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.events import Humans
 from safety_supervisor.core.settings import (
     SeparationSettings,
 )
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.ros.cdr import read_points, read_string
+from safety_supervisor.ros.cdr import PointsFields, read_points, read_string
 from safety_supervisor.ros.quality import Sink
-from safety_supervisor.ros.rate import TokenBucket
+from safety_supervisor.ros.sensor_input import Kind, Receipt, SensorInput
 
 MAX_TEXT_BYTES = 4_096
 MAX_PEOPLE_RATE_HZ = 500.0
@@ -47,28 +44,15 @@ class SimulatedEstop:
         return word
 
 
-class PeopleInput:
-    """The bytes of `~/humans`; what can not be read makes people unknown."""
+def hear_people(settings: SeparationSettings, sink: Sink) -> SensorInput[PointsFields]:
+    """Return the input of `~/humans`."""
 
-    def __init__(self, settings: SeparationSettings, sink: Sink) -> None:
-        """Start with a full bucket."""
-        self._settings = settings
-        self._sink = sink
-        self._bucket = TokenBucket(MAX_PEOPLE_RATE_HZ)
+    def tell(receipt: Receipt, fields: PointsFields) -> Humans:
+        at, clock, received, _, _ = receipt
+        return Humans(at, fields.frame_id, fields.points, fields.stamp, clock, received=received)
 
-    def hear(self, data: bytes, received: Nanoseconds) -> None:
-        """Handle a message."""
-        now, clock, most = time.monotonic_ns(), time.time_ns(), self._settings.max_bytes
-        if not self._bucket.admit(now):
-            return  # what is not heard turns stale, and stale is a stop
-        if len(data) > most:
-            self._refuse(now, clock, Code.TOO_LARGE, f"{len(data)} bytes; allowed: {most}")
-            return
-        fields = read_points(data)
-        if fields is None:
-            self._refuse(now, clock, Code.UNDECODABLE, "not a PoseArray in plain little-endian CDR")
-            return
-        self._sink.enter(Humans(now, fields.frame_id, fields.points, fields.stamp, clock, received=received))
+    def refuse(receipt: Receipt) -> Humans:
+        return Humans(receipt.at, "", b"", 0, receipt.clock, receipt.code, receipt.detail)
 
-    def _refuse(self, now: Nanoseconds, clock: int, code: Code, detail: str) -> None:
-        self._sink.enter(Humans(now, "", b"", 0, clock, code.value, detail))
+    kind = Kind("a PoseArray", MAX_PEOPLE_RATE_HZ, settings.max_bytes, read_points, tell, refuse)
+    return SensorInput(kind, sink)

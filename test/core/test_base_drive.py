@@ -232,8 +232,8 @@ def test_another_publisher_in_the_place_of_the_driver_is_a_stop(base: BaseRig) -
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"position": (NAN, 0.0, 0.0)}, "E_NOT_FINITE"),
     ({"linear": (0.0, math.inf, 0.0)}, "E_NOT_FINITE"),
-    ({"orientation": (0.0, 0.0, 0.0, 1.1)}, "E_QUATERNION"),
-    ({"orientation": (0.0, 0.0, 0.0, 0.0)}, "E_QUATERNION"),
+    ({"orientation": (0.0, 0.0, 0.0, 1.1)}, "E_ORIENTATION"),
+    ({"orientation": (0.0, 0.0, 0.0, 0.0)}, "E_ORIENTATION"),
     ({"frame_id": "map"}, "E_BASE_FRAME"),
     ({"child_frame_id": "camera"}, "E_BASE_FRAME"),
     ({"stamp": 0}, "E_STAMP"),

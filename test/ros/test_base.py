@@ -192,7 +192,7 @@ def test_a_base_is_driven_fenced_and_stopped(driven: tuple[Client, Base, Rig]) -
 
     # A quaternion that is not of unit length; silence of the odometry.
     for change, back, text in (
-        (lambda: setattr(base, "length", 1.2), lambda: setattr(base, "length", 1.0), "E_QUATERNION"),
+        (lambda: setattr(base, "length", 1.2), lambda: setattr(base, "length", 1.0), "E_ORIENTATION"),
         (lambda: setattr(base, "tells", False), lambda: setattr(base, "tells", True), "E_BASE_UNKNOWN"),
     ):
         arm(client)

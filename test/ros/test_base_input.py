@@ -12,7 +12,7 @@ from ros_rig import REPOSITORY
 
 from safety_supervisor.config import load_config
 from safety_supervisor.core.events import BaseCommand, CommandUnreadable, Event, Odometry
-from safety_supervisor.ros.base_input import MAX_ODOMETRY_BYTES, OdometryInput
+from safety_supervisor.ros.base_input import MAX_ODOMETRY_BYTES, hear_odometry
 from safety_supervisor.ros.source_input import SourceInput
 
 
@@ -68,7 +68,7 @@ def test_what_is_too_long_or_no_twist_is_refused_unread(source: SourceInput, kep
 
 @pytest.mark.redteam(26)
 def test_odometry_that_is_too_long_or_none_is_told_as_such(kept: Kept) -> None:
-    hear = partial(OdometryInput(kept).hear, received=5)
+    hear = partial(hear_odometry(kept).hear, received=5)
     whole = serialize_message(OdometryMessage(child_frame_id="panda_link0"))
     hear(whole)
     hear(whole[:-4])
