@@ -16,14 +16,14 @@ import pinocchio
 
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.config.urdf import find_urdf
-from safety_supervisor.core.balance import Contact, Margin
-from safety_supervisor.core.balance_settings import BalanceSettings, ContactSource, Sole, UpSource
+from safety_supervisor.core.balance.model import Contact, Margin
+from safety_supervisor.core.balance.settings import BalanceSettings, ContactSource, Sole, UpSource
+from safety_supervisor.core.balance.standing import Stance
+from safety_supervisor.core.balance.whole_body import BaseState
 from safety_supervisor.core.checks.balance import BalanceCheck
 from safety_supervisor.core.checks.balance_nearby import Nearby
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.settings import RobotSettings
-from safety_supervisor.core.standing import Stance
-from safety_supervisor.core.whole_body import BaseState
 
 URDF = "example-robot-data://g1_description/urdf/g1_29dof_rev_1_0.urdf"
 FEET = ("left_ankle_roll_link", "right_ankle_roll_link")

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from bench.bench_full import HOME, PICK, PLACE, FullLoop, blend
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
-from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.settings import Configuration
 
 Vector = NDArray[np.float64]

@@ -28,8 +28,8 @@ from bench.bench_decision import CONFIGURATION, G1, HOME, Loop
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.config import load_config
 from safety_supervisor.core.events import StreamCommand
+from safety_supervisor.core.geometry.shapes import Box, Cylinder
 from safety_supervisor.core.settings import Configuration, LimitingSettings, Zone, ZoneKind
-from safety_supervisor.core.shapes import Box, Cylinder
 
 PICK = np.array([0.5, -0.5, 0.2, -2.1, 0.1, 1.7, 0.9])
 PLACE = np.array([-0.6, -0.4, 0.0, -2.0, 0.0, 1.7, 0.6])

@@ -24,8 +24,8 @@ import numpy as np
 from bench.bench_decision import HOME, Loop, trajectory
 from bench.bench_full import PICK, PLACE, FullLoop, blend, configuration
 from bench.measure import NoGarbageCollection, Stopwatch
+from safety_supervisor.core.geometry.shapes import Sphere
 from safety_supervisor.core.settings import Configuration, JointLimits, Zone, ZoneKind
-from safety_supervisor.core.shapes import Sphere
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "growth.png"
 SPHERES = (0, 10, 25, 50, 100)

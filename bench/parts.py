@@ -19,11 +19,11 @@ from bench.bench_full import HOME, PICK, PLACE, FullLoop, blend
 from bench.measure import NoGarbageCollection, Stopwatch
 from safety_supervisor.core.checks.clearance import Clearance
 from safety_supervisor.core.checks.collision import CollisionCheck
-from safety_supervisor.core.frame_speed import FrameSpeed
-from safety_supervisor.core.intake import Intake
-from safety_supervisor.core.scene import Scene
-from safety_supervisor.core.segments import Stream
-from safety_supervisor.core.stopping import StraightStop
+from safety_supervisor.core.checks.frame_speed import FrameSpeed
+from safety_supervisor.core.geometry.scene import Scene
+from safety_supervisor.core.intake.intake import Intake
+from safety_supervisor.core.motion.segments import Stream
+from safety_supervisor.core.motion.stopping import StraightStop
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.verifier import Verifier
 

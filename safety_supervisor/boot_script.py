@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from safety_supervisor.core.balance.footing import level_imu
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.events import (
     BalanceEndpoints,
@@ -33,8 +34,7 @@ from safety_supervisor.core.events import (
     SourceLiveliness,
     Tick,
 )
-from safety_supervisor.core.footing import level_imu
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 

@@ -227,7 +227,7 @@ def notes(configuration: Configuration) -> list[str]:
 
 
 def _notes_on_line(configuration: Configuration) -> list[str]:
-    from safety_supervisor.core.stopping import longest_stop
+    from safety_supervisor.core.motion.stopping import longest_stop
 
     estop, found = configuration.estop, list[str]()
     line, slowest = estop.line, longest_stop(configuration.envelope.joints)

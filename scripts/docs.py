@@ -14,7 +14,7 @@ from pathlib import Path
 from doc_reference import configuration, error_codes
 from doc_traceability import results, traceability, untraced
 
-from safety_supervisor.core.state_table import render_states
+from safety_supervisor.core.states.state_table import render_states
 
 ROOT = Path(__file__).resolve().parents[1]
 

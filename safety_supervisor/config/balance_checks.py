@@ -8,9 +8,9 @@ from safety_supervisor.config.balance_keys import BalanceKeys, SoleKeys
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.sections import Sections, twice
-from safety_supervisor.core.balance_settings import BalanceSettings, ContactSource, Sole, UpSource
-from safety_supervisor.core.planted import sole_frame
-from safety_supervisor.core.support_polygon import SupportPolygon
+from safety_supervisor.core.balance.planted import sole_frame
+from safety_supervisor.core.balance.settings import BalanceSettings, ContactSource, Sole, UpSource
+from safety_supervisor.core.balance.support_polygon import SupportPolygon
 from safety_supervisor.core.units import nanoseconds
 
 _FLAT = 2e-3

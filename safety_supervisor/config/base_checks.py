@@ -12,9 +12,9 @@ from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.sections import Sections
 from safety_supervisor.config.separation_keys import SeparationKeys
-from safety_supervisor.core.base_gate import BaseGateSettings, PeopleDistance
-from safety_supervisor.core.base_settings import BaseSettings, OdometrySettings
-from safety_supervisor.core.geofence import FenceSettings, Geofence
+from safety_supervisor.core.base.gate import BaseGateSettings, PeopleDistance
+from safety_supervisor.core.base.geofence import FenceSettings, Geofence
+from safety_supervisor.core.base.settings import BaseSettings, OdometrySettings
 from safety_supervisor.core.units import Nanoseconds, nanoseconds
 
 CMD_VEL = "cmd_vel"

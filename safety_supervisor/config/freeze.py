@@ -18,7 +18,7 @@ from safety_supervisor.config.sections import Sections
 from safety_supervisor.config.shapes import ShapeKeys, freeze_shape
 from safety_supervisor.config.urdf import Urdf
 from safety_supervisor.core import settings
-from safety_supervisor.core.shapes import BoundedShape, Box, HalfSpace, Shape
+from safety_supervisor.core.geometry.shapes import BoundedShape, Box, HalfSpace, Shape
 from safety_supervisor.core.units import Vector, nanoseconds
 
 _T = TypeVar("_T")

@@ -12,7 +12,7 @@ from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.sections import Sections
 from safety_supervisor.config.shapes import BoxKeys, CapsuleKeys, CylinderKeys, HalfSpaceKeys, PolytopeKeys, ShapeKeys
 from safety_supervisor.config.urdf import Urdf
-from safety_supervisor.core.bodies import THINNEST, thickness
+from safety_supervisor.core.geometry.bodies import THINNEST, thickness
 
 _SHORTEST = 1e-6
 """Least length of a capsule, a cylinder or a normal, [m]."""

@@ -14,7 +14,7 @@ from safety_supervisor.config.load import read_file, read_urdf, validate
 from safety_supervisor.config.problems import ConfigurationError, Problems
 from safety_supervisor.config.sections import Sections
 from safety_supervisor.config.shapes import ShapeKeys, freeze_shape
-from safety_supervisor.core.shapes import BoundedShape, HalfSpace
+from safety_supervisor.core.geometry.shapes import BoundedShape, HalfSpace
 
 USUAL_MARGIN: Final = 0.01
 """Distance between bodies of the robot where no configuration tells one, [m]."""

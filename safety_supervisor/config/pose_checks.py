@@ -12,9 +12,9 @@ import numpy as np
 
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.problems import Problems
-from safety_supervisor.core.mimic import RobotModelError
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import RESERVE, Scene
+from safety_supervisor.core.geometry.mimic import RobotModelError
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.scene import RESERVE, Scene
 from safety_supervisor.core.settings import Configuration, ZoneKind
 from safety_supervisor.core.units import Matrix
 

@@ -16,8 +16,8 @@ from typing import Annotated
 from pydantic import Field
 
 from safety_supervisor.config.keys import Point, Section, key
-from safety_supervisor.core import shapes
-from safety_supervisor.core.bodies import CORNERS
+from safety_supervisor.core.geometry import shapes
+from safety_supervisor.core.geometry.bodies import CORNERS
 
 Angle = Annotated[float, Field(ge=-math.tau, le=math.tau)]
 

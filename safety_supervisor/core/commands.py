@@ -11,18 +11,18 @@ from typing import Final
 
 import numpy as np
 
+from safety_supervisor.core.checks.envelope import HISTORY
 from safety_supervisor.core.effects import Verdict
-from safety_supervisor.core.envelope import HISTORY
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.events import CommandUnreadable, StreamCommand, TrajectoryCommand
-from safety_supervisor.core.intake import Intake
-from safety_supervisor.core.intake_results import Cancel, Refused, Repeat, SetPoint, TrajectoryPoints
-from safety_supervisor.core.motion import Motion
-from safety_supervisor.core.safety_state import SafetyState
+from safety_supervisor.core.intake.intake import Intake
+from safety_supervisor.core.intake.results import Cancel, Refused, Repeat, SetPoint, TrajectoryPoints
+from safety_supervisor.core.motion.mover import Motion
+from safety_supervisor.core.motion.trajectory_job import TrajectoryJob
 from safety_supervisor.core.sessions import Session, other_kind
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.state_table import State
-from safety_supervisor.core.trajectory_job import TrajectoryJob
+from safety_supervisor.core.states.safety_state import SafetyState
+from safety_supervisor.core.states.state_table import State
 from safety_supervisor.core.units import Matrix, seconds
 from safety_supervisor.core.verifier import Verifier
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
+from safety_supervisor.core.balance.footing import Footing
 from safety_supervisor.core.bystanders import Bystanders
-from safety_supervisor.core.causes import OUTSIDE
-from safety_supervisor.core.conditions import Conditions
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.events import (
     BalanceEndpoints,
     FootContact,
@@ -29,13 +27,15 @@ from safety_supervisor.core.events import (
     SourceEndpoints,
     Tick,
 )
-from safety_supervisor.core.footing import Footing
-from safety_supervisor.core.lateness import Lateness
+from safety_supervisor.core.intake.lateness import Lateness
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.sessions import Session
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.state_table import AUTO, State
-from safety_supervisor.core.switches import EnablingSwitch, HoldToRunButton
+from safety_supervisor.core.states.causes import OUTSIDE
+from safety_supervisor.core.states.conditions import Conditions
+from safety_supervisor.core.states.estop_latch import EstopLatch
+from safety_supervisor.core.states.state_table import AUTO, State
+from safety_supervisor.core.states.switches import EnablingSwitch, HoldToRunButton
 from safety_supervisor.core.units import Nanoseconds
 
 _WORKSPACE_EVERY: Final = 10 * 1_000_000

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safety_supervisor.core.checks.clearance import STEP
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import JointStates
-from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.stamps import repeats
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, Vector

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from safety_supervisor.core.envelope import ENVELOPE
+from safety_supervisor.core.checks.envelope import ENVELOPE
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.lane import Lane, Motive
+from safety_supervisor.core.motion.lane import Lane, Motive
 
 
 def excuse(broken: Violation, late: float, period: float) -> Violation:

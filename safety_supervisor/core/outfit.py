@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from safety_supervisor.core.checks.balance_step import BalanceStep
 from safety_supervisor.core.checks.collision import CollisionCheck
+from safety_supervisor.core.checks.frame_speed import FrameSpeed
 from safety_supervisor.core.checks.separation import SeparationCheck
 from safety_supervisor.core.checks.speed_zone import SpeedZone
-from safety_supervisor.core.frame_speed import FrameSpeed
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.settings import Configuration, ZoneKind
 from safety_supervisor.core.units import seconds
 

@@ -18,10 +18,10 @@ import numpy as np
 from safety_supervisor.core.bystanders import Bystanders
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.inputs import Inputs
-from safety_supervisor.core.motion import Motion
-from safety_supervisor.core.safety_state import SafetyState
+from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.state_table import AUTO, State
+from safety_supervisor.core.states.safety_state import SafetyState
+from safety_supervisor.core.states.state_table import AUTO, State
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, seconds
 from safety_supervisor.core.verifier import Verifier
 

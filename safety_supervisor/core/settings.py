@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from safety_supervisor.core.balance_settings import BalanceSettings
-from safety_supervisor.core.base_settings import BaseSettings
+from safety_supervisor.core.balance.settings import BalanceSettings
+from safety_supervisor.core.base.settings import BaseSettings
 from safety_supervisor.core.estop_settings import EstopSettings
-from safety_supervisor.core.shapes import BoundedShape, Shape
+from safety_supervisor.core.geometry.shapes import BoundedShape, Shape
 from safety_supervisor.core.units import Nanoseconds, Vector
 
 

@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args
 
-from safety_supervisor.core.balance_watch import BalanceWatch
-from safety_supervisor.core.base_drive import BaseDrive, BaseEvent
-from safety_supervisor.core.causes import CAUSE_OF, by_hardness
+from safety_supervisor.core.balance.footing import Footing
+from safety_supervisor.core.balance.watch import BalanceWatch
+from safety_supervisor.core.base.drive import BaseDrive, BaseEvent
 from safety_supervisor.core.commands import Commands, Ruling
-from safety_supervisor.core.consequences import Consequences
-from safety_supervisor.core.course import Course
 from safety_supervisor.core.decisions import DecisionLog
 from safety_supervisor.core.effects import Effect, Reply
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
-from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.events import (
     AdapterFault,
     BaseCommand,
@@ -39,21 +36,24 @@ from safety_supervisor.core.events import (
     ToolChange,
     TrajectoryCommand,
 )
-from safety_supervisor.core.footing import Footing
 from safety_supervisor.core.inputs import MONITORED, UNARMED, InputEvent, Inputs
 from safety_supervisor.core.measured import MeasuredState
-from safety_supervisor.core.motion import Motion
+from safety_supervisor.core.motion.mover import Motion
+from safety_supervisor.core.motion.set_points import SetPoints
+from safety_supervisor.core.motion.stop_ramp import StopRamp
 from safety_supervisor.core.notes import Note
-from safety_supervisor.core.operator_acts import OperatorActs
-from safety_supervisor.core.operators import Operators
-from safety_supervisor.core.reporting import Reporting
-from safety_supervisor.core.safety_state import SafetyState
 from safety_supervisor.core.separation_watch import SeparationWatch
-from safety_supervisor.core.set_points import SetPoints
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.state_rules import rules_of
-from safety_supervisor.core.state_table import State
-from safety_supervisor.core.stop_ramp import StopRamp
+from safety_supervisor.core.states.causes import CAUSE_OF, by_hardness
+from safety_supervisor.core.states.consequences import Consequences
+from safety_supervisor.core.states.course import Course
+from safety_supervisor.core.states.estop_latch import EstopLatch
+from safety_supervisor.core.states.operator_acts import OperatorActs
+from safety_supervisor.core.states.operators import Operators
+from safety_supervisor.core.states.reporting import Reporting
+from safety_supervisor.core.states.safety_state import SafetyState
+from safety_supervisor.core.states.state_rules import rules_of
+from safety_supervisor.core.states.state_table import State
 from safety_supervisor.core.tools import Tools
 from safety_supervisor.core.units import Vector, seconds
 from safety_supervisor.core.verifier import Verifier

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from safety_supervisor.core.acts import ActRefusal
 from safety_supervisor.core.commands import Commands, Ruling
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.events import ToolChange
+from safety_supervisor.core.geometry.scene import RESERVE, Scene
 from safety_supervisor.core.inputs import Inputs
-from safety_supervisor.core.motion import Motion
-from safety_supervisor.core.safety_state import SafetyState
-from safety_supervisor.core.scene import RESERVE, Scene
+from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.state_table import State
+from safety_supervisor.core.states.acts import ActRefusal
+from safety_supervisor.core.states.safety_state import SafetyState
+from safety_supervisor.core.states.state_table import State
 from safety_supervisor.core.units import Vector
 from safety_supervisor.core.verifier import Verifier
 

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor.core.checks.collision import PathCheck
-from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
+from safety_supervisor.core.checks.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.motion.stop_room import StopRoom
+from safety_supervisor.core.motion.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.outfit import Outfit, dress
 from safety_supervisor.core.settings import Configuration, EnvelopeSettings, ReducedSettings
-from safety_supervisor.core.stop_room import StopRoom
-from safety_supervisor.core.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from safety_supervisor.core.geometry.shapes import HalfSpace
 from safety_supervisor.core.settings import Zone, ZoneKind
-from safety_supervisor.core.shapes import HalfSpace
 from safety_supervisor.core.units import Matrix, Vector
 from safety_supervisor.explain.case import Case
 from safety_supervisor.explain.words import facts, headline, is_spatial, remarks

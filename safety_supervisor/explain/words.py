@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from safety_supervisor.core.scene import RESERVE
+from safety_supervisor.core.geometry.scene import RESERVE
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.explain.case import Case
 from safety_supervisor.geometry.pose_view import Nearness

@@ -8,8 +8,8 @@ from typing import Any
 import coal
 import numpy as np
 
-from safety_supervisor.core.bodies import coal_body
-from safety_supervisor.core.shapes import Ball, BoundedShape
+from safety_supervisor.core.geometry.bodies import coal_body
+from safety_supervisor.core.geometry.shapes import Ball, BoundedShape
 from safety_supervisor.core.units import Matrix, Vector
 
 

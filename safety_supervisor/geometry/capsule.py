@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from safety_supervisor.core.shapes import Capsule
+from safety_supervisor.core.geometry.shapes import Capsule
 from safety_supervisor.core.units import Matrix, Vector
 from safety_supervisor.geometry.distances import segment_distances
 

@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from safety_supervisor.core.shapes import BoundedShape, Point
+from safety_supervisor.core.geometry.shapes import BoundedShape, Point
 from safety_supervisor.core.units import Matrix
 from safety_supervisor.geometry.distances import signed_distances
 from safety_supervisor.geometry.partition import halve

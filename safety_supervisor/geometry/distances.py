@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from safety_supervisor.core.bodies import convex_hull
-from safety_supervisor.core.shapes import BoundedShape, Box, Capsule, Cylinder, Point, Polytope, Sphere
+from safety_supervisor.core.geometry.bodies import convex_hull
+from safety_supervisor.core.geometry.shapes import BoundedShape, Box, Capsule, Cylinder, Point, Polytope, Sphere
 from safety_supervisor.core.units import Matrix, Vector
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from safety_supervisor.config.urdf import Urdf, UrdfJoint
-from safety_supervisor.core.shapes import Ball
+from safety_supervisor.core.geometry.shapes import Ball
 from safety_supervisor.core.units import Matrix, Vector
 from safety_supervisor.geometry.surfaces import read_numbers, read_origin
 
@@ -129,7 +129,7 @@ class Kinematics:
         Returns:
             For each joint between them, [m/rad] or [m/m]: moving the joints by `dq` changes the distance of the bodies
             by at most the sum of reach * |dq|. Proof: a ball that holds the body at every position of the joints passed
-            so far is carried from the link to the common ancestor; see `safety_supervisor.core.robot.RobotModel`.
+            so far is carried from the link to the common ancestor; see `core.geometry.robot.RobotModel`.
         """
         found = dict.fromkeys(self.between(first, second), 0.0)
         for way, ball in zip(self._ways(first, second), balls, strict=True):

@@ -10,7 +10,7 @@ from typing import Any
 
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.problems import Problems
-from safety_supervisor.core.shapes import BoundedShape
+from safety_supervisor.core.geometry.shapes import BoundedShape
 from safety_supervisor.geometry.coverage import Coverage, measure_coverage
 from safety_supervisor.geometry.progress import Progress
 from safety_supervisor.geometry.surfaces import LinkSurface, read_links

@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 
-from safety_supervisor.core.shapes import BoundedShape
+from safety_supervisor.core.geometry.shapes import BoundedShape
 from safety_supervisor.core.units import Matrix, Vector
 from safety_supervisor.geometry.bodies import Body
 from safety_supervisor.geometry.kinematics import Kinematics, between

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.shapes import BoundedShape, Box, Capsule, Polytope, Sphere
+from safety_supervisor.core.geometry.shapes import BoundedShape, Box, Capsule, Polytope, Sphere
 from safety_supervisor.core.units import Matrix
 from safety_supervisor.geometry.capsule import capsule_volume, fit_capsule
 from safety_supervisor.geometry.distances import signed_distances, triangle_distances

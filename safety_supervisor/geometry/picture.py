@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from safety_supervisor.core.shapes import BoundedShape
+from safety_supervisor.core.geometry.shapes import BoundedShape
 from safety_supervisor.core.units import Matrix, Vector
 from safety_supervisor.geometry.kinematics import Kinematics
 from safety_supervisor.geometry.tessellation import tessellate

@@ -13,8 +13,8 @@ from typing import Any, Final
 import coal
 import numpy as np
 
-from safety_supervisor.core.bodies import CORNERS, THINNEST, convex_hull, thickness
-from safety_supervisor.core.shapes import Polytope
+from safety_supervisor.core.geometry.bodies import CORNERS, THINNEST, convex_hull, thickness
+from safety_supervisor.core.geometry.shapes import Polytope
 from safety_supervisor.core.units import Matrix, Vector
 from safety_supervisor.geometry.partition import WORTH, protrusion
 

@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pinocchio as pin
 
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import Pair, Scene
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.scene import Pair, Scene
+from safety_supervisor.core.geometry.shapes import BoundedShape
 from safety_supervisor.core.settings import Configuration, ZoneKind
-from safety_supervisor.core.shapes import BoundedShape
 from safety_supervisor.core.units import Matrix, Vector
 
 UNPAIRED: Final = float("inf")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from safety_supervisor.core.shapes import BoundedShape, Box, Capsule, Cylinder, Point, Polytope, Sphere
+from safety_supervisor.core.geometry.shapes import BoundedShape, Box, Capsule, Cylinder, Point, Polytope, Sphere
 from safety_supervisor.geometry.pairs import Pair, Standing
 
 

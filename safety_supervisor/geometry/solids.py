@@ -7,8 +7,8 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from safety_supervisor.core.bodies import coal_body
-from safety_supervisor.core.shapes import Box, Capsule, Cylinder, HalfSpace, Polytope, Shape, Sphere
+from safety_supervisor.core.geometry.bodies import coal_body
+from safety_supervisor.core.geometry.shapes import Box, Capsule, Cylinder, HalfSpace, Polytope, Shape, Sphere
 from safety_supervisor.core.units import Matrix, Vector
 from safety_supervisor.geometry.tessellation import axes_about, tessellate
 

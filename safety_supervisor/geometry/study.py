@@ -13,7 +13,7 @@ import numpy as np
 from safety_supervisor.config import bounds
 from safety_supervisor.config import urdf as urdf_file
 from safety_supervisor.config.link_volumes import LinkVolumes, load_link_volumes
-from safety_supervisor.core.shapes import BoundedShape
+from safety_supervisor.core.geometry.shapes import BoundedShape
 from safety_supervisor.core.units import Matrix
 from safety_supervisor.geometry.bodies import Body
 from safety_supervisor.geometry.capsule import fit_capsule

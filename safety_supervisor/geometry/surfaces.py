@@ -19,7 +19,7 @@ import coal
 import numpy as np
 
 from safety_supervisor.config.problems import shown
-from safety_supervisor.core.shapes import BoundedShape, Box, Capsule, Cylinder, Point, Sphere
+from safety_supervisor.core.geometry.shapes import BoundedShape, Box, Capsule, Cylinder, Point, Sphere
 from safety_supervisor.core.units import Matrix, Vector
 from safety_supervisor.geometry.distances import rotation
 from safety_supervisor.geometry.tessellation import tessellate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from safety_supervisor.core.shapes import BoundedShape, Box, Capsule, Cylinder, Polytope, Sphere
+from safety_supervisor.core.geometry.shapes import BoundedShape, Box, Capsule, Cylinder, Polytope, Sphere
 from safety_supervisor.core.units import Matrix, Vector
 from safety_supervisor.geometry.distances import hull_faces, rotation
 

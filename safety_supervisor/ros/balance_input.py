@@ -6,7 +6,7 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Imu as ImuMessage
 
-from safety_supervisor.core.balance_settings import BalanceSettings
+from safety_supervisor.core.balance.settings import BalanceSettings
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import FootContact, Imu
 from safety_supervisor.ros.cdr_base import ImuFields, WrenchFields, read_imu, read_wrench

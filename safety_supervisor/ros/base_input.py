@@ -10,7 +10,7 @@ from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry as OdometryMessage
 from rclpy.qos import QoSProfile
 
-from safety_supervisor.core.base_settings import BaseSettings
+from safety_supervisor.core.base.settings import BaseSettings
 from safety_supervisor.core.events import Odometry
 from safety_supervisor.core.settings import CommandKind
 from safety_supervisor.ros.cdr_base import OdometryFields, read_odometry

@@ -33,7 +33,7 @@ from safety_supervisor.core.events import (
 )
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.base_input import ODOMETRY_TOPIC
-from safety_supervisor.ros.goal_pulse import clients_of
+from safety_supervisor.ros.goals.pulse import clients_of
 from safety_supervisor.ros.quality import Endpoints, Ours, Sink
 from safety_supervisor.ros.text import escape
 from safety_supervisor.ros.world_input import PEOPLE_TOPIC

@@ -16,7 +16,7 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
-from safety_supervisor.core.scene import RESERVE
+from safety_supervisor.core.geometry.scene import RESERVE
 from safety_supervisor.core.settings import Configuration, ZoneKind
 from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
 from safety_supervisor.geometry.pose_view import Nearness, PlacedVolume, Viewer

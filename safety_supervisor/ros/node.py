@@ -19,8 +19,8 @@ from rclpy.service import Service
 from rclpy.subscription import Subscription
 
 from safety_supervisor.config import ConfigurationError
-from safety_supervisor.core.stopping import longest_stop
-from safety_supervisor.core.trajectory import LONGEST_PATH_STOP
+from safety_supervisor.core.motion.stopping import longest_stop
+from safety_supervisor.core.motion.trajectory import LONGEST_PATH_STOP
 from safety_supervisor.core.units import NS_PER_S, nanoseconds
 from safety_supervisor.ros.cycle import Cycle, Executor
 from safety_supervisor.ros.polled import PolledSubscriptions

@@ -29,7 +29,7 @@ from safety_supervisor.evidence.retention import make_room
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.enact import HEARTBEAT, Enactor
 from safety_supervisor.ros.files import FileWatch
-from safety_supervisor.ros.goals import ACTION, NOT_INSTALLED, Goals, is_installed
+from safety_supervisor.ros.goals.goals import ACTION, NOT_INSTALLED, Goals, is_installed
 from safety_supervisor.ros.graph import GraphWatch, list_publishers
 from safety_supervisor.ros.inputs import Inputs
 from safety_supervisor.ros.outputs import find_output

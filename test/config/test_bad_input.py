@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from safety_supervisor import cli
 from safety_supervisor.config import load_config, urdf_path
-from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.geometry import coverage
 
 if TYPE_CHECKING:

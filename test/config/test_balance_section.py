@@ -17,8 +17,8 @@ from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.schema import RobotKeys, TimingKeys
 from safety_supervisor.config.sections import Sections
 from safety_supervisor.config.urdf import find_urdf, parse_urdf
-from safety_supervisor.core.balance_settings import BalanceSettings, ContactSource, Sole, UpSource
-from safety_supervisor.core.support_polygon import SupportPolygon
+from safety_supervisor.core.balance.settings import BalanceSettings, ContactSource, Sole, UpSource
+from safety_supervisor.core.balance.support_polygon import SupportPolygon
 
 if TYPE_CHECKING:
     from test.config.conftest import PandaFile

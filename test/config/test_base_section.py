@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from safety_supervisor.core.base_gate import PeopleDistance
+from safety_supervisor.core.base.gate import PeopleDistance
 from safety_supervisor.core.settings import CommandKind
 
 if TYPE_CHECKING:

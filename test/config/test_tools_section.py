@@ -10,9 +10,9 @@ import pytest
 from two_tools import TOOLS, write_two_tools
 
 from safety_supervisor.config import load_config
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import Scene
-from safety_supervisor.core.shapes import Capsule
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.scene import Scene
+from safety_supervisor.core.geometry.shapes import Capsule
 
 if TYPE_CHECKING:
     from test.config.conftest import PandaFile

@@ -14,9 +14,9 @@ from rig import HOME, MS, Rig, panda
 
 from safety_supervisor.config.base_checks import freeze_base
 from safety_supervisor.config.base_keys import BaseKeys
+from safety_supervisor.core.base.geofence import Geofence
 from safety_supervisor.core.effects import DriveBase, Effect
 from safety_supervisor.core.events import BaseCommand, Event, Odometry, OdometryEndpoints
-from safety_supervisor.core.geofence import Geofence
 from safety_supervisor.core.settings import CommandKind, Configuration
 
 FRAME = "panda_link0"
@@ -44,7 +44,7 @@ def with_base(configuration: Configuration | None = None, **changes: Any) -> Con
     if found.separation is not None:
         separation = found.separation
         reach = separation.body_radius + separation.intrusion + separation.sensor_uncertainty
-        from safety_supervisor.core.base_gate import PeopleDistance
+        from safety_supervisor.core.base.gate import PeopleDistance
 
         base = replace(base, gate=replace(base.gate, people=PeopleDistance(separation.walking_speed, reach)))
     sources = tuple(replace(source, commands=source.commands | {CommandKind.CMD_VEL}) for source in found.sources)

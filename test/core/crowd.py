@@ -13,8 +13,8 @@ from rig import HOME, Rig, panda
 
 from safety_supervisor.core.effects import Actuate, Effect
 from safety_supervisor.core.events import Humans, HumansEndpoints
+from safety_supervisor.core.geometry.shapes import Box, Capsule, Cylinder, Polytope, Sphere
 from safety_supervisor.core.settings import Configuration, ReducedSettings, SeparationSettings
-from safety_supervisor.core.shapes import Box, Capsule, Cylinder, Polytope, Sphere
 
 SEPARATION = SeparationSettings(
     max_points=16,

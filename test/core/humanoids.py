@@ -12,8 +12,8 @@ import pinocchio
 import pybullet
 from numpy.typing import NDArray
 
-from safety_supervisor.core.balance_settings import BalanceSettings, ContactSource, Sole, UpSource
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.balance.settings import BalanceSettings, ContactSource, Sole, UpSource
+from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.settings import RobotSettings
 
 Array = NDArray[np.float64]

@@ -9,8 +9,8 @@ from typing import Any
 import coal
 import numpy as np
 
+from safety_supervisor.core.geometry.shapes import Box, Capsule, Cylinder, HalfSpace, Polytope, Sphere
 from safety_supervisor.core.settings import GeometrySettings, RobotSettings, Zone, ZoneKind
-from safety_supervisor.core.shapes import Box, Capsule, Cylinder, HalfSpace, Polytope, Sphere
 
 
 def turn(axis: np.ndarray, angle: float) -> np.ndarray:

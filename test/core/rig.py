@@ -20,8 +20,8 @@ from safety_supervisor.config import load_config
 from safety_supervisor.core.effects import Actuate, Decision, Effect, Latches, RelayDemand, Reply, Status
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.events import Boot, Event, JointStates, OperatorAct, StreamCommand, Tick, TrajectoryCommand
+from safety_supervisor.core.geometry.shapes import Box
 from safety_supervisor.core.settings import Configuration, GeometrySettings, Zone, ZoneKind
-from safety_supervisor.core.shapes import Box
 from safety_supervisor.core.supervisor import Supervisor
 
 CONFIGURATION = Path(__file__).parents[2] / "config" / "panda.yaml"

@@ -17,15 +17,23 @@ from numpy.typing import NDArray
 from test_planted import hermite
 from test_support_polygon import brute
 
-from safety_supervisor.core.balance import Contact, Margin, Unjudged, Unknown, bends, capture_point, zero_moment_point
+from safety_supervisor.core.balance.model import (
+    Contact,
+    Margin,
+    Unjudged,
+    Unknown,
+    bends,
+    capture_point,
+    zero_moment_point,
+)
+from safety_supervisor.core.balance.standing import Stance
+from safety_supervisor.core.balance.support_polygon import SupportPolygon
+from safety_supervisor.core.balance.whole_body import BaseState
 from safety_supervisor.core.checks.balance import BalanceCheck, step_and_stop
 from safety_supervisor.core.checks.balance_nearby import Nearby
+from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
 from safety_supervisor.core.settings import JointLimits
-from safety_supervisor.core.standing import Stance
-from safety_supervisor.core.stopping import StopLimits, StraightStop
-from safety_supervisor.core.support_polygon import SupportPolygon
 from safety_supervisor.core.units import Vector
-from safety_supervisor.core.whole_body import BaseState
 
 pytestmark = pytest.mark.requirement("SR-034")
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from safety_supervisor.core.base_gate import (
+from safety_supervisor.core.base.gate import (
     BaseGate,
     BaseGateSettings,
     Gated,
@@ -21,8 +21,8 @@ from safety_supervisor.core.base_gate import (
     PeopleDistance,
     WantedTwist,
 )
-from safety_supervisor.core.base_motion import REST, PlanarPose, PlanarTwist, arc, stop_time
-from safety_supervisor.core.geofence import FenceSettings, Geofence
+from safety_supervisor.core.base.geofence import FenceSettings, Geofence
+from safety_supervisor.core.base.motion import REST, PlanarPose, PlanarTwist, arc, stop_time
 
 Array = NDArray[np.float64]
 MS = 1_000_000

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from safety_supervisor.core.bodies import coal_body
-from safety_supervisor.core.capsules import LinkCapsules, wrap
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.shapes import Box, Capsule, Cylinder, Polytope, Sphere
-from safety_supervisor.core.stopping import StopLimits, StraightStop
-from safety_supervisor.core.trajectory import PlannedTrajectory
+from safety_supervisor.core.geometry.bodies import coal_body
+from safety_supervisor.core.geometry.capsules import LinkCapsules, wrap
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.shapes import Box, Capsule, Cylinder, Polytope, Sphere
+from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
+from safety_supervisor.core.motion.trajectory import PlannedTrajectory
 
 CONFIGURATION = watched()
 LIMITS = CONFIGURATION.envelope.joints

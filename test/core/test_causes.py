@@ -8,9 +8,9 @@ import re
 import pytest
 
 from safety_supervisor.core import errors
-from safety_supervisor.core.causes import CAUSE_OF, CAUSES, by_hardness
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.state_table import State
+from safety_supervisor.core.states.causes import CAUSE_OF, CAUSES, by_hardness
+from safety_supervisor.core.states.state_table import State
 
 # Category and target of each row of the interface description, in its order.
 TABLE = """

@@ -15,11 +15,11 @@ from safety_supervisor.core.checks import clearance as clearance_module
 from safety_supervisor.core.checks.clearance import QUERY_LIMIT, STEP, Clearance, line
 from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import RESERVE, Scene
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.scene import RESERVE, Scene
+from safety_supervisor.core.geometry.shapes import Box, Capsule, HalfSpace, Polytope, Sphere
+from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
 from safety_supervisor.core.settings import JointLimits, Zone, ZoneKind
-from safety_supervisor.core.shapes import Box, Capsule, HalfSpace, Polytope, Sphere
-from safety_supervisor.core.stopping import StopLimits, StraightStop
 
 SHIPPED = panda()
 LIMITS = SHIPPED.envelope.joints

@@ -6,7 +6,7 @@ import numpy as np
 from rig import HOME, Rig
 
 from safety_supervisor.core.effects import Decision
-from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.verifier import Verifier
 

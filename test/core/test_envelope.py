@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from safety_supervisor.core.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
+from safety_supervisor.core.checks.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.settings import JointLimits
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.estop_latch import EstopLatch
+from safety_supervisor.core.states.estop_latch import EstopLatch
 
 MS = 1_000_000
 TIMEOUT = 100 * MS

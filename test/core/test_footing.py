@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from safety_supervisor.core.balance import Contact, Margin
+from safety_supervisor.core.balance.footing import Footing, level_imu
+from safety_supervisor.core.balance.model import Contact, Margin
+from safety_supervisor.core.balance.standing import Stance
+from safety_supervisor.core.balance.whole_body import WholeBody
 from safety_supervisor.core.checks.balance import BalanceCheck
 from safety_supervisor.core.checks.balance_step import LEAN, RESERVE, SHIFT, BalanceStep, same
 from safety_supervisor.core.events import BalanceEndpoints, FootContact, Imu
-from safety_supervisor.core.footing import Footing, level_imu
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.settings import RobotSettings
-from safety_supervisor.core.standing import Stance
-from safety_supervisor.core.whole_body import WholeBody
 
 pytestmark = pytest.mark.requirement("SR-034")
 

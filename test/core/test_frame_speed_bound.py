@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from safety_supervisor.config import load_config
-from safety_supervisor.core.frame_speed import FrameSpeed
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.checks.frame_speed import FrameSpeed
+from safety_supervisor.core.geometry.robot import RobotModel
 
 CONFIGURATION = load_config(Path(__file__).parents[2] / "config" / "panda.yaml")
 MODEL = RobotModel(CONFIGURATION.robot, CONFIGURATION.geometry.volumes)

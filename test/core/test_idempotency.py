@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.idempotency import UNDECIDED, Earlier, IdempotencyKeys
+from safety_supervisor.core.intake.idempotency import UNDECIDED, Earlier, IdempotencyKeys
 
 LIFETIME = 1_000
 PASS = Earlier("PASS", "")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.events import StreamCommand, TrajectoryCommand
-from safety_supervisor.core.idempotency import Earlier
-from safety_supervisor.core.intake import Cancel, Intake, Refused, Repeat, SetPoint, TrajectoryPoints
+from safety_supervisor.core.intake.idempotency import Earlier
+from safety_supervisor.core.intake.intake import Cancel, Intake, Refused, Repeat, SetPoint, TrajectoryPoints
 from safety_supervisor.core.settings import (
     CommandKind,
     Configuration,

@@ -8,7 +8,7 @@ import pytest
 from rig import MS, panda
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.lateness import Lateness
+from safety_supervisor.core.intake.lateness import Lateness
 from safety_supervisor.core.settings import OutputType
 
 SHIPPED = panda()

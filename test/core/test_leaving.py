@@ -11,10 +11,10 @@ from rig import BARE, HOME, Rig, panda, upright
 from safety_supervisor.core.checks.clearance import STEP
 from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import RESERVE, Scene
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.scene import RESERVE, Scene
+from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
 from safety_supervisor.core.settings import Zone, ZoneKind
-from safety_supervisor.core.stopping import StopLimits, StraightStop
 
 SHIPPED = panda()
 LIMITS = StopLimits(SHIPPED.envelope.joints)

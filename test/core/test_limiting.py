@@ -14,8 +14,8 @@ from judges import judge_envelope, judge_output
 from rig import HOME, Rig, panda, upright
 
 from safety_supervisor.core.effects import Actuate
-from safety_supervisor.core.limiting import LEAST
-from safety_supervisor.core.segments import Stream
+from safety_supervisor.core.motion.limiting import LEAST
+from safety_supervisor.core.motion.segments import Stream
 from safety_supervisor.core.settings import CommandKind, Configuration, LimitingSettings, ZoneKind
 
 MS = 1_000_000

@@ -8,9 +8,9 @@ from rig import BARE, HOME, MS, Rig, panda
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import JointStates
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.measured import MeasuredState
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import Scene
 
 SHIPPED = panda()
 SCENE = Scene(RobotModel(SHIPPED.robot, SHIPPED.geometry.volumes), SHIPPED.geometry, SHIPPED.zones)

@@ -11,11 +11,11 @@ from rig import HOME, Rig, panda
 from safety_supervisor.core.effects import Actuate
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import StopRequested
-from safety_supervisor.core.intake_results import SetPoint
-from safety_supervisor.core.motion import Motion
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.intake.results import SetPoint
+from safety_supervisor.core.motion.mover import Motion
+from safety_supervisor.core.motion.trajectory import PlannedTrajectory
 from safety_supervisor.core.settings import CommandKind, Configuration, ReducedSettings
-from safety_supervisor.core.trajectory import PlannedTrajectory
 from safety_supervisor.core.verifier import Rules, Verifier
 
 DT = 0.004

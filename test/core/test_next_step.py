@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from safety_supervisor.core.causes import CAUSES
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.next_step import next_step
-from safety_supervisor.core.state_table import State
+from safety_supervisor.core.states.causes import CAUSES
+from safety_supervisor.core.states.next_step import next_step
+from safety_supervisor.core.states.state_table import State
 
 
 @pytest.mark.parametrize(

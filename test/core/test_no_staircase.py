@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rig import HOME, Rig, panda
 
-from safety_supervisor.core.segments import Segment, Stream
+from safety_supervisor.core.motion.segments import Segment, Stream
 
 PEAK_VELOCITY = 0.5
 FREQUENCY = 2 * np.pi * 0.25

@@ -10,8 +10,8 @@ from base_rig import FRAME, with_base
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from safety_supervisor.core.base.odometry import OdometryJudge
 from safety_supervisor.core.events import Odometry, OdometryEndpoints
-from safety_supervisor.core.odometry import OdometryJudge
 
 MS = 1_000_000
 START = 10_000 * MS

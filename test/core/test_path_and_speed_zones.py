@@ -10,14 +10,14 @@ from other_geometry import OtherGeometry
 from rig import BARE, HOME, Rig, panda, upright
 
 from safety_supervisor.core.checks.collision import PathCheck
+from safety_supervisor.core.checks.frame_speed import FrameSpeed
 from safety_supervisor.core.checks.speed_zone import SpeedZone
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.frame_speed import FrameSpeed
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.scene import Scene
+from safety_supervisor.core.geometry.shapes import Box, Sphere
+from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
 from safety_supervisor.core.settings import Zone, ZoneKind
-from safety_supervisor.core.shapes import Box, Sphere
-from safety_supervisor.core.stopping import StopLimits, StraightStop
 
 SHIPPED = panda()
 LIMITS = SHIPPED.envelope.joints

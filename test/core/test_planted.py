@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from numpy.polynomial import polynomial
 from numpy.typing import NDArray
 
-from safety_supervisor.core.carried import _bell
-from safety_supervisor.core.mimic import RobotModelError
-from safety_supervisor.core.planted import Planted
+from safety_supervisor.core.balance.planted import Planted
+from safety_supervisor.core.balance.whole_body import BaseState, WholeBody
+from safety_supervisor.core.geometry.carried import _bell
+from safety_supervisor.core.geometry.mimic import RobotModelError
+from safety_supervisor.core.geometry.spline_bounds import derivative_bounds
 from safety_supervisor.core.settings import ToolSettings
-from safety_supervisor.core.spline_bounds import derivative_bounds
-from safety_supervisor.core.whole_body import BaseState, WholeBody
 
 pytestmark = pytest.mark.requirement("SR-034")
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from safety_supervisor.core.robot import RobotModel, RobotModelError
+from safety_supervisor.core.geometry.robot import RobotModel, RobotModelError
 from safety_supervisor.core.settings import RobotSettings
 
 PANDA_JOINTS = tuple(f"panda_joint{index}" for index in range(1, 8))

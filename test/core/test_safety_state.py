@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from safety_supervisor.core.causes import CAUSE_OF, CAUSES
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.safety_state import NO_STOP, SafetyState
 from safety_supervisor.core.settings import SourceKind
-from safety_supervisor.core.state_table import State
+from safety_supervisor.core.states.causes import CAUSE_OF, CAUSES
+from safety_supervisor.core.states.safety_state import NO_STOP, SafetyState
+from safety_supervisor.core.states.state_table import State
 
 Act = Callable[[SafetyState, int], bool]
 

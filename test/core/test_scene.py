@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from other_geometry import OtherGeometry, rpy_matrix
 from rig import BARE, HOME, panda, upright
 
-from safety_supervisor.core.bodies import THINNEST, coal_body, faces, hull_balls
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.mimic import RobotModelError
-from safety_supervisor.core.never_touch import never_touches
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.geometry.bodies import THINNEST, coal_body, faces, hull_balls
+from safety_supervisor.core.geometry.mimic import RobotModelError
+from safety_supervisor.core.geometry.never_touch import never_touches
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.scene import Scene
+from safety_supervisor.core.geometry.shapes import Box, Capsule, Cylinder, HalfSpace, Polytope, Sphere
+from safety_supervisor.core.geometry.spans import least_between
+from safety_supervisor.core.geometry.strided import StrideError, strided_view
 from safety_supervisor.core.settings import GeometrySettings, RobotSettings, Zone, ZoneKind
-from safety_supervisor.core.shapes import Box, Capsule, Cylinder, HalfSpace, Polytope, Sphere
-from safety_supervisor.core.spans import least_between
-from safety_supervisor.core.strided import StrideError, strided_view
 
 SHIPPED = panda()
 MODEL = RobotModel(SHIPPED.robot, SHIPPED.geometry.volumes)

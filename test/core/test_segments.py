@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from safety_supervisor.core.segments import Segment, Stream
+from safety_supervisor.core.motion.segments import Segment, Stream
 from safety_supervisor.core.settings import CommandKind
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from safety_supervisor.core.state_table import MOTION, STOPS, TRANSITIONS, State, render_states
+from safety_supervisor.core.states.state_table import MOTION, STOPS, TRANSITIONS, State, render_states
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "states.md"
 

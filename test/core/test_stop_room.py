@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safety_supervisor.core.motion.stop_room import StopRoom
+from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
 from safety_supervisor.core.settings import JointLimits
-from safety_supervisor.core.stop_room import StopRoom
-from safety_supervisor.core.stopping import StopLimits, StraightStop
 
 JOINTS = 4
 

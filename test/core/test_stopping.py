@@ -7,9 +7,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from safety_supervisor.core.motion.stopping import (
+    BrakeProfile,
+    PathStop,
+    Stop,
+    StopLimits,
+    StraightStop,
+    straight_stop_reach,
+)
+from safety_supervisor.core.motion.trajectory import PlannedTrajectory
 from safety_supervisor.core.settings import JointLimits
-from safety_supervisor.core.stopping import BrakeProfile, PathStop, Stop, StopLimits, StraightStop, straight_stop_reach
-from safety_supervisor.core.trajectory import PlannedTrajectory
 
 DT = 0.004
 

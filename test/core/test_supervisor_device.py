@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from rig import Rig
 
-from safety_supervisor.core.causes import CAUSE_OF
 from safety_supervisor.core.effects import Decision
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import EstopReport
+from safety_supervisor.core.states.causes import CAUSE_OF
 
 Rigs = Callable[..., Rig]
 E = "EMERGENCY_STOP"

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from rig import HOME, Rig, panda
 
-from safety_supervisor.core.causes import CAUSES
 from safety_supervisor.core.events import (
     AdapterFault,
     CommandUnreadable,
@@ -23,6 +22,7 @@ from safety_supervisor.core.events import (
     SourceEndpoints,
     StopRequested,
 )
+from safety_supervisor.core.states.causes import CAUSES
 
 Rigs = Callable[..., Rig]
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from safety_supervisor.core.support_polygon import SupportPolygon, convex_hull
+from safety_supervisor.core.balance.support_polygon import SupportPolygon, convex_hull
 
 pytestmark = pytest.mark.requirement("SR-034")
 

@@ -16,10 +16,10 @@ from two_tools import write_two_tools
 from safety_supervisor.config import load_config
 from safety_supervisor.core.effects import Decision
 from safety_supervisor.core.events import AdapterFault, Event, SourceEndpoints, ToolChange
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import RESERVE, Scene
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.scene import RESERVE, Scene
+from safety_supervisor.core.geometry.shapes import Capsule
 from safety_supervisor.core.settings import Configuration, LimitingSettings, ToolSettings, ZoneKind
-from safety_supervisor.core.shapes import Capsule
 from safety_supervisor.core.supervisor import Supervisor
 
 Rigs = Callable[..., Rig]

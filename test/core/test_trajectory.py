@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from safety_supervisor.core.motion.trajectory import PlannedTrajectory, limits_of
 from safety_supervisor.core.settings import JointLimits
-from safety_supervisor.core.trajectory import PlannedTrajectory, limits_of
 
 DT = 0.004
 

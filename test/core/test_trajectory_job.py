@@ -9,9 +9,9 @@ import pytest
 from rig import HOME, Rig, panda
 
 from safety_supervisor.core.events import SourceLiveliness
-from safety_supervisor.core.scene import Scene
-from safety_supervisor.core.trajectory import PlannedTrajectory
-from safety_supervisor.core.trajectory_job import SAMPLES_PER_SLICE, STRIDES_PER_SLICE, TrajectoryJob
+from safety_supervisor.core.geometry.scene import Scene
+from safety_supervisor.core.motion.trajectory import PlannedTrajectory
+from safety_supervisor.core.motion.trajectory_job import SAMPLES_PER_SLICE, STRIDES_PER_SLICE, TrajectoryJob
 
 ZERO = np.zeros((1, 7))
 PLAYED = [("PASS", ""), ("PASS", "E_ENDED")]

@@ -9,7 +9,7 @@ import pytest
 from rig import BARE, HOME, panda, upright
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.settings import Zone, ZoneKind
 from safety_supervisor.core.verifier import Rules, Verified, Verifier
 

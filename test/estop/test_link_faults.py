@@ -25,7 +25,7 @@ from line_rig import (
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.estop_latch import EstopLatch
+from safety_supervisor.core.states.estop_latch import EstopLatch
 
 WAY = 7
 """Line 4 ms, cycle 2 ms, and the millisecond in which it happens."""

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from safety_supervisor import cli
 from safety_supervisor.config.link_volumes import load_link_volumes
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.shapes import Polytope
+from safety_supervisor.core.geometry.shapes import Polytope
 from safety_supervisor.geometry.kinematics import Kinematics
 
 JOINTS = [f"panda_joint{number}" for number in range(1, 8)]

@@ -7,8 +7,8 @@ from benches import Bench, LibraryBench
 from wire import LENGTH, SIGNATURE
 
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.estop_settings import EstopLine, EstopSettings
+from safety_supervisor.core.states.estop_latch import EstopLatch
 from safety_supervisor.estop.link import FrameV1
 from safety_supervisor.estop.signature import signature
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from safety_supervisor.core.shapes import Box
+from safety_supervisor.core.geometry.shapes import Box
 from safety_supervisor.core.units import Matrix
 from safety_supervisor.geometry.tessellation import tessellate
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_robots import box, sample
 
-from safety_supervisor.core.shapes import BoundedShape, Box, Capsule, Sphere
+from safety_supervisor.core.geometry.shapes import BoundedShape, Box, Capsule, Sphere
 from safety_supervisor.core.units import Matrix
 from safety_supervisor.geometry.coverage import measure_coverage
 from safety_supervisor.geometry.distances import signed_distances

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from safety_supervisor.core.shapes import Ball, BoundedShape, Box, Capsule, Cylinder, Polytope, Sphere
+from safety_supervisor.core.geometry.shapes import Ball, BoundedShape, Box, Capsule, Cylinder, Polytope, Sphere
 from safety_supervisor.geometry.bodies import Body
 from safety_supervisor.geometry.distances import hull_faces, rotation, signed_distances, triangle_distances
 from safety_supervisor.geometry.tessellation import tessellate

@@ -11,7 +11,7 @@ import pytest
 from small_robots import box
 
 from safety_supervisor.config.urdf import find_urdf, parse_urdf
-from safety_supervisor.core.shapes import BoundedShape, Capsule, Sphere
+from safety_supervisor.core.geometry.shapes import BoundedShape, Capsule, Sphere
 from safety_supervisor.geometry.bodies import Body
 from safety_supervisor.geometry.kinematics import Kinematics
 from safety_supervisor.geometry.pairs import Pair, Standing, clearance, examine_pairs

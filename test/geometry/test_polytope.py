@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from safety_supervisor.core.bodies import CORNERS, FINE, few_balls
-from safety_supervisor.core.shapes import Polytope
+from safety_supervisor.core.geometry.bodies import CORNERS, FINE, few_balls
+from safety_supervisor.core.geometry.shapes import Polytope
 from safety_supervisor.geometry.coverage import measure_coverage
 from safety_supervisor.geometry.distances import hull_faces, signed_distances
 from safety_supervisor.geometry.partition import protrusion

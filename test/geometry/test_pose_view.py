@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from safety_supervisor import load_config
-from safety_supervisor.core.shapes import Box, Capsule, Cylinder, HalfSpace, Polytope, Shape, Sphere
+from safety_supervisor.core.geometry.shapes import Box, Capsule, Cylinder, HalfSpace, Polytope, Shape, Sphere
 from safety_supervisor.geometry.distances import signed_distances
 from safety_supervisor.geometry.pose_view import Viewer
 from safety_supervisor.geometry.solids import Solid, edges, solids, surface

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from safety_supervisor.config.link_volumes import LinkVolumes, load_link_volumes
-from safety_supervisor.core.shapes import BoundedShape, Box, Polytope
+from safety_supervisor.core.geometry.shapes import BoundedShape, Box, Polytope
 from safety_supervisor.geometry.kinematics import Kinematics
 from safety_supervisor.geometry.meshes import surface_coverage
 from safety_supervisor.geometry.surfaces import read_surfaces

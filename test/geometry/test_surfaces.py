@@ -9,7 +9,7 @@ import pinocchio as pin
 import pytest
 from small_robots import ARM, box
 
-from safety_supervisor.core.shapes import Box, Capsule, Cylinder, Sphere
+from safety_supervisor.core.geometry.shapes import Box, Capsule, Cylinder, Sphere
 from safety_supervisor.geometry.bodies import Body
 from safety_supervisor.geometry.distances import rotation
 from safety_supervisor.geometry.surfaces import SurfaceError, find_mesh, read_surfaces

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_robots import box, sample
 
-from safety_supervisor.core.shapes import Capsule, Sphere
+from safety_supervisor.core.geometry.shapes import Capsule, Sphere
 from safety_supervisor.core.units import Matrix
 from safety_supervisor.geometry.bodies import Body
 from safety_supervisor.geometry.capsule import capsule_volume, fit_capsule

@@ -21,15 +21,15 @@ from two_tools import write_two_tools
 
 from safety_supervisor.config import load_config
 from safety_supervisor.core.commands import Commands
-from safety_supervisor.core.course import Course
 from safety_supervisor.core.effects import Actuate, Decision, Effect, Reply
 from safety_supervisor.core.events import Event, OperatorAct, Tick, ToolChange
+from safety_supervisor.core.geometry.scene import RESERVE
 from safety_supervisor.core.inputs import Inputs
-from safety_supervisor.core.lane import Lane
 from safety_supervisor.core.measured import MeasuredState
-from safety_supervisor.core.motion import Motion
-from safety_supervisor.core.scene import RESERVE
+from safety_supervisor.core.motion.lane import Lane
+from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.settings import Configuration, LimitingSettings, ZoneKind
+from safety_supervisor.core.states.course import Course
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.verifier import Verifier
 from scripts import Player, Step

@@ -16,10 +16,10 @@ from ros_rig import make_trajectory
 from safety_supervisor.core.effects import Effect
 from safety_supervisor.core.events import Event, JointStates, SourceLiveliness
 from safety_supervisor.core.settings import CommandKind
-from safety_supervisor.ros import goals as module
+from safety_supervisor.ros.goals import goals as module
 from safety_supervisor.ros.decoder import decode
 from safety_supervisor.ros.frames import DecodeRequest
-from safety_supervisor.ros.goal_frames import (
+from safety_supervisor.ros.goals.frames import (
     Ended,
     GateSettings,
     GoalReceived,
@@ -29,7 +29,7 @@ from safety_supervisor.ros.goal_frames import (
     ToGate,
     name_goal,
 )
-from safety_supervisor.ros.goals import Goals
+from safety_supervisor.ros.goals.goals import Goals
 from safety_supervisor.ros.source_input import SourceInput
 
 ID = name_goal(bytes(range(16)))

@@ -12,10 +12,10 @@ import pytest
 from safety_supervisor.core.effects import Latches, RelayDemand, Reply
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.estop_latch import EstopLatch
 from safety_supervisor.core.estop_settings import EstopLine as Line
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.events import AdapterFault, EstopReport
+from safety_supervisor.core.states.estop_latch import EstopLatch
 from safety_supervisor.estop import drivers
 from safety_supervisor.estop.driver import EstopNotice
 from safety_supervisor.ros.enact import Enactor

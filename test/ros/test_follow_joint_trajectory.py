@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ros_rig import JOINTS, Client, Process, Rig, children_of, command_of, make_trajectory
 
-from safety_supervisor.ros.goal_pulse import clients_of
+from safety_supervisor.ros.goals.pulse import clients_of
 
 INSTALLED = importlib.util.find_spec("control_msgs") is not None
 ABSENT = "control_msgs is not installed: source a ROS 2 that has it (docs/dependencies.md)"

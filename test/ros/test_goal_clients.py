@@ -11,7 +11,7 @@ from ros_rig import REPOSITORY, Rig, children_of, command_of
 from safety_supervisor.config import load_config
 from safety_supervisor.core.events import Event, SourceLiveliness
 from safety_supervisor.ros.decoding import Decoder
-from safety_supervisor.ros.goal_clients import ActionClientLife
+from safety_supervisor.ros.goals.clients import ActionClientLife
 from safety_supervisor.ros.source_input import SourceInput
 
 LEASE = 500_000_000

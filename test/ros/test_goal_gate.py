@@ -18,7 +18,7 @@ from ros_rig import JOINTS, Client, Rig, make_trajectory
 
 from safety_supervisor.ros.child import Child
 from safety_supervisor.ros.cycle import make_executor
-from safety_supervisor.ros.goal_frames import (
+from safety_supervisor.ros.goals.frames import (
     FromGate,
     GateSettings,
     GoalReceived,
@@ -36,7 +36,7 @@ if INSTALLED:
     from control_msgs.action import FollowJointTrajectory
     from rclpy.action import ActionClient
 
-    from safety_supervisor.ros.goal_server import GoalServer
+    from safety_supervisor.ros.goals.server import GoalServer
 
 ACTION = "/gate/follow_joint_trajectory"
 DECODING = 300_000_000
@@ -48,7 +48,7 @@ class Opened:
 
     def __init__(self, client: Client) -> None:
         settings = msgspec.json.encode(GateSettings(ACTION, 0, 100_000, len(JOINTS))).decode()
-        self.child = Child("safety_supervisor.ros.goal_gate", ("/gate_actions", settings))
+        self.child = Child("safety_supervisor.ros.goals.gate", ("/gate_actions", settings))
         self.client = client
         self.frames: list[Any] = []
 

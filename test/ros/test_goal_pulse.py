@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rclpy.qos import ReliabilityPolicy
 
-from safety_supervisor.ros.goal_pulse import Pulse
+from safety_supervisor.ros.goals.pulse import Pulse
 from safety_supervisor.ros.idle import IdleWatch
 
 LEASE = 500_000_000

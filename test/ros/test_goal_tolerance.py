@@ -10,8 +10,8 @@ import pytest
 
 from safety_supervisor.core.effects import Decision
 from safety_supervisor.core.errors import CODE_OF, Code
-from safety_supervisor.ros.goal_results import result_code, result_text
-from safety_supervisor.ros.goal_tolerance import Excess, Tolerance, find_excess, read_tolerances
+from safety_supervisor.ros.goals.results import result_code, result_text
+from safety_supervisor.ros.goals.tolerance import Excess, Tolerance, find_excess, read_tolerances
 
 JOINTS = ("a", "b")
 

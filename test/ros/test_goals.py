@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from goal_bench import ID, OTHER, THIRD, GoalBench
 
-from safety_supervisor.core.intake import _CORRELATION
+from safety_supervisor.core.intake.intake import _CORRELATION
 from safety_supervisor.ros.decoder import decode
 from safety_supervisor.ros.frames import DecodeRequest
-from safety_supervisor.ros.goal_frames import (
+from safety_supervisor.ros.goals.frames import (
     Began,
     CancelRequested,
     GoalReceived,
@@ -17,7 +17,7 @@ from safety_supervisor.ros.goal_frames import (
     Progress,
     Proof,
 )
-from safety_supervisor.ros.goal_tolerance import Tolerance
+from safety_supervisor.ros.goals.tolerance import Tolerance
 
 LEASE = 500_000_000
 TIGHT = (Tolerance("panda_joint1", 1e-3, 0.0),)

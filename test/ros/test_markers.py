@@ -17,8 +17,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 from safety_supervisor import load_config
 from safety_supervisor.config.link_volumes import load_link_volumes
 from safety_supervisor.core.estop_settings import EstopSettings
+from safety_supervisor.core.geometry.shapes import Capsule, Polytope
 from safety_supervisor.core.settings import Configuration, GeometrySettings
-from safety_supervisor.core.shapes import Capsule, Polytope
 from safety_supervisor.geometry.kinematics import Kinematics
 from safety_supervisor.ros.markers import GHOST, GREEN, LIFETIME, RED, YELLOW, MarkerWriter, Moment
 

@@ -1,6 +1,6 @@
 """Whether balance is kept along a planned motion and its stop, with nothing missed between samples.
 
-The formulas and the proof: `core/balance.py`. Requirements: SR-034, SR-036.
+The formulas and the proof: `core/balance/model.py`. Requirements: SR-034, SR-036.
 """
 
 from __future__ import annotations
@@ -11,14 +11,22 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.balance import Judgement, Margin, Unjudged, Unknown, bends, capture_point, zero_moment_point
-from safety_supervisor.core.balance_settings import BalanceSettings
-from safety_supervisor.core.planted import Seen
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.balance.model import (
+    Judgement,
+    Margin,
+    Unjudged,
+    Unknown,
+    bends,
+    capture_point,
+    zero_moment_point,
+)
+from safety_supervisor.core.balance.planted import Seen
+from safety_supervisor.core.balance.settings import BalanceSettings
+from safety_supervisor.core.balance.standing import ROUNDING, Ground, Stance, Standing
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.spline_bounds import derivative_bounds
+from safety_supervisor.core.motion.stopping import Stop
 from safety_supervisor.core.settings import ToolSettings
-from safety_supervisor.core.spline_bounds import derivative_bounds
-from safety_supervisor.core.standing import ROUNDING, Ground, Stance, Standing
-from safety_supervisor.core.stopping import Stop
 from safety_supervisor.core.units import Matrix, Vector, seconds
 
 _POINTS: Final = ("zero-moment point", "capture point")

@@ -6,7 +6,7 @@ polygon. On a motion whose poses lie within `way` of q, joint by joint, and whos
     |x - x_r| <= t = reach @ (|q - q_r| + way),  |x'| <= D1,  |x''| <= D2,  z <= z_r + t,
 
 so zero-moment point and capture point keep at least d_r - t - max(D1 sqrt((z_r + t) / g), D2 (z_r + t) / g); a corner
-of another sole is no farther from its place than it was at q_r and what its own reach adds (`core/carried.py`).
+of another sole is no farther from its place than it was at q_r and what its own reach adds: `geometry.carried`.
 
 Requirements: SR-034, SR-036.
 """
@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.balance_settings import BalanceSettings
-from safety_supervisor.core.planted import Planted
-from safety_supervisor.core.standing import ROUNDING, Ground, Stance
+from safety_supervisor.core.balance.planted import Planted
+from safety_supervisor.core.balance.settings import BalanceSettings
+from safety_supervisor.core.balance.standing import ROUNDING, Ground, Stance
 from safety_supervisor.core.units import Matrix, Vector
 
 

@@ -24,16 +24,16 @@ from typing import Final
 
 import numpy as np
 
-from safety_supervisor.core.balance import Unjudged, Unknown
-from safety_supervisor.core.balance_settings import BalanceSettings
+from safety_supervisor.core.balance.model import Unjudged, Unknown
+from safety_supervisor.core.balance.settings import BalanceSettings
+from safety_supervisor.core.balance.standing import Ground, Stance
 from safety_supervisor.core.checks.balance import BalanceCheck, step_and_stop
 from safety_supervisor.core.checks.balance_nearby import Nearby
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.spline_bounds import derivative_bounds
+from safety_supervisor.core.motion.stopping import Stop, StraightStop
 from safety_supervisor.core.settings import ToolSettings
-from safety_supervisor.core.spline_bounds import derivative_bounds
-from safety_supervisor.core.standing import Ground, Stance
-from safety_supervisor.core.stopping import Stop, StraightStop
 from safety_supervisor.core.units import Matrix
 
 LEAN: Final = 1e-4

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.scene import RESERVE, Scene
+from safety_supervisor.core.geometry.scene import RESERVE, Scene
 from safety_supervisor.core.units import Matrix, Vector
 
 STEP: Final = RESERVE / 2

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from safety_supervisor.core.checks.clearance import POSES, STEP, Clearance, line
 from safety_supervisor.core.checks.leaving import Leaving
 from safety_supervisor.core.errors import Violation
-from safety_supervisor.core.scene import Scene
-from safety_supervisor.core.stopping import StraightStop
+from safety_supervisor.core.geometry.scene import Scene
+from safety_supervisor.core.motion.stopping import StraightStop
 from safety_supervisor.core.units import Matrix, Vector
 
 _AHEAD: Final = 3.0  # times the way; tried in the benchmark: with 1 every other cycle asks, with 3 one in eleven

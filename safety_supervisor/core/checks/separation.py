@@ -28,11 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor.core.bystanders import Bystanders
-from safety_supervisor.core.capsules import LinkCapsules
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.geometry.capsules import LinkCapsules
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.motion.stopping import Stop, longest_stop
 from safety_supervisor.core.settings import Configuration, SeparationSettings
-from safety_supervisor.core.stopping import Stop, longest_stop
 from safety_supervisor.core.units import NS_PER_S, Matrix, Nanoseconds, Vector, nanoseconds, seconds
 
 RESERVED_SHARE: Final = 0.1

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor.core.checks.clearance import Clearance, line
+from safety_supervisor.core.checks.frame_speed import FrameSpeed
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.frame_speed import FrameSpeed
-from safety_supervisor.core.robot import RobotModel
-from safety_supervisor.core.scene import Scene
+from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.geometry.scene import Scene
+from safety_supervisor.core.motion.stopping import StraightStop
 from safety_supervisor.core.settings import GeometrySettings, Zone
-from safety_supervisor.core.stopping import StraightStop
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pinocchio as pin
 
+from safety_supervisor.core.balance.footing import level_imu
 from safety_supervisor.core.events import Event, FootContact, Imu
-from safety_supervisor.core.footing import level_imu
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor_sim.cell.standing import StandingRobot

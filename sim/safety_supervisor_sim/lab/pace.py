@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from safety_supervisor.core.robot import RobotModel
+from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor_sim.agent.motions import PEAK_VELOCITY, PointToPoint, shortest_duration
 from safety_supervisor_sim.oracle.world import Array

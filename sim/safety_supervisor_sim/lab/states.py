@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from safety_supervisor.core.scene import RESERVE
+from safety_supervisor.core.geometry.scene import RESERVE
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.verifier import Verifier
 from safety_supervisor_sim.oracle.touch import Look, TouchJudge

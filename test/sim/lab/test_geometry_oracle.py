@@ -157,7 +157,7 @@ def test_a_pair_that_is_left_out_is_told_apart() -> None:
 
 def test_a_supervisor_that_asks_a_pair_no_more_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if pairs had been proven never to touch by mistake; the hand is fixed to link 7 and would cover for it."""
-    from safety_supervisor.core import scene
+    from safety_supervisor.core.geometry import scene
 
     def blind(self: scene.Scene, first: Any, second: Any, geometry: Any) -> bool:
         links = frozenset((first.link, second.link))

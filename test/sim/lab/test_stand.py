@@ -9,7 +9,7 @@ from functools import lru_cache
 import pytest
 from typer.testing import CliRunner
 
-from safety_supervisor.core.shapes import Sphere
+from safety_supervisor.core.geometry.shapes import Sphere
 from safety_supervisor_sim.demo.cli import sim_app
 from safety_supervisor_sim.lab.campaign import PARTS, run_campaign
 from safety_supervisor_sim.lab.stand import StandBench, load_stand

@@ -1,0 +1,1 @@
+"""A base that drives: its gate, its odometry, its fence."""

@@ -1,0 +1,1 @@
+"""Is a command well formed, new, and in time?"""

@@ -1,0 +1,1 @@
+"""What moves the joints: segments, stops, trajectories, and the lane of each group."""

@@ -1,0 +1,1 @@
+"""The safety states: their table, what causes them, what people may do in them."""

@@ -1,0 +1,105 @@
+"""What becomes of a person's act, asked for by a request or by the reset button of the e-stop device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from safety_supervisor.core.commands import Commands
+from safety_supervisor.core.decisions import DecisionLog
+from safety_supervisor.core.effects import Effect, Reply
+from safety_supervisor.core.errors import CODE_OF, Code, Violation
+from safety_supervisor.core.events import OperatorAct, Tick
+from safety_supervisor.core.inputs import Inputs
+from safety_supervisor.core.states.acts import ActRefusal
+from safety_supervisor.core.states.device_reset import DeviceReset
+from safety_supervisor.core.states.operators import Operators
+from safety_supervisor.core.states.safety_state import SafetyState
+from safety_supervisor.core.tools import Tools
+from safety_supervisor.core.units import Nanoseconds
+
+
+class OperatorActs:
+    """Carries out acts that are allowed, and answers all.
+
+    Args:
+        operators: judges acts, and does what they mean for the robot.
+        tools: on the robot.
+        commands: of all sources.
+        state: of the supervisor.
+        inputs: what is known of the world.
+        decisions: what is told.
+        stop: stops for causes.
+    """
+
+    def __init__(
+        self,
+        operators: Operators,
+        tools: Tools,
+        commands: Commands,
+        state: SafetyState,
+        inputs: Inputs,
+        decisions: DecisionLog,
+        stop: Callable[[set[Code], Nanoseconds], list[Effect]],
+    ) -> None:
+        """Begin with no press of the device's button."""
+        self._operators = operators
+        self._tools = tools
+        self._commands = commands
+        self._state = state
+        self._inputs = inputs
+        self._decisions = decisions
+        self._stop = stop
+        self._device_reset = DeviceReset()
+
+    def take(self, event: OperatorAct, placed: bool, changed_on_disk: bool) -> tuple[list[Effect], Reply]:
+        """Do what a person asks for, or refuse it.
+
+        Args:
+            event: who asks for what.
+            placed: whether set-points are sent.
+            changed_on_disk: whether configuration or URDF are others than those that were loaded.
+
+        Returns:
+            What to do, and the answer.
+        """
+        effects, now = list[Effect](), event.at
+        refusal = self._operators.judge(event, placed)
+        if refusal is None and changed_on_disk and event.act in ("reset", "recover"):
+            refusal = ActRefusal(Code.ACT_CAUSE, Code.CONFIGURATION_CHANGED.cure)
+        if refusal is None and event.act == "tool":
+            refusal = self._tools.act(event.target)
+        if refusal is not None:
+            # A library that computes nonsense is a fault, whoever asked for it.
+            effects += self._stop({refusal.code} & {Code.NOT_FINITE_RESULT}, now)
+            return effects, Reply(now, event.request, False, refusal.code.value, refusal.message)
+        match event.act:
+            case "reset":
+                self._commands.forgive()
+                effects += [e for ruling in self._commands.purge() for e in self._decisions.ruled(ruling, now)]
+                self._operators.reset(now)
+            case "start":
+                self._operators.start(event.target, now)
+                self._commands.started(now)
+            case "mode":
+                effects += self._stop({Code.MODE_CHANGE}, now)
+            case "recover":
+                self._operators.recover(now)
+            case "tool":
+                effects += self._decisions.ruled(self._tools.ruling(event.person), now)
+            case "maintainer":
+                self._state.maintained(now)
+                self._tools.restart()
+        # What a person has to hold counts from this moment on, not from the next cycle.
+        self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
+        return effects, Reply(now, event.request, True, "", event.act)
+
+    def reset_by_device(self, event: Tick, placed: bool, changed_on_disk: bool) -> list[Effect]:
+        """Do what the device's reset button asks for, or tell why not."""
+        act = self._device_reset.asked(event.estop, event.at, self._inputs.active)
+        if act is None:
+            return []
+        effects, reply = self.take(act, placed, changed_on_disk)
+        if not reply.ok:
+            refusal = Violation(CODE_OF[reply.code], "reset button", detail=reply.message)
+            effects.append(self._decisions.refused(act.at, "estop", refusal))
+        return effects

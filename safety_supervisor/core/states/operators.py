@@ -1,0 +1,104 @@
+"""What people do: reset, start, mode, recovery, maintenance, and how the robot resumes after it.
+
+Acts are judged by `core.acts` and change state by `SafetyState`; an agent has no way in here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from safety_supervisor.core.base.drive import BaseDrive
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.events import OperatorAct
+from safety_supervisor.core.inputs import Inputs
+from safety_supervisor.core.measured import POSITION_NOISE
+from safety_supervisor.core.motion.mover import Motion
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.states.acts import ActRefusal, judge_recover, judge_reset, judge_start, judge_tool
+from safety_supervisor.core.states.causes import by_hardness
+from safety_supervisor.core.states.safety_state import SafetyState
+from safety_supervisor.core.states.state_table import State
+
+
+class Operators:
+    """Judges acts and carries out those that are allowed."""
+
+    def __init__(
+        self, configuration: Configuration, state: SafetyState, motion: Motion, inputs: Inputs, base: BaseDrive
+    ) -> None:
+        """Act on these parts."""
+        self._limits = configuration.envelope.joints
+        self._tracking = configuration.tracking
+        self._state = state
+        self._motion = motion
+        self._inputs = inputs
+        self._base = base
+
+    def judge(self, event: OperatorAct, placed: bool) -> ActRefusal | None:
+        """Say why an act is refused; None when it may be done."""
+        state = self._state.state
+        if event.epoch >= 0 and event.epoch != self._state.epoch:
+            return ActRefusal(Code.ACT_EPOCH, f"epoch is {self._state.epoch}, the request carries {event.epoch}")
+        still = placed and self._motion.at_rest
+        # Where the base is not known, that is a cause, which is told better.
+        rests = still and self._inputs.measured.rests(event.at) and self._base.rests(event.at) is not False
+        active = tuple(rule.code for rule in by_hardness(self._inputs.active(event.at)))
+        if state is State.INIT and event.act in ("reset", "start", "recover"):
+            blocking = self._inputs.blocking_start(event.at)
+            waits = "; ".join(f"{code.value}: {code.cause} {code.cure}" for code in blocking)
+            return ActRefusal(Code.ACT_STATE, f"state is INIT, which waits for {waits or 'its first cycles'}")
+        match event.act:
+            case "reset":
+                return judge_reset(state, active, rests)
+            case "start":
+                return judge_start(state, active, still, event.target, self._inputs.estop_word)
+            case "recover":
+                return judge_recover(state, active, rests)
+            case "tool":
+                return judge_tool(state, rests)
+            case "mode":
+                return None
+            case "maintainer":
+                return None if state is State.FAULT else ActRefusal(Code.ACT_STATE, f"state is {state.value}")
+
+    def reset(self, now: int) -> None:
+        """LOCKED to READY. A reset moves nothing (SR-010): a set-point that the drives hold stays where it is."""
+        self._state.reset(now)
+        self._meet_lost_robot()
+
+    def start(self, mode: str, now: int) -> None:
+        """READY to AUTO, where the set-point meets the robot, or MANUAL, where nothing moves by itself."""
+        self._state.start("manual" if mode == "manual" else "auto", now)
+        if mode == "auto":
+            self._glide_to_measured()
+
+    def recover(self, now: int) -> None:
+        """LOCKED or PROTECTIVE_STOP to RECOVERY; the hold-to-run button has to be pressed anew."""
+        self._state.recover(now)
+        self._inputs.button.rearm()
+        self._meet_lost_robot()
+
+    def place(self) -> None:
+        """Take the measured pose as the commanded one."""
+        self._motion.place(self._target())
+        self._inputs.measured.restart_tracking(self._motion.state[0])
+
+    def _meet_lost_robot(self) -> None:
+        """Take the measured pose as the commanded one where the drives can not have held the robot (SR-015)."""
+        target = self._target()
+        if (np.abs(target - self._motion.state[0]) > self._tracking.bound).any():
+            self._motion.place(target)
+        self._inputs.measured.restart_tracking(self._motion.state[0])
+
+    def _glide_to_measured(self) -> None:
+        """Let the set-point meet the robot slowly (SR-015)."""
+        target = self._target()
+        if (np.abs(target - self._motion.state[0]) > self._tracking.rest).any():
+            self._motion.glide_to(target)
+        self._inputs.measured.restart_tracking(self._motion.state[0])
+
+    def _target(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Return the measured pose, without the noise that would put it just outside a limit."""
+        measured = self._inputs.measured.positions
+        inside = np.clip(measured, self._limits.lower, self._limits.upper)
+        return np.where(np.abs(inside - measured) <= POSITION_NOISE, inside, measured)

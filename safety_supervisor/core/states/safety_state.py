@@ -1,0 +1,221 @@
+"""The state of the supervisor: one owner, no clock, no I/O, nothing taken that the table does not hold.
+
+`transitions.Machine` runs the table of `core.state_table`. A trigger is looked up there before it is fired, so the
+machine neither raises nor drops anything silently: every method says whether it was taken, and when not, nothing
+changed.
+One thread owns it (a shared Machine loses triggers). The e-stop is a latch of its own outside (`core.estop_latch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+from transitions import Machine
+
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.settings import SourceKind
+from safety_supervisor.core.states.causes import CauseRule
+from safety_supervisor.core.states.state_table import AUTO, MOTION, STOPS, TRANSITIONS, State, Trigger
+from safety_supervisor.core.units import Nanoseconds
+
+__all__ = ["NO_STOP", "SafetyState", "State", "Trigger"]
+
+NO_STOP: Final = 3
+"""Category while no stop runs: softer than every category."""
+
+_TABLE: Final = {(row.trigger, source): row.target for row in TRANSITIONS for source in row.sources}
+_SEVERITY: Final = {state: severity for severity, state in enumerate(STOPS)}
+_AT_REST: Final = {
+    State.LOCKED: Trigger.REST_LOCKED,
+    State.PROTECTIVE_STOP: Trigger.REST_PROTECTIVE_STOP,
+    State.EMERGENCY_STOP: Trigger.REST_EMERGENCY_STOP,
+    State.FAULT: Trigger.REST_FAULT,
+}
+_DIRECT: Final = {State.EMERGENCY_STOP: Trigger.EMERGENCY, State.FAULT: Trigger.FAIL}
+_START: Final = {"auto": Trigger.START_AUTO, "manual": Trigger.START_MANUAL}
+_BOTH: Final = frozenset(SourceKind)
+_KINDS: Final[dict[State, frozenset[SourceKind]]] = {
+    **dict.fromkeys(State, frozenset[SourceKind]()),
+    **dict.fromkeys(AUTO, _BOTH),
+    State.MANUAL: frozenset({SourceKind.PERSON}),
+    State.RECOVERY: frozenset({SourceKind.PERSON}),
+}
+
+
+class _Position:
+    """What the machine moves; kept apart so that nobody can fire a trigger past `SafetyState`."""
+
+    state: State
+    trigger: Callable[[str], bool]
+
+
+class SafetyState:
+    """State, cause and epoch of the supervisor.
+
+    All attributes are for reading only.
+
+    Attributes:
+        state: the state now.
+        cause: code of what led here; kept in LOCKED for display; None when nothing but a person's act did.
+        category: stop category while STOPPING, else `NO_STOP`.
+        target: state in which the running stop ends while STOPPING, else the state itself.
+        epoch: count of all transitions and of `bump`; what an act of a person is bound to.
+        since: time of the last transition, steady clock, [ns].
+        permits_motion: whether a verified command may be played.
+    """
+
+    __slots__ = (
+        "_machine",
+        "_position",
+        "category",
+        "cause",
+        "epoch",
+        "permits_motion",
+        "since",
+        "state",
+        "target",
+    )
+
+    def __init__(self, now: Nanoseconds = 0) -> None:
+        """Begin in INIT."""
+        self._position = _Position()
+        self._machine = Machine(
+            model=self._position,
+            states=State,
+            initial=State.INIT,
+            transitions=[
+                {"trigger": row.trigger.value, "source": list(row.sources), "dest": row.target} for row in TRANSITIONS
+            ],
+            auto_transitions=False,
+            ignore_invalid_triggers=False,
+            queued=False,
+        )
+        self.state: State = State.INIT
+        self.cause: Code | None = None
+        self.category: int = NO_STOP
+        self.target: State = State.INIT
+        self.epoch: int = 0
+        self.since: Nanoseconds = now
+        self.permits_motion: bool = False
+
+    # --- stops ---------------------------------------------------------------------------------------------------
+
+    def stop(self, rule: CauseRule, now: Nanoseconds) -> bool:
+        """Stop for a cause: the one entry for all causes.
+
+        From a state that moves or may start: STOPPING. While STOPPING the harder of both categories and the harder of
+        both targets hold (SR-009). At rest only an emergency stop or a fault changes the state; FAULT stays.
+
+        Returns:
+            Whether anything changed.
+        """
+        if self.state is State.STOPPING:
+            return self._escalate(rule, now)
+        if (Trigger.STOP, self.state) in _TABLE:
+            return self._take(Trigger.STOP, now, rule.code, rule.category, rule.target)
+        direct = _DIRECT.get(rule.target)
+        return direct is not None and self._take(direct, now, rule.code)
+
+    def standstill(self, now: Nanoseconds) -> bool:
+        """Take note of the measured standstill: STOPPING ends in its target, PROTECTIVE_STOP in LOCKED."""
+        if self.state is State.STOPPING:
+            return self._take(_AT_REST[self.target], now, self.cause)
+        return self._take(Trigger.STANDSTILL, now, self.cause)
+
+    def expire(self, now: Nanoseconds, cause: Code) -> bool:
+        """End what lasted too long: READY, AUTO/HOLDING, AUTO/REDUCED, all of them at rest, lead to LOCKED."""
+        return self._take(Trigger.EXPIRE, now, cause)
+
+    # --- acts of people ------------------------------------------------------------------------------------------
+
+    def reset(self, now: Nanoseconds) -> bool:
+        """LOCKED to READY. The caller has made sure of the person, the causes and the standstill."""
+        return self._take(Trigger.RESET, now, None)
+
+    def start(self, mode: Literal["auto", "manual"], now: Nanoseconds) -> bool:
+        """READY to AUTO/HOLDING or MANUAL; any other mode is refused."""
+        trigger = _START.get(mode)
+        return trigger is not None and self._take(trigger, now, None)
+
+    def recover(self, now: Nanoseconds) -> bool:
+        """LOCKED or PROTECTIVE_STOP to RECOVERY; the cause stays on display."""
+        return self._take(Trigger.RECOVER, now, self.cause)
+
+    def estop_released(self, now: Nanoseconds) -> bool:
+        """EMERGENCY_STOP to LOCKED. The caller asks `EstopLatch.release` first; the cause stays on display."""
+        return self._take(Trigger.RELEASE, now, self.cause)
+
+    def maintained(self, now: Nanoseconds) -> bool:
+        """FAULT to INIT, by a maintainer."""
+        return self._take(Trigger.MAINTAIN, now, None)
+
+    # --- the course of things ------------------------------------------------------------------------------------
+
+    def initialised(self, now: Nanoseconds, emergency_stop_latched: bool, fault_latched: Code | None) -> bool:
+        """Leave INIT: for FAULT or EMERGENCY_STOP when their latch was found (SR-047), else for LOCKED (SR-016)."""
+        if self.state is not State.INIT:
+            return False
+        if fault_latched is not None:
+            return self._take(Trigger.FAIL, now, fault_latched)
+        if emergency_stop_latched:
+            return self._take(Trigger.EMERGENCY, now, Code.ESTOP)
+        return self._take(Trigger.INITIALISE, now, Code.RESTARTED)
+
+    def moving(self, now: Nanoseconds) -> bool:
+        """AUTO/HOLDING to AUTO/MOVING. AUTO/REDUCED moves as it is: a command never lifts the reduced envelope."""
+        return self._take(Trigger.MOVE, now, None)
+
+    def holding(self, now: Nanoseconds, cause: Code) -> bool:
+        """AUTO/MOVING to AUTO/HOLDING: the kept stop runs. AUTO/REDUCED holds as it is."""
+        return self._take(Trigger.HOLD, now, cause)
+
+    def reduce(self, now: Nanoseconds) -> bool:
+        """AUTO/MOVING or AUTO/HOLDING to AUTO/REDUCED; before `moving`, while the reason lasts."""
+        return self._take(Trigger.REDUCE, now, None)
+
+    def restore(self, now: Nanoseconds) -> bool:
+        """AUTO/REDUCED to AUTO/MOVING: the only way to lift the reduced envelope while moving."""
+        return self._take(Trigger.RESTORE, now, None)
+
+    def bump(self) -> None:
+        """Count a change that is no transition, such as another publisher of a source."""
+        self.epoch += 1
+
+    def permits(self, kind: SourceKind) -> bool:
+        """Return whether sources of that kind may move the robot now."""
+        return kind in _KINDS[self.state]
+
+    # -------------------------------------------------------------------------------------------------------------
+
+    def _escalate(self, rule: CauseRule, now: Nanoseconds) -> bool:
+        """Raise category and target of the running stop, each to the harder of both."""
+        harder_target = _SEVERITY[rule.target] > _SEVERITY[self.target]
+        harder_category = rule.category < self.category
+        if not harder_target and not harder_category:
+            return False
+        # The cause shown is the one of the target: FAULT keeps the code that only a maintainer clears.
+        cause = rule.code if harder_target or rule.target is self.target else self.cause
+        target = rule.target if harder_target else self.target
+        return self._take(Trigger.ESCALATE, now, cause, min(rule.category, self.category), target)
+
+    def _take(
+        self,
+        trigger: Trigger,
+        now: Nanoseconds,
+        cause: Code | None,
+        category: int = NO_STOP,
+        target: State | None = None,
+    ) -> bool:
+        """Fire a trigger if the table holds it for the present state, and note what belongs to it."""
+        if (trigger, self.state) not in _TABLE:
+            return False
+        self._position.trigger(trigger.value)
+        self.state = self._position.state
+        self.cause = cause
+        self.category = category
+        self.target = self.state if target is None else target
+        self.epoch += 1
+        self.since = now
+        self.permits_motion = self.state in MOTION
+        return True

@@ -1,0 +1,1 @@
+"""FollowJointTrajectory: goals of action clients, on the way of every trajectory."""
