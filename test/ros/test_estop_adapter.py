@@ -228,6 +228,7 @@ class Failing(Session):
         space: Any = SimpleNamespace
         self.supervisor = space(handle=handle, prepare=lambda: None, state="AUTO/MOVING")
         self.enactor = space(drive=drive, carry_out=carry_out, beat=lambda: None, moving=True, relay_stop=False)
+        self._graph = space(meet=lambda event: None)
         self._feed = space(record=lambda event, effects: self.recorded.append(event))
         serve = lambda at, alive, stop, resting: self.served.append((alive, stop))  # noqa: E731
         self.inputs = space(sample_estop=lambda at: EstopInput("run"), line=space(serve=serve))
