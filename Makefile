@@ -20,7 +20,7 @@ demo: setup ## simulated Panda, misbehaving agent, supervisor: make demo ARGS="-
 	@$(BIN)/safety-supervisor demo $(ARGS)
 
 test: setup ## everything that CI runs
-	@$(MAKE) --no-print-directory lint types rooms check-docs launch-test unit
+	@$(MAKE) --no-print-directory --keep-going lint types rooms check-docs launch-test unit
 
 lint: setup ## ruff, style and format
 	$(BIN)/ruff check

@@ -16,9 +16,9 @@ from ros_rig import make_trajectory
 from safety_supervisor.core.effects import Effect
 from safety_supervisor.core.events import Event, JointStates, SourceLiveliness
 from safety_supervisor.core.settings import CommandKind
-from safety_supervisor.ros.goals import goals as module
 from safety_supervisor.ros.decoder import decode
 from safety_supervisor.ros.frames import DecodeRequest
+from safety_supervisor.ros.goals import goals as module
 from safety_supervisor.ros.goals.frames import (
     Ended,
     GateSettings,
