@@ -118,6 +118,8 @@ def type_name(annotation: Any) -> str:
         return " or ".join("`null`" if one is type(None) else type_name(one) for one in arguments)
     if origin is list:
         inner = type_name(arguments[0])
+        if inner.startswith("list"):
+            return f"list of lists{inner.removeprefix('list')}"
         return f"list of {inner}" if inner.startswith("`") else f"list of {inner}s"
     if origin is dict:
         return f"name to {type_name(arguments[1])}"

@@ -44,15 +44,18 @@ def check_geometry(sections: Sections, problems: Problems) -> None:
 
 
 def _check_tools(geometry: schema.GeometryKeys, sections: Sections, problems: Problems) -> None:
-    """Check that what the last joints of the chains move has a volume, or that its points are meant."""
+    """Check that what the last joints of the chains move has a volume, or that its points are meant.
+
+    Every joint that moves counts, commanded or not: a finger is there to take something.
+    """
     robot, urdf = sections.robot, sections.urdf
     if robot is None or urdf is None:
         return
-    moving = frozenset(robot.joints)
+    moving = {joint.name for joint in urdf.joints.values() if joint.kind != "fixed"}
     part = {link: next((j.name for j in urdf.path(link) if j.name in moving), "") for link in sorted(urdf.links)}
     held = {part[link] for link in (*geometry.volumes, *geometry.points, *urdf.bodies) if link in part}
     carrying = {part[joint.parent] for joint in urdf.joints.values() if joint.name in moving}
-    for name in dict.fromkeys(robot.joints):
+    for name in dict.fromkeys((*robot.joints, *sorted(moving))):
         if name not in urdf.joints or name in held | carrying:
             continue
         links = [link for link, moved_by in part.items() if moved_by == name]
@@ -142,7 +145,8 @@ def check_zones(sections: Sections, problems: Problems) -> None:
             upright[name] = corners
         if (zone.kind == "speed") != (zone.frame_speed is not None):
             what = "is missing for a speed zone" if zone.kind == "speed" else f"is for speed zones, not for {zone.kind}"
-            problems.add(f"{path}.frame_speed", Code.VALUE, what)
+            code = Code.MISSING if zone.kind == "speed" else Code.VALUE
+            problems.add(f"{path}.frame_speed", code, what)
         _check_links(path, zone, sections, problems)
     _check_together(sections.zones, upright, problems)
 
@@ -152,7 +156,11 @@ def _check_region(path: str, zone: schema.ZoneKeys, problems: Problems) -> _Corn
     low, high = zone.minimum, zone.maximum
     given = zone.shape is not None, low is not None, high is not None
     if given not in ((True, False, False), (False, True, True)):
-        problems.add(f"{path}.shape", Code.VALUE, "is not the only one: give either `shape` or `minimum` and `maximum`")
+        either = "give either `shape` or `minimum` and `maximum`"
+        if any(given):
+            problems.add(f"{path}.shape", Code.VALUE, f"is not the only one: {either}", "Remove one of the two.")
+        else:
+            problems.add(f"{path}.shape", Code.MISSING, f"is missing: {either}")
         return None
     if zone.shape is not None:
         if not _check_shape(f"{path}.shape", zone.shape, problems):

@@ -18,6 +18,7 @@ from safety_supervisor.core.geometry.scene import RESERVE, Scene
 from safety_supervisor.core.settings import Configuration, ZoneKind
 from safety_supervisor.core.units import Matrix
 
+_SELF: Final = "geometry.self"
 TRIED: Final = 256
 """Poses that are tried where none is declared."""
 
@@ -62,7 +63,7 @@ def _look(scene: Scene, configuration: Configuration, problems: Problems) -> Non
             continue
         pairs = [pair for pair, known in zip(scene.pairs, rules == rule, strict=True) if known]
         always = sorted({" and ".join(pairs[i].links) for i in np.flatnonzero(~clear.any(axis=0))})
-        path = "geometry.volumes" if rule == "geometry.self" else rule
+        path = "geometry.volumes" if rule == _SELF else rule
         short = -float(rooms[:, rules == rule].min(axis=1).max())
         what = f"in none of {TRIED} poses all links keep it; the best pose is {short:.4f} m short"
         if always:
@@ -71,14 +72,21 @@ def _look(scene: Scene, configuration: Configuration, problems: Problems) -> Non
 
 
 def _judge(scene: Scene, start: Matrix, problems: Problems) -> None:
+    """Name each pair of links, and each zone and what the robot carries once, by the link that is worst off."""
     distances = scene.distances(start)
     needed = scene.margins + RESERVE
+    broken: dict[tuple[str, ...], list[int]] = {}
     for index in np.flatnonzero(~(distances >= needed)).tolist():
         pair = scene.pairs[index]
-        message = (
-            f"{' and '.join(pair.links)}: {distances[index]:.4f} m from {pair.rule}, which needs {needed[index]:.4f} m"
-        )
-        problems.add("robot.start", Code.POSE, message)
+        broken.setdefault(tuple(pair.links) if pair.rule == _SELF else (pair.rule,), []).append(index)
+    for which, found in broken.items():
+        index = min(found, key=lambda one: float(distances[one] - needed[one]))
+        pair = scene.pairs[index]
+        away = f"{distances[index]:.4f} m from {pair.rule}, which needs {needed[index]:.4f} m"
+        others = len({link for one in found for link in scene.pairs[one].links} - set(pair.links))
+        more = f"; and {others} more link{'s' if others > 1 else ''}" if which == (pair.rule,) and others else ""
+        cure = "" if pair.rule == _SELF else f"Move `robot.start`, or correct {pair.rule} or its margin."
+        problems.add("robot.start", Code.POSE, f"{' and '.join(pair.links)}: {away}{more}", cure)
 
 
 def _spread(configuration: Configuration) -> Matrix:

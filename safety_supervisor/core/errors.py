@@ -94,7 +94,7 @@ class Code(str, Enum):
     CANCELLED = "E_CANCELLED", "The source cancelled its trajectory.", "Nothing to do."
 
     # --- causes of stops
-    ESTOP = "E_ESTOP", "The e-stop is pressed.", "Release it, then cycle it STOP and RUN, then reset."
+    ESTOP = "E_ESTOP", "The e-stop is pressed.", "Release it, then reset."
     ESTOP_SILENT = "E_ESTOP_SILENT", "The e-stop device is silent or its value is unknown.", "Check the device and its line, then cycle the button STOP and RUN."
     ESTOP_DISCREPANCY = "E_ESTOP_DISCREPANCY", "The two channels of the e-stop disagreed for more than 100 ms: a contact or a wire is broken.", "Check both contacts; press until both say STOP, then release."
     ESTOP_VALUE = "E_ESTOP_VALUE", "The e-stop device sent a value that does not exist, of a channel or of the enabling switch.", "Check the device's inputs and its memory, then cycle the button."
@@ -104,7 +104,7 @@ class Code(str, Enum):
     ESTOP_PEER = "E_ESTOP_PEER", "Another device, another version, another configuration, or our own echo is on the e-stop line.", "Compare `estop.host`, `estop.device` and times with the firmware's config.h (`safety-supervisor estop firmware-header`); check which port it is."
     ESTOP_RESTARTED = "E_ESTOP_RESTARTED", "The e-stop device restarted while the robot was supervised.", "Check the device's supply, then cycle the button."
     ESTOP_SELF_TEST = "E_ESTOP_SELF_TEST", "The e-stop device's self-test failed or did not answer: a contact or a relay may be welded.", "Do not use the robot; replace contact or relay, then let a maintainer clear the fault."
-    ESTOP_RELAYS = "E_ESTOP_RELAYS", "The relays of the e-stop device are open: the motors have no power.", "Press and release the e-stop, once since the start; two seconds later press and release the device's reset button."
+    ESTOP_RELAYS = "E_ESTOP_RELAYS", "The relays of the e-stop device are open: the motors have no power.", "Two seconds after the e-stop was released, press and release the device's reset button."
     ESTOP_PORT = "E_ESTOP_PORT", "The serial port of the e-stop can not be opened or failed.", "Check the name in `estop.port`, the cable, and that your user may open it (group dialout)."
     ESTOP_RESET = "E_ESTOP_RESET", "A press of the device's reset button was ignored.", "Press it for 0.1 to 3 s and release it, after the button was cycled; look whether it is stuck."
     INTERNAL = "E_INTERNAL", "The supervisor's own code failed.", "Keep the log, restart, and report it; a maintainer clears the latch."
@@ -116,7 +116,7 @@ class Code(str, Enum):
     TRACKING = "E_TRACKING", "The robot is farther from its set-point than the tracking bound.", "Check drives and payload; a maintainer clears the latch."
     OUTPUT_PUBLISHER = "E_OUTPUT_PUBLISHER", "Another publisher sends on the motor topic.", "Remove it; a maintainer clears the latch."
     CONFIGURATION_CHANGED = "E_CONFIGURATION_CHANGED", "Configuration, URDF or robot_description changed while running.", "Restore it or restart with the new one; a maintainer clears the latch."
-    LOG = "E_LOG", "The record of motion can not be kept.", "Free the disk or repair the log directory, then reset."
+    LOG = "E_LOG", "The record of motion can not be kept.", "Free the disk, repair the log directory or relieve the computer, as the status tells by `log`; then reset."
     MEASURED_POSITION = "E_MEASURED_POSITION", "A measured joint is outside its position limit.", "Bring it back with RECOVERY."
     MEASURED_WORKSPACE = "E_MEASURED_WORKSPACE", "A measured link touches another link, is outside a keep-in zone or inside a forbidden one.", "Bring it back with RECOVERY."
     SEPARATION = "E_SEPARATION", "The robot is, or with its next step and the stop after it would be, nearer to a person than the protective separation distance.", "Keep people away, or command the robot away from them; after a stop, reset from outside."
@@ -152,7 +152,7 @@ class Code(str, Enum):
     TOOL = "E_TOOL", "With the new tool the robot would be nearer to something than it may be: the commanded or the measured pose is not clear.", "Move the robot clear with the tool that counts now, then change it."
     TOOL_UNKNOWN = "E_TOOL_UNKNOWN", "No tool of that name is configured.", "Add it to `tools`, with its volumes."
     TOOL_BUSY = "E_TOOL_BUSY", "A trajectory is being verified with the tool that counts now.", "Wait for its decision, or stop the robot first."
-    ACT_INPUT = "E_ACT_INPUT", "A required input was never received; the message names it.", "Start the driver or the device."
+    ACT_INPUT = "E_ACT_INPUT", "A required input was never received; the status names it.", "Start the driver or the device."
     # fmt: on
 
 

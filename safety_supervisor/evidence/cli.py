@@ -63,7 +63,9 @@ def _fail(status: int, message: str) -> typer.Exit:
 def _open(file: Path) -> EventLog:
     try:
         return EventLog(file)
-    except (LogError, OSError) as error:
+    except OSError as error:
+        raise _fail(2, f"{file} can not be read: {error.strerror}; logs stand in `evidence.log_directory`") from None
+    except LogError as error:
         raise _fail(2, str(error)) from None
 
 

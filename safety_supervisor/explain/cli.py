@@ -73,8 +73,6 @@ def explain(
         _fail("give one of --log LOG, --decision JSON and --command FILE.yaml; --help shows examples")
     if line is not None and log is None:
         _fail("--line is a line of a log: give --log LOG, too")
-    if out is None and not as_json:
-        _fail("where to? give --out FILE.png, --json, or both")
     try:
         case = _find(_load(config), log, line, decision, command, source)
         viewer = Viewer(case.configuration)
@@ -95,7 +93,7 @@ def explain(
         typer.echo(f"  cause     {code.cause}\n  cure      {code.cure}")
     for remark in remarks(case, nearest):
         typer.echo(f"note: {remark}")
-    typer.echo(f"drawn: {out}")
+    typer.echo("not drawn: give --out FILE.png" if out is None else f"drawn: {out}")
 
 
 def _load(config: Path | None) -> Configuration | None:

@@ -58,9 +58,9 @@ def propose_command(
 ) -> None:
     """Propose link volumes for a robot.
 
-    Reads the collision meshes of the URDF (the visual ones where a link has no other), finds a few tight capsules for
-    each link, and writes the section `geometry` of a configuration. Boxes, cylinders and spheres of the URDF are taken
-    as they are, unless a link has more of them than --per-link. Every mesh is then checked to lie inside.
+    Reads the collision meshes of the URDF (the visual ones where a link has no other), finds a few tight capsules or
+    polytopes for each link, and writes the section `geometry` of a configuration. Boxes, cylinders and spheres of the
+    URDF are taken as they are, unless a link has more than --per-link. Every mesh is then checked to lie inside.
 
     Pairs of links are looked at, too. One whose wrapped meshes are proven to keep the margin at every pose is left out
     with that reason. One whose volumes overlap at every sampled pose, or that only the visual meshes keep apart, is

@@ -185,7 +185,7 @@ class Enactor:
             told = f"{status.state} {status.cause}".strip()
             if told != self._told:
                 self._told = told
-                words = f"{told}: {status.next_step}" if status.cause else told
+                words = f"{told}: {status.next_step}" if status.next_step else told
                 # Two lines of code: rclpy raises when one call site logs with another severity than before.
                 if not status.cause or status.state in USUAL or told in USUAL:
                     self._log.info(words)

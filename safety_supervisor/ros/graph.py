@@ -279,6 +279,9 @@ class GraphWatch:
         publishers = max(len(nodes), *(len(infos) for infos in each.values())) if each else 0
         found = _Speakers(publishers, {topic: frozenset(map(identify, infos)) for topic, infos in each.items()})
         before, self._speakers[source] = self._speakers[source], found
+        if publishers > 1 and publishers != before.publishers:
+            told = ", ".join(escape(name) for name in sorted(nodes)[:SHOWN])
+            self._node.get_logger().error(f"source {source} has {publishers} publishers, of {told}; one is allowed")
         if before.are_others(found):
             self._sink.enter(SourceEndpoints(time.monotonic_ns(), source, publishers))
 
@@ -318,7 +321,9 @@ class GraphWatch:
             texts = ["no controller listens"]
         text = "; ".join(texts[:SHOWN]) + (f"; and {len(texts) - SHOWN} more" if len(texts) > SHOWN else "")
         log = self._node.get_logger()
-        if prevents:
+        if prevents and not infos:
+            log.info(f"{topic}: {text} yet")  # at the start nobody has been discovered; the status tells while it lasts
+        elif prevents:
             log.error(f"{topic}: {text}")
         elif text:
             log.warning(f"{topic}: {text}; an onlooker, since another subscription fits")

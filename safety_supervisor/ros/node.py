@@ -25,8 +25,9 @@ from safety_supervisor.core.units import NS_PER_S, nanoseconds
 from safety_supervisor.ros.cycle import Cycle, Executor
 from safety_supervisor.ros.polled import PolledSubscriptions
 from safety_supervisor.ros.process import RealTime, listens_in_shared_memory
+from safety_supervisor.ros.records import StartError
 from safety_supervisor.ros.services import Answer, HeldServices
-from safety_supervisor.ros.session import Session, StartError, read_configuration
+from safety_supervisor.ros.session import Session, read_configuration
 
 STOP_ALLOWANCE = 3 * NS_PER_S // 2
 """How long a stop before the end or a deactivation may take beyond the longest planned one, [ns]."""

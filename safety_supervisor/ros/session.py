@@ -21,11 +21,6 @@ from safety_supervisor.core.events import AdapterFault, Boot, Event, OperatorAct
 from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.evidence.event_log import LogHeader
-from safety_supervisor.evidence.feed import EventFeed, describe_boot
-from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
-from safety_supervisor.evidence.latch_store import LatchStore
-from safety_supervisor.evidence.retention import make_room
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.enact import HEARTBEAT, Enactor
 from safety_supervisor.ros.files import FileWatch
@@ -36,6 +31,7 @@ from safety_supervisor.ros.outputs import find_output
 from safety_supervisor.ros.painting import Painting
 from safety_supervisor.ros.polled import PolledSubscriptions
 from safety_supervisor.ros.quality import Endpoints
+from safety_supervisor.ros.records import Records, StartError
 from safety_supervisor.ros.services import Answer, HeldServices
 from safety_supervisor.ros.statistics import CycleStatistics
 from safety_supervisor.ros.warmup import warm_up
@@ -50,10 +46,6 @@ RESTING = ("INIT", "LOCKED", "EMERGENCY_STOP", "FAULT")
 """States in which the e-stop device may test itself."""
 FAILURES = 20
 """Exceptions of adapters that are logged with their text; the rest is counted."""
-
-
-class StartError(Exception):
-    """The supervisor can not be configured; the text says why and what to do about it."""
 
 
 def read_configuration(config_file: str, log_directory: str) -> Configuration:
@@ -117,13 +109,13 @@ class Session:
             output = find_output(configuration)
         except LookupError as error:
             raise StartError(str(error)) from error
-        self._take_lock(configuration)
+        records = Records(configuration, node.get_logger())
+        self._undo.append(records.close)
         self._decoder = Decoder()
         self._undo.append(self._decoder.close)
         boot_id, nonce = uuid.uuid4().hex, secrets.token_hex(16)
-        removed = self._make_room(configuration) if configuration.evidence.record_events else ()
-        header = describe_boot(configuration, boot_id, nonce, removed)
-        self._start_feed(configuration, header)
+        header = records.begin(boot_id, nonce)
+        self._records, self._feed = records, records.feed
         warm_up(configuration, output)
         self.supervisor = Supervisor(configuration)
         self._await_decoder()
@@ -147,7 +139,7 @@ class Session:
         if actions:
             self._offer_actions(configuration, actions)
         self._files = FileWatch(configuration, self)
-        found = self._latches
+        found = records.latches
         self._boot = Boot(time.monotonic_ns(), boot_id, nonce, found.emergency_stop, found.fault)
 
     def _name_actions(self, configuration: Configuration) -> dict[str, str]:
@@ -164,40 +156,6 @@ class Session:
         self.goals = Goals(configuration, self, sources, actions, name, self._graph.introduced, self.supervisor.plays)
         self._undo.append(self.goals.close)
         self.inputs.watch_states = self.goals.measure
-
-    def _take_lock(self, configuration: Configuration) -> None:
-        directory, robot = configuration.evidence.log_directory, configuration.robot.id
-        lock = RobotLock(directory, robot)
-        try:
-            lock.acquire()
-        except LockHeldError as error:
-            raise StartError(f"{Code.SECOND_SUPERVISOR.value}: {error}") from error
-        except OSError as error:
-            raise StartError(f"{Code.LOG.value}: {directory} can not be used: {error.strerror}") from error
-        self._undo.append(lock.release)
-        self._lock = lock
-        self._latches = LatchStore(directory, robot).open()
-        if self._latches.detail:
-            self._node.get_logger().error(f"latches: {self._latches.detail}")
-
-    def _start_feed(self, configuration: Configuration, header: LogHeader) -> None:
-        self._feed = EventFeed(
-            configuration.evidence.log_directory,
-            header,
-            record_events=configuration.evidence.record_events,
-            keep=(self._lock.fileno(),),
-        )
-        self._undo.append(self._feed.close)
-
-    def _make_room(self, configuration: Configuration) -> tuple[str, ...]:
-        """Remove the logs of the oldest boots where they are more than is kept; return the boots' ids."""
-        evidence, log = configuration.evidence, self._node.get_logger()
-        removal = make_room(evidence.log_directory, configuration.robot.id, evidence.keep_bytes)
-        if removal.boots:
-            log.info(f"{removal} (evidence.keep_bytes {evidence.keep_bytes})")
-        if removal.failure:
-            log.warning(f"an old event log can not be removed: {removal.failure}")
-        return removal.boots
 
     def _await_decoder(self) -> None:
         ends = time.monotonic() + DECODER_START
@@ -335,7 +293,7 @@ class Session:
         """Hand over records, fetch decoded trajectories, report what was held back."""
         try:
             self._feed.flush()
-            self._log_ok = self._feed.healthy(now)
+            self._log_ok = self._records.healthy(now)
             self.inputs.report_excess(now)
             for event in self._decoder.poll(now, may_restart=self.may_transition):
                 self.enter(event)

@@ -58,6 +58,8 @@ def next_step(state: State, cause: Code | None, active: Iterable[Code]) -> str:
 def _leave_emergency_stop(cause: Code | None, active: tuple[Code, ...]) -> str:
     """The device itself must be cycled, then a person resets."""
     if Code.ESTOP in active:
+        if Code.ESTOP_RELAYS in active:
+            return "Release the e-stop; two seconds later press and release the device's reset button."
         return "Release the e-stop, then press RESET."
     if Code.ESTOP_SILENT in active:
         return "Check the e-stop device and its line, press and release the e-stop, then press RESET."

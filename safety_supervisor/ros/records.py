@@ -1,0 +1,92 @@
+"""What a boot keeps on disk: the robot's lock, its latches, its log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.evidence.event_log import LogHeader
+from safety_supervisor.evidence.feed import EventFeed, describe_boot
+from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
+from safety_supervisor.evidence.latch_store import LatchStore
+from safety_supervisor.evidence.retention import make_room
+
+
+class StartError(Exception):
+    """The supervisor can not be configured; the text says why and what to do about it."""
+
+
+class Records:
+    """The directory of the logs of one robot, held by one supervisor.
+
+    Args:
+        configuration: names it.
+        log: the node's logger.
+
+    Attributes:
+        latches: that survived the last boot.
+        feed: the way of events to the log, once it was begun.
+
+    Raises:
+        StartError: another supervisor holds the directory, or it can not be used.
+    """
+
+    feed: EventFeed
+
+    def __init__(self, configuration: Configuration, log: Any) -> None:
+        """Take the lock, and read the latches."""
+        self._configuration = configuration
+        self._log = log
+        self._told = ""
+        self._begun = False
+        directory, robot = configuration.evidence.log_directory, configuration.robot.id
+        self._lock = RobotLock(directory, robot)
+        try:
+            self._lock.acquire()
+        except LockHeldError as error:
+            raise StartError(f"{Code.SECOND_SUPERVISOR.value}: {error}") from error
+        except OSError as error:
+            raise StartError(f"{Code.LOG.value}: {directory} can not be used: {error.strerror}") from error
+        self.latches = LatchStore(directory, robot).open()
+        if self.latches.detail:
+            log.error(f"latches: {self.latches.detail}")
+
+    def begin(self, boot_id: str, nonce: str) -> LogHeader:
+        """Begin the log of a boot; return what stands at its head."""
+        evidence = self._configuration.evidence
+        removed = self._make_room() if evidence.record_events else ()
+        header = describe_boot(self._configuration, boot_id, nonce, removed)
+        self.feed = EventFeed(
+            evidence.log_directory, header, record_events=evidence.record_events, keep=(self._lock.fileno(),)
+        )
+        self._begun = True
+        return header
+
+    def _make_room(self) -> tuple[str, ...]:
+        """Remove the logs of the oldest boots where they are more than is kept; return the boots' ids."""
+        evidence = self._configuration.evidence
+        removal = make_room(evidence.log_directory, self._configuration.robot.id, evidence.keep_bytes)
+        if removal.boots:
+            self._log.info(f"{removal} (evidence.keep_bytes {evidence.keep_bytes})")
+        if removal.failure:
+            self._log.warning(f"an old event log can not be removed: {removal.failure}")
+        return removal.boots
+
+    def healthy(self, now: Nanoseconds) -> bool:
+        """Return whether what was recorded is kept; why it is not is said once, whenever it begins."""
+        healthy = self.feed.healthy(now)
+        if self.feed.failure != self._told:
+            self._told = self.feed.failure
+            if self._told:
+                self._log.error(f"{Code.LOG.value}: {self._told}")
+        return healthy
+
+    def close(self) -> None:
+        """End the log and release the lock."""
+        try:
+            if self._begun:
+                self.feed.close()
+        finally:
+            self._lock.release()
