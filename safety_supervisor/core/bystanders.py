@@ -50,7 +50,7 @@ class Bystanders:
         """Start with nothing heard: people are unknown."""
         self._settings = settings
         self._frame = base_frame
-        self._nodes: tuple[str, ...] = ()
+        self._publishers: tuple[str, ...] = ()
         self._wrong: Violation | None = Violation(Code.PEOPLE_UNKNOWN, "separation", detail="nothing was heard yet")
         self._observed: Nanoseconds = 0
         self._stamp = (0, 0)
@@ -117,14 +117,13 @@ class Bystanders:
 
     def publishers(self, event: HumansEndpoints) -> bool:
         """Take who publishes; return whether another one took the publisher's place."""
-        replaced = bool(self._nodes) and bool(event.nodes) and event.nodes != self._nodes
-        self._nodes = event.nodes
-        return replaced
+        before, self._publishers = self._publishers, event.ids or event.nodes
+        return bool(before) and bool(self._publishers) and self._publishers != before
 
     def unknown(self, now: Nanoseconds) -> str:
         """Say why it is not known where people are; empty when it is."""
-        if len(self._nodes) != 1:
-            return f"{len(self._nodes)} publishers"
+        if len(self._publishers) != 1:
+            return f"{len(self._publishers)} publishers"
         if self._wrong is not None:
             return self._wrong.detail or self._wrong.code.cause
         age = seconds(now - self._observed)

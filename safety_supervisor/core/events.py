@@ -132,6 +132,8 @@ class HumansEndpoints(Value, frozen=True, tag=True):
 
     at: int
     nodes: tuple[str, ...]
+    ids: tuple[str, ...] = ()
+    """Their global ids: one that was started anew under the same name is another one. Empty in older logs."""
 
 
 class BaseCommand(Value, frozen=True, tag=True):
@@ -183,6 +185,8 @@ class OdometryEndpoints(Value, frozen=True, tag=True):
 
     at: int
     nodes: tuple[str, ...]
+    ids: tuple[str, ...] = ()
+    """Their global ids: one that was started anew under the same name is another one. Empty in older logs."""
 
 
 class Imu(Value, frozen=True, tag=True):
@@ -228,6 +232,8 @@ class BalanceEndpoints(Value, frozen=True, tag=True):
     foot: str
     """Link of the foot whose contact they tell; empty: of the IMU."""
     nodes: tuple[str, ...]
+    ids: tuple[str, ...] = ()
+    """Their global ids: one that was started anew under the same name is another one. Empty in older logs."""
 
 
 class SourceEndpoints(Value, frozen=True, tag=True):

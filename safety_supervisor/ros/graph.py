@@ -15,6 +15,7 @@ from itertools import cycle
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.utilities import get_rmw_implementation_identifier
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import (
@@ -46,6 +47,8 @@ NAMELESS = "_NODE_NAME_UNKNOWN_"
 SHOWN = 3
 """Endpoints of a topic that are named when they do not fit; the rest is counted."""
 _COMMANDS = (StreamCommand, BaseCommand, TrajectoryCommand)
+_PREFIX = 12
+_IS_DDS = "dds" in get_rmw_implementation_identifier() or "fastrtps" in get_rmw_implementation_identifier()
 FITS = ("",)
 """What is known of a topic on which everything fits."""
 
@@ -59,6 +62,14 @@ def qualify(info: Any) -> str:
 def identify(info: Any) -> str:
     """Return what no other endpoint has, whatever its node is called: its global id, as hexadecimal digits."""
     return bytes(info.endpoint_gid).hex()
+
+
+def participant(info: Any) -> str:
+    """Return what all endpoints of a process have in common: in DDS, the first 12 of the 16 bytes of an id.
+
+    A middleware that is no DDS has no such bytes: there it is empty, and names alone tell speakers apart.
+    """
+    return identify(info)[: 2 * _PREFIX] if _IS_DDS else ""
 
 
 def list_publishers(node: LifecycleNode, topic: str) -> list[str]:
@@ -228,7 +239,7 @@ class GraphWatch:
             self._sink.enter(OutputEndpoints(time.monotonic_ns(), foreign))
 
     def _look_states(self, topic: str, now: Nanoseconds) -> None:
-        nodes = tuple(self._hear(topic, now))
+        nodes = self._recognise(topic, now)[0]
         if self._changed("states", nodes, now):
             self._tell_states(topic, nodes)
             self._sink.enter(JointStateEndpoints(time.monotonic_ns(), nodes))
@@ -245,19 +256,19 @@ class GraphWatch:
         self._node.get_logger().error(f"{topic}: {text}; a killed publisher goes with its lease, after up to 20 s")
 
     def _look_people(self, topic: str, now: Nanoseconds) -> None:
-        nodes = tuple(self._hear(topic, now))
-        if self._changed("people", nodes, now):
-            self._sink.enter(HumansEndpoints(time.monotonic_ns(), nodes))
+        nodes, ids = self._recognise(topic, now)
+        if self._changed("people", (*nodes, *ids), now):
+            self._sink.enter(HumansEndpoints(time.monotonic_ns(), nodes, ids))
 
     def _look_odometry(self, topic: str, now: Nanoseconds) -> None:
-        nodes = tuple(self._hear(topic, now))
-        if self._changed("odometry", nodes, now):
-            self._sink.enter(OdometryEndpoints(time.monotonic_ns(), nodes))
+        nodes, ids = self._recognise(topic, now)
+        if self._changed("odometry", (*nodes, *ids), now):
+            self._sink.enter(OdometryEndpoints(time.monotonic_ns(), nodes, ids))
 
     def _look_balance(self, topic: str, foot: str, now: Nanoseconds) -> None:
-        nodes = tuple(self._hear(topic, now))
-        if self._changed(f"balance {foot}", nodes, now):
-            self._sink.enter(BalanceEndpoints(time.monotonic_ns(), foot, nodes))
+        nodes, ids = self._recognise(topic, now)
+        if self._changed(f"balance {foot}", (*nodes, *ids), now):
+            self._sink.enter(BalanceEndpoints(time.monotonic_ns(), foot, nodes, ids))
 
     def _look_heartbeat(self, topic: str, now: Nanoseconds) -> None:
         others = without_one(list_publishers(self._node, topic), self._ours)
@@ -271,12 +282,13 @@ class GraphWatch:
         action = self._endpoints.actions.get(source)
         if action is not None:
             each[action] = clients_of(self._node, action)
-        nodes = {qualify(info) for infos in each.values() for info in infos}
+        everybody = [info for infos in each.values() for info in infos]
+        nodes, processes = set(map(qualify, everybody)), set(map(participant, everybody))
         if self._awaits_names(f"source {source}", nodes, now):
             nodes = {name for name in nodes if not name.endswith(NAMELESS)}
-        # One publisher a topic, one client of the action, and all of one node: two nodes on two inputs of a source are
-        # two speakers.
-        publishers = max(len(nodes), *(len(infos) for infos in each.values())) if each else 0
+        # One publisher a topic, one client of the action, and all of one node of one process: two nodes on two inputs
+        # of a source are two speakers, whatever they call themselves.
+        publishers = max(len(nodes), len(processes), *(len(infos) for infos in each.values())) if each else 0
         found = _Speakers(publishers, {topic: frozenset(map(identify, infos)) for topic, infos in each.items()})
         before, self._speakers[source] = self._speakers[source], found
         if publishers > 1 and publishers != before.publishers:
@@ -285,11 +297,13 @@ class GraphWatch:
         if before.are_others(found):
             self._sink.enter(SourceEndpoints(time.monotonic_ns(), source, publishers))
 
-    def _hear(self, topic: str, now: Nanoseconds) -> list[str]:
-        """Return what `list_publishers` does, of an input of ours; publishers that do not fit are told."""
-        return sorted(qualify(info) for info in self._ask(topic, now))
+    def _recognise(self, topic: str, now: Nanoseconds) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the fully qualified node name of each publisher of an input of ours, and their ids, each sorted."""
+        infos = self._ask(topic, now)
+        return tuple(sorted(map(qualify, infos))), tuple(sorted(map(identify, infos)))
 
     def _ask(self, topic: str, now: Nanoseconds) -> Sequence[Any]:
+        """Return the publishers of an input of ours; those that do not fit are told."""
         infos: Sequence[Any] = self._node.get_publishers_info_by_topic(topic)
         ours = self._endpoints.watched.get(topic)
         if ours is not None:

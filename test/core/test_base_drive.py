@@ -296,7 +296,10 @@ def test_silence_another_publisher_and_a_frozen_driver_stop(base: BaseRig) -> No
     again()
     base.send(OdometryEndpoints(base.now, ("/base_driver", "/rogue")))
     assert base.status.cause == "E_BASE_UNKNOWN"
-    base.send(OdometryEndpoints(base.now, ("/base_driver",)))
+    base.send(OdometryEndpoints(base.now, ("/base_driver",), ("1",)))
+    again()
+    base.send(OdometryEndpoints(base.now, ("/base_driver",), ("2",)))
+    assert base.status.cause == "E_BASE_UNKNOWN", "another one under the same name"
     again()
     base.odometry = {"stamp": base.now}
     base.seconds(0.3)

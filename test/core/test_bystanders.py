@@ -151,6 +151,15 @@ def test_exactly_one_publisher() -> None:
     assert Bystanders(SEPARATION, "base").unknown(0)
 
 
+@pytest.mark.requirement("SR-050")
+def test_another_publisher_under_the_same_name_has_taken_its_place() -> None:
+    people = Bystanders(SEPARATION, "base")
+    assert not people.publishers(HumansEndpoints(1, ("/perception",), ("1",)))
+    assert not people.publishers(HumansEndpoints(1, ("/perception",), ("1",)))
+    assert people.publishers(HumansEndpoints(1, ("/perception",), ("2",)))
+    assert not people.publishers(HumansEndpoints(1, ()))
+
+
 @given(st.lists(st.lists(st.tuples(*[st.floats(-3, 3)] * 3), max_size=8), min_size=1, max_size=12))
 def test_no_point_is_ever_lost_too_soon(messages: list[list[tuple[float, float, float]]]) -> None:
     """Whoever was told within two seconds is where he was told, or somebody is where he may have walked."""

@@ -196,3 +196,5 @@ def test_another_publisher_in_place_of_the_known_one_is_told() -> None:
     assert footing.publishers(BalanceEndpoints(0, "", ("/b",)))
     assert not footing.publishers(BalanceEndpoints(0, "", ()))
     assert not footing.publishers(BalanceEndpoints(0, "nobody", ("/a",)))
+    assert not footing.publishers(BalanceEndpoints(0, "", ("/b",), ("1",)))
+    assert footing.publishers(BalanceEndpoints(0, "", ("/b",), ("2",))), "started anew under the same name"

@@ -449,6 +449,24 @@ def test_stamps_that_do_not_increase_are_refused() -> None:
     taken(stream(source="other", stamp=CLOCK), intake)
 
 
+def test_where_the_clock_was_set_back_order_begins_anew() -> None:
+    intake, back = Intake(CONFIGURATION), 60 * S
+    taken(stream(stamp=CLOCK), intake)
+    points(trajectory(stamp=CLOCK), intake)
+    taken(stream(stamp=CLOCK - back, clock=CLOCK - back), intake)
+    points(trajectory(stamp=CLOCK - back, clock=CLOCK - back), intake)
+    assert refused(stream(stamp=CLOCK - back, clock=CLOCK - back + 1), intake) is Code.OUT_OF_ORDER
+    assert refused(trajectory(stamp=CLOCK - back - 1, clock=CLOCK - back + 1), intake) is Code.OUT_OF_ORDER
+
+
+def test_a_trajectory_that_was_scheduled_ahead_keeps_none_out_that_is_for_now() -> None:
+    intake = Intake(CONFIGURATION)
+    points(trajectory(stamp=CLOCK + WINDOW), intake)
+    points(trajectory(stamp=CLOCK + 5, clock=CLOCK + 5), intake)
+    assert refused(trajectory(stamp=CLOCK + 5, clock=CLOCK + 6), intake) is Code.OUT_OF_ORDER
+    assert refused(trajectory(stamp=CLOCK + 4, clock=CLOCK + 6), intake) is Code.OUT_OF_ORDER
+
+
 def test_a_refused_command_leaves_the_latest_stamp_alone() -> None:
     intake = Intake(CONFIGURATION)
     for bad in ({"positions": (math.nan, 0.0, 0.0)}, {"names": ("a1",)}, {"efforts": 1}, {"positions": (0.0,)}):

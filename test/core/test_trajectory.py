@@ -120,6 +120,20 @@ def test_derivative_bounds_hold_everywhere() -> None:
         assert path.stop_from(times[-1]) is None, "at its end it rests"
 
 
+def test_one_segment_from_rest_to_rest_is_bounded_nearly_by_its_true_peaks() -> None:
+    """One piece of a motion is not thought faster than the same motion cut fine."""
+    path = plan([2.0], [1.0], [0.0], [0.0])
+    for order in (1, 2, 3):
+        path.bound_derivative(order)
+    # A quintic from rest to rest has its peaks at 1.875 d/T, 5.774 d/T^2, 60 d/T^3.
+    assert 1.875 / 2.0 <= path.fastest[0] <= 1.03 * 1.875 / 2.0
+    limits = JointLimits(
+        *(np.array([x]) for x in (-9.0, 9.0, 1.05 * 1.875 / 2.0, 3.0 * 5.774 / 4.0, 30.0 * 60.0 / 8.0))
+    )
+    path.choose_path_stop(limits, DT)
+    assert path.stop_from(0.5) is not None
+
+
 def test_limits_of_some_joints() -> None:
     limits = JointLimits(*(np.arange(4.0) + 10 * k for k in range(5)))
     part = limits_of(limits, np.array([3, 1]))

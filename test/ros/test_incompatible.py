@@ -20,7 +20,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from safety_supervisor.core.events import SourceEndpoints, StreamCommand
+from safety_supervisor.core.events import HumansEndpoints, SourceEndpoints, StreamCommand
 from safety_supervisor.ros.graph import NAME_WAIT, NAMELESS, SLICE, GraphWatch
 from safety_supervisor.ros.outputs import offer_profile
 from safety_supervisor.ros.polled import PolledSubscriptions
@@ -272,6 +272,28 @@ def test_a_second_topic_of_the_same_node_is_the_same_speaker_and_another_node_is
     node.publishers.clear()
     watch.look_at_all(4 + NAME_WAIT)
     assert told_publishers(sink) == [1, 1, 2, 0]
+
+
+def test_a_second_process_that_borrows_the_name_is_a_second_speaker(watched: Any) -> None:
+    node, sink, endpoints, watch = watched
+    endpoints.sources["planner"].append("/planner/more")
+    node.publishers["/planner"] = [endpoint("agent", QoSProfile(depth=1), gid=1)]
+    node.publishers["/planner/more"] = [endpoint("agent", QoSProfile(depth=1), gid=1 << 32)]
+    watch.look_at_all(1)
+    assert told_publishers(sink) == [2]
+    assert any("/agent" in text for level, text in node.logged if level == "error")
+
+
+def test_whoever_tells_of_people_is_known_by_his_id(watched: Any) -> None:
+    node, sink, endpoints, _ = watched
+    endpoints.watched["/~/humans"] = describe(JointTrajectory, QoSProfile(depth=10), publishes=False)
+    watch = GraphWatch(node, sink, endpoints, "/motors", "/beat")
+    for gid in (1, 2):
+        node.publishers["/~/humans"] = [endpoint("eyes", QoSProfile(depth=1), gid=gid)]
+        watch.look_at_all(gid)
+    told = [event for event in sink.events if isinstance(event, HumansEndpoints)]
+    assert [event.nodes for event in told] == [(), ("/eyes",), ("/eyes",)][-len(told) :]
+    assert len({event.ids for event in told if event.ids}) == 2
 
 
 def test_who_speaks_is_told_before_his_first_command_and_nobody_is_asked_for_once_a_slice(watched: Any) -> None:

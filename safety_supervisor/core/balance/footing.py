@@ -73,7 +73,7 @@ class Footing:
         nothing = Violation(Code.BALANCE_UNKNOWN, "balance", detail="nothing was heard yet")
         self._wrong: dict[str, Violation | None] = dict.fromkeys(told, nothing)
         self._stamps: dict[str, tuple[int, int]] = dict.fromkeys(told, (0, 0))
-        self._nodes: dict[str, tuple[str, ...]] = dict.fromkeys(told, ())
+        self._publishers: dict[str, tuple[str, ...]] = dict.fromkeys(told, ())
         self._lifted: set[str] = set()
         self.orientation = (0.0, 0.0, 0.0, 1.0)
         self.angular = (0.0, 0.0, 0.0)
@@ -117,15 +117,15 @@ class Footing:
 
     def publishers(self, event: BalanceEndpoints) -> bool:
         """Take who publishes; return whether another one took the publisher's place."""
-        before = self._nodes.get(event.foot)
+        before = self._publishers.get(event.foot)
         if before is None:
             return False
-        self._nodes[event.foot] = event.nodes
-        return bool(before) and bool(event.nodes) and event.nodes != before
+        now = self._publishers[event.foot] = event.ids or event.nodes
+        return bool(before) and bool(now) and now != before
 
     def wrong(self) -> str:
         """Say what is wrong with what was told, but for its age; empty for nothing."""
-        for told, nodes in self._nodes.items():
+        for told, nodes in self._publishers.items():
             if len(nodes) != 1:
                 return f"{told or 'the IMU'} has {len(nodes)} publishers"
         for told, violation in self._wrong.items():

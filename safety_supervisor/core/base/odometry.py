@@ -48,6 +48,7 @@ class OdometryJudge:
         self._settings = settings.odometry
         self._frame = base_frame
         self._nodes: tuple[str, ...] = ()
+        self._ids: tuple[str, ...] = ()
         self._wrong: Violation | None = Violation(Code.BASE_UNKNOWN, "base.odometry", detail="nothing was heard yet")
         self._stamp = (0, 0)
         self._poses: deque[PlanarPose] = deque()
@@ -111,7 +112,9 @@ class OdometryJudge:
     def publishers(self, event: OdometryEndpoints) -> bool:
         """Take who publishes; return whether the one that may has been joined or replaced."""
         before, self._nodes = self._nodes, event.nodes
-        return before == (self._settings.node,) and bool(event.nodes) and event.nodes != before
+        ids, self._ids = self._ids, event.ids
+        others = event.nodes != before or event.ids != ids
+        return before == (self._settings.node,) and bool(event.nodes) and others
 
     # --- what it says
 

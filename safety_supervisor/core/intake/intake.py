@@ -34,8 +34,9 @@ class _Source:
         self.names = JointNames(settings.groups, configuration.robot)
         self.keys = IdempotencyKeys(settings.idempotency_keys, settings.idempotency_lifetime)
         self.counter = 0
-        self.stream_stamp = 0
-        self.trajectory_stamp = 0
+        # The newest stamp that is not 0 and our clock at its receipt, [ns]: where that was set back, order begins anew.
+        self.stream_stamp = (0, 0)
+        self.trajectory_stamp = (0, 0)
 
 
 class Intake:
@@ -58,7 +59,8 @@ class Intake:
                 return settled
         taken = judge_stream(event, command, source.settings, source.names, source.stream_stamp)
         if isinstance(taken, SetPoint):
-            source.stream_stamp = event.stamp or source.stream_stamp
+            if event.stamp:
+                source.stream_stamp = (event.stamp, event.clock)
             return taken
         return self._refuse(source, command, key, taken)
 
@@ -80,7 +82,8 @@ class Intake:
                 return settled
         taken = judge_trajectory(event, command, source.settings, source.names, source.trajectory_stamp)
         if isinstance(taken, TrajectoryPoints):
-            source.trajectory_stamp = event.stamp or source.trajectory_stamp
+            if event.stamp:
+                source.trajectory_stamp = (event.stamp, event.clock)
             return taken
         return self._refuse(source, command, key, taken)
 

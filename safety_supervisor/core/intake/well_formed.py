@@ -12,6 +12,7 @@ from safety_supervisor.core.events import StreamCommand, TrajectoryCommand
 from safety_supervisor.core.intake.joint_names import JointNames, Selection
 from safety_supervisor.core.intake.results import SetPoint, TrajectoryPoints
 from safety_supervisor.core.settings import CommandKind, SourceSettings
+from safety_supervisor.core.stamps import repeats
 from safety_supervisor.core.units import Matrix, Nanoseconds
 
 LARGEST_VALUE: Final = 1e6
@@ -22,7 +23,7 @@ _LATEST_TIME: Final = 2**62
 
 
 def judge_stream(
-    event: StreamCommand, command: str, settings: SourceSettings, names: JointNames, latest: int
+    event: StreamCommand, command: str, settings: SourceSettings, names: JointNames, last: tuple[int, int]
 ) -> SetPoint | Violation:
     """Apply every rule for a set-point.
 
@@ -31,7 +32,7 @@ def judge_stream(
         command: its correlation id.
         settings: of its source.
         names: joints of its source.
-        latest: non-zero stamp of the source's last accepted set-point, 0 when there was none, [ns].
+        last: stamp of the source's last set-point that had one, and our clock at its receipt, [ns]; zeros for none.
     """
     positions, velocities = event.positions, event.velocities
     if event.efforts:
@@ -54,7 +55,9 @@ def judge_stream(
             if not abs(value) <= LARGEST_VALUE:
                 return Violation(Code.NOT_FINITE, "command.value", value=value, limit=LARGEST_VALUE, joint=name)
     tolerance = settings.stamp_tolerance
-    violation = _judge_stamp(event.stamp, event.clock, latest, tolerance, tolerance) if event.stamp else None
+    violation = _judge_stamp(event.stamp, event.clock, tolerance, tolerance) if event.stamp else None
+    if violation is None and event.stamp and event.stamp <= last[0] and event.clock >= last[1]:
+        violation = _out_of_order(event.stamp, last[0])
     if violation is not None:
         return violation
     array = np.array(values, dtype=np.float64)
@@ -64,7 +67,7 @@ def judge_stream(
 
 
 def judge_trajectory(
-    event: TrajectoryCommand, command: str, settings: SourceSettings, names: JointNames, latest: int
+    event: TrajectoryCommand, command: str, settings: SourceSettings, names: JointNames, last: tuple[int, int]
 ) -> TrajectoryPoints | Violation:
     """Apply every rule for a trajectory that is not empty; arguments as for `judge_stream`.
 
@@ -101,7 +104,9 @@ def judge_trajectory(
         return Violation(Code.RAGGED, "trajectory.accelerations", detail="accelerations without velocities")
     tolerance = settings.stamp_tolerance
     ahead = max(tolerance, settings.trajectory_start_window)
-    violation = _judge_stamp(event.stamp, event.clock, latest, tolerance, ahead) if event.stamp else None
+    violation = _judge_stamp(event.stamp, event.clock, tolerance, ahead) if event.stamp else None
+    if violation is None and event.stamp and repeats(event.stamp, event.clock, last):
+        violation = _out_of_order(event.stamp, last[0])
     if violation is not None:
         return violation
     start_in = max(0, event.stamp - event.clock) if event.stamp else 0
@@ -118,16 +123,18 @@ def judge_trajectory(
     )
 
 
-def _judge_stamp(stamp: int, clock: int, latest: int, behind: Nanoseconds, ahead: Nanoseconds) -> Violation | None:
-    """Refuse a stamp too far behind or ahead of the clock sampled at receipt, or not newer than the latest, [ns]."""
+def _judge_stamp(stamp: int, clock: int, behind: Nanoseconds, ahead: Nanoseconds) -> Violation | None:
+    """Refuse a stamp too far behind or ahead of the clock sampled at receipt, [ns]."""
     offset = stamp - clock
-    if stamp < 0 or not -behind <= offset <= ahead:
-        limit = ahead if offset > 0 else behind
-        return Violation(Code.STAMP, "command.stamp", value=offset * 1e-9, limit=limit * 1e-9)
-    if stamp <= latest:
-        # The difference: a float has too few digits for the nanoseconds of a date.
-        return Violation(Code.OUT_OF_ORDER, "command.stamp", value=(stamp - latest) * 1e-9, detail="not newer")
-    return None
+    if stamp >= 0 and -behind <= offset <= ahead:
+        return None
+    limit = ahead if offset > 0 else behind
+    return Violation(Code.STAMP, "command.stamp", value=offset * 1e-9, limit=limit * 1e-9)
+
+
+def _out_of_order(stamp: int, last: int) -> Violation:
+    # The difference: a float has too few digits for the nanoseconds of a date.
+    return Violation(Code.OUT_OF_ORDER, "command.stamp", value=(stamp - last) * 1e-9, detail="not newer")
 
 
 def _judge_times(times: tuple[int, ...], settings: SourceSettings) -> NDArray[np.int64] | Violation:
