@@ -37,24 +37,28 @@ def _bernstein(degree: int) -> Matrix:
     return result
 
 
-def _pieces(degree: int) -> Matrix:
-    """Return the matrix from power coefficients on [0, 1] to the Bernstein coefficients of each of its `_PIECES` parts.
+def _pieces(degree: int, count: int) -> Matrix:
+    """Return the matrix from power coefficients on [0, 1] to the Bernstein coefficients of each of `count` equal parts.
 
     Part i has p((i + s) / n), s from 0 to 1, so sum over p of c_p C(p, q) i^(p - q) / n^p before s^q.
     """
     shifts = [
-        [[comb(p, q) * float(i) ** (p - q) / _PIECES**p if p >= q else 0.0 for p in range(degree + 1)]
+        [[comb(p, q) * float(i) ** (p - q) / count**p if p >= q else 0.0 for p in range(degree + 1)]
          for q in range(degree + 1)]
-        for i in range(_PIECES)
+        for i in range(count)
     ]  # fmt: skip
     return np.concatenate([_bernstein(degree) @ np.array(shift) for shift in shifts])
 
 
-_PIECES: Final = 8
-"""Parts of a segment that are bounded each: of the whole, a motion from rest to rest is 2.7 times too fast."""
 _FIRST: Final = np.arange(1.0, 6.0)
 _SECOND: Final = np.array([2.0, 6.0, 12.0, 20.0])
-_BERNSTEIN: Final = {degree: _pieces(degree) for degree in (2, 3, 4)}
+_MOST_PARTS: Final = 8
+"""Of a segment, each bounded: as a whole, a motion from rest to rest in one is thought 2.7 times too fast."""
+_PARTS: Final = 64
+"""Of a trajectory, at most, unless it has more segments."""
+_BERNSTEIN: Final = {
+    (degree, count): _pieces(degree, count) for degree in (2, 3, 4) for count in range(1, _MOST_PARTS + 1)
+}
 
 
 class PlannedTrajectory:
@@ -151,7 +155,8 @@ class PlannedTrajectory:
         for degree in range(5, 5 - order, -1):
             c = c[:, 1:] * np.arange(1.0, degree + 1.0)[None, :, None]
         spans = np.diff(self._knots)[:, None, None]
-        scaled = np.einsum("ab,mbk->mak", _BERNSTEIN[5 - order], c) / spans**order
+        parts = max(1, min(_MOST_PARTS, _PARTS // len(c)))
+        scaled = np.einsum("ab,mbk->mak", _BERNSTEIN[5 - order, parts], c) / spans**order
         # Behind the last point the robot rests.
         following = np.concatenate((scaled[1:, 0], np.zeros((1, scaled.shape[2]))))
         self._bounds.append(np.abs(scaled).max(axis=(0, 1)))
