@@ -46,19 +46,24 @@ def check_geometry(sections: Sections, problems: Problems) -> None:
 def _check_tools(geometry: schema.GeometryKeys, sections: Sections, problems: Problems) -> None:
     """Check that what the last joints of the chains move has a volume, or that its points are meant.
 
-    Every joint that moves counts, commanded or not: a finger is there to take something.
+    The last commanded joint moves a tool, whatever moves by itself in it; and any joint that moves is there to take or
+    move something, commanded or not.
     """
     robot, urdf = sections.robot, sections.urdf
     if robot is None or urdf is None:
         return
-    moving = {joint.name for joint in urdf.joints.values() if joint.kind != "fixed"}
-    part = {link: next((j.name for j in urdf.path(link) if j.name in moving), "") for link in sorted(urdf.links)}
-    held = {part[link] for link in (*geometry.volumes, *geometry.points, *urdf.bodies) if link in part}
-    carrying = {part[joint.parent] for joint in urdf.joints.values() if joint.name in moving}
-    for name in dict.fromkeys((*robot.joints, *sorted(moving))):
-        if name not in urdf.joints or name in held | carrying:
-            continue
-        links = [link for link, moved_by in part.items() if moved_by == name]
+    held = {*geometry.volumes, *geometry.points, *urdf.bodies} & urdf.links
+    bare: dict[str, list[str]] = {}
+    for moving in (set(robot.joints), {name for name, joint in urdf.joints.items() if joint.kind != "fixed"}):
+        part = {link: next((j.name for j in urdf.path(link) if j.name in moving), "") for link in sorted(urdf.links)}
+        kept = {part[link] for link in held}
+        kept |= {
+            name for link, name in part.items() for j in urdf.path(link) if {j.parent, j.child} & {*geometry.points}
+        }
+        carrying = {part[joint.parent] for joint in urdf.joints.values() if joint.name in moving}
+        for name in moving & set(urdf.joints) - kept - carrying:
+            bare.setdefault(name, [link for link, moved_by in part.items() if moved_by == name])
+    for name, links in sorted(bare.items()):
         problems.add(
             "geometry.volumes", Code.VOLUME,
             f"{', '.join(links[:4])}: a tool without geometry, 0 volumes and 0 shapes in the URDF on what {name} moves",

@@ -116,7 +116,7 @@ class Code(str, Enum):
     TRACKING = "E_TRACKING", "The robot is farther from its set-point than the tracking bound.", "Check drives and payload; a maintainer clears the latch."
     OUTPUT_PUBLISHER = "E_OUTPUT_PUBLISHER", "Another publisher sends on the motor topic.", "Remove it; a maintainer clears the latch."
     CONFIGURATION_CHANGED = "E_CONFIGURATION_CHANGED", "Configuration, URDF or robot_description changed while running.", "Restore it or restart with the new one; a maintainer clears the latch."
-    LOG = "E_LOG", "The record of motion can not be kept.", "Free the disk, repair the log directory or relieve the computer, as the status tells by `log`; then reset."
+    LOG = "E_LOG", "The record of motion can not be kept.", "See `log` in the status: free the disk, repair the log directory or relieve the computer, then reset."
     MEASURED_POSITION = "E_MEASURED_POSITION", "A measured joint is outside its position limit.", "Bring it back with RECOVERY."
     MEASURED_WORKSPACE = "E_MEASURED_WORKSPACE", "A measured link touches another link, is outside a keep-in zone or inside a forbidden one.", "Bring it back with RECOVERY."
     SEPARATION = "E_SEPARATION", "The robot is, or with its next step and the stop after it would be, nearer to a person than the protective separation distance.", "Keep people away, or command the robot away from them; after a stop, reset from outside."

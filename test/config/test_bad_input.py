@@ -114,6 +114,7 @@ TABLE = {
     "a link with meshes has no volume": Row(lambda panda: panda.drop("geometry.volumes.panda_link4"), "geometry.volumes", "VOLUME", "panda_link4 .*; 1 to 16 are needed"),
     "a mesh is not there": Row(no_meshes, "geometry.volumes.panda_link4", "MESH_FILE", "there is no file 'package://not_here/"),
     "a tool without geometry": Row(no_wrist, "geometry.volumes", "VOLUME", "panda_hand.*: a tool without geometry, 0 volumes and 0 shapes .* panda_joint7"),
+    "a finger without geometry": Row(no_wrist, "geometry.volumes", "VOLUME", "panda_leftfinger: a tool without geometry, .* panda_finger_joint1"),
     "a tool is a point without reason": Row(lambda panda: no_wrist(panda).put("geometry.points", {"panda_hand": "  "}), "geometry.points.panda_hand", "VALUE", "3 or more characters"),
     "a tool is a point for a blank reason": Row(lambda panda: no_wrist(panda).put("geometry.points", {"panda_hand": "    "}), "geometry.points.panda_hand", "VOLUME", "has 0 characters"),
     "a link with a mesh is called a point": Row(put("geometry.points", {"panda_hand": "because"}), "geometry.points.panda_hand", "VOLUME", "has 2 volumes"),
@@ -155,7 +156,8 @@ def test_the_same_stands_on_the_terminal_all_at_once(panda: PandaFile) -> None:
     assert result.exit_code == 2
     assert re.search(r"  geometry\.volumes\.panda_link4: the collision mesh sticks out by \d\.\d\d mm", result.output)
     assert "Enlarge a volume at the point that is named" in result.output
-    assert "robot.start: panda_hand" in result.output, "the pose is judged as well"
+    assert re.search(r"robot\.start: panda_\w+: -\d\.\d{4} m from zones\.a, .*; and \d+ more links", result.output)
+    assert result.output.count("robot.start: ") == 1, "a zone is named once"
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -122,7 +122,7 @@ def shaped(kind: str, shape: dict[str, Any], margin: float = 0.0, **more: Any) -
         ({"a": {**box(-1.0, 1.0), "minimum": [0.0, 0.0, 1e5]}}, ("zones.a.minimum[2]", "E_CONFIG_VALUE")),
         ({"A b": box(-1.0, 1.0)}, ("zones.A b", "E_CONFIG_NAME")),
         ({"a": {**box(-1.0, 1.0), "shape": BALL}}, ("zones.a.shape", "E_CONFIG_VALUE")),
-        ({"a": {"kind": "keep_out", "margin": 0.0}}, ("zones.a.shape", "E_CONFIG_VALUE")),
+        ({"a": {"kind": "keep_out", "margin": 0.0}}, ("zones.a.shape", "E_CONFIG_MISSING")),
         ({"a": {"kind": "keep_out", "margin": 0.0, "minimum": [0.5] * 3}}, ("zones.a.shape", "E_CONFIG_VALUE")),
         ({"a": shaped("keep_out", {})}, ("zones.a.shape", "E_CONFIG_VALUE")),
         ({"a": shaped("keep_out", {**BALL, "box": {"centre": [1, 1, 1], "size": [1, 1, 1]}})}, ("zones.a.shape", "E_CONFIG_VALUE")),
@@ -133,7 +133,7 @@ def shaped(kind: str, shape: dict[str, Any], margin: float = 0.0, **more: Any) -
         ({"a": shaped("keep_out", {"polytope": {"vertices": FLAT}})}, ("zones.a.shape.polytope.vertices", "E_CONFIG_EMPTY")),
         ({"a": shaped("keep_out", {"capsule": {"start": [1.0] * 3, "end": [1.0] * 3, "radius": 0.1}})}, ("zones.a.shape.capsule.end", "E_CONFIG_EMPTY")),
         ({"a": shaped("keep_out", {"sphere": {"centre": [1.0] * 3, "radius": -0.1}})}, ("zones.a.shape.sphere.radius", "E_CONFIG_VALUE")),
-        ({"a": shaped("speed", BALL)}, ("zones.a.frame_speed", "E_CONFIG_VALUE")),
+        ({"a": shaped("speed", BALL)}, ("zones.a.frame_speed", "E_CONFIG_MISSING")),
         ({"a": shaped("keep_out", BALL, frame_speed=0.2)}, ("zones.a.frame_speed", "E_CONFIG_VALUE")),
         # Well-formed, and no place for the robot: the declared start is judged.
         ({"a": box(-0.3, 0.3)}, ("robot.start", "E_CONFIG_POSE")),

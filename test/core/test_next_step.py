@@ -29,7 +29,7 @@ from safety_supervisor.core.states.state_table import State
             (Code.MEASURED_POSITION, Code.STATE_STALE),
             "Check the driver that publishes joint_states. Then use RECOVERY.",
         ),
-        (State.LOCKED, Code.LOG, (Code.LOG,), "Free the disk or repair the log directory, then reset."),
+        (State.LOCKED, Code.LOG, (Code.LOG,), Code.LOG.cure),
         (State.PROTECTIVE_STOP, Code.STOP_REQUEST, (), "Wait until the robot rests, then press RESET."),
         (State.READY, None, (), "Press START."),
         (State.STOPPING, Code.ESTOP, (Code.ESTOP,), "Wait: the robot is stopping."),
