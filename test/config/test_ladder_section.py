@@ -6,7 +6,6 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_balance_section import WHOLE
 
 from safety_supervisor.config.balance_checks import check_balance, freeze_balance
 from safety_supervisor.config.balance_keys import BalanceKeys
@@ -20,6 +19,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.requirement("SR-034")
 
+CORNERS = [[-0.05, 0.03, -0.03], [-0.05, -0.03, -0.03], [0.12, 0.03, -0.03], [0.12, -0.03, -0.03]]
+WHOLE: dict[str, Any] = {
+    "soles": {
+        foot: {"corners": CORNERS, "normal": [0.0, 0.0, 1.0], "contact_topic": f"/{foot}", "bearing_force": 30.0}
+        for foot in ("left", "right")
+    },
+    "margin": 0.01, "contact_timeout": 0.1, "base_timeout": 0.1, "up": "imu", "tilt": 0.1, "slip": 0.005,
+    "imu_topic": "/imu", "imu_link": "base",
+}  # fmt: skip
 SQUAT = {
     f"{side}_{joint}_joint": angle
     for side in ("left", "right")
@@ -46,7 +54,7 @@ def sections(**estop: Any) -> Sections:
 
 
 def problems_of(there: Sections, **more: Any) -> list[tuple[str, str, str]]:
-    keys = {**copy.deepcopy(WHOLE), "contact_timeout": 0.1, "base_timeout": 0.1, **more}
+    keys = {**copy.deepcopy(WHOLE), **more}
     problems = Problems()
     check_balance(BalanceKeys.model_validate(keys), there, problems)
     return [(problem.path, problem.code.value, problem.message) for problem in problems.found]
@@ -71,7 +79,9 @@ def test_ladder_and_fall_stand_together_or_not_at_all() -> None:
 
 
 def test_the_frozen_form() -> None:
-    keys = BalanceKeys.model_validate({**WHOLE, "fall": FALL, "ladder": LADDER, "balancing_joints": ["left_knee_joint"]})
+    keys = BalanceKeys.model_validate(
+        {**WHOLE, "fall": FALL, "ladder": LADDER, "balancing_joints": ["left_knee_joint"]}
+    )
     frozen = freeze_balance(keys, sections())
     assert frozen.ladder is not None
     assert frozen.fall is not None
