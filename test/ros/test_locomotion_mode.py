@@ -1,4 +1,4 @@
-"""What the stop ladder tells the locomotion controller on a real topic: latched, on change and with every good cycle."""
+"""What the stop ladder tells a locomotion controller on a real topic: latched, on change and with every good cycle."""
 
 from __future__ import annotations
 
