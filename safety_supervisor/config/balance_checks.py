@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from safety_supervisor.config.balance_keys import BalanceKeys, SoleKeys
+from safety_supervisor.config.balance_keys import BalanceKeys, LadderKeys, SoleKeys
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.sections import Sections, twice
 from safety_supervisor.core.balance.planted import sole_frame
-from safety_supervisor.core.balance.settings import BalanceSettings, ContactSource, Sole, UpSource
+from safety_supervisor.core.balance.settings import (
+    BalanceSettings,
+    ContactSource,
+    FallSettings,
+    LadderSettings,
+    Posture,
+    Sole,
+    UpSource,
+)
 from safety_supervisor.core.balance.support_polygon import SupportPolygon
+from safety_supervisor.core.estop_settings import NO_DEVICE, SIMULATED
 from safety_supervisor.core.units import nanoseconds
 
 _FLAT = 2e-3
@@ -34,6 +43,7 @@ def check_balance(keys: BalanceKeys, sections: Sections, problems: Problems) -> 
     if keys.up == "odom":
         problems.add("balance.up", Code.NOT_ENFORCED, "is odom, which this version does not read", "Write imu.")
     _check_imu(keys.imu_link, sections, problems)
+    _check_ladder(keys, sections, problems)
     if sections.output is not None and sections.output.type != "joint_trajectory_horizon":
         problems.add(
             "output.type", Code.ON_LOSS,
@@ -49,6 +59,51 @@ def check_balance(keys: BalanceKeys, sections: Sections, problems: Problems) -> 
                     Code.TIMING,
                     f"is {timeout:g} s; allowed: {least:g} s or more, two control periods",
                 )
+
+
+def _check_ladder(keys: BalanceKeys, sections: Sections, problems: Problems) -> None:
+    """Check ladder and fall, but for the way down itself: that needs the robot's model (`check_lowering`)."""
+    joints = () if sections.robot is None else tuple(sections.robot.joints)
+    named = [("balancing_joints", joint) for joint in keys.balancing_joints]
+    ladder = keys.ladder
+    if (ladder is None) is not (keys.fall is None):
+        there, missing = ("fall", "ladder") if ladder is None else ("ladder", "fall")
+        problems.add(f"balance.{missing}", Code.MISSING, f"is missing beside `{there}`", "Write both, or none.")
+    if ladder is not None:
+        named += [(f"ladder.lower[{index}]", joint) for index, one in enumerate(ladder.lower) for joint in one.joints]
+        if ladder.lower and sections.robot is not None and sections.robot.start is None:
+            problems.add("robot.start", Code.MISSING, "is missing beside `balance.ladder.lower`, which begins there")
+        _check_relays(ladder, sections, problems)
+    for path, joint in named:
+        if joints and joint not in joints:
+            problems.add(f"balance.{path}", Code.JOINT, f"{joint} is none of `robot.joints`")
+
+
+def _check_relays(ladder: LadderKeys, sections: Sections, problems: Problems) -> None:
+    """Check that the e-stop device's relays wait for the ladder; it decides by itself before we hear of it."""
+    estop, timing, tracking = sections.estop, sections.timing, sections.tracking
+    if estop is None or timing is None or tracking is None or sections.estop_malformed:
+        return
+    if estop.driver in (NO_DEVICE, SIMULATED) or estop.relay_effect == "none":
+        return
+    lower = lower_deadline(ladder, sections)
+    least = ladder.hold + lower + ladder.damp + timing.estop_timeout
+    if not estop.relay_delay > least:
+        problems.add(
+            "estop.relay_delay", Code.TIMING,
+            f"is {estop.relay_delay:g} s; allowed: more than {least:g} s, the stop ladder (hold {ladder.hold:g}, lower "
+            f"{lower:g}, damp {ladder.damp:g}) and `timing.estop_timeout` ({timing.estop_timeout:g})",
+            "Set the device's delay to more, or make the ladder shorter.",
+        )  # fmt: skip
+
+
+def lower_deadline(ladder: LadderKeys, sections: Sections) -> float:
+    """Return within which time the robot has to be down, [s]; 0 where nothing lowers it."""
+    timing, tracking = sections.timing, sections.tracking
+    if not ladder.lower or timing is None or tracking is None:
+        return 0.0
+    way = sum(posture.duration for posture in ladder.lower)
+    return way + tracking.delay + timing.standstill_window + timing.stop_allowance
 
 
 def _check_imu(link: str, sections: Sections, problems: Problems) -> None:
@@ -106,8 +161,9 @@ def _sole(foot: str, keys: SoleKeys) -> Sole:
     return Sole(foot, corners, (x, y, z))
 
 
-def freeze_balance(keys: BalanceKeys) -> BalanceSettings:
+def freeze_balance(keys: BalanceKeys, sections: Sections) -> BalanceSettings:
     """Return the settings of a checked section."""
+    fall, ladder = keys.fall, keys.ladder
     return BalanceSettings(
         soles=tuple(_sole(foot, sole) for foot, sole in keys.soles.items()),
         contacts=tuple(
@@ -122,4 +178,15 @@ def freeze_balance(keys: BalanceKeys) -> BalanceSettings:
         gravity=keys.gravity,
         imu_topic=keys.imu_topic,
         imu_link=keys.imu_link,
+        balancing_joints=tuple(keys.balancing_joints),
+        fall=None if fall is None else FallSettings(fall.tilt, fall.rate, nanoseconds(fall.after)),
+        ladder=None
+        if ladder is None
+        else LadderSettings(
+            hold=nanoseconds(ladder.hold),
+            postures=tuple(Posture(nanoseconds(one.duration), tuple(one.joints.items())) for one in ladder.lower),
+            lower=nanoseconds(lower_deadline(ladder, sections)),
+            damp=nanoseconds(ladder.damp),
+            unknown=nanoseconds(ladder.unknown),
+        ),
     )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from safety_supervisor.config.keys import Point, RosName, Section, UrdfName, key
+
+Position = Annotated[float, Field(ge=-100.0, le=100.0)]
 
 
 class SoleKeys(Section):
@@ -19,6 +23,46 @@ class SoleKeys(Section):
         "`header.frame_id` names; from exactly one publisher"
     )
     bearing_force: float = key("the foot bears from this force along the normal on", "N", gt=0.0, le=10_000.0)
+
+
+class FallKeys(Section):
+    """What shows that a robot falls; a capture point that left the soles by more than `balance.margin` does too."""
+
+    tilt: float = key("angle of the base against gravity beyond which the robot falls", "rad", gt=0.0, le=1.5)
+    rate: float = key(
+        "angular velocity of the base about its horizontal axes beyond which it falls", "rad/s", gt=0.0, le=20.0
+    )
+    after: float = key(
+        "how long it has to show: one wrong message of a sensor must not let a robot drop", "s", 0.04, ge=0.0, le=0.3
+    )
+
+
+class PostureKeys(Section):
+    """A posture on the way down, from rest to rest."""
+
+    duration: float = key("of the way to it", "s", gt=0.0, le=10.0)
+    joints: dict[UrdfName, Position] = key(
+        "joint to position; the others stay", "rad or m", min_length=1, max_length=100
+    )
+
+
+class LadderKeys(Section):
+    """How a robot that falls when it goes limp is brought down by an emergency stop or a fault: [states](states.md)."""
+
+    hold: float = key(
+        "deadline of HOLD, from the cause on: the kept stop, its standstill, and the verification of `lower`", "s",
+        gt=0.0, le=10.0,
+    )  # fmt: skip
+    lower: list[PostureKeys] = key(
+        "postures by which it sits or kneels down; empty: it is held, then damped. Verified from `robot.start` at the "
+        "configuration, and from where the robot is before it is commanded; the deadline of LOWER is their time, "
+        "`tracking.delay`, `timing.standstill_window` and `timing.stop_allowance`", max_length=20,
+    )  # fmt: skip
+    damp: float = key("least time of DAMP; the robot has to come to rest in it", "s", gt=0.0, le=10.0)
+    unknown: float = key(
+        "balance that is unknown for longer than this, but for feet that all are in the air, goes down the ladder", "s",
+        gt=0.0, le=60.0,
+    )  # fmt: skip
 
 
 class BalanceKeys(Section):
@@ -61,3 +105,9 @@ class BalanceKeys(Section):
         le=0.05,
     )
     gravity: float = key("strength of gravity", "m/s^2", 9.81, ge=9.76, le=9.84)
+    balancing_joints: list[UrdfName] = key(
+        "joints that a locomotion controller moves by itself to keep balance: a standstill is of the others", "", [],
+        max_length=100,
+    )  # fmt: skip
+    fall: FallKeys | None = key("how a fall is told; stands beside `ladder`", "", None)
+    ladder: LadderKeys | None = key("the stop ladder; null: every stop leaves the robot standing", "", None)

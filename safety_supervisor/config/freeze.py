@@ -78,7 +78,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         path=str(path),
         separation=None if sections.separation is None else _separation(sections.separation),
         limiting=None if sections.limiting is None else _limiting(sections.limiting),
-        balance=None if sections.balance is None else freeze_balance(sections.balance),
+        balance=None if sections.balance is None else freeze_balance(sections.balance, sections),
         tools=tools,
         base=None
         if sections.base is None

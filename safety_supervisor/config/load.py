@@ -18,6 +18,7 @@ from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.freeze import freeze
 from safety_supervisor.config.keys import IN_WORDS, NAME, NAME_PATTERN, PORT
+from safety_supervisor.config.lowering_checks import check_lowering
 from safety_supervisor.config.pose_checks import check_poses
 from safety_supervisor.config.problems import ConfigurationError, Problems, shown
 from safety_supervisor.config.sections import Sections
@@ -288,6 +289,8 @@ def load_config(path: Path | str, urdf_text: str | None = None) -> Configuration
         raise ConfigurationError(path, tuple(problems.found))
     configuration = freeze(sections, model[0], files_sha256(data, model[1]), path)
     check_poses(configuration, problems)
+    if not problems.found:
+        check_lowering(configuration, problems)
     if problems.found:
         raise ConfigurationError(path, tuple(problems.found))
     return configuration

@@ -53,6 +53,16 @@ class DriveBase(Value, frozen=True, tag=True):
     moving: bool
 
 
+class LadderMode(Value, frozen=True, tag=True):
+    """The stop ladder is on another rung: tell the locomotion controller, and go on telling it."""
+
+    at: int
+    mode: str
+    """`hold`, `lower`, `damp` or `off`."""
+    reason: str
+    """Code of the cause, or what ended the rung before."""
+
+
 class Decision(Value, frozen=True, tag=True):
     """What became of a command, or of motion that was under way."""
 
@@ -138,4 +148,4 @@ class Reply(Value, frozen=True, tag=True):
     message: str
 
 
-Effect: TypeAlias = Actuate | DriveBase | Decision | Status | Latches | RelayDemand | Reply
+Effect: TypeAlias = Actuate | DriveBase | LadderMode | Decision | Status | Latches | RelayDemand | Reply

@@ -124,6 +124,8 @@ class Code(str, Enum):
     BASE_UNKNOWN = "E_BASE_UNKNOWN", "Where the base is was not told, or too long ago, unreadably, in another frame, not finite, or not by the one publisher.", "Let the node that `base.odometry` names send stamped nav_msgs/Odometry to `odom`."
     BASE_JUMP = "E_BASE_JUMP", "The told pose of the base jumped by more than `base.odometry.jump`.", "Find out whether the base was moved or its localisation failed, then reset."
     BALANCE = "E_BALANCE", "The robot would not keep its balance: zero-moment or capture point too near to the edge of the soles that bear.", "Command slower, or nearer to the middle of the feet; after a stop set the robot on its feet, then reset."
+    FALL = "E_FALL", "The robot falls: its capture point left the soles, or its base tilts or tips over too far or too fast.", "Keep away until it lies still; set it on its feet, find the reason in the log, then let a maintainer clear the latch."
+    BALANCE_BLIND = "E_BALANCE_BLIND", "Whether a standing robot keeps its balance was not known for longer than `balance.ladder.unknown`; it was brought down.", "Repair what told of it; a maintainer clears the latch."
     BALANCE_UNKNOWN = "E_BALANCE_UNKNOWN", "Whether the robot keeps its balance is not known: IMU or foot contacts are silent, old or wrong, or no foot bears flat.", "Set the robot on its feet; let one publisher each send stamped messages on `balance.imu_topic` and on every `contact_topic`."
     MEASURED_VELOCITY = "E_MEASURED_VELOCITY", "A measured joint moves faster than allowed.", "Check drives and payload."
     STATE_NOT_FINITE = "E_STATE_NOT_FINITE", "A measured joint state holds NaN or infinity.", "Repair the driver that publishes joint_states."

@@ -90,6 +90,8 @@ class Inputs:
         """Start with nothing heard."""
         self.footing = footing
         """What is told of base and feet; None where the base stands fast by itself."""
+        self.limp = False
+        """Whether the stop ladder let the robot go, so that it follows no set-point and is moved by people."""
         self.measured = measured
         self.estop = estop
         self.conditions = Conditions(configuration)
@@ -291,6 +293,6 @@ class Inputs:
             self.conditions.note(Code.MEASURED_WORKSPACE, found is Code.MEASURED_WORKSPACE)
             if found is Code.NOT_FINITE_RESULT:
                 causes.add(found)
-        if state in _TRACKED and placed and not measured.follows():
+        if state in _TRACKED and placed and not self.limp and not measured.follows():
             causes.add(Code.TRACKING)
         return causes | self.pressing(state)

@@ -50,6 +50,10 @@ class MeasuredState:
         self._limits = configuration.envelope.joints
         self._scene = scene
         self._room: tuple[Vector, Vector] | None = None
+        balance = configuration.balance
+        balancing = () if balance is None else balance.balancing_joints
+        # A standstill is of these alone: what a locomotion controller moves to keep balance is no motion of ours.
+        self._still = np.array([name not in balancing for name in joints])
         self._known: dict[tuple[str, ...], tuple[NDArray[np.intp], NDArray[np.intp]] | None] = {}
         self._stamps: dict[tuple[str, ...], tuple[int, int]] = {}
         self.positions: Vector = np.zeros(len(joints))
@@ -190,13 +194,17 @@ class MeasuredState:
         self.tracking_error = max(0.0, float((excess / self._tracking.bound).max()))
         return self.tracking_error <= 1.0
 
-    def rests(self, now: Nanoseconds) -> bool:
-        """Whether no joint moved more than `tracking.rest` during the standstill window."""
+    def rests(self, now: Nanoseconds, *, limp: bool = False) -> bool:
+        """Whether no joint moved more than `tracking.rest` during the standstill window.
+
+        Balancing joints count where nothing keeps balance any more, with `limp`, only.
+        """
         window = self._timing.standstill_window
         if not self._rested or now - self._rested[0][0] < window or now - self._rested[-1][0] > window:
             return False
         rows = np.stack([positions for _, positions, _ in self._rested] + [self.positions])
-        return bool((rows.max(axis=0) - rows.min(axis=0) <= self._tracking.rest).all())
+        moved = rows.max(axis=0) - rows.min(axis=0)
+        return bool((moved <= self._tracking.rest)[self._still | limp].all())
 
     @property
     def held(self) -> bool:
@@ -222,4 +230,5 @@ class MeasuredState:
         """Whether a monitored standstill was left (SR-008)."""
         if self._held_at is None:
             return False
-        return not bool((np.abs(self.positions - self._held_at) <= self._tracking.standstill).all())
+        moved = np.abs(self.positions - self._held_at)
+        return not bool((moved <= self._tracking.standstill)[self._still].all())

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from safety_supervisor.core.balance.footing import Footing
+from safety_supervisor.core.balance.ladder import StopLadder
 from safety_supervisor.core.balance.watch import BalanceWatch
 from safety_supervisor.core.base.drive import BaseDrive, BaseEvent
 from safety_supervisor.core.commands import Commands, Ruling
@@ -98,7 +99,9 @@ class Supervisor:
         self._failed: Exception | None = None
         self._replies: list[Reply] = []
         self._ramp = StopRamp(configuration)
-        self._course = Course(configuration, self._state, self._motion, self._base, self._inputs, self._ramp)
+        parts = (configuration, self._state, self._motion)
+        self._ladder = StopLadder(*parts, self._verifier, self._inputs, self._balance)
+        self._course = Course(*parts, self._base, self._inputs, self._ramp, self._ladder)
         self._reporting = Reporting(configuration.sha256, self._state, estop, self._inputs.conditions)
         self._handlers: dict[type, Callable[[Any], list[Effect]]] = {
             Boot: self._boot,
@@ -107,8 +110,8 @@ class Supervisor:
             TrajectoryCommand: lambda event: self._ruled(self._commands.trajectory(event), event.at),
             BaseCommand: lambda event: self._ruled(self._base.command(event), event.at),
             CommandUnreadable: lambda event: self._ruled(self._commands.unreadable(event), event.at),
-            Humans: self._humans,
-            HumansEndpoints: self._humans_endpoints,
+            Humans: lambda event: self._heard(event.at, "humans", set(), self._inputs.humans(event)),
+            HumansEndpoints: lambda event: self._heard(event.at, "humans", self._inputs.humans_endpoints(event), None),
             SourceEndpoints: self._source_endpoints,
             SourceLiveliness: self._source_liveliness,
             ConfigurationChanged: self._configuration_changed,
@@ -189,8 +192,8 @@ class Supervisor:
             self._fault_on_disk = None
         missed = self._set_points.begin(event)
         self._base.look(now)
-        self._balance.look(now)
-        causes = self._watch.look(now, self._state.state, self._motion if self._placed else None)
+        causes = self._balance.look(now, self._state.state)
+        causes |= self._watch.look(now, self._state.state, self._motion if self._placed else None)
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
@@ -216,6 +219,7 @@ class Supervisor:
             effects += self._ruled(ruling, now)
         effects += self._noted((*notes, *ended), now)
         effects += self._stop(self._course.advance(now), now)
+        effects += self._ladder.take(self._decisions, now)
         effects += self._acts.reset_by_device(event, self._placed, self._changed_on_disk)
         effects += self._decisions.due(now)
         effects += self._replies
@@ -266,6 +270,7 @@ class Supervisor:
                 # Nothing is left but silence: the stop that was sent last runs, or `output.on_loss` happens.
                 effects.clear()
         effects += self._base.brake(now, sends=isinstance(event, Tick))
+        effects += self._ladder.endure(now)
         detail = f"{type(error).__name__} while handling {type(event).__name__}: {error}"
         effects.append(self._decisions.stopped(now, "supervisor", "", Code.INTERNAL, detail[:500]))
         self._ramp.begin_unplanned(now)
@@ -323,12 +328,6 @@ class Supervisor:
     def _base_event(self, event: BaseEvent) -> list[Effect]:
         return self._heard(event.at, "odom", *self._base.told(event))
 
-    def _humans(self, event: Humans) -> list[Effect]:
-        return self._heard(event.at, "humans", set(), self._inputs.humans(event))
-
-    def _humans_endpoints(self, event: HumansEndpoints) -> list[Effect]:
-        return self._heard(event.at, "humans", self._inputs.humans_endpoints(event), None)
-
     def _heard(self, now: int, origin: str, causes: set[Code], refusal: Violation | None) -> list[Effect]:
         """Stop for what was heard, and for what lasts, and tell what was refused of it."""
         told = [] if refusal is None else [self._decisions.refused(now, origin, refusal)]
@@ -385,7 +384,8 @@ class Supervisor:
     def _changes(self, now: int) -> list[Effect]:
         """Report latches, relays and status where they changed, and monitor every standstill from its beginning."""
         state, measured = self._state.state, self._inputs.measured
-        measured.monitor(state in MONITORED or (state is State.READY and self._motion.at_rest), now)
+        still = state in MONITORED or (state is State.READY and self._motion.at_rest)
+        measured.monitor(still and not self._inputs.limp, now)
         first = self._inputs.blocking_start(now) if state is State.INIT else ()
         active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if self._changed_on_disk else set())
         unmeasured = measured.missing() or measured.stale(now)

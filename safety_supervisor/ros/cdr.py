@@ -135,6 +135,12 @@ def write_counter(value: int) -> bytes:
     return _COUNTER.pack(HEADER, value)
 
 
+def write_string(text: str) -> bytes:
+    """Return a std_msgs/String."""
+    data = text.encode() + b"\0"
+    return HEADER + LENGTH.pack(len(data)) + data
+
+
 def read_string(data: bytes) -> str | None:
     """Read a std_msgs/String; None when the bytes are not plainly one."""
     if len(data) < 9 or data[:4] != HEADER:

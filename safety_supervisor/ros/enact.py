@@ -9,15 +9,25 @@ from collections.abc import Callable, Iterable
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from std_msgs.msg import UInt64
+from std_msgs.msg import String, UInt64
 
-from safety_supervisor.core.effects import Actuate, Decision, DriveBase, Effect, Latches, RelayDemand, Reply, Status
+from safety_supervisor.core.effects import (
+    Actuate,
+    Decision,
+    DriveBase,
+    Effect,
+    LadderMode,
+    Latches,
+    RelayDemand,
+    Reply,
+    Status,
+)
 from safety_supervisor.core.errors import CODE_OF
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.evidence.feed import EventFeed
 from safety_supervisor.ros.base_input import twist_type
-from safety_supervisor.ros.cdr import write_counter
+from safety_supervisor.ros.cdr import write_counter, write_string
 from safety_supervisor.ros.cdr_base import TwistWriter
 from safety_supervisor.ros.messages import StatusWriter, decision_message
 from safety_supervisor.ros.outputs import Output, offer_profile
@@ -28,6 +38,7 @@ STATUS_PERIOD = NS_PER_S // 10
 DIAGNOSTICS_PERIOD = NS_PER_S
 WAITING_DECISIONS = 200
 HEARTBEAT = "~/heartbeat"
+LOCOMOTION_MODE = "~/locomotion_mode"
 USUAL = ("READY", "AUTO/MOVING", "AUTO/HOLDING", "LOCKED E_RESTARTED")
 """States, some with their cause, that are no warning in the log."""
 
@@ -80,6 +91,10 @@ class Enactor:
             self._base = endpoints.advertise(kind, base.output_topic, profile, required=True)
             self._twist = TwistWriter(configuration.robot.base_frame, stamped=base.stamped_output)
         self._heartbeat = endpoints.advertise(UInt64, HEARTBEAT, beat)
+        self._mode = b""
+        balance = configuration.balance
+        if balance is not None and balance.ladder is not None:
+            self._modes = endpoints.advertise(String, LOCOMOTION_MODE, latched, required=True)
         self._status = endpoints.advertise(DiagnosticArray, "~/status", latched)
         self._decisions = endpoints.advertise(
             DiagnosticArray, "~/decisions", QoSProfile(depth=100, reliability=reliable)
@@ -137,9 +152,11 @@ class Enactor:
         return time.monotonic_ns()
 
     def beat(self) -> None:
-        """Tell that a control cycle was good."""
+        """Tell that a control cycle was good, and the locomotion controller again where it is on the stop ladder."""
         self._beats += 1
         self._heartbeat.publish(write_counter(self._beats))
+        if self._mode:
+            self._modes.publish(self._mode)
 
     def carry_out(self, effects: Iterable[Effect]) -> None:
         """Do what has to be done at once, and put aside what can wait.
@@ -171,6 +188,9 @@ class Enactor:
             self._feed.save_latches(effect)
         elif isinstance(effect, RelayDemand):
             self.relay_stop = effect.stop
+        elif isinstance(effect, LadderMode):
+            self._mode = write_string(effect.mode)
+            self._modes.publish(self._mode)
 
     def _keep_status(self, status: Status) -> None:
         before = self._newest

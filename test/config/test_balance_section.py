@@ -60,7 +60,7 @@ def found(keys: dict[str, Any], sections: Sections | None = None) -> set[tuple[s
 def test_whole() -> None:
     assert found(WHOLE) == set()
     corners = tuple((x, y, z) for x, y, z in CORNERS)
-    assert freeze_balance(BalanceKeys.model_validate(WHOLE)) == BalanceSettings(
+    assert freeze_balance(BalanceKeys.model_validate(WHOLE), Sections()) == BalanceSettings(
         soles=(Sole("left", corners, (0.0, 0.0, 1.0)), Sole("right", corners, (0.0, 0.0, 1.0))),
         contacts=(ContactSource("left", "/left", 30.0), ContactSource("right", "/right", 30.0)),
         margin=0.01, contact_timeout=50_000_000, base_timeout=20_000_000, up=UpSource.IMU, tilt=0.1, slip=0.005,

@@ -347,6 +347,21 @@ def test_bump_counts_without_a_transition() -> None:
     assert safety.since == before[5]
 
 
+@pytest.mark.requirement("SR-034")
+@pytest.mark.parametrize("situation", ["LOCKED", "PROTECTIVE_STOP"])
+def test_a_robot_that_would_fall_is_brought_down_before_an_emergency_stop_or_a_fault(situation: str) -> None:
+    for act, stopping in (
+        ("stop estop", "STOPPING 1 EMERGENCY_STOP E_ESTOP"),
+        ("stop tracking", "STOPPING 1 FAULT E_TRACKING"),
+    ):
+        safety = reach(situation)
+        safety.lowers = True
+        assert not ACTS["stop request"](safety, 1_000)
+        assert ACTS[act](safety, 1_000)
+        assert spell(safety) == stopping
+        assert not any(ACTS[other](safety, 1_001) for other in ("reset", "recover", "estop released", "maintained"))
+
+
 # --- any sequence ----------------------------------------------------------------------------------------------
 
 HARDNESS = ("LOCKED", "PROTECTIVE_STOP", "EMERGENCY_STOP", "FAULT")

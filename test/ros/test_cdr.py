@@ -24,6 +24,7 @@ from safety_supervisor.ros.cdr import (
     read_points,
     read_string,
     write_counter,
+    write_string,
 )
 from safety_supervisor.ros.cdr_base import read_imu, read_wrench
 
@@ -88,6 +89,11 @@ def test_arrays_and_states_are_written_as_the_library_reads_them(joints: list[st
     expected = JointState(name=joints, position=values)
     expected.header.stamp.sec, expected.header.stamp.nanosec = 5, 7
     assert deserialize_message(JointStateWriter(joints).write(5_000_000_007, values), JointState) == expected
+
+
+@pytest.mark.parametrize("text", ["", "hold", "damp"])
+def test_a_string_is_written_as_the_library_reads_it(text: str) -> None:
+    assert deserialize_message(write_string(text), String) == String(data=text)
 
 
 def test_a_counter_is_written_as_the_library_reads_it() -> None:

@@ -38,6 +38,46 @@ class ContactSource:
 
 
 @dataclass(frozen=True)
+class FallSettings:
+    """What shows that a robot falls."""
+
+    tilt: float
+    """Angle of the base against gravity beyond which it falls, [rad]."""
+    rate: float
+    """The same of the base's angular velocity about its own horizontal axes, [rad/s]."""
+    after: Nanoseconds
+    """How long it has to show."""
+
+
+@dataclass(frozen=True)
+class Posture:
+    """A pose on the way down."""
+
+    duration: Nanoseconds
+    """Of the way to it."""
+    joints: tuple[tuple[str, float], ...]
+    """Joint and position, [rad] or [m]; the others stay."""
+
+
+@dataclass(frozen=True)
+class LadderSettings:
+    """How a robot goes down by an emergency stop or a fault: deadlines of HOLD and LOWER, least time of DAMP."""
+
+    hold: Nanoseconds
+    postures: tuple[Posture, ...]
+    """Empty: it is not lowered."""
+    lower: Nanoseconds
+    damp: Nanoseconds
+    unknown: Nanoseconds
+    """Balance that is unknown for longer than this goes down the ladder."""
+
+    @property
+    def duration(self) -> Nanoseconds:
+        """All deadlines together."""
+        return self.hold + self.lower + self.damp
+
+
+@dataclass(frozen=True)
 class BalanceSettings:
     """How balance is judged."""
 
@@ -60,6 +100,12 @@ class BalanceSettings:
     imu_topic: str = ""
     imu_link: str = ""
     """Link in whose frame the IMU tells; empty: the base frame."""
+    balancing_joints: tuple[str, ...] = ()
+    """Joints that a locomotion controller moves by itself to keep balance."""
+    fall: FallSettings | None = None
+    """Stands beside `ladder`."""
+    ladder: LadderSettings | None = None
+    """None: every stop leaves the robot standing."""
 
     @property
     def topics(self) -> dict[str, str]:

@@ -73,6 +73,8 @@ _ROWS: Final = (
         True,
         False,
         (
+            Code.FALL,
+            Code.BALANCE_BLIND,
             Code.INTERNAL,
             Code.NOT_FINITE_RESULT,
             Code.SECOND_SUPERVISOR,

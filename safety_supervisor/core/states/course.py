@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from safety_supervisor.core.balance.ladder import StopLadder
 from safety_supervisor.core.base.drive import BaseDrive
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.inputs import Inputs
@@ -25,6 +26,7 @@ class Course:
         base: BaseDrive,
         inputs: Inputs,
         ramp: StopRamp,
+        ladder: StopLadder,
     ) -> None:
         """Watch these parts."""
         self._timing = configuration.timing
@@ -33,6 +35,7 @@ class Course:
         self._base = base
         self._inputs = inputs
         self._ramp = ramp
+        self._ladder = ladder
         self._last_moved: Nanoseconds = 0
 
     def advance(self, now: Nanoseconds) -> set[Code]:
@@ -41,7 +44,10 @@ class Course:
         if not motion.at_rest or self._base.left:
             self._last_moved = now
         still_for = now - max(state.since, self._last_moved)
+        self._ladder.follow(now)
         match state.state:
+            case State.STOPPING if self._ladder.descends:
+                return self._ladder.descend(now, self._judge)
             case State.STOPPING:
                 return self._end_stop(now)
             case State.PROTECTIVE_STOP:
@@ -66,7 +72,7 @@ class Course:
 
     def _end_stop(self, now: Nanoseconds) -> set[Code]:
         """End the stop at its standstill, or escalate it (SR-007)."""
-        match self._ramp.judge(self._motion, self._inputs.measured, now, self._base.rests(now)):
+        match self._judge(now):
             case Ramp.CONFIRMED:
                 self._state.standstill(now)
             case Ramp.MISSED:
@@ -74,3 +80,6 @@ class Course:
             case Ramp.RUNNING:
                 pass
         return set()
+
+    def _judge(self, now: Nanoseconds) -> Ramp:
+        return self._ramp.judge(self._motion, self._inputs.measured, now, self._base.rests(now))

@@ -69,6 +69,8 @@ class Operators:
     def start(self, mode: str, now: int) -> None:
         """READY to AUTO, where the set-point meets the robot, or MANUAL, where nothing moves by itself."""
         self._state.start("manual" if mode == "manual" else "auto", now)
+        if self._inputs.limp:
+            self.place()  # nobody held it: its set-point begins where it is
         if mode == "auto":
             self._glide_to_measured()
 
@@ -76,6 +78,8 @@ class Operators:
         """LOCKED or PROTECTIVE_STOP to RECOVERY; the hold-to-run button has to be pressed anew."""
         self._state.recover(now)
         self._inputs.button.rearm()
+        if self._inputs.limp:
+            self.place()
         self._meet_lost_robot()
 
     def place(self) -> None:

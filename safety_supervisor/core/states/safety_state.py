@@ -63,6 +63,8 @@ class SafetyState:
         epoch: count of all transitions and of `bump`; what an act of a person is bound to.
         since: time of the last transition, steady clock, [ns].
         permits_motion: whether a verified command may be played.
+        lowers: whether an emergency stop or a fault at rest has to bring the robot down first; set by the stop ladder,
+            and by nobody else.
     """
 
     __slots__ = (
@@ -71,6 +73,7 @@ class SafetyState:
         "category",
         "cause",
         "epoch",
+        "lowers",
         "permits_motion",
         "since",
         "state",
@@ -98,6 +101,7 @@ class SafetyState:
         self.epoch: int = 0
         self.since: Nanoseconds = now
         self.permits_motion: bool = False
+        self.lowers: bool = False
 
     # --- stops ---------------------------------------------------------------------------------------------------
 
@@ -105,7 +109,8 @@ class SafetyState:
         """Stop for a cause: the one entry for all causes.
 
         From a state that moves or may start: STOPPING. While STOPPING the harder of both categories and the harder of
-        both targets hold (SR-009). At rest only an emergency stop or a fault changes the state; FAULT stays.
+        both targets hold (SR-009). At rest only an emergency stop or a fault changes the state, through STOPPING where
+        it `lowers` the robot; FAULT stays.
 
         Returns:
             Whether anything changed.
@@ -115,6 +120,8 @@ class SafetyState:
         if (Trigger.STOP, self.state) in _TABLE:
             return self._take(Trigger.STOP, now, rule.code, rule.category, rule.target)
         direct = _DIRECT.get(rule.target)
+        if direct is not None and self.lowers and (Trigger.DESCEND, self.state) in _TABLE:
+            return self._take(Trigger.DESCEND, now, rule.code, rule.category, rule.target)
         return direct is not None and self._take(direct, now, rule.code)
 
     def standstill(self, now: Nanoseconds) -> bool:

@@ -3,7 +3,8 @@
 Rules, from which the table follows:
 
 - A stop is possible from every state that moves or may start to move; it runs through STOPPING, which knows its
-  category and its target. Where the robot rests already, an emergency stop or a fault is entered directly.
+  category and its target. Where the robot rests already, an emergency stop or a fault is entered directly, but for a
+  robot that stands and would fall without power: it goes down its ladder first.
 - STOPPING is left only at standstill. EMERGENCY_STOP is left only by the cycled device, or for FAULT; FAULT only by
   a maintainer.
 - Nothing leads to a state that permits motion but a person's start (after a person's reset) or recovery. Within
@@ -17,6 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from safety_supervisor.core.states.ladder_table import render_ladder
 
 
 class State(str, Enum):
@@ -48,6 +51,7 @@ class Trigger(str, Enum):
     REST_FAULT = "rest_fault"
     EMERGENCY = "emergency"
     FAIL = "fail"
+    DESCEND = "descend"
     STANDSTILL = "standstill"
     RESET = "reset"
     START_AUTO = "start_auto"
@@ -99,6 +103,12 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         (State.INIT, State.LOCKED, State.PROTECTIVE_STOP, State.EMERGENCY_STOP),
         State.FAULT,
         "fault at rest, or its latch found at boot",
+    ),
+    Transition(
+        Trigger.DESCEND,
+        (State.LOCKED, State.PROTECTIVE_STOP),
+        State.STOPPING,
+        "e-stop or fault of a robot that stands: the stop ladder",
     ),
     Transition(Trigger.STANDSTILL, (State.PROTECTIVE_STOP,), State.LOCKED, "standstill"),
     Transition(Trigger.RESET, (State.LOCKED,), State.READY, "reset by a person, no cause active"),
@@ -174,4 +184,4 @@ def render_states() -> str:
     for row in TRANSITIONS:
         sources = ", ".join(source.value for source in row.sources)
         lines.append(f"| {row.trigger.value} | {sources} | {row.target.value} | {row.note} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + render_ladder()) + "\n"

@@ -1,0 +1,211 @@
+"""The stop ladder: how a robot that falls when it goes limp is brought down by an e-stop, a fault or a fall.
+
+Its rungs and what ends each stand in `core/states/ladder_table.py`. It runs while STOPPING, beside the state machine,
+which it lets end the stop when the robot needs no power any more. Each rung has a deadline, and none leads upward: that
+is a person's act. Clocks alone decide where nothing else is known. Requirement: SR-034.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from safety_supervisor.core.balance.lowering import Lowering
+from safety_supervisor.core.balance.settings import LadderSettings
+from safety_supervisor.core.balance.watch import BalanceWatch
+from safety_supervisor.core.decisions import DecisionLog
+from safety_supervisor.core.effects import Effect, LadderMode
+from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.inputs import Inputs
+from safety_supervisor.core.motion.mover import Motion
+from safety_supervisor.core.motion.stop_ramp import Ramp
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.states.ladder_table import DOWNWARD, LIMP, Rung
+from safety_supervisor.core.states.safety_state import SafetyState
+from safety_supervisor.core.states.state_table import State
+from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.core.verifier import Verifier
+
+_LEADS_DOWN: Final = (State.EMERGENCY_STOP, State.FAULT)
+_STILL: Final = 0.1
+"""A base that turns slower than this lies or sits, [rad/s]: IMUs at rest tell a hundredth of it."""
+_THERE: Final = 1e-6
+"""[rad]"""
+
+
+class StopLadder:
+    """Goes down the ladder where one is configured; without one it does nothing.
+
+    Attributes:
+        rung: where it is.
+        descends: whether STOPPING ends by it.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        state: SafetyState,
+        motion: Motion,
+        verifier: Verifier,
+        inputs: Inputs,
+        watch: BalanceWatch,
+    ) -> None:
+        """Begin with nothing told."""
+        balance = configuration.balance
+        self._settings: LadderSettings | None = None if balance is None else balance.ladder
+        self._configuration = configuration
+        self._state = state
+        self._motion = motion
+        self._verifier = verifier
+        self._inputs = inputs
+        self._watch = watch
+        self.rung = Rung.UNTOLD
+        self.descends = self._leads_down = False
+        self._since: Nanoseconds = 0
+        self._missed = False
+        self._refused: Violation | None = None
+        self._lowering: Lowering | None = None
+        self._news: list[LadderMode] = []
+
+    def follow(self, now: Nanoseconds) -> None:
+        """Follow the state: begin where it leads down, and be above all of it where a person let the robot move."""
+        settings, state = self._settings, self._state
+        if settings is None:
+            return
+        if state.permits_motion and self.rung is not Rung.HOLD:
+            self._tell(Rung.HOLD, now, "a person's start")
+        stops = state.state is State.STOPPING
+        before, self._leads_down = self._leads_down, state.target in _LEADS_DOWN
+        self.descends = stops and self._leads_down
+        if self._leads_down and not before:
+            stands = stops and self._watch.stood and not self._watch.fallen
+            # On a rung that is told already, its time begins now.
+            self._since, self._missed, self._refused, self._lowering = now, False, None, None
+            self._down(Rung.HOLD if stands else Rung.DAMP, now, state.cause.value if state.cause else "")
+        if self._watch.fallen:
+            self._down(Rung.DAMP, now, Code.FALL.value)
+        if self.rung is Rung.DAMP and now - self._since >= settings.damp and self._settled(now):
+            self._down(Rung.OFF, now, "at rest")
+        state.lowers = self._watch.stood and self.rung not in LIMP
+
+    def descend(self, now: Nanoseconds, ramp: Callable[[Nanoseconds], Ramp]) -> set[Code]:
+        """Go on with the stop that goes down the ladder.
+
+        Args:
+            now: [ns].
+            ramp: tells how the kept stop goes.
+
+        Returns:
+            What stops the robot thereby.
+        """
+        settings = self._settings
+        assert settings is not None
+        match self.rung:
+            case Rung.HOLD:
+                return self._hold(settings, now, ramp)
+            case Rung.LOWER:
+                self._lower(now)
+            case Rung.OFF:
+                self._state.standstill(now)
+            case _:
+                pass
+        self._expire(settings, now)
+        return set()
+
+    def endure(self, now: Nanoseconds) -> list[Effect]:
+        """Go on by the clock alone, after our own code failed; return what is told."""
+        if self._settings is None:
+            return []
+        try:
+            self.follow(now)
+            self._expire(self._settings, now)
+        except Exception:
+            return []  # nothing is left but silence, and the device's relays
+        return list(self._tellings())
+
+    def take(self, decisions: DecisionLog, now: Nanoseconds) -> list[Effect]:
+        """Return what there is to tell, and forget it."""
+        lost = [
+            decisions.stopped(now, "balance", "", one.code, one.detail, (one.value, one.limit))
+            for one in self._watch.take()
+        ]
+        return [*self._tellings(), *lost]
+
+    def _tellings(self) -> list[LadderMode]:
+        told, self._news = self._news, []
+        return told
+
+    # --- rungs
+
+    def _hold(self, settings: LadderSettings, now: Nanoseconds, ramp: Callable[[Nanoseconds], Ramp]) -> set[Code]:
+        """Let the kept stop run, then look for a verified way down, until the deadline."""
+        if self._expire(settings, now) or self._missed:
+            return set()
+        match ramp(now):
+            case Ramp.MISSED:
+                self._missed = True
+                return {Code.RAMP_MISSED}
+            case Ramp.CONFIRMED if settings.postures and self._refused is None:
+                self._verify(settings, now)
+            case _:
+                pass
+        return set()
+
+    def _verify(self, settings: LadderSettings, now: Nanoseconds) -> None:
+        """Verify one slice of the postures from where the robot is, and begin with them when all is verified."""
+        motion = self._motion
+        if self._lowering is None:
+            self._lowering = Lowering(
+                self._configuration, self._verifier, settings.postures, motion.state[0], motion.tick
+            )
+        self._refused = self._lowering.advance()
+        if self._refused is not None:
+            self._watch.note(self._refused)
+        elif self._lowering.done and self._follows(now):
+            lanes = {name: lane.indices for name, lane in motion.lanes.items()}
+            motion.begin_trajectory(self._lowering.parts(lanes), motion.tick, "", "")
+            self._down(Rung.LOWER, now, "standstill")
+
+    def _lower(self, now: Nanoseconds) -> None:
+        """See that the robot goes along, and whether it is down."""
+        motion, lowering = self._motion, self._lowering
+        assert lowering is not None
+        if not self._follows(now):
+            motion.stop_all()
+            return
+        arrived = motion.at_rest and np.abs(motion.state[0] - lowering.end).max() <= _THERE
+        if arrived and self._inputs.measured.rests(now):
+            self._down(Rung.DAMP, now, "lowered")
+
+    def _expire(self, settings: LadderSettings, now: Nanoseconds) -> bool:
+        """Leave a rung whose deadline has passed; return whether that was so."""
+        limit = {Rung.HOLD: settings.hold, Rung.LOWER: settings.lower}.get(self.rung)
+        if limit is None or now - self._since < limit:
+            return False
+        self._down(Rung.DAMP, now, f"{self.rung.value}: its time is over")
+        return True
+
+    def _follows(self, now: Nanoseconds) -> bool:
+        """Whether the robot is known to be where it was sent."""
+        measured = self._inputs.measured
+        return not measured.stale(now) and measured.follows()
+
+    def _settled(self, now: Nanoseconds) -> bool:
+        """Whether the robot lies or sits: every joint rests, and the base as far as it is known."""
+        footing = self._inputs.footing
+        lean = None if footing is None else footing.lean(now)
+        turning = lean is not None and not lean[1] <= _STILL
+        return not turning and not self._inputs.measured.stale(now) and self._inputs.measured.rests(now, limp=True)
+
+    def _down(self, rung: Rung, now: Nanoseconds, reason: str) -> None:
+        if DOWNWARD[rung] > DOWNWARD[self.rung]:
+            self._tell(rung, now, reason)
+
+    def _tell(self, rung: Rung, now: Nanoseconds, reason: str) -> None:
+        if rung in LIMP and self.rung is Rung.LOWER:
+            self._motion.stop_all()
+        self.rung, self._since = rung, now
+        self._inputs.limp = rung in LIMP
+        self._news.append(LadderMode(now, rung.value, reason))

@@ -1,0 +1,115 @@
+"""The stop ladder's keys: what they demand of each other, of the e-stop device and of the robot."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from safety_supervisor.config.balance_checks import check_balance, freeze_balance
+from safety_supervisor.config.balance_keys import BalanceKeys
+from safety_supervisor.config.estop_keys import EstopKeys
+from safety_supervisor.config.problems import Problems
+from safety_supervisor.config.schema import TimingKeys, TrackingKeys
+from safety_supervisor.config.sections import Sections
+
+if TYPE_CHECKING:
+    from test.config.conftest import PandaFile
+
+pytestmark = pytest.mark.requirement("SR-034")
+
+CORNERS = [[-0.05, 0.03, -0.03], [-0.05, -0.03, -0.03], [0.12, 0.03, -0.03], [0.12, -0.03, -0.03]]
+WHOLE: dict[str, Any] = {
+    "soles": {
+        foot: {"corners": CORNERS, "normal": [0.0, 0.0, 1.0], "contact_topic": f"/{foot}", "bearing_force": 30.0}
+        for foot in ("left", "right")
+    },
+    "margin": 0.01, "contact_timeout": 0.1, "base_timeout": 0.1, "up": "imu", "tilt": 0.1, "slip": 0.005,
+    "imu_topic": "/imu", "imu_link": "base",
+}  # fmt: skip
+SQUAT = {
+    f"{side}_{joint}_joint": angle
+    for side in ("left", "right")
+    for joint, angle in (("hip_pitch", -0.25), ("knee", 0.5), ("ankle_pitch", -0.25))
+}
+FALL = {"tilt": 0.6, "rate": 3.0}
+LADDER: dict[str, Any] = {
+    "hold": 1.5, "lower": [{"duration": 1.0, "joints": SQUAT}], "damp": 0.5, "unknown": 0.5,
+}  # fmt: skip
+LASTS = 1.5 + (1.0 + 0.06 + 0.2 + 0.3) + 0.5 + 0.1
+"""Hold, lower with its settling, damp, and the silence after which the e-stop counts as pressed, [s]."""
+
+
+def sections(**estop: Any) -> Sections:
+    device = {"driver": "frame_v1", "port": "/dev/ttyUSB0", **estop}
+    timing = {"period": 0.004, "overrun": 0.012, "joint_state_timeout": 0.1, "stop_allowance": 0.3,
+              "standstill_window": 0.2, "estop_timeout": 0.1}  # fmt: skip
+    tracking = {"bound": 0.15, "delay": 0.06, "path_error": 0.002, "standstill": 0.05, "rest": 0.005}
+    return Sections(
+        estop=EstopKeys.model_validate(device),
+        timing=TimingKeys.model_validate(timing),
+        tracking=TrackingKeys.model_validate(tracking),
+    )
+
+
+def problems_of(there: Sections, **more: Any) -> list[tuple[str, str, str]]:
+    keys = {**copy.deepcopy(WHOLE), **more}
+    problems = Problems()
+    check_balance(BalanceKeys.model_validate(keys), there, problems)
+    return [(problem.path, problem.code.value, problem.message) for problem in problems.found]
+
+
+def test_the_relays_wait_for_the_whole_ladder() -> None:
+    both: dict[str, Any] = {"fall": FALL, "ladder": LADDER}
+    assert problems_of(sections(relay_delay=LASTS + 0.01), **both) == []
+    found = problems_of(sections(relay_delay=LASTS - 0.01), **both)
+    assert [(path, code) for path, code, _ in found] == [("estop.relay_delay", "E_CONFIG_TIMING")]
+    assert "is 3.65 s" in found[0][2]
+    assert "more than 3.66 s" in found[0][2]
+    # Without relays there is nothing that could be too early.
+    assert problems_of(sections(relay_delay=0.3, relay_effect="none"), **both) == []
+
+
+def test_ladder_and_fall_stand_together_or_not_at_all() -> None:
+    there = sections(relay_delay=9.0)
+    assert problems_of(there) == []
+    assert [one[:2] for one in problems_of(there, fall=FALL)] == [("balance.ladder", "E_CONFIG_MISSING")]
+    assert [one[:2] for one in problems_of(there, ladder=LADDER)] == [("balance.fall", "E_CONFIG_MISSING")]
+
+
+def test_the_frozen_form() -> None:
+    keys = BalanceKeys.model_validate(
+        {**WHOLE, "fall": FALL, "ladder": LADDER, "balancing_joints": ["left_knee_joint"]}
+    )
+    frozen = freeze_balance(keys, sections())
+    assert frozen.ladder is not None
+    assert frozen.fall is not None
+    assert frozen.ladder.duration == round((LASTS - 0.1) * 1e9)
+    assert dict(frozen.ladder.postures[0].joints) == SQUAT
+    assert (frozen.fall.after, frozen.balancing_joints) == (40_000_000, ("left_knee_joint",))
+
+
+@pytest.mark.parametrize("robot", ["g1"], indirect=True)
+def test_a_way_down_is_verified_when_the_file_is_loaded(robot: PandaFile) -> None:
+    balance = robot.put("balance.fall", FALL).put("balance.ladder", LADDER).load().balance
+    assert balance is not None
+    assert balance.ladder is not None
+
+
+@pytest.mark.parametrize("robot", ["g1"], indirect=True)
+@pytest.mark.parametrize(
+    ("joints", "hold", "expected"),
+    [
+        ({**SQUAT, "left_knee_joint": 9.0}, 1.5, {"balance.ladder.lower: E_POSITION_LIMIT"}),
+        ({joint: 2.0 * angle for joint, angle in SQUAT.items() if "ankle" not in joint}, 1.5,
+         {"balance.ladder.lower: E_BALANCE"}),
+        ({**SQUAT, "left_knee_joint": 9.0}, 0.3, {"balance.ladder.lower: E_POSITION_LIMIT", "balance.ladder.hold: is"}),
+    ],
+)  # fmt: skip
+def test_a_way_down_that_is_none_is_refused(
+    joints: dict[str, float], hold: float, expected: set[str], robot: PandaFile
+) -> None:
+    ladder = {**LADDER, "hold": hold, "lower": [{"duration": 1.0, "joints": joints}]}
+    errors = robot.put("balance.fall", FALL).put("balance.ladder", ladder).error().errors
+    assert {f"{one.path}: {one.message.split()[0]}" for one in errors} == expected
