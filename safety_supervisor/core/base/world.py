@@ -11,8 +11,8 @@ other's as it is. Every pair with such a body keeps, beyond its margin,
     u + d + radius * theta + m
 
 u: `uncertainty` of the pose; d, theta: what the base may have moved from the anchor before it is placed anew; m: how
-far any point moves by the base's plan (`BaseGate.moves`), rounded up to a step. The gate in turn sends a twist only when
-its m is no more than the room that the arm's plan leaves. That is a bound for every pair: on a way w of the joints
+far any point moves by the base's plan (`BaseGate.moves`), rounded up to a step. The gate in turn sends a twist only
+when its m is no more than the room that the arm's plan leaves. That is a bound for every pair: on a way w of the joints
 between two poses its room is never less than (room + room - reach @ w) / 2.
 
 Requirements: SR-026, SR-036, SR-054.
