@@ -16,11 +16,15 @@ from rig import HOME, panda
 
 from safety_supervisor.core.base.gate import BaseGate, WantedTwist
 from safety_supervisor.core.base.motion import PlanarPose, PlanarTwist
+from safety_supervisor.core.checks.envelope import HISTORY
+from safety_supervisor.core.errors import Violation
 from safety_supervisor.core.events import OdometryEndpoints
 from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.geometry.shapes import Box
+from safety_supervisor.core.motion.lane import at_rest
 from safety_supervisor.core.settings import CommandKind, Configuration, Zone, ZoneKind
+from safety_supervisor.core.verifier import Rules, Verified
 
 RADIUS, UNCERTAINTY, MARGIN = 1.2, 0.012, 0.02
 ODOMETRY = {
@@ -222,6 +226,25 @@ def test_the_standing_allowance_covers_every_place_that_the_anchor_stands_for(co
     assert tight < 0.05, tight
 
 
+@pytest.mark.requirement("SR-026")
+def test_what_was_proven_is_forgotten_and_nothing_is_verified_at_no_place(configuration: Configuration) -> None:
+    rig = WorldRig(configuration)
+    world, verifier = rig.supervisor._base._world, rig.supervisor._verifier
+    state, history = at_rest(STRETCHED), np.repeat(STRETCHED[None], HISTORY, axis=0)
+    for recovery in (False, True):
+        found = verifier.verify(history, state, Rules(recovery=recovery))
+        assert isinstance(found, Violation)
+        assert found.code == "E_BASE_UNKNOWN"
+    for x, code in ((-0.5, ""), (0.1, "E_WORKSPACE"), (-0.5, ""), (math.nan, "E_BASE_UNKNOWN"), (-0.5, "")):
+        world.settle(PlanarPose(x, 0.0, 0.0, 1))
+        found = verifier.verify(history, state, Rules())
+        assert (found.code if isinstance(found, Violation) else "") == code, (x, found)
+    # The base's plan alone makes it too near as well.
+    world.allow(0.6)
+    assert isinstance(verifier.verify(history, at_rest(STRETCHED), Rules()), Verified), "it rests where it may stay"
+    assert float((verifier.scene.distances(STRETCHED) - verifier.scene.margins).min()) < 0.0
+
+
 def test_no_point_moves_farther_than_the_gate_says(configuration: Configuration) -> None:
     """Random driving, any delay up to the reaction, then the stop: followed by integration, point by point."""
     random, base = np.random.default_rng(4), configuration.base
@@ -268,7 +291,7 @@ def test_turned_half_spaces_are_bounded_in_their_own_direction() -> None:
     scene = Scene(model, configuration.geometry, configuration.zones)
     random, every = np.random.default_rng(5), np.arange(len(scene.pairs))
     near = math.inf
-    for heading in (0.0, 0.7, 2.0, -1.6):
+    for heading in (0.0, 0.25, -0.25, 0.7, 2.0, -1.6):
         cos, sin = math.cos(heading), math.sin(heading)
         scene.place(np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]]), np.array([0.1, 0.05, 0.0]), 0.0)
         for _ in range(5):
