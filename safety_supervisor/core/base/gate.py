@@ -272,7 +272,7 @@ class BaseGate:
     # --- where it leads
 
     def _refuses(
-        self, now: Nanoseconds, twist: PlanarTwist, pose: PlanarPose, people: People | None, room: float
+        self, now: Nanoseconds, twist: PlanarTwist, pose: PlanarPose, people: People | None, room: float = math.inf
     ) -> GateReason | None:
         """Return what a twist and the stop after it break; nothing is sent that was not asked about here."""
         settings = self._settings
