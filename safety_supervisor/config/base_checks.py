@@ -42,7 +42,11 @@ def check_base(sections: Sections, problems: Problems) -> None:
                     "Add `base`, or remove cmd_vel.",
                 )  # fmt: skip
         return
-    if not drivers and not problems.at("sources"):
+    fixed = [name for name, zone in sections.zones.items() if zone.frame == "world"]
+    if fixed and keys.odometry.uncertainty is None:
+        text = f"is missing; zones of the world need it: {', '.join(fixed)}"
+        problems.add("base.odometry.uncertainty", Code.MISSING, text, "Tell how far the robot may be from its pose.")
+    if not drivers and not fixed and not problems.at("sources"):
         problems.add(
             "base",
             Code.NOT_ENFORCED,
@@ -179,6 +183,9 @@ def freeze_base(
             turn_jump=odometry.turn_jump,
             rest=odometry.rest,
             turn_rest=odometry.turn_rest,
+            uncertainty=odometry.uncertainty,
+            anchor_distance=odometry.anchor_distance,
+            anchor_turn=odometry.anchor_turn,
         ),
         output_topic=keys.output_topic or OUTPUT,
         stamped_input=keys.input_type == "TwistStamped",

@@ -34,6 +34,22 @@ class OdometryKeys(Section):
     turn_jump: float = key("the same of the heading", "rad", gt=0.0, le=0.5)
     rest: float = key("movement within `timing.standstill_window` that still counts as rest", "m", gt=0.0, le=0.1)
     turn_rest: float = key("the same of the heading", "rad", gt=0.0, le=0.2)
+    uncertainty: float | None = key(
+        "how far any point of the robot may be from where the pose puts it, tilt and a push included; mandatory with "
+        "zones of `frame: world`",
+        "m",
+        None,
+        gt=0.0,
+        le=0.5,
+    )
+    anchor_distance: float = key(
+        "zones of the world are placed anew when the base has moved by this since; it is added to their margins",
+        "m",
+        0.02,
+        gt=0.0,
+        le=0.2,
+    )
+    anchor_turn: float = key("the same of the heading; times `radius` it is added", "rad", 0.02, gt=0.0, le=0.2)
 
 
 class FenceKeys(Section):

@@ -218,6 +218,7 @@ def _zone(name: str, keys: schema.ZoneKeys) -> settings.Zone:
         links=tuple(keys.links),
         margin=keys.margin,
         frame_speed=keys.frame_speed,
+        world=keys.frame == "world",
     )
 
 

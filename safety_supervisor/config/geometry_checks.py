@@ -152,6 +152,12 @@ def check_zones(sections: Sections, problems: Problems) -> None:
             what = "is missing for a speed zone" if zone.kind == "speed" else f"is for speed zones, not for {zone.kind}"
             code = Code.MISSING if zone.kind == "speed" else Code.VALUE
             problems.add(f"{path}.frame_speed", code, what)
+        if zone.frame == "world" and sections.base is None and not problems.at("base"):
+            message = "is world, but there is no section `base`, whose odometry tells where the robot is in it"
+            problems.add(f"{path}.frame", Code.MISSING, message, "Add `base`, or leave `frame` out.")
+        if zone.frame == "world" and zone.kind == "speed":
+            message = "is world; this version takes speed zones in the base frame alone"
+            problems.add(f"{path}.frame", Code.NOT_ENFORCED, message, "Use another kind, or `frame: base`.")
         _check_links(path, zone, sections, problems)
     _check_together(sections.zones, upright, problems)
 
@@ -212,7 +218,11 @@ def _check_together(zones: dict[str, schema.ZoneKeys], upright: dict[str, _Corne
             continue
         for other_name, (other_low, other_high) in upright.items():
             other = zones[other_name]
-            if other_name == name or (zone.links and other.links and not set(zone.links) & set(other.links)):
+            if (
+                other_name == name
+                or other.frame != zone.frame
+                or (zone.links and other.links and not set(zone.links) & set(other.links))
+            ):
                 continue
             sides = list(zip(low, high, other_low, other_high, strict=True))
             both = zone.margin + other.margin

@@ -44,7 +44,7 @@ def check_poses(configuration: Configuration, problems: Problems) -> None:
 def _build(configuration: Configuration, problems: Problems) -> Scene | None:
     try:
         model = RobotModel(configuration.robot, configuration.geometry.bodies)
-        zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
+        zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED and not zone.world)
         return Scene(model, configuration.geometry, zones, configuration.tracking.path_error)
     except RobotModelError as error:
         for problem in error.problems:

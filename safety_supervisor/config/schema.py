@@ -208,7 +208,7 @@ class ToolKeys(Section):
 
 
 class ZoneKeys(Section):
-    """A region of the cell, in the base frame, for the bodies of links: a shape, or the corners of an upright box.
+    """A region of the cell, for the bodies of links that joints move: a shape, or the corners of an upright box.
 
     To the margin is added what `tracking.path_error` of the joints can take from it, and 0.5 mm.
     """
@@ -221,6 +221,12 @@ class ZoneKeys(Section):
     minimum: Point | None = key("corner of an upright box with the smallest x, y, z", "m", None)
     maximum: Point | None = key("its corner with the greatest x, y, z", "m", None)
     margin: float = key("distance to keep from the faces, stop included", "m", ge=0.0, le=10.0)
+    frame: Literal["base", "world"] = key(
+        "what it is told in and moves with: `base`, the robot's base frame; `world`, `base.odometry.frame`, which does "
+        "not move while the base does: what the base may move meanwhile is added to the margin",
+        "",
+        "base",
+    )
     links: list[UrdfName] = key("links that it is for; empty: every link that moves", "", [], max_length=200)
     frame_speed: float | None = key(
         "of a speed zone: greatest speed of any point of the links while one of them is inside or can stop only inside",

@@ -172,7 +172,7 @@ class MeasuredState:
         touching, since then no way out is left but RECOVERY. A pose whose distances are known answers for those around
         it, see `Scene.reach`.
         """
-        if self._scene.empty:
+        if self._scene.empty or not self._scene.placed:  # which is a stop of its own
             return None
         if self._room is not None:
             pose, distances = self._room

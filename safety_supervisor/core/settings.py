@@ -207,7 +207,7 @@ class ZoneKind(str, Enum):
 
 @dataclass(frozen=True)
 class Zone:
-    """A region of the cell, in the base frame."""
+    """A region of the cell, in the base frame, or in the odometry's."""
 
     name: str
     kind: ZoneKind
@@ -219,6 +219,8 @@ class Zone:
     """Distance that their bodies keep from its faces, [m]."""
     frame_speed: float | None = None
     """Of a speed zone: greatest speed of any point of these links inside it, [m/s]."""
+    world: bool = False
+    """Whether it stands in `base.odometry.frame` and does not move with the base."""
 
 
 @dataclass(frozen=True)

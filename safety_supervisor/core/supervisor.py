@@ -14,6 +14,7 @@ from safety_supervisor.core.balance.footing import Footing
 from safety_supervisor.core.balance.ladder import StopLadder
 from safety_supervisor.core.balance.watch import BalanceWatch
 from safety_supervisor.core.base.drive import BaseDrive, BaseEvent
+from safety_supervisor.core.base.world import WorldBodies
 from safety_supervisor.core.commands import Commands, Ruling
 from safety_supervisor.core.decisions import DecisionLog
 from safety_supervisor.core.effects import Effect, Reply
@@ -81,7 +82,8 @@ class Supervisor:
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop, footing)
         self._balance = BalanceWatch(configuration, self._verifier, self._inputs)
         self._watch = SeparationWatch(configuration, self._verifier, self._inputs)
-        self._base = BaseDrive(configuration, self._state, self._commands, self._inputs)
+        world = WorldBodies(configuration, self._verifier, self._motion, self._inputs)
+        self._base = BaseDrive(configuration, self._state, self._commands, self._inputs, world)
         self._operators = Operators(configuration, self._state, self._motion, self._inputs, self._base)
         self._tools = Tools(configuration, self._state, self._verifier, self._motion, self._commands, self._inputs)
         self._decisions = DecisionLog()
@@ -191,7 +193,7 @@ class Supervisor:
             self._state.initialised(now, self._inputs.estop.latched, self._fault_on_disk)
             self._fault_on_disk = None
         missed = self._set_points.begin(event)
-        self._base.look(now)
+        self._base.begin(now)
         causes = self._balance.look(now, self._state.state)
         causes |= self._watch.look(now, self._state.state, self._motion if self._placed else None)
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
@@ -310,8 +312,7 @@ class Supervisor:
             return []
         if ruling.violation is not None and ruling.verdict == "REJECT" and not ruling.repeated:
             self._base.drop(ruling.source, ruling.violation)
-        effects: list[Effect] = list(self._decisions.ruled(ruling, now))
-        return effects + self._stop(self._consequences.of_ruling(ruling, now), now)
+        return list(self._decisions.ruled(ruling, now)) + self._stop(self._consequences.of_ruling(ruling, now), now)
 
     def _noted(self, notes: tuple[Note, ...], now: int) -> list[Effect]:
         """Report what happened to motion under way, and hold when nothing moves any more."""

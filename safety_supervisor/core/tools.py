@@ -65,6 +65,8 @@ class Tools:
         if self._motion.kept.duration > 0.0:
             return Violation(Code.ACT_STANDSTILL, "tools")
         scene = self._verifier.outfits[name].scene
+        if name and not scene.placed:
+            return Violation(Code.BASE_UNKNOWN, "tools")
         poses = ("commanded", self._motion.state[0]), ("measured", self._inputs.measured.positions)
         for what, q in poses if name else ():
             violation = _too_near(scene, q, what)

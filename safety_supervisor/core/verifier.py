@@ -91,6 +91,18 @@ class Verifier:
             verifier._wear(tool)
             verifier.forget()
 
+    def place_world(self, turn: Matrix, shift: Vector, allowance: float) -> None:
+        """Place the bodies of the world, for all tools, and forget what was proven clear (`Scene.place`)."""
+        for outfit in self.outfits.values():
+            outfit.scene.place(turn, shift, allowance)
+        for verifier in (self, *self._doubles):
+            verifier._collision.forget()
+
+    def lose_world(self) -> None:
+        """Verify nothing until the bodies of the world are placed again."""
+        for outfit in self.outfits.values():
+            outfit.scene.placed = False
+
     def _wear(self, tool: str) -> None:
         outfit: Outfit = self.outfits[tool]
         self.tool = tool
@@ -180,6 +192,8 @@ class Verifier:
 
     def _check(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
         """Check all but the window of set-points."""
+        if not self.scene.placed:
+            return Violation(Code.BASE_UNKNOWN, "zones", detail="where the zones of the world are is not known")
         violation = None
         if not self._passes(state, stop):
             violation = self._check_state(before, state, stop, rules)

@@ -99,7 +99,7 @@ class _Scene:
         self._bones: Matrix = np.zeros((0, 2, 3))
         self._spatial = is_spatial(case)
         offenders = case.subject.links
-        zones = case.configuration.zones
+        zones = tuple(zone for zone in case.configuration.zones if not zone.world)
         paints = dict(zip(offenders, (_OFFENDER, _SECOND), strict=False))
         meshes = [_mesh(_placed(volume), paints.get(volume.link, _LINK)) for volume in view.volumes]
         pose, commanded = case.offending, case.commanded

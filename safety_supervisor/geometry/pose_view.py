@@ -82,7 +82,7 @@ class Viewer:
             RobotModelError: when the URDF does not have the configured joints and links.
         """
         geometry = configuration.geometry
-        zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
+        zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED and not zone.world)
         self.model = RobotModel(configuration.robot, geometry.bodies)
         self.scene = Scene(self.model, geometry, zones, configuration.tracking.path_error)
         self._shapes = [(link, shape) for link, shapes in geometry.volumes.items() for shape in shapes]

@@ -74,6 +74,12 @@ class MarkerWriter:
         self._viewer = self._viewers[configuration.robot.tool]
         self._frame = configuration.robot.base_frame
         self._still: list[Marker] = []
+        base = configuration.base
+        world = "" if base is None else base.odometry.frame
+        # What stands in the world is told in its frame: the viewer's transforms move it.
+        self._frames = {
+            f"zones/{zone.name}{part}": world for zone in configuration.zones if zone.world for part in ("", "/edges")
+        }
         for zone in configuration.zones:
             self._still += self._solid(f"zones/{zone.name}", solids(zone.shape), *_EYE, ZONES[zone.kind])
             if zone.kind is ZoneKind.KEEP_IN:
@@ -103,7 +109,7 @@ class MarkerWriter:
         array = MarkerArray(markers=[*before, *gone, *markers])
         stamp = Time(sec=clock // NS_PER_S, nanosec=clock % NS_PER_S)
         for marker in array.markers:
-            marker.header.frame_id, marker.header.stamp = self._frame, stamp
+            marker.header.frame_id, marker.header.stamp = self._frames.get(marker.ns, self._frame), stamp
         return array
 
     def _robot(self, q: Vector | None) -> list[Marker]:

@@ -149,3 +149,20 @@ def test_all_errors_at_once(panda: PandaFile) -> None:
 def test_two_drivers_of_one_priority(panda: PandaFile) -> None:
     file = whole(panda).put("sources.joystick.commands", ["cmd_vel"]).put("sources.joystick.groups", [])
     assert file.put("sources.joystick.priority", 10).refused() == {("sources.joystick.priority", "E_CONFIG_PRIORITY")}
+
+
+@pytest.mark.requirement("SR-026")
+def test_zones_of_the_world_need_a_base_its_uncertainty_and_no_driver(panda: PandaFile) -> None:
+    box = {"minimum": [3.0, 0.0, 0.0], "maximum": [3.5, 1.0, 1.0], "margin": 0.02, "frame": "world"}
+    zones = {"shelf": {"kind": "keep_out", **box}, "slow": {"kind": "speed", "frame_speed": 0.2, **deepcopy(box)}}
+    assert panda.put("zones", zones).refused() == {
+        ("zones.shelf.frame", "E_CONFIG_MISSING"), ("zones.slow.frame", "E_CONFIG_MISSING"),
+        ("zones.slow.frame", "E_CONFIG_NOT_ENFORCED"),
+    }  # fmt: skip
+    missing = {("base.odometry.uncertainty", "E_CONFIG_MISSING")}
+    assert whole(panda).put("zones", {"shelf": zones["shelf"]}).refused() == missing
+    file = whole(panda, odometry__uncertainty=0.01).put("zones", {"shelf": zones["shelf"]})
+    loaded = file.put("sources.planner.commands", ["position", "trajectory"]).load()
+    assert loaded.base is not None
+    assert (loaded.zones[0].world, loaded.base.odometry.uncertainty) == (True, 0.01)
+    assert (loaded.base.odometry.anchor_distance, loaded.base.odometry.anchor_turn) == (0.02, 0.02)

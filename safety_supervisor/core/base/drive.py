@@ -17,6 +17,7 @@ from safety_supervisor.core.base.gate import BaseGate, Gated, GateReason, People
 from safety_supervisor.core.base.motion import REST, PlanarTwist
 from safety_supervisor.core.base.odometry import FARTHEST, OdometryJudge
 from safety_supervisor.core.base.settings import BaseSettings
+from safety_supervisor.core.base.world import WorldBodies
 from safety_supervisor.core.commands import Commands, Ruling
 from safety_supervisor.core.effects import DriveBase, Effect
 from safety_supervisor.core.errors import Code, Violation
@@ -38,6 +39,7 @@ _CODES: Final = {
     GateReason.ACCELERATION: (Code.BASE_LIMIT, "base.acceleration"),
     GateReason.FENCE: (Code.GEOFENCE, "base.fence"),
     GateReason.PEOPLE: (Code.SEPARATION, "base.people"),
+    GateReason.WORLD: (Code.WORKSPACE, "zones"),
     GateReason.PEOPLE_UNKNOWN: (Code.PEOPLE_UNKNOWN, "base.people"),
     GateReason.POSE_STALE: (Code.BASE_UNKNOWN, "base.odometry"),
     GateReason.POSE_NOT_FINITE: (Code.BASE_UNKNOWN, "base.odometry"),
@@ -51,12 +53,20 @@ class BaseDrive:
         driver: the source that drives now, empty for none.
     """
 
-    def __init__(self, configuration: Configuration, state: SafetyState, commands: Commands, inputs: Inputs) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        state: SafetyState,
+        commands: Commands,
+        inputs: Inputs,
+        world: WorldBodies,
+    ) -> None:
         """Start at rest, with nobody who drives and the base's place unknown."""
         self._configuration = configuration
         self._state = state
         self._commands = commands
         self._inputs = inputs
+        self._world = world
         self._settings: BaseSettings | None = configuration.base
         self._frame = configuration.robot.base_frame
         if self._settings is not None:
@@ -97,6 +107,12 @@ class BaseDrive:
                 refusal = None
         self.look(event.at)
         return causes, refusal
+
+    def begin(self, now: Nanoseconds) -> None:
+        """Begin a cycle: note whether it is known where the base is, and place the bodies of the world by it."""
+        self.look(now)
+        if self._settings is not None:
+            self._world.settle(None if self._odometry.unknown(now) else self._odometry.pose)
 
     def look(self, now: Nanoseconds) -> None:
         """Note whether it is known where the base is."""
@@ -195,7 +211,10 @@ class BaseDrive:
             self._release()
         wanted = self._wanted if state in _DRIVES else None
         speed = settings.slow_speed if state in _SLOW else math.inf
-        gated = self._gate.step(now, wanted, self._odometry.pose, self._people(now, state), speed)
+        pose, room = self._odometry.pose, math.inf if wanted is None else self._world.room()
+        gated = self._gate.step(now, wanted, pose, self._people(now, state), speed, room)
+        if pose is not None:
+            self._world.allow(self._gate.moves(now, pose))
         if wanted is not None and gated.reason in _CODES:
             self._rulings.append(self._limited(wanted, gated))
         return [_drive(now, gated.twist)]
@@ -217,10 +236,14 @@ class BaseDrive:
         return told
 
     def _limited(self, wanted: WantedTwist, gated: Gated) -> Ruling:
-        code, rule = _CODES[gated.reason]
+        code, rule, joint = *_CODES[gated.reason], ""
+        if gated.reason is GateReason.WORLD and self._world.nearest is not None:
+            nearest = self._world.nearest
+            code, rule, joint = nearest.code, nearest.rule, nearest.joint
         asked = PlanarTwist(wanted.linear[0], wanted.linear[1], wanted.angular[2])
         seen, sent = (asked.speed, gated.twist.speed) if asked.speed else (abs(asked.turn), abs(gated.twist.turn))
-        return Ruling(self.driver, self._command, "LIMIT", Violation(code, rule, seen, sent, detail=gated.reason.value))
+        violation = Violation(code, rule, seen, sent, joint, gated.reason.value)
+        return Ruling(self.driver, self._command, "LIMIT", violation)
 
     def _people(self, now: Nanoseconds, state: State) -> People | None:
         """Return where people are in the fence's frame; None where that is unknown."""

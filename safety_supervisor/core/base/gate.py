@@ -20,6 +20,11 @@ where the rooms of the poses asked never fall.
 From a person told at p the same way keeps S = Sh + Sr + Ss + C + Zd + Zr (ISO/TS 15066, 5.5.4), with Sr + Ss the way
 itself and Sh the person's own walk over age + T + T_stop.
 
+A base also carries the arm into bodies of the world. The arm's plan, its step and stop, leaves it a room: no point of
+the robot may come nearer to them than that. On the way above, from the pose on, a point moves by no more than
+
+    |v| T + |v| T_stop / 2 + radius (|w| T + |w| T_stop / 2)      (|v|, |w| over T: the greatest of what was sent)
+
 Requirements: SR-026, SR-029, SR-031, SR-033, SR-036, SR-054.
 """
 
@@ -58,6 +63,7 @@ class GateReason(str, Enum):
     ACCELERATION = "on the way to the command within the acceleration limits"
     FENCE = "slowed or stopped: with the stop after it the command leaves the fence"
     PEOPLE = "slowed or stopped: with the stop after it the command comes too near to a person"
+    WORLD = "slowed or stopped: with the stop after it the command may carry the arm into a body of the world"
     PEOPLE_UNKNOWN = "stopped: where people are is unknown"
     STALE = "stopped: the command is too old, or there is none"
     AXES = "stopped: the command moves the base up, sideways or tilts it, which it can not do"
@@ -180,6 +186,7 @@ class BaseGate:
         pose: PlanarPose | None,
         people: People | None = None,
         speed: float = math.inf,
+        room: float = math.inf,
     ) -> Gated:
         """Decide what to send in this control period.
 
@@ -189,6 +196,7 @@ class BaseGate:
             pose: the newest one.
             people: None: unknown.
             speed: greatest speed where it is below the configured one, [m/s].
+            room: how far any point of the robot may move from where the pose puts it, [m].
         """
         brake = self._braked()
         stop, wanted = self._judge(now, command, pose, people)
@@ -198,14 +206,14 @@ class BaseGate:
         following = self._within_acceleration(target)
         if following != target:
             reason = GateReason.ACCELERATION if reason is GateReason.PASSED else reason
-        refused = self._refuses(now, following, pose, people)
+        refused = self._refuses(now, following, pose, people, room)
         if refused is None:
             return self._send(now, following, reason)
         # Braking is verified already; of what lies between it and the command, the most that is.
         low, best, step = 0.0, brake, 0.5
         for _ in range(_HALVINGS):
             tried = brake.toward(following, low + step)
-            if self._refuses(now, tried, pose, people) is None:
+            if self._refuses(now, tried, pose, people, room) is None:
                 low, best = low + step, tried
             step /= 2.0
         return self._send(now, best, refused)
@@ -264,10 +272,12 @@ class BaseGate:
     # --- where it leads
 
     def _refuses(
-        self, now: Nanoseconds, twist: PlanarTwist, pose: PlanarPose, people: People | None
+        self, now: Nanoseconds, twist: PlanarTwist, pose: PlanarPose, people: People | None, room: float = math.inf
     ) -> GateReason | None:
         """Return what a twist and the stop after it break; nothing is sent that was not asked about here."""
         settings = self._settings
+        if twist != REST and self._moves(now, pose, twist) > room:
+            return GateReason.WORLD
         window = seconds(now - pose.received + settings.reaction + 2 * settings.period)
         stop = self._stop_time(twist)
         length = twist.speed * (window + stop / 2.0)
@@ -287,12 +297,31 @@ class BaseGate:
         apart = np.linalg.norm(points[:, None] - people.points, axis=2)
         return None if (apart >= kept + settings.people.allowance + walk).all() else GateReason.PEOPLE
 
-    def _differing(self, since: Nanoseconds, twist: PlanarTwist) -> tuple[float, float]:
-        """Return how far what was sent and may still be followed after a moment differs, [m/s] and [rad/s]."""
+    def moves(self, now: Nanoseconds, pose: PlanarPose) -> float:
+        """Bound how far any point of the robot moves from where a pose puts it until the base rests, [m].
+
+        By what was sent until now, and the stop from the last of it, which begins in two periods at most.
+        """
+        return self._moves(now, pose, self._last)
+
+    def _moves(self, now: Nanoseconds, pose: PlanarPose, twist: PlanarTwist) -> float:
+        settings, stop = self._settings, self._stop_time(twist)
+        window = seconds(now - pose.received + settings.reaction + 2 * settings.period)
+        followed = [twist, *(earlier for _, earlier in self._followed(pose.received - settings.reaction))]
+        way = max(one.speed for one in followed) * window + twist.speed * stop / 2.0
+        turn = max(abs(one.turn) for one in followed) * window + abs(twist.turn) * stop / 2.0
+        return way + settings.radius * turn
+
+    def _followed(self, since: Nanoseconds) -> list[tuple[Nanoseconds, PlanarTwist]]:
+        """Return what was sent and may still be followed after a moment."""
         sent = list(self._sent)
         while len(sent) > 1 and sent[1][0] <= since:
             del sent[0]
-        apart = [twist.apart(earlier) for _, earlier in sent] or [twist.apart(REST)]
+        return sent
+
+    def _differing(self, since: Nanoseconds, twist: PlanarTwist) -> tuple[float, float]:
+        """Return how far what was sent and may still be followed after a moment differs, [m/s] and [rad/s]."""
+        apart = [twist.apart(earlier) for _, earlier in self._followed(since)] or [twist.apart(REST)]
         return max(faster for faster, _ in apart), max(turning for _, turning in apart)
 
     def _send(self, now: Nanoseconds, twist: PlanarTwist, reason: GateReason) -> Gated:

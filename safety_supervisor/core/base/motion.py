@@ -64,12 +64,14 @@ class PlanarPose:
         y: [m].
         heading: from the x axis, counter-clockwise, [rad].
         received: when, steady clock, [ns].
+        height: of its origin, [m].
     """
 
     x: float
     y: float
     heading: float
     received: Nanoseconds
+    height: float = 0.0
 
     @property
     def finite(self) -> bool:

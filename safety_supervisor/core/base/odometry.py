@@ -67,7 +67,7 @@ class OdometryJudge:
         observed = (event.received or event.at) - max(self._settings.latency, event.clock - event.stamp)
         x, y, z, w = event.orientation
         heading = math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
-        pose = PlanarPose(event.position[0], event.position[1], heading, observed)
+        pose = PlanarPose(event.position[0], event.position[1], heading, observed, event.position[2])
         jump = self._jump(pose)
         if jump is not None:
             self._poses.clear()
@@ -90,6 +90,12 @@ class OdometryJudge:
         length = math.hypot(*event.orientation)
         if not abs(length - 1.0) <= UNIT:
             return Violation(Code.ORIENTATION, "base.odometry.orientation", length, 1.0)
+        x, y, _, _ = event.orientation
+        moved, allowed = self._gate.radius * 2.0 * math.asin(min(1.0, math.hypot(x, y))), self._settings.uncertainty
+        if allowed is not None and not moved <= allowed:
+            return Violation(
+                Code.BASE_UNKNOWN, "base.odometry.uncertainty", moved, allowed, detail="the base is tilted"
+            )
         return judge_stamp("base.odometry.stamp", event.stamp, event.clock, self._stamp, self._gate.pose_timeout)
 
     def _jump(self, pose: PlanarPose) -> Violation | None:

@@ -26,6 +26,12 @@ class OdometrySettings:
     """Movement within `timing.standstill_window` that still counts as rest, [m]."""
     turn_rest: float
     """[rad]"""
+    uncertainty: float | None = None
+    """How far any point of the robot may be from where the pose puts it, [m]; None: no zone stands in `frame`."""
+    anchor_distance: float = 0.02
+    """World bodies are placed anew when the base has moved so far, [m]."""
+    anchor_turn: float = 0.02
+    """The same of the heading, [rad]."""
 
 
 @dataclass(frozen=True)

@@ -86,15 +86,15 @@ class Clearance:
         self.scene = scene
         self._reach = scene.reach
         self._across = np.ascontiguousarray(scene.reach.T)
-        self.taken: Vector = scene.margins + STEP
-        """What is taken off a distance to give the room, shape (P,), [m]."""
         n = scene.reach.shape[1]
         self._poses: Matrix = np.zeros((poses, n))
         self._rooms: Matrix = np.zeros((poses, len(scene.pairs)))
         self.forget()
 
     def forget(self) -> None:
-        """Drop all remembered poses."""
+        """Drop all remembered poses, and take the scene as it is now."""
+        self.taken: Vector = self.scene.margins + STEP
+        """What is taken off a distance to give the room, shape (P,), [m]."""
         self._rooms[:] = -np.inf
         self._oldest = 0
         self._first: Vector = np.zeros(self._poses.shape[1])

@@ -88,7 +88,9 @@ class Scene:
             settings, then those of the tool, then points and zones.
         tool: name of the tool that is part of it, empty for none.
         margins: distance that each pair keeps, shape (P,), [m]: its own margin, and what a joint that is `path_error`
-            beside its commanded path can take from it.
+            beside its commanded path can take from it; for bodies of the world what `place` was told besides.
+        world: numbers of the pairs with a body of the world, shape (W,).
+        placed: whether it is known where bodies of the world are, or there are none.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Scene:
         self._geometry: Any = pin.GeometryModel()
         self._travels: dict[tuple[int, int], Vector] = {}
         self._spans: list[Span] = []
+        self._world: dict[int, Any] = {}
         self._data: Any = model.kinematics.createData()
         frames = [frame for frame in model.kinematics.frames if frame.type == pin.FrameType.BODY]
         self._frames = {frame.name: (frame.parentJoint, frame.placement) for frame in frames}
@@ -149,6 +152,8 @@ class Scene:
             ]
             for number, shape in enumerate(_forbidden(zone)):
                 index = self._add_body(f"zones.{zone.name}.{number}", 0, model.base, shape)
+                if zone.world:
+                    self._world[index] = coal_body(shape).placement
                 found += [(pair, travel, (body, index)) for pair, travel, body in pairs]
         error = np.broadcast_to(path_error, len(model.joints))
         if not every_pair:
@@ -158,8 +163,11 @@ class Scene:
         self.reach.setflags(write=False)
         self.margins: Vector = np.array([pair.margin for pair in self.pairs]) + self.reach @ error
         self.margins.setflags(write=False)
+        self._own_margins = self.margins
         self.bodies = np.array([numbers for *_, numbers in found], dtype=np.intp).reshape(-1, 2)
         self.bodies.setflags(write=False)
+        self.world = np.flatnonzero(np.isin(self.bodies[:, 1], list(self._world)))
+        self.placed = not self._world
         for first_index, second_index in self.bodies.tolist():
             self._geometry.addCollisionPair(pin.CollisionPair(first_index, second_index))
         self._results: Any = self._geometry.createData()
@@ -174,6 +182,23 @@ class Scene:
     def empty(self) -> bool:
         """Whether there is nothing that could be touched."""
         return not self.pairs
+
+    def place(self, turn: Matrix, shift: Vector, allowance: float) -> None:
+        """Place the bodies of the world; whatever was proven with them before is void.
+
+        Args:
+            turn: of the world's frame in the base frame, shape (3, 3).
+            shift: its origin there, shape (3,), [m].
+            allowance: what their pairs keep beyond their margins, [m].
+        """
+        frame = self.model.base * pin.SE3(turn, shift)
+        for index, placement in self._world.items():
+            self._geometry.geometryObjects[index].placement = frame * placement
+        self._facing.turn(self.world, frame.rotation @ self.model.base.rotation.T)
+        margins = self._own_margins.copy()
+        margins[self.world] += allowance
+        margins.setflags(write=False)
+        self.margins, self.placed = margins, True
 
     def distances(self, q: Vector) -> Vector:
         """Compute the signed distance of every pair at a pose.
@@ -276,7 +301,8 @@ class Scene:
         return [
             (pair, reach, both)
             for pair, reach, both in found
-            if not never_touches(distance_of(*both), reach, pair.margin + float(reach @ error) + RESERVE, lower, upper)
+            if both[1] in self._world  # wherever it is
+            or not never_touches(distance_of(*both), reach, pair.margin + float(reach @ error) + RESERVE, lower, upper)
         ]
 
     def _add(self, link: str, shape: BoundedShape, tool: bool = False) -> _Volume:

@@ -86,6 +86,13 @@ class Spans:
             for pair, second in enumerate(bodies[:, 1].tolist())
             if np.isfinite(spans[second].normal).all()
         }
+        self._first = dict(self._own)
+
+    def turn(self, pairs: NDArray[np.intp], by: Matrix) -> None:
+        """Take that the second bodies of pairs stand turned from how they stood at first, by a rotation."""
+        for pair in pairs.tolist():
+            if pair in self._first:
+                self._own[pair] = by @ self._first[pair]
 
     def directions(self, normals: Matrix, which: NDArray[np.intp]) -> Matrix:
         """Return unit directions from the first to the second body of pairs, shape (k, 3); NaN where there is none.

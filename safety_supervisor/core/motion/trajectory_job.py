@@ -159,7 +159,8 @@ class TrajectoryJob:
         if self._next <= 3:
             self.trajectory.bound_derivative(self._next)
             return None
-        if self._verifier.balance is None:  # a stop along the path is not judged for balance
+        # A stop along the path is judged neither for balance nor where zones of the world are by then.
+        if self._verifier.balance is None and not len(self._verifier.scene.world):
             self.trajectory.choose_path_stop(self._limits, self._dt)
         self._stage, self._next = _Stage.ENVELOPE, 0
         return None

@@ -110,7 +110,7 @@ _ROWS: Final = (
     _Row(2, State.PROTECTIVE_STOP, True, False, (Code.BALANCE, Code.BALANCE_UNKNOWN)),
     # Recovery needs no perception: a person holds it, slow and beside the robot.
     _Row(2, State.PROTECTIVE_STOP, True, True, (Code.PEOPLE_UNKNOWN,)),
-    # Where the base is matters to no recovery: in it only joints move.
+    # Where the base is matters to no recovery: in it only joints move. With zones of the world the verifier refuses it.
     _Row(2, State.PROTECTIVE_STOP, True, True, (Code.BASE_UNKNOWN,)),
     _Row(2, State.PROTECTIVE_STOP, False, True, (Code.BASE_JUMP,)),
     _Row(2, State.PROTECTIVE_STOP, False, True, (Code.OVERRUN,)),
