@@ -47,6 +47,7 @@ class CollisionCheck:
         self._scene = scene
         self._trial = trial
         self._all = np.arange(len(scene.pairs))
+        # Where distances are dear, those that are not needed yet are left to `prepare`, which bounds most of them.
         self._ahead = _SPARE if scene.bounded else _AHEAD
         self._clearance = Clearance(scene, _TRIED if trial else POSES)
         self._leaving = Leaving(self._clearance)
