@@ -44,7 +44,6 @@ class Loop:
         self.stream_clock, self.tick_clock, self.state_clock = Stopwatch(), Stopwatch(), Stopwatch()
         self.prepare_clock = Stopwatch()
         self.script = BootScript(configuration, "bench")
-        self._stands = configuration.balance is not None
         for event in self.script.begin(self.now):
             self.supervisor.handle(event)
         while not self.supervisor.state.startswith("AUTO"):
@@ -64,8 +63,6 @@ class Loop:
             self.now += self.period
             states = JointStates(self.now - 200_000, self.names, self.robot, (), self.now, self.now)
             self.state_clock.call(handle, states)
-            for event in self.script.surroundings(self.now) if self._stands else ():
-                handle(event)
             while stream and self._sent * 0.01 <= (self.now - self._begin) / 1e9:
                 q = HOME + AMPLITUDE * (1.0 - np.cos(OMEGA * 0.01 * self._sent))
                 self._sent += 1
