@@ -131,10 +131,9 @@ def panda_course() -> Course:
     return Course("panda", configuration(), HOME, (PICK, PLACE), LOW, sweep, dip)
 
 
-def g1_course(stands: bool = False) -> Course:
-    """The G1, on its feet or on a stand, all groups moved by one source at the control rate."""
-    shipped = load_config(G1)
-    shipped = shipped if stands else replace(shipped, balance=None)
+def g1_course() -> Course:
+    """The G1 on its stand, all groups moved by one source at the control rate."""
+    shipped = replace(load_config(G1), balance=None)
     planner = replace(
         shipped.source("planner"), groups=tuple(shipped.robot.groups), period=shipped.timing.period, refusals=10**6
     )
@@ -161,15 +160,7 @@ def g1_course(stands: bool = False) -> Course:
     still = np.zeros(len(home))
     sweep = pose(still, {"knee": 0.25}, right_elbow=0.35)
     dip = pose(still, {}, left_shoulder_roll=-0.06)
-    if stands:  # soles level, pelvis above the feet
-        ends = (
-            pose(home, {**up, "hip_pitch": -0.65, "knee": 1.3, "ankle_pitch": -0.65}, waist_yaw=0.2),
-            pose(home, down, waist_yaw=-0.2),
-        )
-        sweep = pose(still, {"hip_pitch": -0.1, "knee": 0.2, "ankle_pitch": -0.1}, right_elbow=0.35)
-    return Course(
-        "g1.stands" if stands else "g1", replace(shipped, sources=(planner, *others)), home, ends, low, sweep, dip
-    )
+    return Course("g1", replace(shipped, sources=(planner, *others)), home, ends, low, sweep, dip)
 
 
 def _to_and_fro(course: Course, n: int) -> tuple[FullLoop, int]:

@@ -126,7 +126,8 @@ class Clearance:
 
     def approach(self, way: Vector, which: Indices | None = None) -> Vector:
         """Bound how far some pairs, None for all, approach on a travel, shape (n,); shape (k,), [m]."""
-        return (self._reach if which is None else self._reach[which]).dot(way)
+        reach: Vector = (self._reach if which is None else self._reach[which]).dot(way)
+        return reach
 
     def ample(self, q: Vector, which: Indices, enough: Vector, detail: str) -> Vector | Violation:
         """Ask as `clear` does, but no more than whether a pair has `enough` room, shape (k,), [m]: that bounds it then.
