@@ -166,17 +166,17 @@ def g1_course() -> Course:
 def _to_and_fro(course: Course, n: int) -> tuple[FullLoop, int]:
     loop = FullLoop(course.configuration, course.home)
     queries = [0]
-    distances = loop.verifier.scene.distances
+    at_least = loop.verifier.scene.at_least
 
-    def counted(q: NDArray[np.float64]) -> NDArray[np.float64]:
+    def counted(q: NDArray[np.float64], which: NDArray[np.intp], enough: NDArray[np.float64]) -> NDArray[np.float64]:
         queries[0] += 1
-        return distances(q)
+        return at_least(q, which, enough)
 
     first, second = course.ends
     for q in blend(course.home, first, 1.0):
         loop.send(q)
     loop.decisions, loop.ticks, loop.prepare_clock = Stopwatch(), Stopwatch(), Stopwatch()
-    loop.verifier.scene.distances = counted  # type: ignore[method-assign]
+    loop.verifier.scene.at_least = counted  # type: ignore[method-assign]
     while len(loop.decisions.cpu) < n:
         for start, goal in ((first, second), (second, first)):
             for q in blend(start, goal, course.speed):

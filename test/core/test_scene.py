@@ -331,7 +331,7 @@ def test_a_distance_depends_on_the_pose_alone_to_the_bit() -> None:
         which = np.sort(random.choice(len(SCENE.pairs), count, replace=False))
         some = SCENE.distances_of(poses[count % 7], which)
         assert some.tobytes() == SCENE.distances(poses[count % 7])[which].tobytes(), "a few pairs as all of them"
-    for request in SCENE._results.distanceRequests:
+    for request in SCENE._exact.results.distanceRequests:
         assert request.gjk_initial_guess == coal.GJKInitialGuess.DefaultGuess
         with pytest.warns(DeprecationWarning, match="gjk_initial_guess"):
             cached = request.enable_cached_gjk_guess  # the old name of the same thing, on by default in Pinocchio

@@ -136,7 +136,7 @@ class Footing:
     def lean(self, now: Nanoseconds) -> tuple[float, float] | None:
         """Return how far and how fast the base tilts, [rad] and [rad/s]; None while the IMU is silent or wrong."""
         fresh = 0 <= now - self.observed <= self._settings.base_timeout
-        if not fresh or self._wrong[_IMU] is not None or len(self._nodes[_IMU]) != 1:
+        if not fresh or self._wrong[_IMU] is not None or len(self._publishers[_IMU]) != 1:
             return None
         x, y = self.orientation[:2]
         # The base's own vertical axis in the world, its vertical part.

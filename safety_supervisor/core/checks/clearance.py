@@ -124,6 +124,21 @@ class Clearance:
         rooms = self.rooms_of(q, which)
         return rooms if rooms.min() >= STEP else self.too_near(rooms, q, detail, which)
 
+    def approach(self, way: Vector, which: Indices | None = None) -> Vector:
+        """Bound how far some pairs, None for all, approach on a travel, shape (n,); shape (k,), [m]."""
+        reach: Vector = (self._reach if which is None else self._reach[which]).dot(way)
+        return reach
+
+    def ample(self, q: Vector, which: Indices, enough: Vector, detail: str) -> Vector | Violation:
+        """Ask as `clear` does, but no more than whether a pair has `enough` room, shape (k,), [m]: that bounds it then.
+
+        Most pairs are far apart, which takes a tenth of what their distance takes. The rooms of the others, and of all
+        that are too near, are exact.
+        """
+        taken = self.taken[which]
+        rooms: Vector = self.scene.at_least(q, which, taken + np.maximum(enough, STEP)) - taken
+        return rooms if rooms.min(initial=np.inf) >= STEP else self.too_near(rooms, q, detail, which)
+
     def rooms_of(self, q: Vector, which: Indices) -> Vector:
         """Ask some pairs, shape (k,), at a pose; return their rooms, shape (k,), NaN where one is not finite."""
         rooms: Vector = self.scene.distances_of(q, which) - self.taken[which]

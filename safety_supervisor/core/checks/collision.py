@@ -46,6 +46,9 @@ class CollisionCheck:
         """
         self._scene = scene
         self._trial = trial
+        self._all = np.arange(len(scene.pairs))
+        # Where distances are dear, those that are not needed yet are left to `prepare`, which bounds most of them.
+        self._ahead = _SPARE if scene.bounded else _AHEAD
         self._clearance = Clearance(scene, _TRIED if trial else POSES)
         self._leaving = Leaving(self._clearance)
         self._passed: tuple[Vector, Vector, Vector] | None = None
@@ -86,14 +89,16 @@ class CollisionCheck:
         begin, course = 2.0 * q - before, end - last
         if clearance.quick(_SPARE * way, begin, end + course):
             return
-        ahead = end + course
-        first, second = clearance.rooms(begin), clearance.rooms(ahead)
-        if isinstance(first, Violation) or isinstance(second, Violation):
+        ahead, enough = end + course, clearance.approach(way)
+        first = clearance.ample(begin, self._all, enough, "")
+        if isinstance(first, Violation):
             return
-        if first.min() >= STEP and second.min() >= STEP:
-            clearance.keep(begin, first)
-            clearance.keep(ahead, second)
-            clearance.remember_proof(begin, first, ahead, second)
+        second = clearance.ample(ahead, self._all, enough, "")
+        if isinstance(second, Violation):
+            return
+        clearance.keep(begin, first)
+        clearance.keep(ahead, second)
+        clearance.remember_proof(begin, first, ahead, second)
 
     def check(
         self, before: Vector, q: Vector, stop: StraightStop, recovery: bool = False, moved: Vector | None = None
@@ -122,7 +127,7 @@ class CollisionCheck:
             return self._try(clearance.unproven(way, first, last), before, end, last, 0.5 * (q + end))
         if not first.min() > 0.0:
             which = np.flatnonzero(~(first > 0.0))
-            here = clearance.clear(before, which, "")
+            here = clearance.ample(before, which, clearance.approach(way, which), "")
             if isinstance(here, Violation):  # too near, or not finite
                 start = clearance.rooms(before)
                 if isinstance(start, Violation):
@@ -133,7 +138,7 @@ class CollisionCheck:
         self._leaving.forget()
         if len(clearance.unproven(way, first, last)):
             # Those that would have to be asked in one of the next cycles are asked along.
-            which = clearance.unproven(_AHEAD * way, first, last)
+            which = clearance.unproven(self._ahead * way, first, last)
             asked = clearance.clear(end, which, "at the end of the stop")
             if isinstance(asked, Violation):
                 return asked

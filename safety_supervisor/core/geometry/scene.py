@@ -13,7 +13,6 @@ Requirements: SR-026, SR-027.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -26,21 +25,15 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.geometry.bodies import coal_body, faces, hull_balls
 from safety_supervisor.core.geometry.mimic import RobotModelError
 from safety_supervisor.core.geometry.never_touch import never_touches
+from safety_supervisor.core.geometry.query import Bodies
 from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.geometry.shapes import BoundedShape, Box, Polytope, Shape, Sphere
 from safety_supervisor.core.geometry.spans import Span, Spans, least_between, span_of
-from safety_supervisor.core.geometry.strided import StrideError, strided_view
 from safety_supervisor.core.settings import GeometrySettings, Zone, ZoneKind
 from safety_supervisor.core.units import Matrix, Vector
 
 RESERVE: Final = 5e-4
 """Distance beyond its margin that a pair keeps at every pose that is asked, [m]."""
-
-FARTHEST: Final = 1e4
-"""A distance beyond this, [m], is no result: Coal leaves the largest double where it has found none."""
-
-_SOME: Final = 32
-"""Above so many pairs it is quicker to ask all of them."""
 
 _ORIGIN: Final = Sphere((0.0, 0.0, 0.0), 0.0)
 
@@ -116,7 +109,8 @@ class Scene:
             RobotModelError: when a link is unknown, or this build of Coal keeps distances where they are not found.
         """
         self.model = model
-        self._geometry: Any = pin.GeometryModel()
+        self._all_bodies = Bodies(model)
+        self._geometry: Any = self._all_bodies.geometry
         self._travels: dict[tuple[int, int], Vector] = {}
         self._spans: list[Span] = []
         self._world: dict[int, Any] = {}
@@ -168,15 +162,8 @@ class Scene:
         self.bodies.setflags(write=False)
         self.world = np.flatnonzero(np.isin(self.bodies[:, 1], list(self._world)))
         self.placed = not self._world
-        for first_index, second_index in self.bodies.tolist():
-            self._geometry.addCollisionPair(pin.CollisionPair(first_index, second_index))
-        self._results: Any = self._geometry.createData()
-        for index in range(len(self.pairs)):
-            # Pinocchio's own requests start each query from the last one's result: distances would depend on history.
-            self._results.distanceRequests[index] = coal.DistanceRequest()
-        self._distances = self._view_distances() if found else np.empty(0)
+        self._exact, self._around = self._all_bodies.query(self.bodies)
         self._facing = Spans(self._spans, self.bodies)
-        self._placements, self._normals = self._view_facing() if found else (np.empty((0, 12)), np.empty((0, 3)))
 
     @property
     def empty(self) -> bool:
@@ -193,12 +180,17 @@ class Scene:
         """
         frame = self.model.base * pin.SE3(turn, shift)
         for index, placement in self._world.items():
-            self._geometry.geometryObjects[index].placement = frame * placement
+            self._all_bodies.move(index, frame * placement)
         self._facing.turn(self.world, frame.rotation @ self.model.base.rotation.T)
         margins = self._own_margins.copy()
         margins[self.world] += allowance
         margins.setflags(write=False)
         self.margins, self.placed = margins, True
+
+    @property
+    def bounded(self) -> bool:
+        """Whether `at_least` is quicker than distances: most pairs are of polytopes."""
+        return self._around is not None
 
     def distances(self, q: Vector) -> Vector:
         """Compute the signed distance of every pair at a pose.
@@ -210,25 +202,30 @@ class Scene:
             Shape (P,), [m], negative where bodies penetrate, NaN where a result is not finite or none; a new array.
             It depends on q alone, to the bit.
         """
-        if not math.isfinite(q.sum()):  # Coal's answer to a NaN is not always one
-            return np.full(len(self.pairs), np.nan)
-        self._compute(q)
-        distances: Vector = self._distances.copy()
-        if not (distances.max(initial=0.0) < FARTHEST and distances.min(initial=0.0) > -FARTHEST):
-            distances[~(np.abs(distances) < FARTHEST)] = np.nan
-        return distances
+        return self._exact.all(q)
 
     def distances_of(self, q: Vector, which: NDArray[np.intp]) -> Vector:
         """Compute the signed distances of some pairs, indices shape (k,), at a pose; to the bit as `distances` does."""
-        if len(which) > _SOME or not math.isfinite(q.sum()):
-            every: Vector = self.distances(q)[which]
-            return every
-        configuration = self.model.configure(q)
-        pin.updateGeometryPlacements(self.model.kinematics, self._data, self._geometry, self._results, configuration)
-        for index in which.tolist():
-            pin.computeDistance(self._geometry, self._results, index)
-        distances: Vector = self._distances[which]
-        return np.where(np.abs(distances) < FARTHEST, distances, np.nan)
+        return self._exact.some(q, which)
+
+    def at_least(self, q: Vector, which: NDArray[np.intp], enough: Vector) -> Vector:
+        """Bound the distances of some pairs at a pose from below.
+
+        Args:
+            q: joint positions, shape (n,), [rad] or [m].
+            which: indices of the pairs, shape (k,).
+            enough: a bound that large will do, above 0, shape (k,), [m]; pairs that may be nearer get their distance.
+
+        Returns:
+            Shape (k,), [m]: the distance, or a bound of it that is `enough`. It depends on the arguments alone.
+        """
+        if self._around is None:
+            return self.distances_of(q, which)
+        low = self._around.some(q, which)
+        near = ~(low >= enough)  # so that NaN is asked
+        if near.any():
+            low[near] = self.distances_of(q, which[near])
+        return low
 
     def least_gaps(self, first: Vector, last: Vector, which: NDArray[np.intp]) -> tuple[Vector, Vector]:
         """Bound the distances of some pairs on a straight way from below, in the directions that the last query found.
@@ -244,14 +241,11 @@ class Scene:
             Bounds of the distances where it begins, and all along it, each shape (k,), [m]; NaN where there is none.
         """
         facing = self._facing
-        directions, bodies = facing.directions(self._normals, which), facing.bodies(which)
+        directions, bodies = facing.directions(self._exact.normals, which), facing.bodies(which)
         placements = np.empty((2, len(bodies), 12))
         for place, q in zip(placements, (first, last), strict=True):
-            configuration = self.model.configure(q)
-            pin.updateGeometryPlacements(
-                self.model.kinematics, self._data, self._geometry, self._results, configuration
-            )
-            place[:] = self._placements[bodies]
+            self._exact.place(q)
+            place[:] = self._exact.placements[bodies]
         begin, end = facing.gaps(placements, directions, bodies)
         return begin, least_between(begin, end, facing.bend(last - first, which))
 
@@ -267,14 +261,9 @@ class Scene:
         Returns:
             A point of the first body and one of the second, each shape (3,), [m], base frame.
         """
-        self._compute(q)
-        result, base = self._results.distanceResults[pair], self.model.base
+        self._exact.ask(q)
+        result, base = self._exact.results.distanceResults[pair], self.model.base
         return base.actInv(np.array(result.getNearestPoint1())), base.actInv(np.array(result.getNearestPoint2()))
-
-    def _compute(self, q: Vector) -> None:
-        configuration = self.model.configure(q)
-        pin.updateGeometryPlacements(self.model.kinematics, self._data, self._geometry, self._results, configuration)
-        pin.computeDistances(self._geometry, self._results)
 
     def _can_touch(
         self, found: list[tuple[Pair, Vector, tuple[int, int]]], error: Vector
@@ -314,9 +303,7 @@ class Scene:
     def _add_body(self, name: str, joint: int, frame: Any, shape: Shape) -> int:
         body = coal_body(shape)
         self._spans.append(span_of(shape, body, joint, frame, self.model.carrier, len(self.model.joints)))
-        added = pin.GeometryObject(name, joint, frame * body.placement, body.geometry)
-        index: int = self._geometry.addGeometryObject(added)
-        return index
+        return self._all_bodies.add(name, joint, frame, shape)
 
     def _may_not_touch(self, first: _Volume, second: _Volume, geometry: GeometrySettings) -> bool:
         """Whether two volumes move against each other and are not left out by the configuration.
@@ -349,42 +336,6 @@ class Scene:
         travel: Vector = np.max(rows, axis=0)
         self._travels[volume.body, until] = travel
         return travel
-
-    def _view_distances(self) -> Vector:
-        """Return all distances as one view: one copy reads them all, one by one takes longer than computing them.
-
-        A result holds `min_distance` just before `normal`. Checked here at three poses against the slow reading; the
-        view lives as long as `_results`, which is never resized.
-        """
-        lower, upper, _, _ = self.model.urdf_limits()
-        middle, swing = self.model.middle(), np.minimum(np.nan_to_num(upper - lower, posinf=2.0), 2.0)
-        try:
-            view: Vector = strided_view(
-                [result.normal for result in self._results.distanceResults], offset=-8, scalar=True
-            )
-        except StrideError as error:
-            raise RobotModelError((f"this build of Coal keeps distances {error}",)) from error
-        for share in (0.0, 0.11, -0.17):
-            self._compute(middle + share * swing)
-            slow = [result.min_distance for result in self._results.distanceResults]
-            if not np.array_equal(view, slow, equal_nan=True):
-                raise RobotModelError(("this build of Coal does not keep distances where they are looked for",))
-        return view
-
-    def _view_facing(self) -> tuple[Matrix, Matrix]:
-        """Return placements of all bodies and normals of all results as views, checked as those of distances are."""
-        placed = list(self._results.oMg)
-        try:
-            placements = strided_view([placement.rotation for placement in placed], run=12)
-            normals = strided_view([result.normal for result in self._results.distanceResults])
-        except StrideError as error:
-            raise RobotModelError((f"this build of Pinocchio keeps placements of bodies {error}",)) from error
-        self._compute(self.model.middle())
-        slow = [[*np.array(placement.rotation).T.ravel(), *placement.translation] for placement in self._results.oMg]
-        slow_normals = [np.array(result.normal) for result in self._results.distanceResults]
-        if not (np.array_equal(placements, slow) and np.array_equal(normals, slow_normals, equal_nan=True)):
-            raise RobotModelError(("this build of Pinocchio does not keep placements of bodies in one array",))
-        return placements, normals
 
 
 def _forbidden(zone: Zone) -> tuple[Shape, ...]:
