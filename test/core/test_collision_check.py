@@ -15,6 +15,7 @@ from safety_supervisor.core.checks import clearance as clearance_module
 from safety_supervisor.core.checks.clearance import QUERY_LIMIT, STEP, Clearance, line
 from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
 from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.geometry.query import Query
 from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.geometry.scene import RESERVE, Scene
 from safety_supervisor.core.geometry.shapes import Box, Capsule, HalfSpace, Polytope, Sphere
@@ -457,15 +458,15 @@ def test_a_distance_that_is_not_finite_is_a_fault(monkeypatch: pytest.MonkeyPatc
     """What the library gives is looked at, whatever it is, also in the middle of a motion."""
     for value in (np.nan, 1.7976931348623157e308, -np.inf):
         rig = Rig().auto()
-        compute = Scene._compute
+        ask = Query.ask
 
-        def broken(self: Scene, q: np.ndarray, compute: Any = compute, value: float = value) -> None:
-            compute(self, q)
-            self._distances = self._distances.copy()
-            self._distances[17] = value
+        def broken(self: Query, q: np.ndarray, ask: Any = ask, value: float = value) -> None:
+            ask(self, q)
+            self.distances = self.distances.copy()
+            self.distances[17] = value
 
         with monkeypatch.context() as patch:
-            patch.setattr(Scene, "_compute", broken)
+            patch.setattr(Query, "ask", broken)
             rig.supervisor._verifier.forget()
             rig.jog(0.3, [0.02, 0, 0, 0, 0, 0, 0])
         rig.until("FAULT")
