@@ -105,10 +105,11 @@ class Vsc(PlainLine):
                 continue
             start = end
             if body[2] == HEARTBEAT:
-                self._heartbeat(body[4:], now)
+                self._heartbeat(body[4:], at)
         self._waiting = buffer[start:]
 
-    def _heartbeat(self, data: bytes, now: Nanoseconds) -> None:
+    def _heartbeat(self, data: bytes, at: Nanoseconds) -> None:
+        now = self._now
         if len(data) != HEARTBEAT_LENGTH:
             self._wrong_value(f"a heartbeat of {len(data)} bytes; allowed: {HEARTBEAT_LENGTH}", now)
             return
@@ -116,7 +117,7 @@ class Vsc(PlainLine):
         if now < self._demanded_until:
             status &= ~HOST_BITS
         run = status == 0 and data[0] == OPERATIONAL
-        self._heard(run, run, now)
+        self._heard(run, run, at)
 
     def cycle(self, at: Nanoseconds, alive: bool, demand_stop: bool, resting: bool) -> bytes:
         """Return the host's heartbeat every 50 ms while alive, and at once with a new demand to stop."""

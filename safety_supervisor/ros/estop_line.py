@@ -37,7 +37,9 @@ class EstopLine:
         line = settings.line
         assert line is not None
         self._driver = make_driver(settings)
-        self._port = Port(line.port, line.baud, contacts=settings.driver == "modem_lines")
+        # Of a third party's protocol nobody knows whether it sees the age of what it hears.
+        contacts, sees_age = settings.driver == "modem_lines", settings.driver == "frame_v1"
+        self._port = Port(line.port, line.baud, contacts, sees_age)
         self._report = report
         self._name = f"{settings.driver} on {line.port}"
         self._seen = "not opened yet"

@@ -79,6 +79,27 @@ def test_a_fresh_word_is_told_and_silence_is_none(device: Device) -> None:
 
 
 @pytest.mark.requirement("SR-001")
+@pytest.mark.requirement("SR-032")
+@pytest.mark.parametrize("name", ["modem_lines", "byte", "vsc"])
+def test_a_word_that_waited_is_as_old_as_it_is(name: str) -> None:
+    device = Device(name)
+    device.say(True)
+    heard_at = device.now
+    assert device.driver.sample(device.now).state == "run"
+    device.go_on(60)
+    device.say(True)
+    device.go_on(1000)
+    device.driver.sample(device.now)
+    late, device.now = device.now, heard_at + 80 * MS
+    device.say(True)
+    word = device.driver.sample(late)
+    assert (word.state, word.received_at) == ("unknown", heard_at + 80 * MS)
+    device.now = late - 100 * MS
+    device.say(True)
+    assert device.driver.sample(late).state == "run"
+    assert device.driver.sample(late + MS).state == "unknown"
+
+
 def test_a_stop_is_told_at_once_and_once_even_if_it_is_over(device: Device) -> None:
     for word in (True, False, True):
         device.say(word)

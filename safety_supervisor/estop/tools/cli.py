@@ -235,7 +235,7 @@ def watch_command(
         tool = Line(line, LineWatch(line, checkin))
     else:
         line = estop.line if port is None else replace(estop.line, port=port)
-        tool = Line(line, DriverWatch(make_driver(estop), checkin), estop.driver == "modem_lines")
+        tool = Line(line, DriverWatch(make_driver(estop), checkin), estop.driver == "modem_lines", sees_age=False)
     try:
         heard = watch_line(tool, seconds, as_json, Console(highlight=False, markup=False))
     except NoLineError as error:
