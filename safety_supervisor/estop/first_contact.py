@@ -13,7 +13,7 @@ from typing import Final
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.estop.frames import VERSION, FrameType
+from safety_supervisor.estop.frames import VERSION, Frame, FrameType
 from safety_supervisor.estop.signature import signature
 from safety_supervisor.estop.times import MS
 
@@ -34,6 +34,17 @@ def other_ids(line: EstopLine, source: int, destination: int) -> str:
         f"a frame from {source} to {destination} came; allowed: {line.device} to {line.host}. Set `estop.device` and "
         f"`estop.host` as the device has them ({_CURE}), or name the port of the right one"
     )
+
+
+def strange(line: EstopLine, frame: Frame) -> str:
+    """Return why a sound frame is not our device's; empty when it is."""
+    if frame.source == line.host:
+        return "our own frames come back: the line is looped"
+    if frame.source != line.device or frame.destination != line.host:
+        return other_ids(line, frame.source, frame.destination)
+    if frame.type is FrameType.CHECKIN:
+        return "the device sent CHECKIN, which only the host sends"
+    return ""
 
 
 def other_version(version: int) -> str:

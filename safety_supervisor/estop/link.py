@@ -24,10 +24,11 @@ from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.channels import Channels
 from safety_supervisor.estop.driver import EstopNotice
 from safety_supervisor.estop.fault_memory import FaultMemory
-from safety_supervisor.estop.first_contact import FirstContact, other_ids, other_version
+from safety_supervisor.estop.first_contact import FirstContact, other_version, strange
 from safety_supervisor.estop.frames import Flag, Frame, FrameReader, FrameType, Input, Refusal
 from safety_supervisor.estop.notices import Notices
 from safety_supervisor.estop.reset_button import ResetButton
+from safety_supervisor.estop.second_device import TOLD, SecondDevice
 from safety_supervisor.estop.self_test import SelfTest
 from safety_supervisor.estop.sender import Sender
 from safety_supervisor.estop.sequence import LOST_ALLOWED, Echo, Sequence
@@ -63,6 +64,7 @@ class FrameV1:
         self._signature = signature(line)
         self._reader = FrameReader(self._signature)
         self._sequence = Sequence()
+        self._second = SecondDevice()
         self._sender = Sender(line, self._signature, self._sequence)
         self._contact = FirstContact(line)
         self._notices = Notices()
@@ -164,16 +166,9 @@ class FrameV1:
                 self._notices.add(now, code, why)
 
     def _judge(self, frame: Frame, now: Nanoseconds) -> None:
-        line = self._line
-        if frame.source == line.host:
+        if why := strange(self._line, frame):
             self._counts["foreign"] += 1
-            self._peer(now, "our own frames come back: the line is looped")
-        elif frame.source != line.device or frame.destination != line.host:
-            self._counts["foreign"] += 1
-            self._peer(now, other_ids(line, frame.source, frame.destination))
-        elif frame.type is FrameType.CHECKIN:
-            self._counts["foreign"] += 1
-            self._peer(now, "the device sent CHECKIN, which only the host sends")
+            self._peer(now, why)
         elif frame.type is FrameType.HELLO:
             self._understood = True
             self._hello(frame, now)
@@ -213,6 +208,7 @@ class FrameV1:
         self._counts["sessions"] += 1
         self._in_session = True
         self._sequence.begin(frame.sequence)
+        self._second.begin()
         self._fed_at = now
         self._sender.restart(now)
         self._test.session()
@@ -240,6 +236,8 @@ class FrameV1:
         missing = sequence.missing(frame.sequence)
         if missing < 0:
             self._counts["repeated"] += 1
+            if sequence.judge(frame.echo) is Echo.FRESH and self._second.answers(frame, now):
+                self._peer(now, TOLD)
             return
         echo = sequence.judge(frame.echo)
         if echo is Echo.FOREIGN:
@@ -256,6 +254,7 @@ class FrameV1:
             self._faults.tell(Code.ESTOP_LOST)
             self._notices.add(now, Code.ESTOP_LOST, f"{missing} frames are missing; allowed: {LOST_ALLOWED}")
         sequence.received = frame.sequence
+        self._second.accept(frame)
         self._heard_back = self._heard_back or not sequence.is_answer(frame.echo)
         self._gauges["echo_lag"] = sequence.lag
         self._gauges["round_trip_us"] = max(0, sequence.round_trip(frame.echo, now) // 1000)
