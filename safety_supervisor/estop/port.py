@@ -125,7 +125,15 @@ class Port:
         self._wake_read, self._wake_write = -1, -1
         self._poll = select.poll()  # `select` refuses descriptors above 1023
         self._low_latency = -1
-        self._counts = {"opened": 0, "attempts": 0, "reads": 0, "bytes": 0, "wakes": 0, "discarded": 0, "unsent_stale": 0}
+        self._counts = {
+            "opened": 0,
+            "attempts": 0,
+            "reads": 0,
+            "bytes": 0,
+            "wakes": 0,
+            "discarded": 0,
+            "unsent_stale": 0,
+        }
         self._unsent_full = 0  # the control thread's own
 
     def start(self) -> None:
