@@ -4,8 +4,8 @@
 until the next `00` or `01`. 100 ms of silence is a stop, so the box must send at least every 50 ms.
 
 The greatest rate is `estop.baud` / 10 bytes a second, what such a line carries, and 256 bytes in a control cycle; one
-byte every 5 to 20 ms is best. Beyond twice `estop.baud` the port is closed, a stop: with native USB the speed is what the
-box makes of it, so its program needs a delay.
+byte every 5 to 20 ms is best. Beyond twice `estop.baud` the port is closed, a stop: with native USB the speed is what
+the box makes of it, so its program needs a delay.
 
 Assumed: there is no standard for such boxes. One that says RUN by `00` can not be used with this driver.
 """

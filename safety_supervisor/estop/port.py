@@ -308,8 +308,8 @@ class Port:
                     if allowed < 0:  # faster than the line can be
                         if not self._sees_age:
                             raise LineError(
-                                f"{self.name}: the box sends faster than `estop.baud` ({self.baud} Bd) permits, so that "
-                                "a press would be heard late; add a delay between what it sends or set the true rate"
+                                f"{self.name}: the box sends faster than `estop.baud` ({self.baud} Bd), so that a "
+                                "press would be heard late; add a delay between what it sends or set the true rate"
                             )
                         time.sleep(min(0.1, -allowed / self._rate / 1e9))
             if self._contacts:
