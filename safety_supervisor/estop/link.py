@@ -24,7 +24,7 @@ from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.channels import Channels
 from safety_supervisor.estop.driver import EstopNotice
 from safety_supervisor.estop.fault_memory import FaultMemory
-from safety_supervisor.estop.first_contact import FirstContact, other_version, strange
+from safety_supervisor.estop.first_contact import FirstContact, refusal, strange
 from safety_supervisor.estop.frames import Flag, Frame, FrameReader, FrameType, Input, Refusal
 from safety_supervisor.estop.notices import Notices
 from safety_supervisor.estop.reset_button import ResetButton
@@ -132,6 +132,7 @@ class FrameV1:
             self._counts["ignored_bytes"] += len(data) - MOST_READ
             data = data[-MOST_READ:]
             self._fault(Code.ESTOP_STALE, now, "more bytes came at once than this protocol sends in a second")
+        self._contact.heard(now)
         discarded = self._reader.discarded
         for item in self._reader.feed(data):
             if isinstance(item, Frame):
@@ -146,8 +147,7 @@ class FrameV1:
         if why is not Refusal.CHECK_SUM:
             # It was meant for this configuration, by somebody who speaks another version.
             self._counts["refused"] += 1
-            seen = other_version(self._reader.refused[2]) if why is Refusal.VERSION else f"a frame had {why.value}"
-            self._peer(now, seen)
+            self._peer(now, refusal(why, self._reader.refused))
             return
         self._counts["corrupted"] += 1
         if self._understood and self._faults.corrupted(now):
@@ -196,13 +196,11 @@ class FrameV1:
             return
         if echo is Echo.FRESH and sequence.is_answer(frame.echo):
             self._begin(frame, now)
-        elif echo is Echo.FOREIGN or frame.echo == 0:
-            self._counts["replayed" if frame.echo else "unheard"] += 1
-            if not frame.echo:
-                self._contact.unheard(now)
         else:
-            self._counts["stale"] += 1
-            self._fault(Code.ESTOP_STALE, now, "it answered a HELLO that was sent too long ago")
+            what = self._contact.no_answer(frame.echo, echo is Echo.FOREIGN, now)
+            self._counts[what] += 1
+            if what == "stale":
+                self._fault(Code.ESTOP_STALE, now, "it answered a HELLO that was sent too long ago")
 
     def _begin(self, frame: Frame, now: Nanoseconds) -> None:
         self._counts["sessions"] += 1
@@ -231,6 +229,7 @@ class FrameV1:
     def _status(self, frame: Frame, now: Nanoseconds) -> None:
         if not self._in_session:
             self._counts["outside"] += 1
+            self._contact.outside(now)
             return
         sequence = self._sequence
         missing = sequence.missing(frame.sequence)
@@ -335,7 +334,7 @@ class FrameV1:
         if self._in_session:
             self._button.forget()
             self._sender.restart(now)
-            self._contact.restart(now, known=True)
+            self._contact.ended(now, self._spoken)
         self._in_session = self._spoken = False
         self._sequence.call()
 
