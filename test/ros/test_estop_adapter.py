@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import time
+import tty
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +22,7 @@ from safety_supervisor.core.events import AdapterFault, EstopReport
 from safety_supervisor.core.states.estop_latch import EstopLatch
 from safety_supervisor.estop import drivers
 from safety_supervisor.estop.driver import EstopNotice
+from safety_supervisor.estop.vsc import HEARTBEAT, message
 from safety_supervisor.ros.enact import Enactor
 from safety_supervisor.ros.estop_line import EstopLine
 from safety_supervisor.ros.session import Session
@@ -353,3 +358,31 @@ def test_a_cycle_that_failed_or_was_late_is_no_sign_of_life_and_ends_no_loop(
     assert session.served == [(good and late == 0, False)]
     assert [type(event) is AdapterFault for event in session.handled] == [False] + [True] * (not good)
     assert session.recorded == session.handled, "what was decided is recorded, whatever could be done of it"
+
+
+@pytest.mark.requirement("SR-032")
+@pytest.mark.parametrize("driver", ["byte", "vsc"])
+def test_a_box_that_sends_too_fast_is_a_stop_and_says_why(driver: str) -> None:
+    far, near = pty.openpty()
+    tty.setraw(near)
+    os.set_blocking(far, False)
+    settings = EstopSettings(driver, "low", Line(os.ttyname(near), 9600, 1, 2, 0, "none", None))
+    reports: list[EstopReport] = []
+    line = EstopLine(settings, reports.append)
+    run = b"\x01" if driver == "byte" else message(HEARTBEAT, bytes((9, 0, 0, 0, 0, 0)))
+    line.start()
+    try:
+        ends, faults = time.monotonic() + 10.0, set[str]()
+        while Code.ESTOP_PORT.value not in faults and time.monotonic() < ends:
+            with suppress(BlockingIOError):
+                os.write(far, run * 60)
+            now = time.monotonic_ns()
+            faults.add(line.sample(now).fault)
+            line.serve(now, True, False, False)
+            time.sleep(0.004)
+    finally:
+        line.close()
+        os.close(far)
+        os.close(near)
+    assert Code.ESTOP_PORT.value in faults
+    assert any("sends faster than `estop.baud` (9600 Bd)" in report.detail for report in reports)
