@@ -161,12 +161,9 @@ void link_receive(link_t *link, const estop_config_t *config, uint8_t byte, uint
     if (verdict == FRAME_OK) {
         link->filled = 0U;
         judge(link, config, &frame, now_ms);
-    } else if (verdict == FRAME_BAD_CRC) {
-        count(&link->counts.corrupted);
-        resynchronise(link); /* a frame may begin inside what only looked like one */
     } else {
-        link->filled = 0U;
-        count(&link->counts.malformed);
+        count((verdict == FRAME_BAD_CRC) ? &link->counts.corrupted : &link->counts.malformed);
+        resynchronise(link); /* a frame may begin inside what only looked like one */
     }
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from safety_supervisor.config.codes import ConfigurationCode
 from safety_supervisor.config.estop_package import GROUP, DriverMissing, find_driver
 from safety_supervisor.config.problems import ConfigurationError, ConfigurationProblem
+from safety_supervisor.core.errors import CODE_OF, Code
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopSettings, Integrity
 from safety_supervisor.core.units import Nanoseconds
@@ -27,6 +29,9 @@ _BUILT_IN: Final[Mapping[str, Callable[[EstopSettings], Driver]]] = {
 }
 MOST_SENT: Final = 2048
 MOST_NOTICES: Final = 32
+MOST_TEXT: Final = 500
+MOST_FAULT: Final = 64
+MOST_COUNTERS: Final = 64
 LARGEST: Final = 1 << 63
 _METHODS: Final = ("opened", "closed", "receive", "contacts", "cycle", "sample", "notices")
 
@@ -79,19 +84,37 @@ class ThirdParty:
         msgspec.convert(msgspec.structs.asdict(word), EstopInput)
         if not (0 <= word.received_at < LARGEST and 0 <= word.resets < LARGEST):
             raise ValueError(f"received_at {word.received_at}, resets {word.resets}; allowed: 0 to {LARGEST - 1}")
+        if word.fault not in CODE_OF and not _is_short(word.fault, MOST_FAULT):
+            raise ValueError(f"fault {_ascii(word.fault)[:MOST_FAULT]}; allowed: a code, or {MOST_FAULT} letters")
         return msgspec.structs.replace(word, integrity="low") if self._low and word.integrity != "low" else word
 
     def notices(self) -> list[EstopNotice]:
-        """Return the driver's notices, the newest ones where there are too many."""
+        """Return the driver's notices, the newest ones where there are too many, their texts cut and escaped."""
         notices: Any = self._driver.notices()
-        if type(notices) is not list or not all(isinstance(notice, EstopNotice) for notice in notices[-MOST_NOTICES:]):
-            raise TypeError(f"notices() returned {_shown(notices)}; allowed: a list of EstopNotice")
-        return list(notices[-MOST_NOTICES:])
+        if type(notices) is not list or not all(_is_notice(notice) for notice in notices[-MOST_NOTICES:]):
+            raise TypeError(f"notices() returned {_shown(notices)}; allowed: a list of sound EstopNotice")
+        return [replace(notice, detail=_ascii(notice.detail)) for notice in notices[-MOST_NOTICES:]]
 
     @property
     def statistics(self) -> Mapping[str, int]:
-        """Pass on."""
-        return self._driver.statistics
+        """Return the driver's counters; empty when they are none. They serve people, so they are never a fault."""
+        try:
+            counters = dict(self._driver.statistics)
+        except Exception:  # whatever a stranger's code does, the status has to be told
+            return {}
+        good = len(counters) <= MOST_COUNTERS and all(
+            type(name) is str and _is_short(name, MOST_FAULT) and type(count) is int and -LARGEST <= count < LARGEST
+            for name, count in counters.items()
+        )
+        return counters if good else {}
+
+
+def describe(error: BaseException) -> str:
+    """Return kind and text of a stranger's exception in printable ASCII, whatever its text does."""
+    try:
+        return _ascii(f"{type(error).__name__}: {str(error)[:200]}")
+    except BaseException:
+        return f"{_ascii(type(error).__name__)}, whose text can not be made"
 
 
 def make_driver(settings: EstopSettings) -> Driver:
@@ -118,14 +141,34 @@ def make_driver(settings: EstopSettings) -> Driver:
     cure = "Ask its author, or choose another driver."
     try:
         driver: Any = entry.load()(settings)
-    except Exception as error:  # a stranger's code can raise anything, and the start has to say whose it was
-        raise _refused("estop.driver", f"{where} failed: {type(error).__name__}: {str(error)[:200]}", cure) from error
+    except (Exception, SystemExit, GeneratorExit) as error:  # a stranger's code; the start has to say whose it was
+        raise _refused("estop.driver", f"{where} failed: {describe(error)}", cure) from error
     lacking = [name for name in _METHODS if not callable(getattr(driver, name, None))]
     if not hasattr(type(driver), "statistics") and not hasattr(driver, "statistics"):
         lacking.append("statistics")
     if lacking:
         raise _refused("estop.driver", f"{where} is no driver: {', '.join(lacking)} is missing (group {GROUP})", cure)
     return ThirdParty(driver, settings.integrity)
+
+
+def _is_notice(notice: object) -> bool:
+    return (
+        type(notice) is EstopNotice
+        and type(notice.code) is Code
+        and type(notice.at) is int
+        and 0 <= notice.at < LARGEST
+        and type(notice.detail) is str
+    )
+
+
+def _is_short(text: str, most: int) -> bool:
+    return len(text) <= most and text.isascii() and text.isprintable()
+
+
+def _ascii(text: str) -> str:
+    """Return at most `MOST_TEXT` letters in printable ASCII."""
+    cut = text[:MOST_TEXT]
+    return cut if _is_short(cut, MOST_TEXT) else ascii(cut)[1:-1][:MOST_TEXT]
 
 
 def _shown(value: object) -> str:

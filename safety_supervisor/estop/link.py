@@ -24,10 +24,11 @@ from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.channels import Channels
 from safety_supervisor.estop.driver import EstopNotice
 from safety_supervisor.estop.fault_memory import FaultMemory
-from safety_supervisor.estop.first_contact import FirstContact, other_ids, other_version
+from safety_supervisor.estop.first_contact import FirstContact, refusal, strange
 from safety_supervisor.estop.frames import Flag, Frame, FrameReader, FrameType, Input, Refusal
 from safety_supervisor.estop.notices import Notices
 from safety_supervisor.estop.reset_button import ResetButton
+from safety_supervisor.estop.second_device import TOLD, SecondDevice
 from safety_supervisor.estop.self_test import SelfTest
 from safety_supervisor.estop.sender import Sender
 from safety_supervisor.estop.sequence import LOST_ALLOWED, Echo, Sequence
@@ -63,6 +64,7 @@ class FrameV1:
         self._signature = signature(line)
         self._reader = FrameReader(self._signature)
         self._sequence = Sequence()
+        self._second = SecondDevice()
         self._sender = Sender(line, self._signature, self._sequence)
         self._contact = FirstContact(line)
         self._notices = Notices()
@@ -130,6 +132,7 @@ class FrameV1:
             self._counts["ignored_bytes"] += len(data) - MOST_READ
             data = data[-MOST_READ:]
             self._fault(Code.ESTOP_STALE, now, "more bytes came at once than this protocol sends in a second")
+        self._contact.heard(now)
         discarded = self._reader.discarded
         for item in self._reader.feed(data):
             if isinstance(item, Frame):
@@ -144,8 +147,7 @@ class FrameV1:
         if why is not Refusal.CHECK_SUM:
             # It was meant for this configuration, by somebody who speaks another version.
             self._counts["refused"] += 1
-            seen = other_version(self._reader.refused[2]) if why is Refusal.VERSION else f"a frame had {why.value}"
-            self._peer(now, seen)
+            self._peer(now, refusal(why, self._reader.refused))
             return
         self._counts["corrupted"] += 1
         if self._understood and self._faults.corrupted(now):
@@ -164,16 +166,9 @@ class FrameV1:
                 self._notices.add(now, code, why)
 
     def _judge(self, frame: Frame, now: Nanoseconds) -> None:
-        line = self._line
-        if frame.source == line.host:
+        if why := strange(self._line, frame):
             self._counts["foreign"] += 1
-            self._peer(now, "our own frames come back: the line is looped")
-        elif frame.source != line.device or frame.destination != line.host:
-            self._counts["foreign"] += 1
-            self._peer(now, other_ids(line, frame.source, frame.destination))
-        elif frame.type is FrameType.CHECKIN:
-            self._counts["foreign"] += 1
-            self._peer(now, "the device sent CHECKIN, which only the host sends")
+            self._peer(now, why)
         elif frame.type is FrameType.HELLO:
             self._understood = True
             self._hello(frame, now)
@@ -201,18 +196,17 @@ class FrameV1:
             return
         if echo is Echo.FRESH and sequence.is_answer(frame.echo):
             self._begin(frame, now)
-        elif echo is Echo.FOREIGN or frame.echo == 0:
-            self._counts["replayed" if frame.echo else "unheard"] += 1
-            if not frame.echo:
-                self._contact.unheard(now)
         else:
-            self._counts["stale"] += 1
-            self._fault(Code.ESTOP_STALE, now, "it answered a HELLO that was sent too long ago")
+            what = self._contact.no_answer(frame.echo, echo is Echo.FOREIGN, now)
+            self._counts[what] += 1
+            if what == "stale":
+                self._fault(Code.ESTOP_STALE, now, "it answered a HELLO that was sent too long ago")
 
     def _begin(self, frame: Frame, now: Nanoseconds) -> None:
         self._counts["sessions"] += 1
         self._in_session = True
         self._sequence.begin(frame.sequence)
+        self._second.begin()
         self._fed_at = now
         self._sender.restart(now)
         self._test.session()
@@ -235,11 +229,14 @@ class FrameV1:
     def _status(self, frame: Frame, now: Nanoseconds) -> None:
         if not self._in_session:
             self._counts["outside"] += 1
+            self._contact.outside(now)
             return
         sequence = self._sequence
         missing = sequence.missing(frame.sequence)
         if missing < 0:
             self._counts["repeated"] += 1
+            if sequence.judge(frame.echo) is Echo.FRESH and self._second.answers(frame, now):
+                self._peer(now, TOLD)
             return
         echo = sequence.judge(frame.echo)
         if echo is Echo.FOREIGN:
@@ -256,6 +253,7 @@ class FrameV1:
             self._faults.tell(Code.ESTOP_LOST)
             self._notices.add(now, Code.ESTOP_LOST, f"{missing} frames are missing; allowed: {LOST_ALLOWED}")
         sequence.received = frame.sequence
+        self._second.accept(frame)
         self._heard_back = self._heard_back or not sequence.is_answer(frame.echo)
         self._gauges["echo_lag"] = sequence.lag
         self._gauges["round_trip_us"] = max(0, sequence.round_trip(frame.echo, now) // 1000)
@@ -336,7 +334,7 @@ class FrameV1:
         if self._in_session:
             self._button.forget()
             self._sender.restart(now)
-            self._contact.restart(now, known=True)
+            self._contact.ended(now, self._spoken)
         self._in_session = self._spoken = False
         self._sequence.call()
 

@@ -15,6 +15,6 @@ class ModemLines(PlainLine):
 
     def contacts(self, dsr: bool, cts: bool, at: Nanoseconds) -> None:
         """Take both contacts; True is closed, which is RUN."""
-        now = self._advance(at)
+        self._advance(at)
         if self._open:
-            self._heard(dsr, cts, now)
+            self._heard(dsr, cts, at)

@@ -20,7 +20,10 @@ MOST_READ: Final = 2048
 
 
 class PlainLine:
-    """A `Driver` without a session. RUN is said while the last word is RUN and not older than 100 ms."""
+    """A `Driver` without a session. RUN is said while the last word is RUN and not older than 100 ms.
+
+    The age counts from the receipt time of the word itself: a word that waited for us is as old as it is.
+    """
 
     def __init__(self, settings: EstopSettings) -> None:
         """Begin with a closed port; `settings` are of the e-stop."""
@@ -105,10 +108,11 @@ class PlainLine:
             self._faults.end(Code.ESTOP_STALE)
         return data
 
-    def _heard(self, a: bool, b: bool, now: Nanoseconds) -> None:
-        """Take a sound word: True is RUN."""
+    def _heard(self, a: bool, b: bool, at: Nanoseconds) -> None:
+        """Take a sound word that was received at `at`: True is RUN."""
+        now = self._advance(at)
         self._counts["words"] += 1
-        self._heard_at = now
+        self._heard_at = at
         self._faults.end(Code.ESTOP_VALUE)
         if self._channels.update(a, b, now) != "run":
             self._stop_unseen = True

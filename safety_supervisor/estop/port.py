@@ -5,8 +5,10 @@ a `Closed` with the cause and the cure: to a driver a stop. The port is then ope
 first, 1 s later.
 
 - Nothing is lost in silence: when bytes are thrown away, because nobody takes them, the port is closed, a stop.
-- The line can not flood us: bytes are read at twice the rate that the line can have and handed out in small pieces;
-  the rest waits in the kernel, where it grows stale, which the protocol sees.
+- The line can not flood us: bytes are handed out in small pieces, and read at no more than twice the rate that the
+  line can have. The rest waits in the kernel, where it grows stale. A protocol that sees the age of its frames lives
+  with that; to a driver that has nothing but the receipt time a line that is faster than that is a failed one.
+- Where contacts are read, the bytes are thrown away here, so that they delay no contact.
 - No lock between the threads: one producer, one consumer, and only operations that the interpreter does whole. A
   control thread of real-time priority never waits for a thread of lower priority.
 """
@@ -42,6 +44,7 @@ _CONTACTS_TOLD: Final[Nanoseconds] = 20_000_000
 _MOST_OUT: Final = 8
 _STALE: Final[Nanoseconds] = 50_000_000
 """What could not be written for so long is no sign of life any more."""
+_DISCARDED: Final = 4096
 _BURST: Final = 2048
 
 
@@ -96,15 +99,19 @@ class Port:
     same, since both need the interpreter's lock. It takes no signals.
     """
 
-    def __init__(self, name: str, baud: int, contacts: bool = False) -> None:
+    def __init__(self, name: str, baud: int, contacts: bool = False, sees_age: bool = True) -> None:
         """Name the port; nothing is opened before `start`.
 
         Args:
             name: device file, or a URL of pyserial.
             baud: [Bd].
-            contacts: whether DSR and CTS are read, every 5 ms; a port without them is then refused.
+            contacts: whether DSR and CTS are read, every 5 ms; a port without them is then refused. Bytes are thrown
+                away.
+            sees_age: whether the driver knows an old frame from a new one by what is in it. Without, a device that
+                sends faster than twice `baud` closes the port.
         """
         self.name, self.baud = name, baud
+        self._sees_age = sees_age
         self._contacts = contacts
         self._rate = 2 * baud / 10 / 1e9
         # 10 ms at that rate: sending never waits longer for a flood.
@@ -118,7 +125,15 @@ class Port:
         self._wake_read, self._wake_write = -1, -1
         self._poll = select.poll()  # `select` refuses descriptors above 1023
         self._low_latency = -1
-        self._counts = {"opened": 0, "attempts": 0, "reads": 0, "bytes": 0, "wakes": 0, "unsent_stale": 0}
+        self._counts = {
+            "opened": 0,
+            "attempts": 0,
+            "reads": 0,
+            "bytes": 0,
+            "wakes": 0,
+            "discarded": 0,
+            "unsent_stale": 0,
+        }
         self._unsent_full = 0  # the control thread's own
 
     def start(self) -> None:
@@ -278,13 +293,24 @@ class Port:
                 self._drain()
             if self._out or self._rest:
                 self._write(line, at)
-            if readable:
+            if readable and self._contacts:
+                discarded = len(line.read(_DISCARDED))
+                counts["discarded"] += discarded
+                if discarded:  # a flood must not make this a busy loop
+                    time.sleep(_CONTACTS_MS / 1000)
+                    at = time.monotonic_ns()
+            elif readable:
                 data = line.read(self._piece)
                 if data:
                     self._put(data, at)
                     allowed = min(float(_BURST), allowed + (at - since) * self._rate) - len(data)
                     since = at
                     if allowed < 0:  # faster than the line can be
+                        if not self._sees_age:
+                            raise LineError(
+                                f"{self.name}: the box sends faster than `estop.baud` ({self.baud} Bd), so that a "
+                                "press would be heard late; add a delay between what it sends or set the true rate"
+                            )
                         time.sleep(min(0.1, -allowed / self._rate / 1e9))
             if self._contacts:
                 now = line.contacts()

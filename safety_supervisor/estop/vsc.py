@@ -26,6 +26,7 @@ from __future__ import annotations
 from typing import Final
 
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.estop.plain_line import PlainLine
@@ -40,6 +41,8 @@ OPERATIONAL: Final = 0x09
 HOST_BITS: Final = 0xC0
 SEND_EVERY: Final[Nanoseconds] = 50 * MS
 ECHO_LASTS: Final[Nanoseconds] = 500 * MS
+PATIENCE: Final[Nanoseconds] = 30 * MS
+"""The rest of a message comes within that, beside its time on the line: an adapter holds bytes for up to 16 ms."""
 _EARLY: Final[Nanoseconds] = MS
 _OVERHEAD: Final = 6
 
@@ -66,6 +69,8 @@ class Vsc(PlainLine):
         """Begin with a closed port."""
         super().__init__(settings)
         self._waiting = b""
+        self._since: Nanoseconds = 0
+        self._byte_time = 0 if settings.line is None else round(1e10 / settings.line.baud)
         self._due: Nanoseconds = 0
         self._stop_sent = False
         self._demanded_until: Nanoseconds = -1
@@ -79,7 +84,20 @@ class Vsc(PlainLine):
     def receive(self, data: bytes, at: Nanoseconds) -> None:
         """Take bytes; a message with a wrong sum is counted, more than 5 in 10 s are a stop."""
         now = self._advance(at)
-        buffer = self._waiting + self._take(data, now)
+        self._parse(self._take(data, now), at)
+
+    def sample(self, at: Nanoseconds) -> EstopInput:
+        """Return the word; what waited too long for the rest of its message is looked at before."""
+        self._advance(at)
+        if self._waiting:
+            self._parse(b"", at)
+        return super().sample(at)
+
+    def _parse(self, data: bytes, at: Nanoseconds) -> None:
+        """Find messages in what waits and in what came at `at`."""
+        old = len(self._waiting)
+        buffer = self._waiting + data
+        since = self._since if old else at
         start = 0
         while True:
             found = buffer.find(HEADER, start)
@@ -87,28 +105,39 @@ class Vsc(PlainLine):
                 start = max(start, len(buffer) - (1 if buffer.endswith(HEADER[:1]) else 0))
                 break
             start = found
-            if len(buffer) - start < 4:
-                break
-            length = buffer[start + 3]
-            end = start + length + _OVERHEAD
-            if length > LONGEST:
-                start += 1
-                continue
-            if end > len(buffer):
-                break
+            size = _OVERHEAD + (buffer[start + 3] if len(buffer) - start > 3 else 0)
+            end = start + size
             body = buffer[start : end - 2]
-            if checksum(body) != buffer[end - 2 : end]:
-                self._counts["corrupted"] += 1
-                if self._faults.corrupted(now):
-                    self._notices.add(now, Code.ESTOP_CORRUPTED, "more than 5 messages within 10 s")
+            whole = len(buffer) >= end and len(body) >= 4
+            if whole and checksum(body) == buffer[end - 2 : end] and size <= LONGEST + _OVERHEAD:
+                start = end
+                if body[2] == HEARTBEAT:
+                    # What lies whole in what waited is as old as that.
+                    self._heartbeat(body[4:], since if end <= old else at)
+                continue
+            waits = since if start < old else at
+            if whole or self._is_wrong(body) or self._now - waits > PATIENCE + size * self._byte_time:
+                # A length that is wrong must not swallow the messages behind it.
+                self._corrupted()
                 start += 1
                 continue
-            start = end
-            if body[2] == HEARTBEAT:
-                self._heartbeat(body[4:], now)
+            break
         self._waiting = buffer[start:]
+        self._since = since if start < old else at
 
-    def _heartbeat(self, data: bytes, now: Nanoseconds) -> None:
+    def _is_wrong(self, begin: bytes) -> bool:
+        """Whether no message begins so, whatever follows."""
+        if len(begin) < 4:
+            return False
+        return begin[3] > LONGEST or (begin[2] == HEARTBEAT and begin[3] != HEARTBEAT_LENGTH)
+
+    def _corrupted(self) -> None:
+        self._counts["corrupted"] += 1
+        if self._faults.corrupted(self._now):
+            self._notices.add(self._now, Code.ESTOP_CORRUPTED, "more than 5 messages within 10 s")
+
+    def _heartbeat(self, data: bytes, at: Nanoseconds) -> None:
+        now = self._now
         if len(data) != HEARTBEAT_LENGTH:
             self._wrong_value(f"a heartbeat of {len(data)} bytes; allowed: {HEARTBEAT_LENGTH}", now)
             return
@@ -116,7 +145,7 @@ class Vsc(PlainLine):
         if now < self._demanded_until:
             status &= ~HOST_BITS
         run = status == 0 and data[0] == OPERATIONAL
-        self._heard(run, run, now)
+        self._heard(run, run, at)
 
     def cycle(self, at: Nanoseconds, alive: bool, demand_stop: bool, resting: bool) -> bytes:
         """Return the host's heartbeat every 50 ms while alive, and at once with a new demand to stop."""

@@ -33,6 +33,7 @@ from safety_supervisor.ros.messages import StatusWriter, decision_message
 from safety_supervisor.ros.outputs import Output, offer_profile
 from safety_supervisor.ros.quality import Endpoints
 from safety_supervisor.ros.refusals import RefusalLog
+from safety_supervisor.ros.text import describe
 
 STATUS_PERIOD = NS_PER_S // 10
 DIAGNOSTICS_PERIOD = NS_PER_S
@@ -251,7 +252,13 @@ class Enactor:
     def _write(self, status: Status) -> DiagnosticArray:
         """Return the status message; endpoints that do not fit are at least a warning."""
         misfits = "; ".join(f"{topic}: {text}" for topic, text in sorted(self._misfits.items()))
-        message = self._writer.write(status, time.time_ns(), (*self._facts(), ("incompatible_endpoints", misfits)))
+        facts: list[tuple[str, str]] = []
+        try:
+            for fact in self._facts():
+                facts.append(fact)
+        except Exception as error:  # one that fails keeps no status back
+            facts.append(("facts_failed", describe(error)))
+        message = self._writer.write(status, time.time_ns(), (*facts, ("incompatible_endpoints", misfits)))
         if misfits:
             message.status[0].level = max(message.status[0].level, DiagnosticStatus.WARN)
         return message

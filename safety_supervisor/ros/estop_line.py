@@ -16,7 +16,7 @@ from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.events import EstopReport
 from safety_supervisor.core.units import Nanoseconds
-from safety_supervisor.estop.drivers import make_driver
+from safety_supervisor.estop.drivers import describe, make_driver
 from safety_supervisor.estop.port import Closed, Contacts, Opened, Port, Received
 from safety_supervisor.ros.text import escape
 
@@ -37,7 +37,9 @@ class EstopLine:
         line = settings.line
         assert line is not None
         self._driver = make_driver(settings)
-        self._port = Port(line.port, line.baud, contacts=settings.driver == "modem_lines")
+        # Of a third party's protocol nobody knows whether it sees the age of what it hears.
+        contacts, sees_age = settings.driver == "modem_lines", settings.driver == "frame_v1"
+        self._port = Port(line.port, line.baud, contacts, sees_age)
         self._report = report
         self._name = f"{settings.driver} on {line.port}"
         self._seen = "not opened yet"
@@ -59,8 +61,8 @@ class EstopLine:
             # Bytes that came behind the cycle's begin. A time still to come stays: the core takes it as silence.
             if at < word.received_at <= time.monotonic_ns():
                 return msgspec.structs.replace(word, received_at=at)
-        except Exception as error:  # the cycle has to go on, whatever a third party's driver does
-            self._failed = error
+        except BaseException as error:  # the cycle has to go on, whatever a third party's driver does, `sys.exit` too
+            self._failed = _as_fault(error)
             return EstopInput("unknown")
         return word
 
@@ -94,14 +96,25 @@ class EstopLine:
         failed, self._failed = self._failed, None
         if failed is not None:
             raise failed
-        data = self._driver.cycle(at, alive, demand_stop, resting)
+        try:
+            data, notices = self._driver.cycle(at, alive, demand_stop, resting), self._driver.notices()
+        except BaseException as error:
+            raise _as_fault(error) from error
         if data:
             self._port.send(data)
-        for notice in self._driver.notices():
+        for notice in notices:
             self._report(EstopReport(at, notice.code.value, notice.detail))
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """Yield what the status shows."""
         yield "estop_line", f"{self._name}: {escape(self._seen)}"
-        counters = {**self._driver.statistics, **self._port.statistics}
+        try:
+            counters = {**self._driver.statistics, **self._port.statistics}
+        except BaseException:  # a stranger's; the status has to be told
+            counters = dict(self._port.statistics)
         yield "estop_counters", escape(" ".join(f"{name}={count}" for name, count in counters.items()), 1000)
+
+
+def _as_fault(error: BaseException) -> Exception:
+    """Return an exception that ends no process, whatever a third party's driver raised."""
+    return error if isinstance(error, Exception) else RuntimeError(f"the e-stop's driver raised {describe(error)}")

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
+from safety_supervisor.ros.last_resort import LastResort
+
 GOOD, UNUSABLE = 0, 2
 NO_LOG_FILE = ("--ros-args", "--disable-external-lib-logs")
 """The control thread writes no file: a full or slow disk would hold it. Words go to standard error and /rosout."""
@@ -46,16 +48,20 @@ def main(arguments: Sequence[str] | None = None, make_executor: Callable[[], Any
         make_executor: makes the executor, once rclpy is initialised; `cycle.make_executor` when None.
 
     Returns:
-        Exit status: 0 ended by a signal or a shutdown, 2 the configuration or the installation is not usable.
+        Exit status: 0 ended by a signal or a shutdown, 2 the configuration or the installation is not usable. 3 is the
+        process's own when its end hung (`last_resort`).
     """
     ending = Ending()
+    resort = LastResort()
     try:
-        return _run(ending, sys.argv if arguments is None else arguments, make_executor)
+        return _run(ending, resort, sys.argv if arguments is None else arguments, make_executor)
     except Interrupted:
         return GOOD
+    finally:
+        resort.stopped()
 
 
-def _run(ending: Ending, arguments: Sequence[str], make_executor: Callable[[], Any] | None) -> int:
+def _run(ending: Ending, resort: LastResort, arguments: Sequence[str], make_executor: Callable[[], Any] | None) -> int:
     try:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
@@ -73,6 +79,7 @@ def _run(ending: Ending, arguments: Sequence[str], make_executor: Callable[[], A
     except Exception as error:
         print(f"supervisor: {error}", file=sys.stderr)
         return UNUSABLE
+    resort.longest_stop = lambda: node.longest_stop
     status = GOOD
     try:
         executor = (make_executor or cycle.make_executor)()
@@ -88,7 +95,7 @@ def _run(ending: Ending, arguments: Sequence[str], make_executor: Callable[[], A
             node.step()
     finally:
         ending.may_interrupt = False
-        node.end_boot(ending.wanted or "end")
+        node.end_boot(ending.wanted or "end", resort.stopped)
         node.destroy_node()
         rclpy.try_shutdown()
     return status

@@ -21,7 +21,8 @@ from rclpy.subscription import Subscription
 from safety_supervisor.config import ConfigurationError
 from safety_supervisor.core.motion.stopping import longest_stop
 from safety_supervisor.core.motion.trajectory import LONGEST_PATH_STOP
-from safety_supervisor.core.units import NS_PER_S, nanoseconds
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.units import nanoseconds
 from safety_supervisor.ros.cycle import Cycle, Executor
 from safety_supervisor.ros.polled import PolledSubscriptions
 from safety_supervisor.ros.process import RealTime, listens_in_shared_memory
@@ -29,8 +30,8 @@ from safety_supervisor.ros.records import StartError
 from safety_supervisor.ros.services import Answer, HeldServices
 from safety_supervisor.ros.session import Session, read_configuration
 
-STOP_ALLOWANCE = 3 * NS_PER_S // 2
-"""How long a stop before the end or a deactivation may take beyond the longest planned one, [ns]."""
+STOP_ALLOWANCE = 1.5
+"""How long a stop before the end or a deactivation may take beyond the longest planned one, [s]."""
 IDLE_WAIT = 0.02
 """How long to wait for a request while no cycle runs, [s]."""
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -65,6 +66,8 @@ class SupervisorNode(LifecycleNode):
         self._log_directory = str(self.declare_parameter("log_directory", "", read_only).value)
         self.ended = False
         """Whether a shutdown was accepted."""
+        self.longest_stop = 0.0
+        """How long a stop may take at the longest, with its allowance, [s]; 0 while nothing is active."""
         self.session: Session | None = None
         self._cycle: Cycle | None = None
         self._executor: Executor | None = None
@@ -105,6 +108,7 @@ class SupervisorNode(LifecycleNode):
             self.get_logger().info(self._real_time.text)
         else:
             self.get_logger().warning(self._real_time.text)
+        self.longest_stop = _longest_stop(session.configuration)
         session.begin()
         self._cycle = Cycle(session.configuration.timing.period, self._executor, session, session.statistics)
         return SUCCESS
@@ -150,24 +154,19 @@ class SupervisorNode(LifecycleNode):
             log.error(f"{type(error).__name__}: {error}")
         return self.session is not None
 
-    def end_boot(self, reason: str) -> None:
-        """Stop the robot through the cycle, then tear the boot down."""
+    def end_boot(self, reason: str, stopped: Callable[[], None] | None = None) -> None:
+        """Stop the robot through the cycle, then tear the boot down; `stopped` is called between the two."""
         session, self.session = self.session, None
         cycle, self._cycle = self._cycle, None
         if session is not None and cycle is not None:
             session.request_stop(reason)
-            base = session.configuration.base
-            longest = nanoseconds(
-                max(
-                    LONGEST_PATH_STOP,
-                    longest_stop(session.configuration.envelope.joints),
-                    0.0 if base is None else base.gate.longest_stop,
-                )
-            )
-            ends = time.monotonic_ns() + longest + STOP_ALLOWANCE
+            ends = time.monotonic_ns() + nanoseconds(self.longest_stop)
             cycle.run_period()
             while not session.at_rest and time.monotonic_ns() < ends:
                 cycle.run_period()
+        self.longest_stop = 0.0
+        if stopped is not None:
+            stopped()
         self._real_time.give_back()
         if session is not None:
             session.close()
@@ -222,3 +221,12 @@ class SupervisorNode(LifecycleNode):
         except Exception as error:  # rcl's word for a transition that does not exist here
             self.get_logger().warning(f"transition {wanted} refused: {error}")
             return False
+
+
+def _longest_stop(configuration: Configuration) -> float:
+    base = configuration.base
+    return STOP_ALLOWANCE + max(
+        LONGEST_PATH_STOP,
+        longest_stop(configuration.envelope.joints),
+        0.0 if base is None else base.gate.longest_stop,
+    )

@@ -7,6 +7,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -34,6 +35,7 @@ from safety_supervisor.ros.quality import Endpoints
 from safety_supervisor.ros.records import Records, StartError
 from safety_supervisor.ros.services import Answer, HeldServices
 from safety_supervisor.ros.statistics import CycleStatistics
+from safety_supervisor.ros.text import describe
 from safety_supervisor.ros.warmup import warm_up
 
 DISCOVERY = 1.5
@@ -229,14 +231,17 @@ class Session:
     def fail(self, where: str, error: Exception) -> None:
         """Turn an adapter's exception into a fault: the stop goes on, the loop goes on."""
         self._failures += 1
-        detail = f"{where}: {type(error).__name__}: {error}"[:300]
-        if self._failures <= FAILURES:
-            self._node.get_logger().error(detail)
+        detail = f"{where}: {describe(error)}"[:300]
+        self._log_failure(detail)
         try:
             self.enter(AdapterFault(time.monotonic_ns(), Code.INTERNAL.value, detail))
         except Exception as again:  # the core knows, and stops; that it can not be told ends no loop
-            if self._failures <= FAILURES:
-                self._node.get_logger().error(f"telling it: {type(again).__name__}: {again}"[:300])
+            self._log_failure(f"telling it: {describe(again)}")
+
+    def _log_failure(self, text: str) -> None:
+        if self._failures <= FAILURES:
+            with suppress(Exception):  # a log that takes no words ends no loop
+                self._node.get_logger().error(text)
 
     def request_stop(self, reason: str) -> None:
         """Ask for the kept stop before the end or a deactivation."""
@@ -351,7 +356,7 @@ class Session:
             try:
                 undo()
             except Exception as error:
-                self._node.get_logger().error(f"while closing: {type(error).__name__}: {error}")
+                self._node.get_logger().error(f"while closing: {describe(error)}")
 
 
 def _never(request: object, response: object) -> object:

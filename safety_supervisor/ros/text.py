@@ -13,3 +13,11 @@ def escape(text: str, longest: int = LONGEST) -> str:
     shown = text[:longest].encode("ascii", "backslashreplace").decode("ascii")
     shown = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in shown)
     return shown + "..." if cut else shown
+
+
+def describe(error: BaseException, longest: int = LONGEST) -> str:
+    """Return kind and text of any exception, fit to be shown, even where its text raises or can not be encoded."""
+    try:
+        return escape(f"{type(error).__name__}: {error}", longest)
+    except BaseException:
+        return escape(f"{type(error).__name__}, whose text can not be made", longest)

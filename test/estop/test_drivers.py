@@ -79,6 +79,27 @@ def test_a_fresh_word_is_told_and_silence_is_none(device: Device) -> None:
 
 
 @pytest.mark.requirement("SR-001")
+@pytest.mark.requirement("SR-032")
+@pytest.mark.parametrize("name", ["modem_lines", "byte", "vsc"])
+def test_a_word_that_waited_is_as_old_as_it_is(name: str) -> None:
+    device = Device(name)
+    device.say(True)
+    heard_at = device.now
+    assert device.driver.sample(device.now).state == "run"
+    device.go_on(60)
+    device.say(True)
+    device.go_on(1000)
+    device.driver.sample(device.now)
+    late, device.now = device.now, heard_at + 80 * MS
+    device.say(True)
+    word = device.driver.sample(late)
+    assert (word.state, word.received_at) == ("unknown", heard_at + 80 * MS)
+    device.now = late - 100 * MS
+    device.say(True)
+    assert device.driver.sample(late).state == "run"
+    assert device.driver.sample(late + MS).state == "unknown"
+
+
 def test_a_stop_is_told_at_once_and_once_even_if_it_is_over(device: Device) -> None:
     for word in (True, False, True):
         device.say(word)
@@ -246,6 +267,62 @@ def test_a_heartbeat_that_is_corrupted_is_not_heard_and_more_than_5_are_a_fault(
         assert device.driver.statistics["corrupted"] == number + 1
     assert device.driver.sample(device.now).fault == Code.ESTOP_CORRUPTED.value
     assert device.driver.statistics["words"] == 1
+
+
+def play_heartbeats(spoil: Callable[[bytes], bytes], pressed_at: int, piece: int = 12) -> list[tuple[int, str, str]]:
+    """Return what is said over 2 s, [ms]: a heartbeat every 50 ms, the one at 500 ms spoiled, then maybe a press."""
+    device = Device("vsc")
+    said: list[tuple[int, str, str]] = []
+    for ms in range(2000):
+        device.now = START + ms * MS
+        if ms % 50 == 0 or ms == pressed_at:
+            data = message(0x20, bytes((9, 0, 0 if ms < pressed_at else 4, 0, 0, 0)))
+            data = spoil(data) if ms == 500 else data
+            for place in range(0, 12, piece):
+                device.driver.receive(data[place : place + piece], device.now)
+        word = device.driver.sample(device.now)
+        if not said or said[-1][1:] != (word.state, word.fault):
+            said.append((ms, word.state, word.fault))
+    return said
+
+
+@pytest.mark.requirement("SR-003")
+@pytest.mark.parametrize("piece", [1, 5, 12])
+@pytest.mark.parametrize("bit", range(96))
+def test_one_bit_makes_nobody_deaf(bit: int, piece: int) -> None:
+    def flip(data: bytes) -> bytes:
+        return bytes(value ^ (1 << bit % 8 if place == bit // 8 else 0) for place, value in enumerate(data))
+
+    # Any bit: a message is lost, which is harmless; a press behind it is told as soon as what waits is dropped.
+    assert play_heartbeats(flip, 5000, piece) == [(0, "run", "")]
+    ((_, _, _), (told, state, _)) = play_heartbeats(flip, 510, piece)
+    assert state == "stop"
+    assert told <= 510 + 55, "PATIENCE and the time of 254 bytes at 115200 Bd"
+    if bit // 8 == 3:
+        assert told == 510
+
+
+def test_a_message_that_was_begun_and_never_ended_delays_nothing() -> None:
+    device = Device("vsc")
+    device.say(True)
+    device.go_on(40)
+    device.driver.receive(b"\x10\x01\x10\xf0", device.now)
+    device.go_on(10)
+    device.say(True)
+    assert device.driver.sample(device.now).state == "run"
+    device.go_on(50)
+    word = device.driver.sample(device.now)
+    assert (word.state, word.received_at) == ("run", device.now - 60 * MS), "as old as what it waited behind"
+    device.go_on(41)
+    assert device.driver.sample(device.now).state == "unknown"
+
+
+def test_a_heartbeat_of_another_length_is_told() -> None:
+    device = Device("vsc")
+    for _ in range(6):
+        device.driver.receive(message(0x20, bytes((9, 0, 0, 0, 0, 0, 0))), device.now)
+    assert device.driver.sample(device.now).fault == Code.ESTOP_VALUE.value
+    assert device.driver.statistics["words"] == 0
 
 
 # --- third parties

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import socket
 import subprocess
 import time
 import tty
@@ -250,3 +251,60 @@ def test_the_device_speaks_on_a_given_port_too_and_ends_when_it_is_pulled(tmp_pa
     assert answered[:2] == [FrameType.HELLO, FrameType.STATUS]
     assert process.returncode == 1
     assert "the device is gone" in why
+
+
+def emulate(*options: str, orders: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*CLI, "emulate", "--seconds", "0.3", *options], input=orders, capture_output=True, timeout=60, check=False
+    )
+
+
+def test_a_link_that_can_not_be_made_is_named_by_its_own_name(tmp_path: Path) -> None:
+    link = tmp_path / "nowhere" / "estop"
+    end = emulate("--link", str(link))
+    assert end.returncode == 2
+    assert end.stderr.decode() == f"{link}: No such file or directory\n"
+
+
+def test_a_long_script_is_no_file_name() -> None:
+    end = emulate("--script", "press; release; " * 300)
+    assert (end.returncode, end.stderr) == (0, b"")
+    assert end.stdout.count(b"> press\n") == 300
+
+
+def test_orders_are_echoed_without_what_rules_a_terminal() -> None:
+    end = emulate(orders=b"press\x1b[2J\x07 \xc3\xa9\xff\x9b\nstate\n")
+    assert end.returncode == 0
+    assert b"> press\\x1b[2J\\x07 \\xe9" in end.stdout
+    assert end.stdout.replace(b"\n", b"").isascii()
+    assert end.stdout.replace(b"\n", b"").decode("ascii").isprintable()
+
+
+def test_a_device_behind_a_url_hears_and_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        name = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        process = subprocess.Popen(
+            [*CLI, "emulate", "--json", "--port", name, "--seconds", "5"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        server.settimeout(PATIENCE)
+        peer, _ = server.accept()
+        with peer, process.stdin, process.stdout:
+            sign = signature(EstopLine(name, 115200, 1, 2, 300 * MS, "sto", None))
+            peer.settimeout(PATIENCE)
+            peer.sendall(encode(Frame(FrameType.HELLO, 1, 2, 77, 0), sign))
+            reader, frames = FrameReader(sign), []
+            while not any(frame.echo == 77 for frame in frames):
+                frames += [frame for frame in reader.feed(peer.recv(4096)) if isinstance(frame, Frame)]
+            assert next(frame.type for frame in frames if frame.echo == 77) is FrameType.HELLO
+            process.stdin.write("state\n")
+            process.stdin.flush()
+            told = {}
+            while told.get("order") != "state":
+                told = json.loads(process.stdout.readline())
+            assert told["plugged"]
+            assert told["received_bytes"] >= 24
+            process.terminate()
+            process.wait(PATIENCE)

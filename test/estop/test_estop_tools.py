@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
 import stat
 import subprocess
 import threading
+import time
 import tty
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +22,7 @@ from typer.testing import CliRunner, Result
 from safety_supervisor import cli
 from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.estop.port import Opened, Port
-from safety_supervisor.estop.tools.self_test_guide import GuidedLine, guide, steps
+from safety_supervisor.estop.tools.self_test_guide import GuidedLine, guide, last_record, steps
 
 WITHOUT = ("--without", "enabling", "--without", "key", "--without", "reset")
 ROOT = Path(__file__).resolve().parents[2]
@@ -238,6 +241,7 @@ def test_selftest_leads_through_every_part_and_writes_a_record(
         ("key auto", {"press 1": ["unplug"]}, "press 1", "the line was lost"),
         ("key auto", {"reset": ["reset 0.03"]}, "reset", "0.1 to 3 s count"),
         ("key auto", {"enabling middle": []}, "enabling middle", "not seen within 1 s"),
+        ("key auto", {"press 1": ["drop 4", "press"]}, "press 1", "4 frames in a row are lost; allowed: 3"),
     ],
 )
 def test_the_guide_ends_where_the_device_fails(
@@ -256,6 +260,41 @@ def test_the_guide_ends_where_the_device_fails(
     assert why in done[-1]["why"]
 
 
+LINES = {
+    # Slower and slower, so that it is never silent for 100 ms; then a press that is told 1.5 s late.
+    "slow": ([f"delay {milliseconds}" for milliseconds in range(0, 1500, 30)], 0.05, "the line is too slow"),
+    "noisy": (["corrupt 2"] * 4, 0.15, "more than 5 frames within 10 s are corrupted"),
+}
+
+
+@pytest.mark.requirement("SR-035")
+@pytest.mark.parametrize("name", LINES)
+def test_the_guide_passes_no_line_on_which_the_supervisor_stops(emulator: EmulatorProcess, name: str) -> None:
+    orders, pause, why = LINES[name]
+
+    def disturb() -> None:
+        for order in orders:
+            emulator.order(order)
+            time.sleep(pause)
+        emulator.order("press")
+
+    tool = GuidedLine(EstopLine(str(emulator.link), 115200, 1, 2, 300_000_000, "sto", None))
+    disturber = threading.Thread(target=disturb)
+
+    def say(step: str, _ask: str) -> None:
+        if step == "press 1":
+            disturber.start()
+
+    tool.open()
+    try:
+        done = guide(tool, steps(1, False, frozenset()), 8.0, say)
+    finally:
+        tool.close()
+        disturber.join()
+    assert (done[-1]["step"], done[-1]["ok"]) == ("press 1", False)
+    assert why in done[-1]["why"]
+
+
 def test_selftest_leaves_out_what_the_device_lacks_and_says_so(emulator: EmulatorProcess, config: Path) -> None:
     status, found = Operator(emulator).run("--config", config, *WITHOUT)
     assert status == 0
@@ -270,3 +309,67 @@ def test_a_damaged_record_is_passed_over(emulator: EmulatorProcess, config: Path
     good.with_name(good.name.replace("20", "99", 1)).write_text("{", encoding="utf-8")
     result = call("selftest", "--config", config, "--within", "0.1")
     assert "last test: 0.0 h ago, passed" in result.output
+
+
+def record_of(robot: str, **other: Any) -> str:
+    return json.dumps({"version": 1, "at": "2026-01-01T00:00:00+00:00", "robot": robot, "passed": True} | other)
+
+
+BAD: dict[str, Callable[[str], str | None]] = {
+    "no verdict": lambda robot: json.dumps({"version": 1, "at": "2026-01-01T00:00:00+00:00", "robot": robot}),
+    "deep": lambda robot: "[" * 100_000,
+    "of the future": lambda robot: record_of(robot, at="2999-01-01T00:00:00+00:00"),
+    "a text as verdict": lambda robot: record_of(robot, passed="no"),
+    "a number as verdict": lambda robot: record_of(robot, passed=1),
+    "another robot": lambda robot: record_of("another"),
+    "another version": lambda robot: record_of(robot, version=2),
+    "no time zone": lambda robot: record_of(robot, at="2026-01-01T00:00:00"),
+    "a number as time": lambda robot: record_of(robot, at=5),
+    "a list": lambda robot: "[1]",
+    "too large": lambda robot: record_of(robot) + " " * (1 << 20),
+    "a pipe": lambda robot: None,
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_record_that_is_none_is_passed_over(name: str, tmp_path: Path) -> None:
+    (tmp_path / "cell.estop-test.20260101T000000000Z.json").write_text(record_of("cell", passed=False))
+    newer = tmp_path / "cell.estop-test.20260102T000000000Z.json"
+    newer.write_text(record_of("cell"))
+    found = last_record(tmp_path, "cell")
+    assert found is not None
+    assert found["passed"], "the test could not fail otherwise"
+    newer.unlink()
+    text = BAD[name]("cell")
+    if text is None:
+        os.mkfifo(newer)
+    else:
+        newer.write_text(text)
+    found = last_record(tmp_path, "cell")
+    assert found is not None
+    assert found["passed"] is False
+
+
+def test_a_record_that_can_not_be_written_hides_no_verdict(
+    emulator: EmulatorProcess, config: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    result = call("selftest", "--config", config, "--within", "0.1", "--log-directory", file / "below")
+    assert result.exit_code == 1
+    assert "FAILED at press 1: not seen within 0.1 s" in result.output
+    assert f"can not be written, so this test does not count: {file}" in result.output
+
+
+def test_a_full_disk_is_named(
+    emulator: EmulatorProcess, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = call("selftest", "--config", config, "--within", "0.1")
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'log'}: No space left on device" in result.output
+    assert "None" not in result.output
+    assert list((tmp_path / "log").iterdir()) == []

@@ -97,8 +97,14 @@ def _repeat(rig: Rig) -> None:
 
 def _older(rig: Rig) -> None:
     rig.sends = False
-    for number in range(20):
-        rig.put(frame(sequence=rig.sequence - number, echo=rig.received))
+    sent = [rig.record[start : start + 24] for start in range(0, len(rig.record), 24)][-20:]
+    for data in reversed(sent):
+        rig.put(data)
+
+
+def _second_device(rig: Rig) -> None:
+    for number in range(6):
+        rig.put(frame(sequence=rig.sequence - 100 - number, echo=rig.received))
 
 
 def _other_configuration(rig: Rig) -> None:
@@ -129,6 +135,7 @@ ROWS = {
     "corrupted all": Row(_set(spoil=_flip), Code.ESTOP_CORRUPTED, 120 + WAY, 80, SOUND),
     "corrupted half": Row(_spoil_half, Code.ESTOP_CORRUPTED, 240 + WAY, 200, SOUND),
     "repeated": Row(_repeat, Code.ESTOP_SILENT, WATCHDOG + WAY, 80, SOUND),
+    "second device": Row(_second_device, Code.ESTOP_PEER, WAY),
     "reordered": Row(_older, Code.ESTOP_SILENT, WATCHDOG + WAY, 80, SOUND),
     "lost": Row(_gap(4), Code.ESTOP_LOST, WAY),
     "lost very many": Row(_gap(2**31 - 2), Code.ESTOP_LOST, WAY),

@@ -73,8 +73,8 @@ def ports() -> Iterator[Callable[..., Port]]:
     """Makes and starts ports; none outlives its test."""
     made: list[Port] = []
 
-    def make(name: object, baud: int = 115200, contacts: bool = False) -> Port:
-        made.append(Port(str(name), baud, contacts))
+    def make(name: object, baud: int = 115200, contacts: bool = False, sees_age: bool = True) -> Port:
+        made.append(Port(str(name), baud, contacts, sees_age))
         made[-1].start()
         return made[-1]
 
@@ -283,6 +283,42 @@ def test_a_flood_is_read_at_no_more_than_twice_the_rate_of_the_line(far: Far, po
     assert port.statistics["wakes"] < 500 * elapsed
 
 
+@pytest.mark.requirement("SR-032")
+def test_a_box_that_sends_faster_than_its_line_is_a_stop_where_nothing_tells_its_age(
+    far: Far, ports: Callable[..., Port]
+) -> None:
+    port = ports(far.link, 9600, sees_age=False)
+    next_event(port, Opened)
+    begun, sent, told, oldest = time.monotonic(), 0, None, 0
+    while told is None and time.monotonic() - begun < PATIENCE:
+        due = int((time.monotonic() - begun) * 8 * 960) - sent  # 8 times what 9600 Bd carry
+        if due > 0:
+            with suppress(BlockingIOError):
+                sent += os.write(far.file, b"\x01" * due)
+        for event in port.take():
+            if isinstance(event, Closed):
+                told = event.why
+        oldest = max(oldest, sent - port.statistics["bytes"])
+        time.sleep(0.004)
+    assert told is not None
+    assert "sends faster than `estop.baud` (9600 Bd)" in told
+    assert "add a delay" in told
+    assert oldest < 768, "nothing waits unread before that: it would be heard 0.1 s late"
+
+
+def test_a_box_at_the_rate_of_its_line_is_heard(far: Far, ports: Callable[..., Port]) -> None:
+    port = ports(far.link, 9600, sees_age=False)
+    next_event(port, Opened)
+    begun, sent = time.monotonic(), 0
+    while time.monotonic() - begun < 1.5:
+        due = int((time.monotonic() - begun) * 960) - sent
+        if due > 0:
+            sent += os.write(far.file, b"\x01" * due)
+        assert not [event for event in port.take() if isinstance(event, Closed)]
+        time.sleep(0.004)
+    assert sent > 1000
+
+
 def test_pieces_keep_bytes_and_order(far: Far, ports: Callable[..., Port]) -> None:
     port = ports(far.link)
     next_event(port, Opened)
@@ -333,7 +369,7 @@ def test_what_was_not_sent_before_the_plug_was_pulled_is_not_sent_after(far: Far
     wait(lambda: b"new" in (found := far.read()) and b"old" not in found, "sending")
 
 
-def test_contacts_are_told_again_and_again_beside_the_bytes(ports: Callable[..., Port]) -> None:
+def test_contacts_are_told_again_and_again(ports: Callable[..., Port]) -> None:
     """pyserial's loop:// wires DTR to DSR and RTS to CTS; both are on while a port is open."""
     port = ports("loop://", contacts=True)
     first, second = next_event(port, Contacts), next_event(port, Contacts)
@@ -341,8 +377,26 @@ def test_contacts_are_told_again_and_again_beside_the_bytes(ports: Callable[...,
     assert isinstance(second, Contacts)
     assert (first.dsr, first.cts, second.dsr, second.cts) == (True, True, True, True)
     assert second.at > first.at
-    port.send(b"through the loop")
-    assert read_all(port, 16) == b"through the loop"
+
+
+def test_bytes_beside_contacts_are_thrown_away_and_delay_none(
+    far: Far, ports: Callable[..., Port], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SerialLine, "contacts", lambda _line: (True, True))  # a pseudo-terminal has no such lines
+    port = ports(far.link, contacts=True)
+    next_event(port, Contacts)
+    ends, events, oldest = time.monotonic() + 2.0, list[PortEvent](), 0
+    while time.monotonic() < ends:
+        with suppress(BlockingIOError):
+            os.write(far.file, bytes(4096))
+        for event in port.take():
+            events.append(event)
+            oldest = max(oldest, time.monotonic_ns() - event.at)
+        time.sleep(0.02)  # 50 Hz
+    assert {type(event) for event in events} == {Contacts}
+    assert len(events) > 40
+    assert oldest < 90_000_000, "a contact waited behind bytes"
+    assert port.statistics["discarded"] > 20_000
 
 
 def test_a_contact_that_opens_is_told_at_once(ports: Callable[..., Port], monkeypatch: pytest.MonkeyPatch) -> None:

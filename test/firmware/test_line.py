@@ -125,3 +125,22 @@ def test_the_tests_in_c_pass(build: Callable[..., Path]) -> None:
 def test_the_tests_in_c_pass_under_sanitizers(build: Callable[..., Path]) -> None:
     done = subprocess.run([build("host-tests-sanitized") / "host-tests-sanitized"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.requirement("SR-035")
+def test_a_frame_that_begins_in_one_that_is_refused_is_not_lost(core: LibraryBench, core_host: Host) -> None:
+    """A sound check sum, another version, and its last byte is the first one of the next frame."""
+    core_host.connect()
+    core_host.run(100)
+    number = core_host.sequence
+    refused = next(
+        data
+        for extra in range(1 << 14)
+        if (data := Frame(wire.CHECKIN, 1, 2, number, extra, version=2).encode())[-1] == 0xA5
+    )
+    before = _accepted(core)
+    good = core_host.frame()
+    receive, now = core.library.estop_receive, ctypes.c_uint32(core.us // 1000)
+    for byte in refused + good.encode()[1:]:
+        receive(byte, now)
+    assert _accepted(core) == good.sequence != before

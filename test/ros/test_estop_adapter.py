@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import time
+import tty
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +22,7 @@ from safety_supervisor.core.events import AdapterFault, EstopReport
 from safety_supervisor.core.states.estop_latch import EstopLatch
 from safety_supervisor.estop import drivers
 from safety_supervisor.estop.driver import EstopNotice
+from safety_supervisor.estop.vsc import HEARTBEAT, message
 from safety_supervisor.ros.enact import Enactor
 from safety_supervisor.ros.estop_line import EstopLine
 from safety_supervisor.ros.session import Session
@@ -95,6 +100,9 @@ WRONG: dict[str, Callable[[int], Any]] = {
     "time beyond 64 bits": lambda at: EstopInput("run", received_at=1 << 70),
     "presses are text": lambda at: EstopInput("run", received_at=at, resets="1"),  # type: ignore[arg-type]
     "presses beyond 64 bits": lambda at: EstopInput("run", received_at=at, resets=1 << 70),
+    "a fault of no code and many letters": lambda at: EstopInput("unknown", fault="X" * 65),
+    "a fault of two lines": lambda at: EstopInput("unknown", fault="E_ESTOP\n[INFO] forged\x1b[2J"),
+    "a fault that can not be encoded": lambda at: EstopInput("unknown", fault="\ud800"),
     "relays that do not exist": lambda at: EstopInput("run", received_at=at, relays="shut"),  # type: ignore[arg-type]
 }
 
@@ -154,19 +162,121 @@ def test_notices_are_bounded_and_have_their_type(line: tuple[EstopLine, list[Est
     stranger.told = [EstopNotice(1, Code.ESTOP_RESET, str(n)) for n in range(10_000)]
     line[0].serve(time.monotonic_ns(), True, False, False)
     assert [report.detail for report in line[1]] == [str(n) for n in range(9_968, 10_000)]
-    for told in (None, iter([]), [1]):
+    for told in (
+        None, iter([]), [1], [EstopNotice(1, None, "x")], [EstopNotice(1, "E_ESTOP", "x")],  # type: ignore[arg-type]
+        [EstopNotice(1, Code.ESTOP_PEER, 5)], [EstopNotice("1", Code.ESTOP_PEER, "x")],  # type: ignore[arg-type]
+        [EstopNotice(1 << 70, Code.ESTOP_PEER, "x")], [EstopNotice(-1, Code.ESTOP_PEER, "x")],
+    ):  # fmt: skip
         stranger.told = told
         with pytest.raises(TypeError, match="allowed"):
             line[0].serve(time.monotonic_ns(), True, False, False)
 
 
-def test_what_a_stranger_counts_is_shown_in_one_line(
-    line: tuple[EstopLine, list[EstopReport]], stranger: Stranger
+@pytest.mark.parametrize("text", ["\ud800\n\x1b[2J", "x" * 10_000_000])
+def test_texts_of_notices_are_cut_and_escaped(
+    text: str, line: tuple[EstopLine, list[EstopReport]], stranger: Stranger
 ) -> None:
-    stranger.statistics = {"a\nstate: AUTO": 1, "b" * 10_000: 2}
+    stranger.told = [EstopNotice(1, Code.ESTOP_RESET, text)]
+    line[0].serve(time.monotonic_ns(), True, False, False)
+    ((detail,),) = [[report.detail] for report in line[1]]
+    assert detail.isascii()
+    assert detail.isprintable()
+    assert len(detail) <= 500
+
+
+COUNTERS: dict[str, Any] = {
+    "lines": {"a\nstate: AUTO": 1},
+    "long name": {"b" * 65: 2},
+    "not encodable": {"\ud800": 1},
+    "text": {"x": "y" * 20_000_000},
+    "a number of many digits": {"x": 10**5000},
+    "too many": {str(number): number for number in range(65)},
+    "nothing": None,
+    "number": 7,
+    "true": {"x": True},
+}
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+def test_counters_that_are_none_are_left_out(
+    name: str, line: tuple[EstopLine, list[EstopReport]], stranger: Stranger
+) -> None:
+    assert dict(line[0].facts())["estop_counters"].startswith("words=1 opened=0 "), "the test could not fail otherwise"
+    stranger.statistics = COUNTERS[name]
     shown = dict(line[0].facts())["estop_counters"]
+    assert shown.startswith("opened=0 attempts=0 ")
     assert shown.isprintable()
-    assert len(shown) < 1_100
+
+
+class NoText(Exception):
+    """An exception whose text raises."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+class Own(BaseException):
+    """No `Exception` passes here."""
+
+
+RAISED = [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), Own(), MemoryError(), NoText(), RuntimeError("\ud800")]
+
+
+@pytest.mark.redteam(58)
+@pytest.mark.requirement("SR-036", "SR-039")
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("where", ["sample", "cycle", "notices", "statistics"])
+def test_nothing_that_a_stranger_raises_ends_the_process(
+    where: str, error: BaseException, line: tuple[EstopLine, list[EstopReport]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Any:
+        raise error
+
+    monkeypatch.setattr(Stranger, where, property(fail) if where == "statistics" else fail)
+    logged: list[str] = []
+    session = Failing([], True, True)
+    session.inputs = SimpleNamespace(sample_estop=line[0].sample, line=line[0])  # type: ignore[assignment]
+    session._node = SimpleNamespace(get_logger=lambda: SimpleNamespace(error=logged.append))  # type: ignore[assignment]
+    session.tick(1_000 * MS, 1_000 * MS)
+    assert "estop_counters" in dict(line[0].facts())
+    if where == "statistics":
+        assert not logged
+        return
+    assert [type(event) is AdapterFault for event in session.handled] == [False, True]
+    if where == "sample":
+        assert session.handled[0].estop.state == "unknown"
+    (text,) = logged
+    assert text.isascii()
+    assert text.isprintable()
+    assert session.handled[1].detail == text
+
+
+@pytest.mark.requirement("SR-039")
+def test_a_log_that_takes_no_words_ends_no_loop() -> None:
+    def refuse(text: str) -> None:
+        raise RuntimeError("the log is closed")
+
+    session = Failing([], False, True)
+    session._node = SimpleNamespace(get_logger=lambda: SimpleNamespace(error=refuse))  # type: ignore[assignment]
+    session.tick(1_000 * MS, 1_000 * MS)
+    assert [type(event) is AdapterFault for event in session.handled] == [False, True]
+
+
+def test_a_fact_that_fails_keeps_no_status_back() -> None:
+    def facts() -> Any:
+        yield "scheduler", "fine"
+        raise NoText
+
+    shown: list[Any] = []
+    made = object.__new__(Enactor)
+    made._misfits, made._facts = {}, facts
+    made._writer = SimpleNamespace(write=lambda status, clock, extra: shown.extend(extra))  # type: ignore[assignment]
+    made._write(SimpleNamespace())  # type: ignore[arg-type]
+    assert shown == [
+        ("scheduler", "fine"), ("facts_failed", "NoText, whose text can not be made"), ("incompatible_endpoints", ""),
+    ]  # fmt: skip
 
 
 # --- effects that can not be carried out
@@ -248,3 +358,31 @@ def test_a_cycle_that_failed_or_was_late_is_no_sign_of_life_and_ends_no_loop(
     assert session.served == [(good and late == 0, False)]
     assert [type(event) is AdapterFault for event in session.handled] == [False] + [True] * (not good)
     assert session.recorded == session.handled, "what was decided is recorded, whatever could be done of it"
+
+
+@pytest.mark.requirement("SR-032")
+@pytest.mark.parametrize("driver", ["byte", "vsc"])
+def test_a_box_that_sends_too_fast_is_a_stop_and_says_why(driver: str) -> None:
+    far, near = pty.openpty()
+    tty.setraw(near)
+    os.set_blocking(far, False)
+    settings = EstopSettings(driver, "low", Line(os.ttyname(near), 9600, 1, 2, 0, "none", None))
+    reports: list[EstopReport] = []
+    line = EstopLine(settings, reports.append)
+    run = b"\x01" if driver == "byte" else message(HEARTBEAT, bytes((9, 0, 0, 0, 0, 0)))
+    line.start()
+    try:
+        ends, faults = time.monotonic() + 10.0, set[str]()
+        while Code.ESTOP_PORT.value not in faults and time.monotonic() < ends:
+            with suppress(BlockingIOError):
+                os.write(far, run * 60)
+            now = time.monotonic_ns()
+            faults.add(line.sample(now).fault)
+            line.serve(now, True, False, False)
+            time.sleep(0.004)
+    finally:
+        line.close()
+        os.close(far)
+        os.close(near)
+    assert Code.ESTOP_PORT.value in faults
+    assert any("sends faster than `estop.baud` (9600 Bd)" in report.detail for report in reports)

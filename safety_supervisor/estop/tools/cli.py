@@ -128,7 +128,7 @@ def emulate_command(
     """Emulate; the help is EMULATE_HELP."""
     line = _line(config, None, baud, host, device, relay_delay, relay_effect)
     try:
-        orders = Path(script).read_text(encoding="utf-8") if script and Path(script).is_file() else script
+        orders = Path(script).read_text(encoding="utf-8") if _is_file(script) else script
         end = far_end(port, line.baud, link)
     except LineError as error:
         _fail(str(error))
@@ -171,6 +171,19 @@ def _run(
             sys.stdout.flush()
 
 
+def _is_file(script: str) -> bool:
+    """Whether a script is the name of a file; what can be no name is orders."""
+    try:
+        return bool(script) and Path(script).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _shown(text: str) -> str:
+    """Return a text that does nothing to a terminal."""
+    return text if text.isascii() and text.isprintable() else ascii(text)[1:-1]
+
+
 def _tell_json(what: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
@@ -184,7 +197,8 @@ def _tell_plain(what: dict[str, Any]) -> None:
         text = f"{at}  {what['event']}: {what['detail']}"
     elif "order" in what:
         more = {name: value for name, value in what.items() if name not in ("order", "ok", "at", "sent_at", "why")}
-        text = f"{at}  > {what['order']}" + (f"  {more}" if more else "") + ("" if what["ok"] else f"  {what['why']}")
+        text = f"{at}  > {_shown(what['order'])}" + (f"  {more}" if more else "")
+        text += "" if what["ok"] else f"  {_shown(what['why'])}"
     else:
         text = f"{at}  device on {what['port']}, signature {what['signature']}; `help` shows the orders"
     clear = "\r\x1b[K" if sys.stdout.isatty() else ""
@@ -235,7 +249,7 @@ def watch_command(
         tool = Line(line, LineWatch(line, checkin))
     else:
         line = estop.line if port is None else replace(estop.line, port=port)
-        tool = Line(line, DriverWatch(make_driver(estop), checkin), estop.driver == "modem_lines")
+        tool = Line(line, DriverWatch(make_driver(estop), checkin), estop.driver == "modem_lines", sees_age=False)
     try:
         heard = watch_line(tool, seconds, as_json, Console(highlight=False, markup=False))
     except NoLineError as error:
@@ -316,17 +330,20 @@ def selftest_command(
         tool.close()
     found = record(line, robot, done, left_out)
     try:
-        path = write_record(directory, found)
+        path, unwritten = str(write_record(directory, found)), ""
     except OSError as error:
-        _fail(f"the record can not be written: {error.filename}: {error.strerror}", 1)
+        path, unwritten = "", f"{error.filename or directory}: {error.strerror or error}"
     if as_json:
-        typer.echo(json.dumps({**found, "file": str(path), "last": last}))
+        typer.echo(json.dumps({**found, "file": path or None, "not_written": unwritten, "last": last}))
     else:
         if not found["passed"]:
             typer.secho(f"FAILED at {done[-1]['step']}: {done[-1]['why']}", fg="red", bold=True)
         else:
             typer.secho("passed", fg="green")
-        typer.echo(f"record: {path}")
+        if path:
+            typer.echo(f"record: {path}")
+    if unwritten:
+        _fail(f"the record can not be written, so this test does not count: {unwritten}", 1)
     raise typer.Exit(0 if found["passed"] else 1)
 
 

@@ -37,7 +37,11 @@ class FarEnd(Protocol):
         """Return what the host is to open."""
 
     def fileno(self) -> int:
-        """Return the descriptor to wait for, -1 while unplugged."""
+        """Return the descriptor to wait for, -1 while unplugged and where there is none."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether it is connected and has no descriptor, so that it has to be asked again and again."""
 
     def plug(self) -> None:
         """Connect."""
@@ -74,6 +78,11 @@ class SerialPort:
     def fileno(self) -> int:
         """Return its descriptor; -1 while unplugged, and for a URL."""
         return -1 if self._line is None else self._line.fileno()
+
+    @property
+    def asked(self) -> bool:
+        """Whether it is an open URL."""
+        return self._line is not None and self._line.fileno() < 0
 
     def plug(self) -> None:
         """Open the port."""
@@ -154,7 +163,10 @@ class Emulator:
         # Where the host has not opened the pseudo-terminal, waiting for it returns at once.
         wait_for = files if heard else [number for number in files if number != file]
         wait = max(0.0, min(at_most, (self._due() - time.monotonic_ns()) / 1e9))
-        if file >= 0 and not heard:
+        asked = self._far_end.asked and not self.bench.frozen
+        if asked:
+            self._read()
+        if asked or (file >= 0 and not heard):
             wait = min(wait, _UNHEARD_S)
         ready, _, _ = select.select(wait_for, [], [], wait)
         if file in ready:
@@ -179,7 +191,7 @@ class Emulator:
         a, b = self.device.channels()
         return {
             "port": self._far_end.name,
-            "plugged": self._far_end.fileno() >= 0,
+            "plugged": self._far_end.fileno() >= 0 or self._far_end.asked,
             "channels": f"{a:02X} {b:02X}",
             "flags": self.device.flags(),
             "inputs": self.device.inputs(),

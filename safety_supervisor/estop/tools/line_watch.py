@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from safety_supervisor.core.estop_settings import EstopLine
 from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.estop.fault_memory import CORRUPTED_ALLOWED, FaultMemory
 from safety_supervisor.estop.frames import (
     RUN_A,
     RUN_B,
@@ -25,8 +26,9 @@ from safety_supervisor.estop.frames import (
     Input,
     encode,
 )
+from safety_supervisor.estop.sequence import LOST_ALLOWED, Echo, Sequence
 from safety_supervisor.estop.signature import signature
-from safety_supervisor.estop.times import CHECKIN_EVERY, MS, WATCHDOG
+from safety_supervisor.estop.times import CHECKIN_EVERY, ECHO_LAG, MS, WATCHDOG
 
 BOUNDS_MS: Final = (1, 2, 5, 10, 15, 19, 21, 25, 30, 40, 60, 100)
 """Upper bounds of the histograms' classes, [ms]; the last class has none."""
@@ -95,6 +97,7 @@ class LineWatch:
         heard_at: when it came.
         link: `closed`, `no session`, `session`, `silent`.
         resets_held: how long the reset button was held, each time, [ns].
+        fault: why the supervisor would stop on this line, the newest reason; empty: nothing of that was seen.
     """
 
     def __init__(self, line: EstopLine, checkin: bool) -> None:
@@ -115,7 +118,9 @@ class LineWatch:
         self._line, self._checkin = line, checkin
         self._signature = signature(line)
         self._reader = FrameReader(self._signature)
-        self._sequence = 0
+        self.fault = ""
+        self._faults = FaultMemory()
+        self._sequence = Sequence()
         self._hello: int | None = None
         self._last: int | None = None
         self._echoed: int | None = None
@@ -126,7 +131,7 @@ class LineWatch:
 
     def opened(self, at: Nanoseconds, seed: int) -> None:
         """Begin a session on the port that was opened."""
-        self._sequence = seed
+        self._sequence.opened(seed)
         self._reader.clear()
         self._lose_session("no session", at)
         self._tell(at, "port", "opened")
@@ -149,6 +154,8 @@ class LineWatch:
                 self._judge(frame, at)
             else:
                 self.counts[f"refused: {frame.value}"] += 1
+                if self.link == "session" and self._faults.corrupted(at):
+                    self.fault = f"more than {CORRUPTED_ALLOWED} frames within 10 s are corrupted: check the cable"
         self.counts["bytes of no frame"] = self._reader.discarded
 
     def contacts(self, dsr: bool, cts: bool, at: Nanoseconds) -> None:
@@ -162,7 +169,6 @@ class LineWatch:
             return b""
         if self.link != "session":
             self._next_at = at + _HELLO_EVERY
-            self._hello = self._sequence
             return self._frame(FrameType.HELLO, at)
         self._next_at = at + CHECKIN_EVERY
         data = b""
@@ -203,6 +209,13 @@ class LineWatch:
             if not 0 < ahead < _MODULUS // 2:
                 self.counts["refused: sequence not newer"] += 1
                 return
+            if self._sequence.judge(frame.echo) is not Echo.FRESH:
+                self.counts["refused: answers too late"] += 1
+                self.fault = f"the line is too slow: a frame answers what was sent more than {ECHO_LAG} frames ago"
+                self._tell(at, "stale", self.fault)
+                return
+            if ahead > LOST_ALLOWED + 1:
+                self.fault = f"{ahead - 1} frames in a row are lost; allowed: {LOST_ALLOWED}"
             if ahead > 1:
                 self.counts["gaps"] += 1
                 self.counts["frames lost"] += ahead - 1
@@ -247,14 +260,17 @@ class LineWatch:
         self.link = link
         self.word = self._last = self._hello = self._reset_down_at = None
         self._sent.clear()
+        self._sequence.call()
         self._next_at = at
 
     def _frame(self, kind: FrameType, at: Nanoseconds) -> bytes:
-        frame = Frame(kind, self._line.host, self._line.device, self._sequence, self._last or 0)  # channels say STOP
-        self._sent[self._sequence] = at
+        number = self._sequence.send(at, hello=kind is FrameType.HELLO)
+        if kind is FrameType.HELLO:
+            self._hello = number
+        frame = Frame(kind, self._line.host, self._line.device, number, self._last or 0)  # channels say STOP
+        self._sent[number] = at
         if len(self._sent) > 64:
             del self._sent[next(iter(self._sent))]
-        self._sequence = (self._sequence + 1) % _MODULUS
         self.counts[f"sent {kind.name}"] += 1
         return encode(frame, self._signature)
 

@@ -43,6 +43,11 @@ class PseudoTerminal:
         """Return the descriptor to wait for, -1 while unplugged."""
         return self._file
 
+    @property
+    def asked(self) -> bool:
+        """It has a descriptor."""
+        return False
+
     def plug(self) -> None:
         """Make a new pseudo-terminal behind the link; does nothing while one is there."""
         if self._file >= 0:
@@ -56,9 +61,14 @@ class PseudoTerminal:
         os.close(other)  # so that we see when the host closes it
         if self._link:
             new = self._link.with_name(f".{self._link.name}.{os.getpid()}")
-            new.unlink(missing_ok=True)
-            new.symlink_to(self.path)
-            new.replace(self._link)
+            try:
+                new.unlink(missing_ok=True)
+                new.symlink_to(self.path)
+                new.replace(self._link)
+            except OSError as error:
+                os.close(self._file)
+                self._file = -1
+                raise OSError(error.errno, error.strerror, str(self._link)) from None
 
     def unplug(self) -> None:
         """Take the pseudo-terminal away: the host's next read fails, and the link is gone."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from safety_supervisor.estop.tools.line_watch import LineWatch, Seen
 from safety_supervisor.estop.tools.watch import Line
 
 VERSION: Final = 1
+LARGEST_RECORD: Final = 1 << 20
 _RESET: Final = "reset"
 _SESSION_WITHIN_S: Final = 3.0
 _DEVICE_TEST_WITHIN_S: Final = 2.0
@@ -180,6 +182,8 @@ def _wait(tool: GuidedLine, name: str, reached: Callable[[], bool], within: floa
     while True:
         tool.step()
         took = round((time.monotonic_ns() - begun) / NS_PER_S, 3)
+        if tool.frames.fault:
+            return {"step": name, "ok": False, "seconds": took, "why": tool.frames.fault}
         if lost and tool.frames.link != "session":
             return {"step": name, "ok": False, "seconds": took, "why": f"the line was lost: {tool.frames.link}"}
         if reached():
@@ -236,12 +240,32 @@ def write_record(directory: Path, found: dict[str, Any]) -> Path:
 
 
 def last_record(directory: Path, robot_id: str) -> dict[str, Any] | None:
-    """Return the newest record that can be read, with `age` in [s]; None when there is none."""
+    """Return the newest sound record of this robot, with `age` in [s]; None when there is none."""
     for path in sorted(directory.glob(f"{_stem(robot_id)}.estop-test.*.json"), reverse=True):
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            age = (datetime.now(timezone.utc) - datetime.fromisoformat(found["at"])).total_seconds()
-        except (OSError, ValueError, KeyError, TypeError):
+            found = json.loads(_read(path))
+            at = datetime.fromisoformat(found["at"])
+            age = (datetime.now(timezone.utc) - at).total_seconds()
+            sound = (found["version"], found["robot"]) == (VERSION, robot_id) and type(found["passed"]) is bool
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
-        return {**found, "age": age, "file": str(path)}
+        if sound and age >= 0:
+            return {**found, "age": age, "file": str(path)}
     return None
+
+
+def _read(path: Path) -> bytes:
+    """Return what is in a regular file of bounded size; whatever else has that name is not waited for.
+
+    Raises:
+        OSError: there is none, or it may not be read.
+        ValueError: it is no such file.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        about = os.fstat(file)
+        if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST_RECORD:
+            raise ValueError(f"{path}: no regular file of at most {LARGEST_RECORD} bytes")
+        return os.read(file, LARGEST_RECORD)
+    finally:
+        os.close(file)

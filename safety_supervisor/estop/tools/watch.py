@@ -59,16 +59,17 @@ class NoLineError(Exception):
 class Line:
     """A port and what is known of its line, moved on by `step`."""
 
-    def __init__(self, line: EstopLine, watch: Watch, contacts: bool = False) -> None:
+    def __init__(self, line: EstopLine, watch: Watch, contacts: bool = False, sees_age: bool = True) -> None:
         """Name the port.
 
         Args:
             line: port and speed.
             watch: what takes the bytes and says what to send.
             contacts: whether the modem's lines are read.
+            sees_age: whether the driver knows an old frame from a new one.
         """
         self.watch: Watch = watch
-        self.port = Port(line.port, line.baud, contacts)
+        self.port = Port(line.port, line.baud, contacts, sees_age)
 
     def open(self) -> None:
         """Open the port.
