@@ -40,6 +40,8 @@ from safety_supervisor.ros.warmup import warm_up
 
 DISCOVERY = 1.5
 """How long another supervisor is given to be discovered, [s]; most of it passes while everything else is built."""
+SETTLING = 0.5
+"""And at least so long when everything is built: on a busy machine discovery gets no more of it than we do, [s]."""
 DECODER_START = 20.0
 """[s]"""
 POLLING_SHARE = 4
@@ -169,7 +171,7 @@ class Session:
 
     def _refuse_second(self, began: float) -> None:
         """Refuse to serve a robot that another supervisor of this name serves (REDTEAM 48)."""
-        time.sleep(max(0.0, began + DISCOVERY - time.monotonic()))
+        time.sleep(max(SETTLING, began + DISCOVERY - time.monotonic()))
         topic = self._node.resolve_topic_name(HEARTBEAT)
         others = list_publishers(self._node, topic)
         if others:
