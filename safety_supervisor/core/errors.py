@@ -101,7 +101,7 @@ class Code(str, Enum):
     ESTOP_CORRUPTED = "E_ESTOP_CORRUPTED", "More than 5 frames of the e-stop were corrupted within 10 s.", "Check cable, shield, ground and speed of the line, then cycle the button."
     ESTOP_LOST = "E_ESTOP_LOST", "More than 3 frames of the e-stop in a row were lost.", "Check the line and the load of this computer, then cycle the button."
     ESTOP_STALE = "E_ESTOP_STALE", "The e-stop device answers what was sent too long ago: an old buffer is being read.", "Set the adapter to low latency, check the load of this computer, then cycle the button."
-    ESTOP_PEER = "E_ESTOP_PEER", "Another device, another version, another configuration, or our own echo is on the e-stop line.", "Compare `estop.host`, `estop.device` and times with the firmware's config.h (`safety-supervisor estop firmware-header`); check which port it is."
+    ESTOP_PEER = "E_ESTOP_PEER", "Another or a second device, another version, another configuration, or our own echo is on the e-stop line.", "Compare `estop.host`, `estop.device` and times with the firmware's config.h (`safety-supervisor estop firmware-header`); check which port it is."
     ESTOP_RESTARTED = "E_ESTOP_RESTARTED", "The e-stop device restarted while the robot was supervised.", "Check the device's supply, then cycle the button."
     ESTOP_SELF_TEST = "E_ESTOP_SELF_TEST", "The e-stop device's self-test failed or did not answer: a contact or a relay may be welded.", "Do not use the robot; replace contact or relay, then let a maintainer clear the fault."
     ESTOP_RELAYS = "E_ESTOP_RELAYS", "The relays of the e-stop device are open: the motors have no power.", "Two seconds after the e-stop was released, press and release the device's reset button."

@@ -18,7 +18,7 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopLine as Line
 from safety_supervisor.core.estop_settings import EstopSettings
-from safety_supervisor.core.events import AdapterFault, EstopReport
+from safety_supervisor.core.events import AdapterFault, EstopReport, StreamCommand
 from safety_supervisor.core.states.estop_latch import EstopLatch
 from safety_supervisor.estop import drivers
 from safety_supervisor.estop.driver import EstopNotice
@@ -338,7 +338,8 @@ class Failing(Session):
         space: Any = SimpleNamespace
         self.supervisor = space(handle=handle, prepare=lambda: None, state="AUTO/MOVING")
         self.enactor = space(drive=drive, carry_out=carry_out, beat=lambda: None, moving=True, relay_stop=False)
-        self._graph = space(meet=lambda event: None)
+        self.met: list[tuple[Any, int]] = []
+        self._graph = space(meet=lambda event: self.met.append((event, len(self.handled))))
         self._feed = space(record=lambda event, effects: self.recorded.append(event))
         serve = lambda at, alive, stop, resting: self.served.append((alive, stop))  # noqa: E731
         self.inputs = space(sample_estop=lambda at: EstopInput("run"), line=space(serve=serve))
@@ -386,3 +387,11 @@ def test_a_box_that_sends_too_fast_is_a_stop_and_says_why(driver: str) -> None:
         os.close(near)
     assert Code.ESTOP_PORT.value in faults
     assert any("sends faster than `estop.baud` (9600 Bd)" in report.detail for report in reports)
+
+
+@pytest.mark.requirement("SR-050")
+def test_who_speaks_is_met_before_the_core_handles_what_he_said() -> None:
+    session = Failing([], True, True)
+    command = StreamCommand(1, "planner", (), (), (), 0, 0, 0, "", "", 1)
+    session.enter(command)
+    assert (session.met, session.handled) == ([(command, 0)], [command])
