@@ -283,7 +283,7 @@ class FrameV1:
             self._faults.end(Code.ESTOP_VALUE)
         a, b = channels(frame)
         word = self._channels.update(a, b, now)
-        if word != "run":
+        if word != "run" and a is not None and b is not None:  # a value that is none is a fault, and no press
             self._stop_unseen = True
         self._tell_discrepancy(word == "discrepancy", now)
         has_request = self._sequence.reached(frame.echo, self._test_number)

@@ -5,7 +5,8 @@ The model knows nothing of how the driver works: it is the protocol's text as a 
 
 from __future__ import annotations
 
-from hypothesis import settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from line_rig import (
@@ -51,6 +52,7 @@ class Line(RuleBasedStateMachine):
         self.needs_together = False
         self.seen_together = False
         self.must_stop = False
+        self.pressed = False
         self.word: EstopInput | None = None
 
     @rule(seed=st.integers(0, 2**32 - 1))
@@ -105,6 +107,8 @@ class Line(RuleBasedStateMachine):
             self.needs_together = True
         if not self.run:
             self.must_stop = True
+        if STOP[0] == channels[0] or STOP[1] == channels[1]:
+            self.pressed = True
 
     @rule(
         channels=CHANNELS,
@@ -154,6 +158,9 @@ class Line(RuleBasedStateMachine):
         )
         assert self.word.state != "run" or permitted, self.word
         self.must_stop = False
+        # `stop` begins the cycle that the latch waits for: nothing but a contact that opened may say it.
+        assert self.word.state != "stop" or self.pressed or self.needs_together, self.word
+        self.pressed = False
 
     @invariant()
     def is_bounded(self) -> None:
@@ -198,6 +205,27 @@ class Healthy(RuleBasedStateMachine):
     def says_what_is(self) -> None:
         word = self.driver.sample(self.now)
         assert (word.state, word.fault) == ("run" if self.channels == RUN else "stop", "")
+
+
+@pytest.mark.requirement("SR-003")
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(CHANNELS, st.just("sample")), min_size=4, max_size=12))
+def test_only_a_contact_that_opened_begins_the_cycle_of_the_latch(steps: list[tuple[int, int] | str]) -> None:
+    """A device tells a change at once, so two frames may lie between two samples; a value that is none is no STOP."""
+    driver = FrameV1(SETTINGS)
+    driver.opened(START, 7)
+    _, number, _, _ = fields(driver.cycle(START, True, False, False))
+    driver.receive(frame(HELLO, 100, number), START)
+    pressed = together = False
+    for count, step in enumerate([RUN, *steps, "sample"]):
+        if isinstance(step, str):
+            word = driver.sample(START)
+            assert word.state != "stop" or pressed, word
+            pressed = together
+        else:
+            driver.receive(frame(STATUS, 101 + count, number, step), START)
+            together = (together or STOP[0] == step[0] or STOP[1] == step[1]) and step != RUN
+            pressed = pressed or together
 
 
 Line.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
