@@ -23,7 +23,16 @@ from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore
 from safety_supervisor.evidence.lines import Line, Lines
 
-app = typer.Typer(no_args_is_help=True, help="Show and replay recorded events.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Show and replay recorded events.",
+    epilog="""\b
+Examples:
+  safety-supervisor log show FILE.events
+  safety-supervisor log replay FILE.events
+""",
+)
 latch_app = typer.Typer(no_args_is_help=True, help="Show and clear the latches that survive a restart.")
 
 COLUMNS = ("line", "t [s]", "what", "code", "source", "rule", "joint", "value", "limit", "n", "detail")

@@ -22,7 +22,16 @@ from safety_supervisor.geometry.section import render_section, shape_keys
 from safety_supervisor.geometry.study import Study, open_robot, propose, study
 from safety_supervisor.geometry.surfaces import SurfaceError, read_surfaces
 
-app = typer.Typer(no_args_is_help=True, help="Volumes that wrap the robot's links: propose them, check them, see them.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Volumes that wrap the robot's links: propose them, check them, see them.",
+    epilog="""\b
+Examples:
+  safety-supervisor geometry propose robot.urdf --out geometry.yaml --picture robot.png
+  safety-supervisor geometry check config/panda.yaml --picture panda.png
+""",
+)
 
 Picture = Annotated[
     Path | None, typer.Option(metavar="FILE.png", help="Draw the meshes inside their volumes.", show_default=False)

@@ -15,12 +15,14 @@ Progress = Callable[[str, int], Callable[[], None]]
 
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
-    """Show a bar on stderr while the work goes on, if that is a terminal; nothing stays of it."""
-    console = Console(stderr=True)
+    """Show a bar on stderr while the work goes on, of which nothing stays; where that is no terminal, a line a step."""
+    console = Console(stderr=True, highlight=False, markup=False)
     columns = (TextColumn("{task.description:22}"), BarColumn(), MofNCompleteColumn())
     with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
 
         def begin(what: str, parts: int) -> Callable[[], None]:
+            if not console.is_terminal:
+                console.print(f"{what}: {parts} parts")
             task = bar.add_task(what, total=parts)
             return lambda: bar.advance(task)
 

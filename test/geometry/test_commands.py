@@ -35,7 +35,7 @@ def section(arm: Path) -> str:
 def test_what_is_proposed_passes_the_check(section: str, small_configuration: Write) -> None:
     result = call("check", small_configuration(section), "--poses", 50)
     assert result.exit_code == 0, result.output
-    assert result.output.count("inside") == 4
+    assert result.stdout.count("inside") == 4
     keys = yaml.safe_load(section)["geometry"]
     assert list(keys["volumes"]) == ["base", "upper", "lower", "tool"]
     assert [list(shape) for shape in keys["volumes"]["tool"]] == [["box"]], "a primitive is taken as it is"

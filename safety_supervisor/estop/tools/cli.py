@@ -29,6 +29,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="The e-stop device at the serial line: emulate, watch and test it. Not safety-rated; the button chain is "
     "wired to the drive's stop input.",
+    epilog="""\b
+Examples:
+  safety-supervisor estop emulate --link /tmp/estop
+  safety-supervisor estop watch --config robot.yaml
+  safety-supervisor estop selftest --config robot.yaml --buttons 2
+""",
 )
 
 _LIVE_EVERY_S = 0.25

@@ -63,7 +63,17 @@ def demo(
     raise typer.Exit(0 if summaries[0]["ok"] else 1)
 
 
-sim_app = typer.Typer(no_args_is_help=True, help="Scenarios in simulation, and the geometry's judge.")
+sim_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Scenarios in simulation, and the geometry's judge.",
+    epilog="""\b
+Examples:
+  safety-supervisor sim run sim/scenarios/estop.yaml
+  safety-supervisor sim geometry-oracle --states 20000 --motions 1000 --minutes 1
+  safety-supervisor sim humanoid-oracle --robot g1 --minutes 1
+""",
+)
 sim_app.command("geometry-oracle")(geometry_oracle)
 sim_app.command("humanoid-oracle")(humanoid_oracle)
 sim_app.command("humanoid-push")(humanoid_push)
