@@ -20,7 +20,7 @@ import numpy as np
 
 from safety_supervisor.core.geometry.shapes import BoundedShape, Point
 from safety_supervisor.core.units import Matrix
-from safety_supervisor.geometry.distances import signed_distances
+from safety_supervisor.geometry.distances import lower_distances, signed_distances
 from safety_supervisor.geometry.partition import halve
 
 TOLERANCE: Final = 1e-6
@@ -74,24 +74,40 @@ def measure_coverage(
     numbers = np.arange(len(triangles))
     starts = range(0, len(triangles), _BATCH)
     work = [(triangles[i : i + _BATCH], numbers[i : i + _BATCH]) for i in reversed(starts)]
+
+    def apart(of: Matrix) -> Matrix:
+        return np.stack([signed_distances(shape, of) for shape in shapes])
+
     while work:
         pieces, owners = work.pop()
         looked += len(pieces)
-        distances = np.stack([signed_distances(shape, pieces) for shape in shapes])
-        if not np.isfinite(distances).all():
+        # Exact distances take most of the time; where bounds from below say enough they are not asked for.
+        quick = np.stack([lower_distances(shape, pieces) for shape in shapes])
+        if not np.isfinite(quick).all():
             # Every comparison below would be false for what is no number, and so say that it is inside.
             return Coverage(least, math.inf, where, len(sticking))
-        corners = distances.min(axis=0)
-        bounds = distances.max(axis=2).min(axis=0)
-        sticking.update(owners[(corners > TOLERANCE).any(axis=1)].tolist())
-        row, corner = np.unravel_index(int(corners.argmax()), corners.shape)
-        if corners[row, corner] > max(least, TOLERANCE):
-            least = float(corners[row, corner])
-            x, y, z = pieces[row, corner].tolist()
-            where = (x, y, z)
-        # What is proven inside, or proven not to matter beside the worst, is finished.
-        open_ones = bounds > max(least + _RESOLUTION if least else 0.0, TOLERANCE)
+        bounds = quick.max(axis=2).min(axis=0)
+        outside = (quick.min(axis=0) > 0.0).any(axis=1)  # a corner that no shape holds
+        if outside.any():
+            distances = apart(pieces[outside])
+            corners = distances.min(axis=0)
+            bounds[outside] = distances.max(axis=2).min(axis=0)
+            sticking.update(owners[outside][(corners > TOLERANCE).any(axis=1)].tolist())
+            row, corner = np.unravel_index(int(corners.argmax()), corners.shape)
+            if corners[row, corner] > max(least, TOLERANCE):
+                least = float(corners[row, corner])
+                x, y, z = pieces[outside][row, corner].tolist()
+                where = (x, y, z)
         size = np.linalg.norm(pieces - np.roll(pieces, -1, axis=1), axis=2).max(axis=1)
+        limit = max(least + _RESOLUTION if least else 0.0, TOLERANCE)
+        # One shape holds it whole, or not even the bound from below is little enough: decided. Else the bound counts.
+        counts = ~outside & (bounds > 0.0) & ((bounds <= limit) | (size < TOLERANCE) | (looked > _MOST))
+        if counts.any():
+            bounds[counts] = apart(pieces[counts]).max(axis=2).min(axis=0)
+        if not np.isfinite(bounds).all():
+            return Coverage(least, math.inf, where, len(sticking))
+        # What is proven inside, or proven not to matter beside the worst, is finished.
+        open_ones = bounds > limit
         tiny = open_ones & (size < TOLERANCE)
         finished = ~open_ones | tiny
         if finished.any():

@@ -29,6 +29,23 @@ def signed_distances(shape: BoundedShape, points: Matrix) -> Vector:
     return _flat_distances(shape, flat).reshape(points.shape[:-1])
 
 
+def lower_distances(shape: BoundedShape, points: Matrix) -> Vector:
+    """Bound the distance of points from a shape from below, with its sign: what `signed_distances` says, or sooner.
+
+    A polytope's is that from the planes of its faces, which takes a small part of the time.
+
+    Args:
+        shape: the shape.
+        points: shape (..., 3), [m], in the shape's frame.
+
+    Returns:
+        Shape (...), [m]; not positive exactly where `signed_distances` is not.
+    """
+    flat: Matrix = np.asarray(points, dtype=np.float64).reshape(-1, 3)
+    found = _plane_distances(shape, flat) if isinstance(shape, Polytope) else _flat_distances(shape, flat)
+    return found.reshape(points.shape[:-1])
+
+
 def _flat_distances(shape: BoundedShape, points: Matrix) -> Vector:
     match shape:
         case Sphere():
@@ -78,15 +95,20 @@ def _from_excess(excess: Matrix) -> Vector:
     return np.asarray(outside + np.minimum(excess.max(axis=1), 0.0))
 
 
-def _polytope_distances(shape: Polytope, points: Matrix) -> Vector:
+def _plane_distances(shape: Polytope, points: Matrix) -> Vector:
     faces = hull_faces(shape)
     normals = np.cross(faces[:, 1] - faces[:, 0], faces[:, 2] - faces[:, 0])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     offsets = np.einsum("fi,fi->f", normals, faces[:, 0])
     distances: Vector = (points @ normals.T - offsets).max(axis=1)
+    return distances
+
+
+def _polytope_distances(shape: Polytope, points: Matrix) -> Vector:
+    distances = _plane_distances(shape, points)
     outside = distances > 0.0
     if outside.any():
-        distances[outside] = triangle_distances(faces, points[outside])
+        distances[outside] = triangle_distances(hull_faces(shape), points[outside])
     return distances
 
 

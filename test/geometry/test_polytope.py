@@ -7,8 +7,9 @@ import pytest
 
 from safety_supervisor.core.geometry.bodies import CORNERS, FINE, few_balls
 from safety_supervisor.core.geometry.shapes import Polytope
+from safety_supervisor.geometry import coverage
 from safety_supervisor.geometry.coverage import measure_coverage
-from safety_supervisor.geometry.distances import hull_faces, signed_distances
+from safety_supervisor.geometry.distances import hull_faces, lower_distances, signed_distances
 from safety_supervisor.geometry.partition import protrusion
 from safety_supervisor.geometry.polytope import fit_polytope, wrap_in_polytopes
 
@@ -88,3 +89,26 @@ def test_the_hull_of_few_balls_holds_a_polytope(seed: int) -> None:
     assert max(ball.radius for ball in balls) <= FINE * 1.001
     for vertex in shape.vertices:
         assert any(np.linalg.norm(np.subtract(vertex, b.centre)) <= b.radius * (1 + 1e-12) + 1e-15 for b in balls)
+
+
+def test_quick_distances_have_the_sign_of_the_exact_ones_and_are_no_greater() -> None:
+    one = Polytope(tuple(map(tuple, np.random.default_rng(3).normal(size=(30, 3)).tolist())))
+    points = np.random.default_rng(4).uniform(-4.0, 4.0, (2000, 3))
+    quick, exact = lower_distances(one, points), signed_distances(one, points)
+    assert ((quick > 0.0) == (exact > 0.0)).all()
+    assert 100 < (exact > 0.0).sum() < 1900
+    assert (quick <= exact + 1e-12).all()
+    assert (quick < 0.9 * exact).any(), "the test could not fail otherwise"
+
+
+def test_where_the_search_gives_up_the_bound_is_of_exact_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coverage, "_MOST", 0)
+    # Two octahedra tip to tip: beyond a tip the planes of the faces are nearer than the tip itself.
+    tips = 0.1 * np.concatenate([np.eye(3), -np.eye(3)])
+    shapes = [Polytope(tuple(map(tuple, (tips + (x, 0.0, 0.0)).tolist()))) for x in (-0.2, 0.2)]
+    # Every corner lies in one of the two, and what is between them in none.
+    bridge = np.array([[[-0.2, 0.0, 0.0], [0.2, 0.0, 0.0], [0.2, 0.01, 0.0]]])
+    exact = np.array([signed_distances(shape, bridge[0]) for shape in shapes])
+    assert (exact.min(axis=0) < 0.0).all()
+    assert lower_distances(shapes[1], bridge[0]).max() < 0.7 * exact[1].max(), "the test could not fail otherwise"
+    assert measure_coverage(shapes, bridge).most == pytest.approx(exact.max(axis=1).min())

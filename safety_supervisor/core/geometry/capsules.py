@@ -10,6 +10,7 @@ faster end travels, which `Reach` bounds; turning about its own axis moves no ca
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,7 @@ _CENTRED: Final = 400
 """Steps toward the middle of what is wrapped; a rest of a few tenths of a percent of its radius stays."""
 
 
+@lru_cache(maxsize=1024)  # checks of a configuration, scenes and tools wrap the same links again and again
 def wrap(shape: BoundedShape) -> Capsule:
     """Return a capsule that holds a shape: the smallest of those along its three principal axes."""
     balls = hull_balls(shape)

@@ -7,6 +7,7 @@ nearer to anything. Two capsules take a tenth of the time of two polytopes, and 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, Final
 
 import coal
@@ -132,6 +133,7 @@ class Query:
             raise RobotModelError(("this build of Pinocchio does not keep placements of bodies in one array",))
 
 
+@lru_cache(maxsize=1024)
 def outer(shape: BoundedShape) -> Sphere | Capsule:
     """Return a capsule, or a sphere, that holds a shape: every one of the balls that span it, by its own measure."""
     if isinstance(shape, Sphere | Capsule):
