@@ -1,6 +1,6 @@
 """The shipped robots about which the core's claims are tested: a claim about any robot runs on each of them.
 
-A test that takes `machine` runs once for the Panda and once for a G1 on a stand: its pelvis is fixed (`balance: null`,
+A test that takes `machine`, or `any_rigs`, runs once for the Panda and once for a G1 on a stand: its pelvis is fixed (`balance: null`,
 which its file says for a stand) and a source moves all its groups, as the Panda's does. What keeps a standing G1 upright
 is tested in test_upright.py, test_footing.py and test_stop_ladder.py.
 
@@ -10,8 +10,9 @@ What stays with the Panda alone, and why:
 | --- | --- |
 | test_robot.py, test_scene.py, test_overshoot.py, test_no_staircase.py | numbers of its own data sheet and links, beside invented robots with every kind of joint |
 | test_collision_check.py, test_leaving.py, test_path_and_speed_zones.py | a hand that joint 1 carries about a vertical axis, so that ways are known by hand |
-| test_separation.py, test_limiting.py, test_tools.py, test_trajectory_job.py | the costly ones: kinematics of all robots come in by test_outer_bounds.py, which runs on all three |
-| test_supervisor_*.py but those with `machine` | the table of states has no joints in it: that it acts on 29 is shown by test_any_robot.py |
+| test_separation.py, test_limiting.py, test_tools.py, test_trajectory_job.py | people, zones and tools are placed about a Panda's hand; bounds of pairs are asked of all three robots in test_outer_bounds.py |
+| test_supervisor_*.py but those with `any_rigs` | states and causes have no joints in them: of each family some run on 29 joints, for the time that all would take |
+| test_motion.py, test_not_finite_results.py | names of the Panda's groups and joints; test_humanoid_groups.py moves two groups of humanoids |
 """
 # ruff: noqa: E501  a table: one row, one line
 
