@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 from base_rig import FRAME, with_base
-from crowd import SEPARATION
+from crowd import HOME, SEPARATION, watched
 from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_supervisor.core.base.odometry import OdometryJudge
 from safety_supervisor.core.bystanders import REMEMBERED, Bystanders
+from safety_supervisor.core.checks.separation import SeparationCheck
 from safety_supervisor.core.errors import Violation
 from safety_supervisor.core.events import Humans, HumansEndpoints, Odometry, OdometryEndpoints
+from safety_supervisor.core.geometry.robot import RobotModel
 
 S = 1_000_000_000
 
@@ -281,3 +283,25 @@ def test_what_was_seen_before_the_first_pose_grows_by_the_speed_of_the_base() ->
     assert found is not None
     # 0.1 s at 2 m/s, and at 1 rad/s about a base from which he is 3.2 m at most.
     assert found[1][0] == pytest.approx(0.1 * (2.0 + 1.0 * 3.2))
+
+
+@pytest.mark.requirement("SR-033")
+def test_what_the_base_may_have_moved_is_kept_as_distance_too() -> None:
+    """Of a pose asked, and of one that is known from an earlier one."""
+    configuration = watched()
+    assert configuration.separation is not None
+    check = SeparationCheck(configuration, configuration.separation, RobotModel(configuration.robot))
+    heard = Heard()
+    heard.people = Bystanders(configuration.separation, "base")
+    heard.tell([[1.9, 0.0, 0.5]])
+    check.read(heard.people)
+    check.begin(heard.now, HOME)
+    before = check.rooms_at(HOME, 0.0)
+    assert (before > 0.0).all()
+    room = float(before.min()) - check.full
+    assert check.permits_full(HOME, room - 1e-6)
+    heard.people.beside = np.array([0.25])
+    heard.people.version += 1
+    assert check.rooms_at(HOME, 0.0) == pytest.approx(before - 0.25, abs=1e-12)
+    assert not check.permits_full(HOME, room - 0.25 + 1e-6)
+    assert check.permits_full(HOME, room - 0.25 - 1e-6)
