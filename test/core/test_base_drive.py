@@ -203,6 +203,17 @@ def test_it_drives_in_no_state_that_permits_no_motion_and_slowly_in_manual() -> 
 
 
 @pytest.mark.requirement("SR-054")
+def test_a_stop_of_the_robot_ends_the_drive_at_once_and_says_whose(base: BaseRig) -> None:
+    base.keep_driving(0.5, 0.3)
+    base.clear()
+    base.send(StopRequested(base.now, "visitor", "smoke"))
+    assert base.supervisor._base.driver == "", "the command does not wait for the state to permit it again"
+    ended = [decision for decision in base.decisions("STOP") if decision.command.startswith("planner-base-")]
+    assert [decision.source for decision in ended] == ["planner"], base.decisions()
+    rest(base)
+
+
+@pytest.mark.requirement("SR-054")
 def test_a_velocity_that_nobody_released_stops_in_a_state_without_motion() -> None:
     """The state is a stop by itself, whatever way led there, long before the command is late."""
     rig = BaseRig()
