@@ -1,5 +1,5 @@
 """Watches the graph: who else publishes on the motor topic, on a source's inputs, on joint_states, as a supervisor; and
-whose quality of service keeps him from hearing us, or us from hearing him.
+whose quality of service keeps him from hearing us, or us from hearing him; and who speaks for a source that is none.
 
 The graph lists endpoints, not life: it finds second publishers, never a death. One topic is looked at per slice; only
 changes become events.
@@ -36,6 +36,7 @@ from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.base_input import ODOMETRY_TOPIC
 from safety_supervisor.ros.goals.pulse import clients_of
 from safety_supervisor.ros.quality import Endpoints, Ours, Sink
+from safety_supervisor.ros.strays import StraySources
 from safety_supervisor.ros.text import escape
 from safety_supervisor.ros.world_input import PEOPLE_TOPIC
 
@@ -162,6 +163,7 @@ class GraphWatch:
             name = node.resolve_topic_name(told)
             self._slices.append(partial(self._look_balance, name, foot))
             self._looks[name] = self._slices[-1]
+        self._slices.append(StraySources(node, sink, endpoints.sources, endpoints.misfits).look)
         # What is only asked whether it fits shares one slice: a foreign publisher is not to be found later for it.
         self._others = [topic for topic in endpoints.watched if topic not in self._looks]
         self._looks |= {topic: partial(self._look_fit, topic) for topic in self._others}

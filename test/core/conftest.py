@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from judges import judge_envelope, judge_output, judge_replay
+from machines import ROBOTS, Machine, machine_of
 from rig import CONFIGURATION, Rig, panda
 
 from safety_supervisor.config import load_config
@@ -47,3 +48,19 @@ def _shared_configuration() -> Iterator[None]:
 def rig(rigs: Callable[..., Rig]) -> Rig:
     """A rig with the shipped configuration, its e-stop on RUN, just booted."""
     return rigs()
+
+
+@pytest.fixture(params=ROBOTS)
+def machine(request: pytest.FixtureRequest) -> Machine:
+    """Each shipped robot in turn: a claim about any robot holds for an arm and for a humanoid."""
+    return machine_of(request.param)
+
+
+@pytest.fixture
+def any_rigs(rigs: Callable[..., Rig], machine: Machine) -> Callable[..., Rig]:
+    """Make rigs of each shipped robot in turn, for claims that name no joint; judged as those of `rigs`."""
+
+    def make(**kwargs: object) -> Rig:
+        return rigs(machine.configuration, **{"start": machine.home, **kwargs})
+
+    return make

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -28,6 +29,8 @@ from safety_supervisor.core.events import (
     StopRequested,
 )
 from safety_supervisor.core.settings import CommandKind, ReducedSettings, SeparationSettings
+from safety_supervisor.core.states.safety_state import SafetyState
+from safety_supervisor.core.states.state_table import State
 
 NAN = math.nan
 SEPARATION = SeparationSettings(32, 8192, 100_000_000, 300_000_000, 1.6, 0.0, 0.05, 0.2)
@@ -197,6 +200,36 @@ def test_it_drives_in_no_state_that_permits_no_motion_and_slowly_in_manual() -> 
     rig.keep_driving(1.0, 0.6, source="joystick")
     assert rig.twist == (0.0, 0.0, 0.0)
     judge_base(rig)
+
+
+@pytest.mark.requirement("SR-054")
+def test_a_stop_of_the_robot_ends_the_drive_at_once_and_says_whose(base: BaseRig) -> None:
+    base.keep_driving(0.5, 0.3)
+    base.clear()
+    base.send(StopRequested(base.now, "visitor", "smoke"))
+    assert base.supervisor._base.driver == "", "the command does not wait for the state to permit it again"
+    ended = [decision for decision in base.decisions("STOP") if decision.command.startswith("planner-base-")]
+    assert [decision.source for decision in ended] == ["planner"], base.decisions()
+    rest(base)
+
+
+@pytest.mark.requirement("SR-054")
+def test_a_velocity_that_nobody_released_stops_in_a_state_without_motion() -> None:
+    """The state is a stop by itself, whatever way led there, long before the command is late."""
+    rig = BaseRig()
+    rig.auto()
+    rig.keep_driving(1.0, 0.3)
+    drive = rig.supervisor._base
+    assert rig.twist == (0.3, 0.0, 0.0)
+    drive._state = cast("SafetyState", SimpleNamespace(state=State.READY))
+    sent = [
+        effect.x
+        for k in range(1, 21)
+        for effect in drive.step(rig.now + k * rig.period)
+        if isinstance(effect, DriveBase)
+    ]
+    assert drive.driver == "planner", "the command is not late yet"
+    assert sent[-1] == pytest.approx(0.3 - 20 * 0.004 * 1.0, abs=0.01)
 
 
 @pytest.mark.requirement("SR-045")

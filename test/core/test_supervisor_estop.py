@@ -73,8 +73,8 @@ def test_it_overrides_every_state_and_latches(rigs: Rigs, state: str, word: str)
 @pytest.mark.requirement("SR-004")
 @pytest.mark.requirement("SR-016")
 @pytest.mark.requirement("SR-010")
-def test_release_alone_never_moves(rigs: Rigs) -> None:
-    rig = rigs().auto().move()
+def test_release_alone_never_moves(any_rigs: Rigs) -> None:
+    rig = any_rigs().auto().move()
     rig.estop = "stop"
     rig.until(E)
     here = rig.output
@@ -111,8 +111,8 @@ def test_it_is_latched_in_fault_too(rigs: Rigs) -> None:
 
 @pytest.mark.requirement("SR-001")
 @pytest.mark.requirement("SR-047")
-def test_pressed_at_boot(rigs: Rigs) -> None:
-    rig = rigs()
+def test_pressed_at_boot(any_rigs: Rigs) -> None:
+    rig = any_rigs()
     rig.estop = "stop"
     rig.cycle(3)
     assert rig.state == E
@@ -153,8 +153,8 @@ def test_a_bouncing_release_is_none(rigs: Rigs) -> None:
 
 
 @pytest.mark.requirement("SR-006")
-def test_pressed_during_the_reset(rigs: Rigs) -> None:
-    rig = rigs().lock()
+def test_pressed_during_the_reset(any_rigs: Rigs) -> None:
+    rig = any_rigs().lock()
     rig.estop = "stop"
     assert rig.act("reset").ok, "the core has not been told yet"
     rig.cycle()

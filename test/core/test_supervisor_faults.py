@@ -192,8 +192,8 @@ def test_an_exception_between_cycles_stops_what_plays(rigs: Rigs, monkeypatch: p
 
 
 @pytest.mark.redteam(37)
-def test_exceptions_in_every_cycle_still_end_at_rest(rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = rigs().auto().move(0.6)
+def test_exceptions_in_every_cycle_still_end_at_rest(any_rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = any_rigs().auto().move(0.6)
     rig.tampered = True
     monkeypatch.setattr(rig.supervisor._motion, "advance", broken)
     sent = len(rig.outputs)
@@ -255,8 +255,8 @@ def test_a_result_that_is_not_finite_never_leaves(rigs: Rigs, monkeypatch: pytes
 
 @pytest.mark.redteam(32)
 @pytest.mark.requirement("SR-040")
-def test_a_second_publisher_on_the_motors_is_a_fault_however_short_it_was(rigs: Rigs) -> None:
-    rig = rigs().auto().move()
+def test_a_second_publisher_on_the_motors_is_a_fault_however_short_it_was(any_rigs: Rigs) -> None:
+    rig = any_rigs().auto().move()
     rig.send(OutputEndpoints(rig.now, ("/rogue",)))
     rig.send(OutputEndpoints(rig.now, ()))
     rig.cycle()
@@ -376,9 +376,9 @@ def test_sources_that_nobody_configured_change_nothing(rigs: Rigs) -> None:
 
 
 @pytest.mark.redteam(35)
-def test_every_set_point_carries_a_stop_that_ends_at_rest_inside_the_limits(rigs: Rigs) -> None:
+def test_every_set_point_carries_a_stop_that_ends_at_rest_inside_the_limits(any_rigs: Rigs) -> None:
     """Whenever we are killed, what the controller holds is a whole stop: finite, in order, at rest in the end."""
-    rig = rigs().auto()
+    rig = any_rigs().auto()
     rig.seconds(1.0, streaming(rig))
     rig.seconds(0.5)
     rig.move(0.5)

@@ -17,8 +17,8 @@ Rigs = Callable[..., Rig]
 
 
 @pytest.mark.requirement("SR-043")
-def test_a_log_that_fails_prevents_motion(rigs: Rigs) -> None:
-    rig = rigs()
+def test_a_log_that_fails_prevents_motion(any_rigs: Rigs) -> None:
+    rig = any_rigs()
     rig.log_ok = False
     rig.seconds(0.6)
     assert rig.state == "INIT"
@@ -60,8 +60,8 @@ def test_a_log_that_fails_while_ready_or_starting_stops_before_anything_moves(ri
 
 
 @pytest.mark.requirement("SR-044")
-def test_two_supervisors_give_the_same_bytes(rigs: Rigs) -> None:
-    rig = rigs().auto().move()
+def test_two_supervisors_give_the_same_bytes(any_rigs: Rigs) -> None:
+    rig = any_rigs().auto().move()
     rig.estop = "stop"
     rig.until("EMERGENCY_STOP")
     events = [msgspec.msgpack.encode(event) for event in rig.events]

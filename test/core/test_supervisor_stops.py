@@ -360,8 +360,8 @@ def test_a_flood_of_stops_acts_and_costs_nothing(rigs: Rigs) -> None:
     assert rig.state == "STOPPING", "the next one stops again"
 
 
-def test_the_answer_to_a_stop_follows_the_set_point(rigs: Rigs) -> None:
-    rig = rigs().auto().move()
+def test_the_answer_to_a_stop_follows_the_set_point(any_rigs: Rigs) -> None:
+    rig = any_rigs().auto().move()
     at_once = rig.send(StopRequested(rig.now, "panel", "", "s"))
     assert "Reply" not in [type(e).__name__ for e in at_once]
     rig.cycle()
@@ -370,17 +370,17 @@ def test_the_answer_to_a_stop_follows_the_set_point(rigs: Rigs) -> None:
 
 
 @pytest.mark.requirement("SR-007")
-def test_every_stop_ends_in_bounded_time(rigs: Rigs) -> None:
+def test_every_stop_ends_in_bounded_time(any_rigs: Rigs) -> None:
     """From 2 rad/s: the ramp, the lag, the window of the standstill."""
     for part in (0.3, 0.7, 1.0, 1.5):
-        rig = rigs().auto().move(part)
+        rig = any_rigs().auto().move(part)
         rig.send(StopRequested(rig.now, "panel", ""))
         rig.until(P, limit=0.2 + 0.3 + 0.05)
 
 
 @pytest.mark.requirement("SR-007")
-def test_a_robot_that_runs_on_misses_the_ramp(rigs: Rigs) -> None:
-    rig = rigs().auto().move()
+def test_a_robot_that_runs_on_misses_the_ramp(any_rigs: Rigs) -> None:
+    rig = any_rigs().auto().move()
     rig.send(StopRequested(rig.now, "panel", ""))
     rig.cycle()
     assert not rig.relays_open
@@ -400,8 +400,8 @@ def test_a_robot_that_runs_on_misses_the_ramp(rigs: Rigs) -> None:
 
 @pytest.mark.requirement("SR-007")
 @pytest.mark.requirement("SR-036")
-def test_a_stop_that_nobody_measures_is_never_confirmed(rigs: Rigs) -> None:
-    rig = rigs().auto().move()
+def test_a_stop_that_nobody_measures_is_never_confirmed(any_rigs: Rigs) -> None:
+    rig = any_rigs().auto().move()
     rig.send(StopRequested(rig.now, "panel", ""))
     rig.measure = False
     rig.seconds(3.0)

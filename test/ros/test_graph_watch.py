@@ -174,3 +174,20 @@ def test_another_robot_description_is_not_armed(
     assert not refused.success
     assert "E_CONFIGURATION_CHANGED" in refused.message
     other.close()
+
+
+@pytest.mark.redteam(4)
+def test_a_publisher_for_a_source_that_is_none_is_told_with_the_nearest_name(
+    client: Client, supervisor: Process, guest: Callable[[str], Client]
+) -> None:
+    client.arm()
+    wrong = guest("wrong")
+    wrong.publisher(JointState, "/supervisor/sources/planer/joint_command")
+    client.wait_for(lambda: "planer" in client.status.get("incompatible_endpoints", ""), "the status to tell", 10.0)
+    assert "/supervisor/sources/planner/ is meant" in client.status["incompatible_endpoints"]
+    told = [text for text in client.decisions if "E_UNKNOWN_SOURCE" in str(text)]
+    assert len(told) == 1, "once"
+    assert "planner" in str(told[0])
+    assert client.state == "AUTO/HOLDING", "it is no input, and stops nothing"
+    wrong.close()
+    client.wait_for(lambda: not client.status.get("incompatible_endpoints", ""), "the status to forget", 30.0)

@@ -12,9 +12,10 @@ import math
 from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from safety_supervisor.core.base.gate import BaseGate, Gated, GateReason, People, WantedTwist
-from safety_supervisor.core.base.motion import REST, PlanarTwist
+from safety_supervisor.core.base.motion import REST, PlanarPose, PlanarTwist
 from safety_supervisor.core.base.odometry import FARTHEST, OdometryJudge
 from safety_supervisor.core.base.settings import BaseSettings
 from safety_supervisor.core.base.world import WorldBodies
@@ -27,7 +28,7 @@ from safety_supervisor.core.notes import Note
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
 from safety_supervisor.core.states.safety_state import SafetyState
 from safety_supervisor.core.states.state_table import AUTO, State
-from safety_supervisor.core.units import Nanoseconds, seconds
+from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
 BaseEvent: TypeAlias = Odometry | OdometryEndpoints
 """What the world says of the base."""
@@ -73,6 +74,8 @@ class BaseDrive:
             self._gate = BaseGate(self._settings.gate)
             self._odometry = OdometryJudge(self._settings, self._frame)
             inputs.conditions.note(Code.BASE_UNKNOWN, True)
+            if inputs.people is not None:
+                inputs.people.carrier = self._carry
         self.driver = ""
         self._command = ""
         self._wanted: WantedTwist | None = None
@@ -82,6 +85,7 @@ class BaseDrive:
         self._rulings: list[Ruling] = []
         self._notes: list[Note] = []
         self._placed: tuple[int, People | None] = (-1, None)
+        self._carried: tuple[PlanarPose | None, bool] = (None, False)
 
     # --- what arrives
 
@@ -112,6 +116,10 @@ class BaseDrive:
         """Begin a cycle: note whether it is known where the base is, and place the bodies of the world by it."""
         self.look(now)
         if self._settings is not None:
+            by = self._odometry.pose, bool(self.rests(now))
+            if self._inputs.people is not None and by != self._carried:
+                self._carried = by
+                self._inputs.people.settle()
             self._world.settle(None if self._odometry.unknown(now) else self._odometry.pose)
 
     def look(self, now: Nanoseconds) -> None:
@@ -244,6 +252,11 @@ class BaseDrive:
         seen, sent = (asked.speed, gated.twist.speed) if asked.speed else (abs(asked.turn), abs(gated.twist.turn))
         violation = Violation(code, rule, seen, sent, joint, gated.reason.value)
         return Ruling(self.driver, self._command, "LIMIT", violation)
+
+    def _carry(self, points: Matrix, seen: NDArray[np.int64]) -> tuple[Matrix, Vector] | None:
+        separation = self._configuration.separation
+        assert separation is not None  # people are told
+        return self._odometry.carry(points, seen, separation.latency, still=self._carried[1])
 
     def _people(self, now: Nanoseconds, state: State) -> People | None:
         """Return where people are in the fence's frame; None where that is unknown."""

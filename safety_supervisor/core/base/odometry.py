@@ -52,6 +52,7 @@ class OdometryJudge:
         self._wrong: Violation | None = Violation(Code.BASE_UNKNOWN, "base.odometry", detail="nothing was heard yet")
         self._stamp = (0, 0)
         self._poses: deque[PlanarPose] = deque()
+        self._jumped = False
         self.pose: PlanarPose | None = None
 
     # --- what arrives
@@ -71,9 +72,11 @@ class OdometryJudge:
         jump = self._jump(pose)
         if jump is not None:
             self._poses.clear()
+            self._jumped = True
         self._poses.append(pose)
         while len(self._poses) > 1 and self._poses[1].received <= observed - _KEPT:
             self._poses.popleft()
+            self._jumped = False
         self.pose, self._wrong = pose, None
         return jump
 
@@ -149,13 +152,48 @@ class OdometryJudge:
             for pose in poses
         )
 
-    def place(self, points: Matrix, seen: NDArray[np.int64], latency: Nanoseconds) -> People | None:
+    def carry(
+        self, points: Matrix, seen: NDArray[np.int64], latency: Nanoseconds, *, still: bool
+    ) -> tuple[Matrix, Vector] | None:
+        """Bring points from the base's frame, as it was when each was seen, to that of its newest pose.
+
+        Args:
+            points: shape (K, 3), [m]; heights stay.
+            seen: as in `place`.
+            latency: [ns].
+            still: whether the base was sent rest and rests, so that it has not moved since its newest pose.
+
+        Returns:
+            Points, shape (K, 3), [m], and how far each may be beside that, shape (K,), [m]; None where
+            no pose, or a jump, is between.
+        """
+        if not len(self._poses) or self.pose is None:
+            return None
+        # Of a time before the first pose its speed is a bound, but not of one before a jump.
+        first = self._poses[0].received
+        early = np.maximum(first - seen, 0) / NS_PER_S
+        if self._jumped and early.any():
+            return None
+        people = self.place(points, np.maximum(seen, first), latency, still=still)
+        if people is None:
+            return None
+        farthest = np.linalg.norm(points[:, :2], axis=1) + self._gate.speed * early
+        moved = early * (self._gate.speed + self._gate.turning * farthest)
+        cos, sin = math.cos(self.pose.heading), math.sin(self.pose.heading)
+        carried = points.copy()
+        carried[:, :2] = (people.points - (self.pose.x, self.pose.y)) @ np.array([[cos, -sin], [sin, cos]])
+        return carried, people.beside + moved
+
+    def place(
+        self, points: Matrix, seen: NDArray[np.int64], latency: Nanoseconds, *, still: bool = False
+    ) -> People | None:
         """Bring points of people from the base's frame, as it was when each was seen, to the fence's frame.
 
         Args:
             points: shape (K, 3), [m], base frame.
             seen: a moment at or after which each was there, shape (K,), [ns]; its message was made within `latency`.
             latency: [ns].
+            still: as in `carry`.
 
         Returns:
             Where they are; None where it is not known where the base was then.
@@ -163,13 +201,15 @@ class OdometryJudge:
         places, beside = np.zeros((len(points), 2)), np.zeros(len(points))
         for since in set(seen.tolist()):
             those = seen == since
-            found = self._place(points[those, :2], since, since + latency)
+            found = self._place(points[those, :2], since, since + latency, still)
             if found is None:
                 return None
             places[those], beside[those] = found
         return People(places, seen, beside)
 
-    def _place(self, points: Matrix, since: Nanoseconds, until: Nanoseconds) -> tuple[Matrix, Vector] | None:
+    def _place(
+        self, points: Matrix, since: Nanoseconds, until: Nanoseconds, still: bool
+    ) -> tuple[Matrix, Vector] | None:
         """Return where points, shape (k, 2), were, and how far beside at most: somewhen between two moments."""
         poses = list(self._poses)
         while len(poses) > 1 and poses[1].received <= since:
@@ -180,7 +220,7 @@ class OdometryJudge:
         during += [pose for pose in poses if pose.received >= until][:1]
         ways = np.stack([_at(pose, points) for pose in during])
         beside = np.linalg.norm(ways - ways[-1], axis=2).max(axis=0)
-        behind = max(0.0, seconds(until - during[-1].received))
+        behind = 0.0 if still else max(0.0, seconds(until - during[-1].received))
         moved = behind * (self._gate.speed + self._gate.turning * np.linalg.norm(points, axis=1))
         return ways[-1], beside + moved
 

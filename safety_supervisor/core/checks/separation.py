@@ -142,7 +142,7 @@ class SeparationCheck:
 
     def rooms_at(self, q: Vector, left: float) -> NDArray[np.float64]:
         """The same of one pose, shape (n,), at which the robot is measured `left` seconds before it rests."""
-        distances: NDArray[np.float64] = self._capsules.distances(q[None], self.people.points)[0]
+        distances: NDArray[np.float64] = self._capsules.distances(q[None], self.people.here)[0]
         return distances - self._needed(self._now + self.reaction + nanoseconds(left))
 
     def surely_keeps(self, q: Vector, stop: Stop, elapsed: float) -> bool:
@@ -163,8 +163,8 @@ class SeparationCheck:
     # --- how
 
     def _grown(self, until: Nanoseconds) -> Vector:
-        """How far each person may have walked since he was seen, shape (K,), [m]."""
-        grown: Vector = self._walking * (until - self.people.seen) / NS_PER_S
+        """How far each person may be from where he was seen: he walked, the base moved; shape (K,), [m]."""
+        grown: Vector = self._walking * (until - self.people.seen) / NS_PER_S + self.people.beside
         return grown
 
     def _needed(self, until: Nanoseconds) -> Matrix:
@@ -191,7 +191,7 @@ class SeparationCheck:
         times = (begin, *(begin + (end - begin) * part / parts for part in range(1, parts)), end)[: parts + 1]
         poses = np.concatenate((self._sent[0][None], stop.positions(times)))
         ways = np.concatenate((first_way[None], stop.ways(times)))
-        distances = self._capsules.distances(poses, self.people.points)
+        distances = self._capsules.distances(poses, self.people.here)
         self._remember(poses[1], distances[1])
         low = (distances[1:] + distances[:-1] - (ways @ self._reach.T)[:, :, None]) / 2.0
         needed = self._needed(until)
@@ -213,7 +213,7 @@ class SeparationCheck:
 
     def _clear_by_memory(self, q: Vector, way: Vector, until: Nanoseconds, margin: float) -> bool:
         """Whether the pose that was asked last proves all poses within `way` of q clear by a margin, [m]."""
-        if not len(self.people.points):
+        if not len(self.people.here):
             return True
         if self._asked is None or self._asked[0] != self.people.version:
             self._ask(q)
@@ -223,10 +223,10 @@ class SeparationCheck:
         return bool((left >= self._walking * until / NS_PER_S + margin).all())
 
     def _ask(self, q: Vector) -> None:
-        self._remember(q, self._capsules.distances(q[None], self.people.points)[0])
+        self._remember(q, self._capsules.distances(q[None], self.people.here)[0])
 
     def _remember(self, q: Vector, distances: NDArray[np.float64]) -> None:
         """Keep for each capsule how far people may have walked, counted from time 0, until one is too near."""
-        walked = self._walking * self.people.seen / NS_PER_S
+        walked = self._walking * self.people.seen / NS_PER_S - self.people.beside
         nearest = (distances + walked).min(axis=1, initial=np.inf)
         self._asked = (self.people.version, q, nearest - self._fixed)
