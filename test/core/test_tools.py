@@ -166,6 +166,7 @@ def test_what_is_put_down_is_put_down_wherever_the_robot_stands(rigs: Rigs, cell
     assert rig.act("tool", "gripper").code == "E_TOOL"
     assert change(rig, "").verdict == "PASS"
     assert told(rig) == ("", 0.0)
+    rig.seconds(1.0)
     assert change(rig, ROD).code == "E_TOOL"
     assert go(rig, HOME).verdict == "PASS"
 
