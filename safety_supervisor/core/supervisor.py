@@ -392,10 +392,7 @@ class Supervisor:
         first = self._inputs.blocking_start(now) if state is State.INIT else ()
         active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if self._changed_on_disk else set())
         unmeasured = measured.missing() or measured.stale(now)
-        motion = self._motion if self._placed else None
-        told = self._watch.told, unmeasured, self._tools.told, self._balance.told, self._base.driver
-        return [
-            *self._reporting.latches(now),
-            *self._reporting.relays(now, self._ramp.overdue),
-            *self._reporting.status(now, active, first, motion, measured.tracking_error, *told),
-        ]
+        motion, drive = self._motion if self._placed else None, self._base.driver
+        told = measured.tracking_error, self._watch.told, unmeasured, self._tools.told, self._balance.told, drive
+        latched = [*self._reporting.latches(now), *self._reporting.relays(now, self._ramp.overdue)]
+        return latched + self._reporting.status(now, active, first, motion, *told)

@@ -17,46 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from safety_supervisor.config.keys import NAME
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.tokens import compact
+from safety_supervisor.tokens.claims import Claims, Refused
 
 KIND: Final = "agent-act.v1+jwt"
 """`typ` of the header. Other claims, or another meaning of one, make another version."""
 ACT: Final = "tool"
-
-
-class Claims(msgspec.Struct, frozen=True):
-    """What a verified token says."""
-
-    iss: str
-    """Source, the key's holder."""
-    sub: str
-    """Who or what acted for it."""
-    aud: str
-    """Robot."""
-    nonce: str
-    """As it was shown in the status."""
-    jti: str
-    """Id of the token, used once."""
-    iat: int
-    """When it was made, by the sender's wall clock, [s]; advisory."""
-    exp: int
-    """Until when, likewise."""
-    act: str
-    target: str
-    """The tool that is taken; empty: what was carried is put down."""
-    reason: str
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """A token that is refused."""
-
-    code: str
-    detail: str
-    value: float = 0.0
-    limit: float = 0.0
-    source: str = ""
-    """Whose it is; empty unless its signature was verified."""
-    jti: str = ""
-    """Its id; empty unless its signature was verified and the id is one."""
 
 
 def _text(pattern: str) -> Callable[[Any], bool]:
