@@ -328,9 +328,8 @@ class ToolChange(Value, frozen=True, tag=True):
     jti: str = ""
     """Id of the token that said so."""
     subject: str = ""
-    """Who or what acted for the source, by that token."""
     reason: str = ""
-    """Why, likewise."""
+    """Who or what acted for the source, and why, by that token; told, not judged."""
 
 
 class TokenRefused(Value, frozen=True, tag=True):
