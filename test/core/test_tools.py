@@ -286,6 +286,7 @@ def test_a_source_takes_and_puts_down_what_it_may(rigs: Rigs, cell: Configuratio
     assert change(rig, "").code in ("E_SOURCE_ENDPOINTS", "E_NOT_MOVING_STATE")
     both = rigs(mounted).auto()
     assert change(both, ROD).verdict == "PASS"
+    both.seconds(1.0)
     assert change(both, "gripper").verdict == "PASS"
 
 
