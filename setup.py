@@ -40,6 +40,7 @@ setup(
         "pyyaml>=6.0",
         "msgspec>=0.18",
         "pyserial>=3.5",
+        "cryptography>=43",
         "transitions>=0.9.2",
         "typer>=0.12",
         "rich>=13",

@@ -45,6 +45,7 @@ def test_help_names_every_command_and_teaches_by_example() -> None:
         "run",
         "log",
         "latch",
+        "agent",
         "explain",
         "demo",
         "sim",

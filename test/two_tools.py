@@ -10,6 +10,12 @@ import yaml
 PANDA = Path(__file__).resolve().parents[1] / "config" / "panda.yaml"
 
 
+PRIVATE_KEY = bytes(range(32))
+"""Ed25519, of the source `planner`; for tests only."""
+PUBLIC_KEY = "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"
+"""The public key that belongs to it."""
+
+
 def _rod(start: float, end: float, radius: float) -> dict[str, Any]:
     """A capsule along the hand's axis, [m]."""
     return {"capsule": {"start": [0.0, 0.0, start], "end": [0.0, 0.0, end], "radius": radius}}
@@ -37,7 +43,8 @@ def write_two_tools(directory: Path, mounted: str | None = None, own: tuple[str,
     """
     keys = yaml.safe_load(PANDA.read_text(encoding="utf-8")) | {"tools": TOOLS} | sections
     keys["robot"] |= {"payload": 1.0, "tool": mounted}
-    keys["sources"]["planner"]["tools"] = list(own)
+    if own:
+        keys["sources"]["planner"] |= {"tools": list(own), "public_key": PUBLIC_KEY}
     path = directory / "two_tools.yaml"
     path.write_text(yaml.safe_dump(keys, sort_keys=False), encoding="utf-8")
     return path

@@ -13,6 +13,7 @@ from safety_supervisor.config import schema
 from safety_supervisor.config.balance_checks import freeze_balance
 from safety_supervisor.config.base_checks import freeze_base
 from safety_supervisor.config.estop_checks import freeze_estop
+from safety_supervisor.config.public_key import decode_base64url
 from safety_supervisor.config.robot_checks import mimicked
 from safety_supervisor.config.sections import Sections
 from safety_supervisor.config.shapes import ShapeKeys, freeze_shape
@@ -133,6 +134,7 @@ def _source(name: str, keys: schema.SourceKeys) -> settings.SourceSettings:
         refusal_window=nanoseconds(keys.refusal_window),
         liveliness_lease=None if keys.liveliness_lease is None else nanoseconds(keys.liveliness_lease),
         tools=frozenset(keys.tools),
+        public_key=b"" if keys.public_key is None else decode_base64url(keys.public_key) or b"",
     )
 
 

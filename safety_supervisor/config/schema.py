@@ -78,7 +78,16 @@ class SourceKeys(Section):
         "what the arrays of `~/sources/NAME/commands` hold, one of `commands`; null: there is no such topic", "", None
     )
     tools: list[Name] = key(
-        "tools of `tools` that it may take and put down itself; it has no topic yet to say so", "", [], max_length=50
+        "tools of `tools` that it may take and put down itself, told by tokens on `~/agent_sessions`",
+        "",
+        [],
+        max_length=50,
+    )
+    public_key: str | None = key(
+        "its Ed25519 public key, 43 characters of base64url, which `safety-supervisor agent key` prints; no two "
+        "sources share one; mandatory with `tools`",
+        "",
+        None,
     )
     period: float = key("declared time between two streamed set-points", "s", ge=0.001, le=0.2)
     playout_periods: int = key(

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from safety_supervisor.core.commands import Ruling
-from safety_supervisor.core.effects import Decision, Verdict
-from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.effects import Decision, Effect, Verdict
+from safety_supervisor.core.errors import CODE_OF, Code, Violation
+from safety_supervisor.core.events import EstopReport, TokenRefused
 from safety_supervisor.core.notes import Note
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
@@ -21,6 +22,9 @@ _FOLD_FOR: Final[Nanoseconds] = NS_PER_S
 
 _QUIET: Final[Nanoseconds] = NS_PER_S // 10
 """A run has ended when nothing more came for this long: its rest is told then, not a second later."""
+
+TOKENS: Final = "agent_sessions"
+"""Stands for the source of tokens of which nobody knows whose they are."""
 
 
 class DecisionLog:
@@ -74,9 +78,20 @@ class DecisionLog:
             if ruling.violation is not None
         ]
 
-    def refused(self, now: Nanoseconds, source: str, violation: Violation) -> Decision:
-        """Report a message of the world that was refused."""
-        return _of_violation(now, source, "", "REJECT", violation, 1)
+    def refused(self, now: Nanoseconds, source: str, violation: Violation, count: int = 1) -> Decision:
+        """Report messages of the world that were refused."""
+        return _of_violation(now, source, "", "REJECT", violation, count)
+
+    def estop_reported(self, event: EstopReport) -> list[Effect]:
+        """Report what the e-stop's driver tells."""
+        code = CODE_OF.get(event.code, Code.ESTOP_SILENT)
+        return [self.refused(event.at, "estop", Violation(code, "device", detail=event.detail[:500]))]
+
+    def token_refused(self, event: TokenRefused) -> list[Effect]:
+        """Report tokens that were refused before they counted: that is no command of a source, and holds nothing."""
+        code = CODE_OF.get(event.code, Code.TOKEN_FORM)
+        violation = Violation(code, "token", event.value, event.limit, detail=event.detail[:500])
+        return [self.refused(event.at, event.source or TOKENS, violation, event.count)]
 
     def stopped(
         self,

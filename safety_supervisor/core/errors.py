@@ -154,7 +154,29 @@ class Code(str, Enum):
     TOOL = "E_TOOL", "With the new tool the robot would be nearer to something than it may be: the commanded or the measured pose is not clear.", "Move the robot clear with the tool that counts now, then change it."
     TOOL_UNKNOWN = "E_TOOL_UNKNOWN", "No tool of that name is configured.", "Add it to `tools`, with its volumes."
     TOOL_BUSY = "E_TOOL_BUSY", "A trajectory is being verified with the tool that counts now.", "Wait for its decision, or stop the robot first."
+    TOOL_RATE = "E_TOOL_RATE", "The source has changed its tool less than a second ago.", "Wait a second between two changes."
     ACT_INPUT = "E_ACT_INPUT", "A required input was never received; the status names it.", "Start the driver or the device."
+
+    # --- a token is refused
+    TOKEN_LONG = "E_TOKEN_LONG", "The token is longer than 4096 bytes.", "Send one compact JWS with short texts."
+    TOKEN_FORM = "E_TOKEN_FORM", "The message is no compact JWS in ASCII, or its payload is no JSON object with every key once.", "Send header, payload and signature as base64url without padding, parted by dots, one token a message."
+    TOKEN_HEADER = "E_TOKEN_HEADER", "The token's header is not exactly the algorithm and the type that are known.", "Write `alg` EdDSA and `typ` as documented, each once, and nothing else."
+    TOKEN_SIGNATURE = "E_TOKEN_SIGNATURE", "The signature is not that of the source that the token names.", "Sign with the key whose public part stands in `sources.NAME.public_key`."
+    TOKEN_FIELD = "E_TOKEN_FIELD", "The token has a claim that is not known.", "Send the documented claims and no others."
+    TOKEN_ISS = "E_TOKEN_ISS", "`iss` is missing, or no source that has a key.", "Name the source whose key signs."
+    TOKEN_SUB = "E_TOKEN_SUB", "`sub` is missing, or no short text.", "Say who or what acts."
+    TOKEN_AUD = "E_TOKEN_AUD", "`aud` is missing, or another robot.", "Name `robot.id`."
+    TOKEN_NONCE = "E_TOKEN_NONCE", "`nonce` is missing, or none that this boot has shown within the last 30 s.", "Read `nonce` of the status, then sign and send at once."
+    TOKEN_JTI = "E_TOKEN_JTI", "`jti` is missing, or no id.", "Give every token a new id of 8 to 64 plain characters."
+    TOKEN_USED = "E_TOKEN_USED", "The token's id was used already.", "Sign a new token with a new `jti`: each acts once."
+    TOKEN_FULL = "E_TOKEN_FULL", "The source has used more ids than are remembered.", "Wait half a minute."
+    TOKEN_IAT = "E_TOKEN_IAT", "`iat` is missing, or no whole number of seconds.", "Fill it; it is not compared with any clock."
+    TOKEN_EXP = "E_TOKEN_EXP", "`exp` is missing, no whole number of seconds, or before `iat`.", "Fill it; it is not compared with any clock."
+    TOKEN_ACT = "E_TOKEN_ACT", "`act` is missing, or no act of a source.", "A source may `tool`, and nothing else."
+    TOKEN_TARGET = "E_TOKEN_TARGET", "`target` is missing, or no name of a tool.", "Name one of `tools`, or leave the text empty to put down what is carried."
+    TOKEN_REASON = "E_TOKEN_REASON", "`reason` is missing, or no short text.", "Write at most 200 printable ASCII characters; the text may be empty."
+    TOKEN_RATE = "E_TOKEN_RATE", "More tokens came in a second than are looked at.", "Send one token for each act; find out who sends the others."
+    TOKEN_BUSY = "E_TOKEN_BUSY", "Too many tokens wait, or the process that verifies them starts or was lost.", "Send a new token; after a loss it is started again in LOCKED."
     # fmt: on
 
 

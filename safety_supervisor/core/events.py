@@ -323,6 +323,26 @@ class ToolChange(Value, frozen=True, tag=True):
     source: str
     tool: str
     """Name; empty when it was put down."""
+    request: str = ""
+    """Id to which a `Reply` is owed; empty for none."""
+    jti: str = ""
+    """Id of the token that said so."""
+    subject: str = ""
+    reason: str = ""
+    """Who or what acted for the source, and why, by that token; told, not judged."""
+
+
+class TokenRefused(Value, frozen=True, tag=True):
+    """Tokens were refused before they counted; tells, and stops nothing: anyone can send such tokens."""
+
+    at: int
+    source: str
+    """Whose they are, where that was verified; else empty."""
+    code: str
+    value: float
+    limit: float
+    detail: str
+    count: int
 
 
 class HoldToRun(Value, frozen=True, tag=True):
@@ -373,6 +393,7 @@ Event: TypeAlias = (
     | StopRequested
     | OperatorAct
     | ToolChange
+    | TokenRefused
     | HoldToRun
     | EstopReport
     | AdapterFault

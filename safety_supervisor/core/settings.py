@@ -115,6 +115,8 @@ class SourceSettings:
     """What its arrays hold; None: it may send none."""
     tools: frozenset[str] = frozenset()
     """Tools that it may take and put down itself."""
+    public_key: bytes = b""
+    """Ed25519, 32 bytes: what its tokens are verified by; empty where it has none."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from safety_supervisor.core.events import (
     StopRequested,
     StreamCommand,
     Tick,
+    TokenRefused,
     ToolChange,
     TrajectoryCommand,
 )
@@ -119,8 +120,9 @@ class Supervisor:
             ConfigurationChanged: self._configuration_changed,
             StopRequested: self._stop_requested,
             OperatorAct: self._operator_act,
-            ToolChange: lambda event: self._ruled(self._tools.requested(event, self._placed), event.at),
-            EstopReport: self._estop_report,
+            ToolChange: self._tool_change,
+            TokenRefused: self._decisions.token_refused,
+            EstopReport: self._decisions.estop_reported,
             AdapterFault: self._adapter_fault,
             **dict.fromkeys(get_args(InputEvent), self._input),
             **dict.fromkeys(get_args(BaseEvent), self._base_event),
@@ -365,10 +367,6 @@ class Supervisor:
         effects = self._stop({code}, event.at)
         return [self._decisions.stopped(event.at, "supervisor", "", code, event.detail[:500]), *effects]
 
-    def _estop_report(self, event: EstopReport) -> list[Effect]:
-        code = CODE_OF.get(event.code, Code.ESTOP_SILENT)
-        return [self._decisions.refused(event.at, "estop", Violation(code, "device", detail=event.detail[:500]))]
-
     def _stop_requested(self, event: StopRequested) -> list[Effect]:
         """A protective stop for anyone; the reply follows the set-point of the next cycle."""
         effects = self._stop({Code.STOP_REQUEST}, event.at)
@@ -382,6 +380,10 @@ class Supervisor:
             self._placed = False
         return [*effects, reply]
 
+    def _tool_change(self, event: ToolChange) -> list[Effect]:
+        ruling = self._tools.requested(event, self._placed)
+        return [*self._ruled(ruling, event.at), *self._tools.answer(event, ruling)]
+
     def _changes(self, now: int) -> list[Effect]:
         """Report latches, relays and status where they changed, and monitor every standstill from its beginning."""
         state, measured = self._state.state, self._inputs.measured
@@ -390,11 +392,7 @@ class Supervisor:
         first = self._inputs.blocking_start(now) if state is State.INIT else ()
         active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if self._changed_on_disk else set())
         unmeasured = measured.missing() or measured.stale(now)
-        told = self._watch.told, unmeasured, self._tools.told, self._balance.told, self._base.driver
-        return [
-            *self._reporting.latches(now),
-            *self._reporting.relays(now, self._ramp.overdue),
-            *self._reporting.status(
-                now, active, first, self._motion if self._placed else None, measured.tracking_error, *told
-            ),
-        ]
+        motion, drive = self._motion if self._placed else None, self._base.driver
+        told = measured.tracking_error, self._watch.told, unmeasured, self._tools.told, self._balance.told, drive
+        latched = [*self._reporting.latches(now), *self._reporting.relays(now, self._ramp.overdue)]
+        return latched + self._reporting.status(now, active, first, motion, *told)

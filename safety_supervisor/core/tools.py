@@ -11,9 +11,13 @@ People are no part of it: who mounts a tool stands beside the robot. The separat
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 import numpy as np
 
 from safety_supervisor.core.commands import Commands, Ruling
+from safety_supervisor.core.effects import Reply
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.events import ToolChange
 from safety_supervisor.core.geometry.scene import RESERVE, Scene
@@ -23,8 +27,11 @@ from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.acts import ActRefusal
 from safety_supervisor.core.states.safety_state import SafetyState
 from safety_supervisor.core.states.state_table import State
-from safety_supervisor.core.units import Vector
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds, Vector
 from safety_supervisor.core.verifier import Verifier
+
+CHANGES_APART: Final[Nanoseconds] = NS_PER_S
+"""A source's changes lie at least so far apart: each one forgets all proofs, and makes acts of people old."""
 
 
 class Tools:
@@ -47,6 +54,7 @@ class Tools:
         self._motion = motion
         self._commands = commands
         self._inputs = inputs
+        self._changed: dict[str, Nanoseconds] = {}
 
     @property
     def told(self) -> tuple[str, float]:
@@ -82,10 +90,21 @@ class Tools:
 
     def requested(self, event: ToolChange, placed: bool) -> Ruling:
         """Rule on what a source says that it has taken or put down."""
+        before, command = self._verifier.tool, f"tool/{event.jti}" if event.jti else ""
         violation = self._may(event, placed) or self.change(event.tool)
         if violation is not None:
-            return Ruling(event.source, "", "REJECT", violation)
-        return self.ruling(event.source)
+            return Ruling(event.source, command, "REJECT", violation)
+        if self._verifier.tool != before:
+            self._changed[event.source] = event.at
+        return replace(self.ruling(event.source), command=command)
+
+    def answer(self, event: ToolChange, ruling: Ruling) -> tuple[Reply, ...]:
+        """Tell the ruling to the source that asked for it, where it waits for an answer."""
+        if not event.request:
+            return ()
+        violation = ruling.violation
+        words, code = (ruling.detail, "") if violation is None else (_words(violation), violation.code.value)
+        return (Reply(event.at, event.request, violation is None, code, words),)
 
     def restart(self) -> None:
         """Carry what a start begins with, whatever it was: after a FAULT nobody knows what the robot holds."""
@@ -114,6 +133,9 @@ class Tools:
             return Violation(Code.ACT_STATE, "state", detail=f"state is {self._state.state.value}")
         if not (placed and self._motion.at_rest and self._inputs.measured.rests(event.at)):
             return Violation(Code.ACT_STANDSTILL, "tools")
+        apart = event.at - self._changed.get(event.source, event.at - CHANGES_APART)
+        if apart < CHANGES_APART and event.tool != self._verifier.tool:
+            return Violation(Code.TOOL_RATE, "source.tools", apart / NS_PER_S, CHANGES_APART / NS_PER_S)
         return None
 
     def _carry(self, name: str) -> None:

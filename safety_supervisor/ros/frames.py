@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from safety_supervisor.core.events import CommandUnreadable, TrajectoryCommand
+from safety_supervisor.tokens.claims import Claims, Refused
 
 LENGTH = struct.Struct("<I")
 
@@ -42,6 +43,28 @@ class PaintRequest(msgspec.Struct, frozen=True, array_like=True):
     """Where the kept stop ends; empty as above."""
     tool: str = ""
     """What the robot carries; empty for nothing."""
+
+
+class TokenKeys(msgspec.Struct, frozen=True, array_like=True):
+    """What tokens are verified by; the first frame of a token judge."""
+
+    robot: str
+    keys: dict[str, bytes]
+    """Ed25519 public key of each source that has one."""
+
+
+class TokenRequest(msgspec.Struct, frozen=True, array_like=True):
+    """A token to verify."""
+
+    number: int
+    token: bytes
+
+
+class TokenReply(msgspec.Struct, frozen=True, array_like=True):
+    """What became of it; number 0: the judge is ready."""
+
+    number: int
+    verdict: Claims | Refused | None
 
 
 class FrameBuffer:

@@ -84,7 +84,6 @@ class StatusWriter:
         put("source", escape(status.source))
         put("speed_scale", _number(status.speed_scale))
         put("epoch", str(status.epoch))
-        put("nonce", status.nonce)
         put("configuration_sha256", status.configuration)
         put("distance_to_limit", _number(status.distance_to_limit))
         put("tracking_error", _number(status.tracking_error))

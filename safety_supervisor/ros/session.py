@@ -17,6 +17,7 @@ from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Trigger
 
 from safety_supervisor.config import load_config
+from safety_supervisor.core.effects import Reply
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import AdapterFault, Boot, Event, OperatorAct, StopRequested, Tick
 from safety_supervisor.core.settings import CommandKind, Configuration
@@ -36,6 +37,7 @@ from safety_supervisor.ros.records import Records, StartError
 from safety_supervisor.ros.services import Answer, HeldServices
 from safety_supervisor.ros.statistics import CycleStatistics
 from safety_supervisor.ros.text import describe
+from safety_supervisor.ros.tokens import Tokens
 from safety_supervisor.ros.warmup import warm_up
 
 DISCOVERY = 1.5
@@ -126,7 +128,9 @@ class Session:
         self._refuse_second(began)
         endpoints = Endpoints(node, self, self._polled)
         self._undo.append(endpoints.close)
-        self.enactor = Enactor(node, configuration, endpoints, output, self._feed, self._services.reply, self._facts)
+        self._tokens = Tokens(endpoints, configuration, self)
+        self._undo.append(self._tokens.close)
+        self.enactor = Enactor(node, configuration, endpoints, output, self._feed, self._reply, self._facts)
         self.inputs = Inputs(endpoints, configuration, self, self._decoder)
         actions = self._name_actions(configuration)
         endpoints.actions.update(actions)
@@ -230,6 +234,11 @@ class Session:
         if self.goals is not None:
             self.goals.follow(effects)
 
+    def _reply(self, reply: Reply) -> None:
+        """Give an answer to whoever asked; each of the two knows its own requests."""
+        self._services.reply(reply)
+        self._tokens.reply(reply)
+
     def fail(self, where: str, error: Exception) -> None:
         """Turn an adapter's exception into a fault: the stop goes on, the loop goes on."""
         self._failures += 1
@@ -297,13 +306,14 @@ class Session:
             line.serve(time.monotonic_ns(), on_time, self.enactor.relay_stop, resting)
 
     def after_tick(self, now: Nanoseconds) -> None:
-        """Hand over records, fetch decoded trajectories, report what was held back."""
+        """Hand over records, fetch decoded trajectories and verified tokens, report what was held back."""
         try:
             self._feed.flush()
             self._log_ok = self._records.healthy(now)
             self.inputs.report_excess(now)
             for event in self._decoder.poll(now, may_restart=self.may_transition):
                 self.enter(event)
+            self._tokens.poll(now, may_restart=self.may_transition)
             if self.goals is not None:
                 self.goals.poll(now, may_restart=self.may_transition)
         except Exception as error:
@@ -326,7 +336,8 @@ class Session:
             self._services.expire(now)
             self._services.answer(now)
             # The files first: once a second they are looked at, whoever keeps the enactor busy (SR-041).
-            if not (self._files.slice(now) or self._graph.slice(now) or self.enactor.slice(now)):
+            parts = (self._files.slice, self._graph.slice, self._tokens.slice, self.enactor.slice)
+            if not any(part(now) for part in parts):
                 self._paint(now)
         except Exception as error:
             self.fail("spare time", error)
@@ -337,6 +348,8 @@ class Session:
 
     def _facts(self) -> Iterable[tuple[str, str]]:
         yield from self.statistics.summarise()
+        yield "boot", self._boot.boot_id
+        yield from self._tokens.facts(time.monotonic_ns())
         yield "scheduler", self._real_time()
         yield "log", self._feed.failure or "kept"
         yield ACTION, NOT_INSTALLED if self.goals is None else self.goals.text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from two_tools import TOOLS, write_two_tools
+from two_tools import PUBLIC_KEY, TOOLS, write_two_tools
 
 from safety_supervisor.config import load_config
 from safety_supervisor.core.geometry.robot import RobotModel
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def tools(panda: PandaFile) -> PandaFile:
-    return panda.put("robot.payload", 1.0).put("tools", TOOLS)
+    own = panda.put("sources.planner.tools", ["gripper"]).put("sources.planner.public_key", PUBLIC_KEY)
+    return own.put("robot.payload", 1.0).put("tools", TOOLS)
 
 
 def test_two_tools_are_loaded_and_none_is_mounted(tmp_path: Path) -> None:
@@ -77,10 +78,32 @@ def test_the_shipped_file_has_none(panda: PandaFile) -> None:
         ("robot.payload", 0.5, ("tools.gripper_with_rod.mass", "E_CONFIG_VALUE")),
         ("sources.planner.tools", ["hammer"], ("sources.planner.tools", "E_CONFIG_VALUE")),
         ("sources.planner.tools", ["gripper", "gripper"], ("sources.planner.tools", "E_CONFIG_VALUE")),
+        ("sources.planner.tools", [], ("sources.planner.public_key", "E_CONFIG_NOT_ENFORCED")),
+        ("sources.planner.public_key", None, ("sources.planner.public_key", "E_CONFIG_MISSING")),
+        ("sources.planner.public_key", 17, ("sources.planner.public_key", "E_CONFIG_TYPE")),
+        ("sources.planner.public_key", "", ("sources.planner.public_key", "E_CONFIG_KEY")),
+        ("sources.planner.public_key", PUBLIC_KEY + "=", ("sources.planner.public_key", "E_CONFIG_KEY")),
+        ("sources.planner.public_key", PUBLIC_KEY[:-1] + "h", ("sources.planner.public_key", "E_CONFIG_KEY")),
+        ("sources.planner.public_key", "A" * 43, ("sources.planner.public_key", "E_CONFIG_KEY")),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_refused(tools: PandaFile, path: str, value: Any, problem: tuple[str, str]) -> None:
     assert tools.put(path, value).refused() == {problem}
+
+
+def test_one_key_has_one_holder(tools: PandaFile) -> None:
+    both = tools.put("sources.joystick.tools", ["gripper"]).put("sources.joystick.public_key", PUBLIC_KEY)
+    (problem,) = both.error().errors
+    assert (problem.path, problem.code.value) in {
+        (f"sources.{name}.public_key", "E_CONFIG_KEY") for name in ("planner", "joystick")
+    }
+    assert "too" in problem.message
+
+
+def test_the_key_is_loaded_as_its_bytes(tools: PandaFile) -> None:
+    configuration = tools.load()
+    assert len(configuration.source("planner").public_key) == 32
+    assert configuration.source("joystick").public_key == b""
 
 
 @pytest.mark.parametrize("key", ["link", "volumes", "mass", "centre"])

@@ -14,8 +14,8 @@ from rig import HOME, MS, Rig, upright
 from two_tools import write_two_tools
 
 from safety_supervisor.config import load_config
-from safety_supervisor.core.effects import Decision
-from safety_supervisor.core.events import AdapterFault, Event, SourceEndpoints, ToolChange
+from safety_supervisor.core.effects import Decision, Reply
+from safety_supervisor.core.events import AdapterFault, Event, SourceEndpoints, TokenRefused, ToolChange
 from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.geometry.scene import RESERVE, Scene
 from safety_supervisor.core.geometry.shapes import Capsule
@@ -166,6 +166,7 @@ def test_what_is_put_down_is_put_down_wherever_the_robot_stands(rigs: Rigs, cell
     assert rig.act("tool", "gripper").code == "E_TOOL"
     assert change(rig, "").verdict == "PASS"
     assert told(rig) == ("", 0.0)
+    rig.seconds(1.0)
     assert change(rig, ROD).code == "E_TOOL"
     assert go(rig, HOME).verdict == "PASS"
 
@@ -285,6 +286,7 @@ def test_a_source_takes_and_puts_down_what_it_may(rigs: Rigs, cell: Configuratio
     assert change(rig, "").code in ("E_SOURCE_ENDPOINTS", "E_NOT_MOVING_STATE")
     both = rigs(mounted).auto()
     assert change(both, ROD).verdict == "PASS"
+    both.seconds(1.0)
     assert change(both, "gripper").verdict == "PASS"
 
 
@@ -362,9 +364,59 @@ def test_limited_streams_slow_down_before_the_tool_is_near(rigs: Rigs, cell: Con
     assert all((scene.distances(np.array(q)) >= scene.margins).all() for q in rig.outputs[::20])
 
 
+def test_who_asks_by_a_token_is_told_the_ruling_and_its_id_is_told_with_it(rigs: Rigs, cell: Configuration) -> None:
+    rig = rigs(cell, LOW).auto()
+    replies, decisions = [], []
+    for tool, jti in ((ROD, "token-0001"), ("gripper", "token-0002"), ("", "token-0003")):
+        effects = rig.send(ToolChange(rig.now, "planner", tool, f"token-{jti}", jti, "me", "a reason"))
+        replies += [effect for effect in effects if isinstance(effect, Reply)]
+        decisions += [effect for effect in effects if isinstance(effect, Decision)]
+    assert [(reply.request, reply.ok, reply.code) for reply in replies] == [
+        ("token-token-0001", False, "E_TOOL"),
+        ("token-token-0002", False, "E_TOOL_SOURCE"),
+        ("token-token-0003", True, ""),
+    ]
+    assert "zones.table" in replies[0].message
+    assert replies[2].message == "tool: none"
+    assert [decision.command for decision in decisions] == [f"tool/token-000{number}" for number in (1, 2, 3)]
+    assert not [e for e in rig.send(ToolChange(rig.now, "planner", "")) if isinstance(e, Reply)], "nobody waits"
+
+
+def test_a_source_changes_its_tool_once_a_second(rigs: Rigs, cell: Configuration) -> None:
+    rig = rigs(cell).auto()
+    assert change(rig, ROD).verdict == "PASS"
+    rig.seconds(0.5)
+    refused = change(rig, "")
+    assert (refused.code, refused.limit) == ("E_TOOL_RATE", 1.0)
+    assert refused.value == pytest.approx(0.5, abs=0.02)
+    assert change(rig, ROD).verdict == "PASS", "what counts already is no change"
+    assert rig.act("tool", "").ok, "a person is not held up"
+    assert rig.act("tool", ROD).ok
+    rig.seconds(0.5)
+    assert change(rig, "").verdict == "PASS", "what was refused counts for nothing"
+
+
+def test_refused_tokens_are_told_and_hold_up_nobody(rigs: Rigs, cell: Configuration) -> None:
+    """Anyone can send them: they stop nothing, quarantine nobody, and are no refused command of a source."""
+    rig = rigs(cell).auto().move()
+    rig.clear()
+    for source in ("", "planner", "nobody"):
+        for _ in range(100):
+            rig.send(TokenRefused(rig.now, source, "E_TOKEN_SIGNATURE", 0.0, 0.0, "a detail", 1000))
+    rig.seconds(0.2)
+    told = [d for d in rig.decisions("REJECT") if d.code == "E_TOKEN_SIGNATURE"]
+    assert {d.source for d in told} == {"agent_sessions", "planner", "nobody"}
+    assert sum(d.count for d in told) == 300_000
+    assert rig.state == "AUTO/MOVING"
+    assert not rig.decisions("STOP")
+    assert rig.supervisor._commands.standing("planner") is None
+
+
 def test_the_same_events_give_the_same_effects(rigs: Rigs, cell: Configuration) -> None:
     rig = rigs(cell).auto()
     change(rig, ROD)
+    rig.send(ToolChange(rig.now, "planner", "gripper", "token-1", "token-0001", "me", "a reason"))
+    rig.send(TokenRefused(rig.now, "", "E_TOKEN_FORM", 0.0, 0.0, "a detail", 3))
     go(rig, LOW)
     rig.move(0.3)
     change(rig, "")
@@ -375,7 +427,7 @@ def test_the_same_events_give_the_same_effects(rigs: Rigs, cell: Configuration) 
     again = Supervisor(cell)
     effects = [effect for event in rig.events for effect in again.handle(decoder.decode(encoder.encode(event)))]
     assert encoder.encode(effects) == encoder.encode(rig.history)
-    assert {type(event) for event in rig.events} >= {ToolChange}
+    assert {type(event) for event in rig.events} >= {ToolChange, TokenRefused}
 
 
 def test_a_tool_is_kept_from_its_links_neighbour_and_from_what_the_link_may_touch(cell: Configuration) -> None:

@@ -1,7 +1,7 @@
 """A process that publishes bytes on a topic as fast as it is told: `flooder.py TOPIC TYPE BYTES RATE SECONDS`.
 
-TYPE is JointState or JointTrajectory; BYTES 0 sends a small well-formed message, more a message of that length. It ends
-after SECONDS, or at once by SIGINT, and says how many it sent.
+TYPE is JointState, JointTrajectory or String; BYTES 0 sends a small well-formed message, more a message of that length.
+It ends after SECONDS, or at once by SIGINT, and says how many it sent.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rclpy.qos import LivelinessPolicy, QoSProfile
 from rclpy.serialization import serialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 
@@ -28,9 +29,11 @@ def main() -> None:
     node = Node("flooder", start_parameter_services=False)
     profile = QoSProfile(depth=10)
     names = [f"panda_joint{number}" for number in range(1, 8)]
-    message: JointState | JointTrajectory
+    message: JointState | JointTrajectory | String
     if kind == "JointState":
         message = JointState(name=names, position=[0.0] * 7)
+    elif kind == "String":
+        message = String(data="A" * int(length))
     else:
         profile.liveliness = LivelinessPolicy.AUTOMATIC
         profile.liveliness_lease_duration = Duration(seconds=0.5)

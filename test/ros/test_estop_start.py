@@ -222,7 +222,7 @@ def test_nothing_of_the_line_is_left_by_transitions(bench: Bench) -> None:
     counted = []
     for _ in range(3):
         client.wait_state("LOCKED", timeout=START)
-        nonce = client.status["nonce"]
+        nonce = client.status["boot"]
         client.spin(0.5)
         counted.append(threads_and_ports(supervisor))
         assert client.status["estop_line"] == f"frame_v1 on {bench.link}: open"
@@ -234,7 +234,7 @@ def test_nothing_of_the_line_is_left_by_transitions(bench: Bench) -> None:
         assert threads_and_ports(supervisor)[1] == []
         change(bench, Transition.TRANSITION_CONFIGURE)
         change(bench, Transition.TRANSITION_ACTIVATE)
-        client.wait_for(lambda nonce=nonce: client.status["nonce"] != nonce, "a new boot", START)  # type: ignore[misc]
+        client.wait_for(lambda nonce=nonce: client.status["boot"] != nonce, "a new boot", START)  # type: ignore[misc]
     assert counted[0] == counted[1] == counted[2]
     assert len(counted[0][1]) == 1
     assert device.order("state")["plugged"]

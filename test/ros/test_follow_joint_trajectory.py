@@ -111,12 +111,12 @@ def supervisor(cell_rig: Rig, client: Client, request: pytest.FixtureRequest) ->
     """A supervisor whose sources are as the test's parameter says, else the planner with a lease."""
     # A client that was killed stands in the graph for 20 s, and would be the second one of the next test.
     client.wait_for(lambda: not clients_of(client.node, ACTION), "the clients before have gone", 60.0)
-    before = client.status.get("nonce", "")
+    before = client.status.get("boot", "")
     client.forget()
     directory = f"log_directory:={cell_rig.fresh_directory()}"
     sources = getattr(request, "param", {"planner": {"liveliness_lease": LEASE}})
     process = cell_rig.supervisor(directory, sources=sources)
-    client.wait_for(lambda: client.status.get("nonce", before) != before, "a new boot", 60.0)
+    client.wait_for(lambda: client.status.get("boot", before) != before, "a new boot", 60.0)
     yield process
     process.end()
 

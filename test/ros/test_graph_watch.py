@@ -23,11 +23,11 @@ def client(cell_rig: Rig) -> Client:
 
 @pytest.fixture
 def supervisor(cell_rig: Rig, client: Client) -> Iterator[Process]:
-    before = client.status.get("nonce", "")
+    before = client.status.get("boot", "")
     client.forget()
     process = cell_rig.supervisor(f"log_directory:={cell_rig.fresh_directory()}")
     # The last words of the one before may still come.
-    client.wait_for(lambda: client.status.get("nonce", before) != before, "a new boot", 60.0)
+    client.wait_for(lambda: client.status.get("boot", before) != before, "a new boot", 60.0)
     yield process
     process.end()
 

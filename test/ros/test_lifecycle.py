@@ -60,14 +60,14 @@ def test_in_locked_a_stop_runs_before_the_deactivation_and_activation_begins_a_n
     client: Client, supervisor: Process
 ) -> None:
     client.wait_state("LOCKED", timeout=START)
-    nonce = client.status["nonce"]
+    nonce = client.status["boot"]
     assert change(client, Transition.TRANSITION_DEACTIVATE)
     client.spin(0.3)
     assert lifecycle(client) == "inactive"
     assert client.publishers_of("/panda_arm_controller/joint_trajectory") == []
     assert not change(client, Transition.TRANSITION_CONFIGURE)  # rcl: not from inactive
     assert change(client, Transition.TRANSITION_ACTIVATE)
-    client.wait_for(lambda: client.status["nonce"] != nonce, "a new boot", START)
+    client.wait_for(lambda: client.status["boot"] != nonce, "a new boot", START)
     client.wait_state("LOCKED", timeout=START)
     assert change(client, Transition.TRANSITION_ACTIVE_SHUTDOWN)
     assert supervisor.wait(5.0) == 0

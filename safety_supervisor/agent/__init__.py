@@ -1,0 +1,1 @@
+"""For whoever runs an agent: its key, and what it says of its tool."""

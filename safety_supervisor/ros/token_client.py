@@ -1,0 +1,111 @@
+"""The sender's side of a token: reads the nonce, sends, and waits for the answer."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
+
+_SETTLING = 0.2
+"""Behind the match of our publisher; the answer's way is matched by then, too, [s]."""
+
+
+class NoSupervisorError(RuntimeError):
+    """No supervisor was found that hears tokens, or it is another robot's."""
+
+
+class TokenClient:
+    """A node that sends tokens to one supervisor. Its context is its own, so that it disturbs no other node."""
+
+    def __init__(self, supervisor: str) -> None:
+        """Join the graph.
+
+        Args:
+            supervisor: full name of its node, such as /supervisor.
+        """
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, args=[])
+        self._node = Node("agent_tool", context=self._context, start_parameter_services=False)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._supervisor = supervisor
+        self._robot = ""
+        self._nonce = ""
+        self._answers: list[dict[str, Any]] = []
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        reliable = QoSProfile(depth=10)
+        self._node.create_subscription(DiagnosticArray, f"{supervisor}/status", self._hear_status, latched)
+        self._node.create_subscription(String, f"{supervisor}/operator_results", self._hear_answer, reliable)
+        self._publisher = self._node.create_publisher(String, f"{supervisor}/agent_sessions", reliable)
+
+    def find(self, robot: str, timeout: float) -> str:
+        """Wait for the supervisor; return the nonce that it shows.
+
+        Raises:
+            NoSupervisorError: it is not there within the time, [s], hears no tokens, or serves another robot.
+        """
+        if not self._wait(lambda: self._nonce and self._publisher.get_subscription_count(), timeout):
+            heard = "hears no tokens (no source has a public_key)" if self._nonce else "tells no status"
+            raise NoSupervisorError(f"{self._supervisor} {heard}, for {timeout:g} s")
+        if self._robot != robot:
+            raise NoSupervisorError(f"{self._supervisor} serves {self._robot!r}, the configuration is of {robot!r}")
+        self._wait(lambda: False, _SETTLING)
+        return self._nonce
+
+    def send(self, token: str, jti: str, timeout: float) -> dict[str, Any] | None:
+        """Send a token; return its answer, None when none came in time, [s]."""
+        self._answers.clear()
+        self._publisher.publish(String(data=token))
+        self._wait(lambda: any(answer.get("jti") == jti for answer in self._answers), timeout)
+        return next((answer for answer in self._answers if answer.get("jti") == jti), None)
+
+    @property
+    def unverified(self) -> list[str]:
+        """What was told meanwhile of tokens that could not be verified; ours may be among them."""
+        return [f"{answer.get('code')} {answer.get('detail')}" for answer in self._answers if not answer.get("jti")]
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def _hear_status(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {entry.key: entry.value for entry in status.values}
+            self._robot, self._nonce = status.hardware_id, values.get("nonce", "")
+
+    def _hear_answer(self, message: String) -> None:
+        try:
+            answer = json.loads(message.data)
+        except ValueError:
+            return
+        if isinstance(answer, dict):
+            self._answers.append(answer)
+
+    def _wait(self, done: Callable[[], Any], timeout: float) -> bool:
+        ends = time.monotonic() + timeout
+        while not done():
+            if time.monotonic() > ends:
+                return False
+            self._executor.spin_once(timeout_sec=0.02)
+        return True
+
+
+@contextmanager
+def connected(supervisor: str) -> Iterator[TokenClient]:
+    """Yield a client, and close it behind."""
+    client = TokenClient(supervisor)
+    try:
+        yield client
+    finally:
+        client.close()

@@ -1,0 +1,55 @@
+"""The token judge, `python -m safety_supervisor.ros.token_judge`: verifies signatures beside the control process.
+
+A verification takes 0.3 ms with the interpreter lock held: beside the cycle, not in it. It remembers nothing, so that
+one which is started anew forgets no used id; freshness is judged in the control process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from safety_supervisor.ros.frames import FrameBuffer, TokenKeys, TokenReply, TokenRequest, encode_frame
+from safety_supervisor.ros.process import die_with_parent
+from safety_supervisor.tokens.agent_act import judge
+
+
+def serve(source: int, sink: int) -> None:
+    """Answer every request until the other end closes."""
+    buffer, encoder = FrameBuffer(), msgspec.msgpack.Encoder()
+    requests = msgspec.msgpack.Decoder(TokenRequest)
+    known: TokenKeys | None = None
+    keys: dict[str, Ed25519PublicKey] = {}
+    while data := os.read(source, 1 << 16):
+        buffer.feed(data)
+        while (frame := buffer.next()) is not None:
+            if known is None:
+                known = msgspec.msgpack.decode(frame, type=TokenKeys)
+                keys = {name: Ed25519PublicKey.from_public_bytes(key) for name, key in known.keys.items()}
+                reply = TokenReply(0, None)
+            else:
+                request = requests.decode(frame)
+                reply = TokenReply(request.number, judge(request.token, known.robot, keys))
+            _write(sink, encode_frame(encoder.encode(reply)))
+
+
+def _write(sink: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(sink, view) :]
+
+
+def main() -> None:
+    """Run until the parent ends."""
+    die_with_parent(signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(BrokenPipeError):
+        serve(0, 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""The way in for signed acts of sources: `~/agent_sessions`, and the answers on `~/operator_results`.
+
+Anyone may publish there, so a message costs the control thread microseconds: rate and length are judged, the rest is
+for the token judge, a process of its own. What it has verified is judged for freshness when it would act, and enters
+the core. What is refused unverified is told once a second for each code, without a word of what it said.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from std_msgs.msg import String
+
+from safety_supervisor.core.effects import Reply
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.events import TokenRefused, ToolChange
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+from safety_supervisor.ros.cdr import read_string, write_string
+from safety_supervisor.ros.child import Child
+from safety_supervisor.ros.frames import TokenKeys, TokenReply, TokenRequest
+from safety_supervisor.ros.quality import Endpoints, Sink
+from safety_supervisor.ros.rate import TokenBucket
+from safety_supervisor.ros.text import escape
+from safety_supervisor.tokens.claims import Claims, Refused
+from safety_supervisor.tokens.freshness import Freshness
+
+SESSIONS: Final = "~/agent_sessions"
+RESULTS: Final = "~/operator_results"
+RATE_HZ: Final = 20.0
+"""Tokens that are looked at, of all sources together, [1/s]."""
+LONGEST_MESSAGE: Final = 4096 + 16
+"""Bytes of a message that can hold a token; the judge knows the token's own bound."""
+MOST_WAITING: Final = 16
+"""Tokens that the judge has and has not answered."""
+TIMEOUT: Final[Nanoseconds] = 2 * NS_PER_S
+"""A judge that does not answer for so long is ended, [ns]."""
+MOST_ANSWERS: Final = 64
+"""Answers that wait to be sent; of more the oldest are dropped."""
+_PROFILE: Final = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Refusals of one source with one code.
+
+    Attributes:
+        said_at: when they were told last; None before the first.
+        unsaid: refusals since.
+        newest: the newest of them.
+    """
+
+    said_at: Nanoseconds | None
+    unsaid: int
+    newest: Refused
+
+
+class Tokens:
+    """Hears tokens, lets them be verified, and answers them.
+
+    Args:
+        endpoints: makes subscription and publisher.
+        configuration: of the robot; where no source has a key, nothing is made.
+        sink: takes the events.
+    """
+
+    def __init__(self, endpoints: Endpoints, configuration: Configuration, sink: Sink) -> None:
+        """Start the judge; until it is ready tokens are refused."""
+        self.ready = False
+        self.restarts = 0
+        self._sink = sink
+        self._fresh = Freshness(lambda: secrets.token_hex(16))
+        self._bucket = TokenBucket(RATE_HZ)
+        self._number = 0
+        self._waiting: dict[int, Nanoseconds] = {}
+        self._owed: dict[str, str] = {}
+        self._answers: deque[str] = deque(maxlen=MOST_ANSWERS)
+        self._runs: dict[tuple[str, str], _Run] = {}
+        self._encoder = msgspec.msgpack.Encoder()
+        self._replies = msgspec.msgpack.Decoder(TokenReply)
+        keys = {source.name: source.public_key for source in configuration.sources if source.public_key}
+        self._keys = self._encoder.encode(TokenKeys(configuration.robot.id, keys))
+        self._child: Child | None = None
+        if keys:
+            self._publisher = endpoints.advertise(String, RESULTS, _PROFILE)
+            self._child = Child("safety_supervisor.ros.token_judge")
+            self._child.send(self._keys)
+            endpoints.subscribe(String, SESSIONS, self.hear, _PROFILE)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the judge, None while there is none."""
+        return None if self._child is None else self._child.pid
+
+    def facts(self, now: Nanoseconds) -> Iterator[tuple[str, str]]:
+        """Show the nonce, and how the judge is."""
+        yield "nonce", self._fresh.show(now)
+        if self._child is not None:
+            yield "tokens", "verified" if self.ready else "refused: the judge starts, in LOCKED, or was lost"
+            yield "token_judge_restarts", str(self.restarts)
+
+    def hear(self, data: bytes, received: Nanoseconds) -> None:
+        """Handle a message; its age is that of its nonce when it would act, not that of its receipt."""
+        now = time.monotonic_ns()
+        if not self._bucket.admit(now):
+            return  # counted, and told by `poll`
+        if len(data) > LONGEST_MESSAGE:
+            detail = "bytes of the message"
+            self._refuse(Refused(Code.TOKEN_LONG.value, detail, float(len(data)), float(LONGEST_MESSAGE)))
+            return
+        text = read_string(data)
+        if text is None:
+            self._refuse(Refused(Code.TOKEN_FORM.value, "not a string"))
+        elif self._child is None or not self.ready or len(self._waiting) >= MOST_WAITING:
+            self._refuse(Refused(Code.TOKEN_BUSY.value, Code.TOKEN_BUSY.cause))
+        else:
+            self._number += 1
+            self._waiting[self._number] = now + TIMEOUT
+            self._child.send(self._encoder.encode(TokenRequest(self._number, text.encode())))
+
+    def poll(self, now: Nanoseconds, may_restart: bool) -> None:
+        """Move some bytes, let verified acts enter, and tell what was refused.
+
+        Args:
+            now: steady clock, [ns].
+            may_restart: whether the milliseconds of starting a process may be spent now.
+        """
+        if self._child is None:
+            return
+        if self._child.pid is None:
+            self._child.bury()
+            if may_restart:
+                self._child.start()
+                self._child.send(self._keys)
+                self.restarts += 1
+        elif not self._exchange(self._child, now) or any(due <= now for due in self._waiting.values()):
+            self.ready = False
+            self._child.end()
+            for _ in self._waiting:
+                self._refuse(Refused(Code.TOKEN_BUSY.value, "the process that verifies tokens was lost"))
+            self._waiting.clear()
+        excess = self._bucket.take_excess()
+        if excess:
+            self._refuse(Refused(Code.TOKEN_RATE.value, "tokens per second", RATE_HZ, RATE_HZ), excess)
+        self._tell(now)
+
+    def reply(self, reply: Reply) -> None:
+        """Pass on the core's ruling on an act that came by a token."""
+        jti = self._owed.pop(reply.request, None)
+        if jti is not None:
+            self._answer(jti, reply.ok, reply.code, reply.message)
+
+    def slice(self, now: Nanoseconds) -> bool:
+        """Send one answer that waits; return whether there was one."""
+        if not self._answers:
+            return False
+        self._publisher.publish(write_string(self._answers.popleft()))
+        return True
+
+    def close(self) -> None:
+        """End the judge."""
+        self.ready = False
+        if self._child is not None:
+            self._child.close()
+
+    def _exchange(self, child: Child, now: Nanoseconds) -> bool:
+        """Take what the judge says; return whether it is there and makes sense."""
+        frames = child.exchange()
+        for frame in frames or ():
+            try:
+                reply = self._replies.decode(frame)
+            except msgspec.MsgspecError:
+                return False
+            if reply.verdict is None:
+                self.ready = True
+            elif self._waiting.pop(reply.number, None) is not None:
+                self._judged(f"token-{reply.number}", reply.verdict, now)
+        return frames is not None
+
+    def _judged(self, request: str, verdict: Claims | Refused, now: Nanoseconds) -> None:
+        if isinstance(verdict, Claims):
+            stale = self._fresh.consume(verdict.iss, verdict.jti, verdict.nonce, now)
+            if stale is None:
+                self._act(request, verdict, now)
+                return
+            detail = stale.detail or stale.code.cause
+            verdict = Refused(stale.code.value, detail, stale.value, stale.limit, verdict.iss, verdict.jti)
+        if verdict.source:
+            self._answer(verdict.jti, False, verdict.code, verdict.detail)
+        self._refuse(verdict)
+
+    def _act(self, request: str, claims: Claims, now: Nanoseconds) -> None:
+        self._owed[request] = claims.jti
+        self._sink.enter(
+            ToolChange(now, claims.iss, claims.target, request, claims.jti, claims.sub, claims.reason)
+        )  # the core's reply comes with its effects
+        if self._owed.pop(request, None) is not None:
+            self._answer(claims.jti, False, Code.INTERNAL.value, "the core gave no answer: read the status")
+
+    def _refuse(self, refused: Refused, count: int = 1) -> None:
+        key = refused.source, refused.code
+        run = self._runs.get(key)
+        if run is None:
+            run = self._runs[key] = _Run(None, 0, refused)
+        run.unsaid += count
+        run.newest = refused
+
+    def _tell(self, now: Nanoseconds) -> None:
+        """Tell the first refusal of each source and code at once, and those that follow once a second."""
+        for (source, code), run in self._runs.items():
+            if not run.unsaid or (run.said_at is not None and now - run.said_at < NS_PER_S):
+                continue
+            count, newest = run.unsaid, run.newest
+            run.said_at, run.unsaid = now, 0
+            self._sink.enter(TokenRefused(now, source, code, newest.value, newest.limit, newest.detail, count))
+            if not source:
+                self._answer("", False, code, newest.detail, count=count)
+
+    def _answer(self, jti: str, ok: bool, code: str, detail: str, **more: Any) -> None:
+        answer = {"jti": jti, "ok": ok, "code": code, "detail": escape(detail)}
+        self._answers.append(json.dumps(answer | more))
