@@ -100,7 +100,12 @@ def test_the_urdf_s_speeds_are_no_envelope_unless_it_is_said_why(robot: PandaFil
         assert problem.line > 0
     for name in fast:
         keys["envelope"]["joints"][name]["fast"] = "measured on a test bench without load"
-    assert robot.put("envelope.joints", keys["envelope"]["joints"]).load()
+    allowed = robot.put("envelope.joints", keys["envelope"]["joints"])
+    if (keys.get("balance") or {}).get("ladder"):
+        # Its stops take longer than HOLD lasts then, and that is said.
+        assert allowed.refused() == {("balance.ladder.hold", "E_CONFIG_TIMING")}
+        allowed = allowed.put("balance.fall", None).put("balance.ladder", None)
+    assert allowed.load()
 
 
 FAST = "envelope.joints.left_elbow_joint"
