@@ -126,7 +126,7 @@ FAST = "envelope.joints.left_elbow_joint"
 @pytest.mark.parametrize("robot", ["g1"], indirect=True)
 def test_a_reason_is_for_speeds_that_need_one(robot: PandaFile, changes: dict[str, Any], path: str, code: str) -> None:
     joint = robot.keys["envelope"]["joints"]["left_elbow_joint"]
-    changed = robot.put(FAST, {**joint, **changes})
+    changed = robot.put("balance.ladder.hold", 4.0).put(FAST, {**joint, **changes})  # longer stops need a longer HOLD
     if not code:
         changed.load()
         return
