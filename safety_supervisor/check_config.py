@@ -139,6 +139,7 @@ def summarise(configuration: Configuration) -> dict[str, Any]:
         "people": configuration.separation is not None,
         "tools": {name: tool.mass for name, tool in configuration.tools.items()},
         "estop": describe_estop(configuration),
+        "ladder": describe_ladder(configuration),
         "zones": {zone.name: zone.kind.value for zone in configuration.zones},
         "sources": {
             source.name: {
@@ -169,6 +170,23 @@ def describe_estop(configuration: Configuration) -> str:
     if estop.line is None:
         return estop.driver
     return f"{estop.driver} on {estop.line.port}, relays: {estop.line.relay_effect}"
+
+
+def describe_ladder(configuration: Configuration) -> str:
+    """Say in a sentence how a robot that would fall is brought down; empty where nothing does it."""
+    ladder = None if configuration.balance is None else configuration.balance.ladder
+    if ladder is None:
+        return ""
+    count, way = len(ladder.postures), sum(one.duration for one in ladder.postures) / 1e9
+    lower = f"lower {ladder.lower / 1e9:g} s"
+    if count:
+        lower += f" ({count} posture{'s' if count != 1 else ''}, {way:g} s, verified from robot.start)"
+    else:
+        lower = "no lower"
+    return (
+        f"hold {ladder.hold / 1e9:g} s, {lower}, damp {ladder.damp / 1e9:g} s: {ladder.duration / 1e9:g} s until its "
+        "power may go"
+    )
 
 
 def describe_loss(configuration: Configuration) -> str:
@@ -262,6 +280,8 @@ def _print_summary(configuration: Configuration, meshes: dict[str, Any]) -> None
     tools = ", ".join(f"{name} ({mass:g} kg)" for name, mass in summary["tools"].items()) or "none"
     console.print(f"tools: {tools}", soft_wrap=True)
     console.print(f"e-stop: {summary['estop']}", soft_wrap=True)
+    if summary["ladder"]:
+        console.print(f"stop ladder: {summary['ladder']}", soft_wrap=True)
     zones = ", ".join(f"{name} ({kind})" for name, kind in summary["zones"].items()) or "none"
     console.print(f"zones: {zones}", soft_wrap=True)
     output = summary["output"]

@@ -121,6 +121,8 @@ class Status(Value, frozen=True, tag=True):
     """[kg]"""
     balance: str = ""
     """Whether balance is watched and known, and the margin that was measured."""
+    ladder_phase: str = ""
+    """Rung of the stop ladder that was told last: `hold`, `lower`, `damp` or `off`; empty where none is."""
 
 
 class Latches(Value, frozen=True, tag=True):

@@ -196,14 +196,15 @@ class Enactor:
     def _keep_status(self, status: Status) -> None:
         before = self._newest
         self._newest = status
-        if before is None or (before.state, before.cause, before.epoch) != (status.state, status.cause, status.epoch):
+        if before is None or _shown(before) != _shown(status):
             self._unshown = True
 
     def slice(self, now: Nanoseconds) -> bool:
         """Tell one thing that waited: a changed or due status, a line of the log, a decision; whether there was one."""
         status = self._newest
         if status is not None and (self._unshown or now >= self._status_due):
-            told = f"{status.state} {status.cause}".strip()
+            phase = status.ladder_phase if status.state == "STOPPING" else ""
+            told = " ".join(part for part in (status.state, status.cause, phase) if part)
             if told != self._told:
                 self._told = told
                 words = f"{told}: {status.next_step}" if status.next_step else told
@@ -262,3 +263,8 @@ class Enactor:
         if misfits:
             message.status[0].level = max(message.status[0].level, DiagnosticStatus.WARN)
         return message
+
+
+def _shown(status: Status) -> tuple[object, ...]:
+    """What is told at once when it changes."""
+    return status.state, status.cause, status.epoch, status.ladder_phase

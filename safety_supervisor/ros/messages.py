@@ -90,6 +90,7 @@ class StatusWriter:
         put("people", escape(status.people))
         put("unmeasured", escape(status.unmeasured))
         put("balance", escape(status.balance))
+        put("ladder_phase", status.ladder_phase)
         put("tool", status.tool)
         put("tool_mass", _number(status.tool_mass))
         for key, value in extra:

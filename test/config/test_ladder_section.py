@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from safety_supervisor.check_config import describe_ladder
 from safety_supervisor.config.balance_checks import check_balance, freeze_balance
 from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.estop_keys import EstopKeys
@@ -88,6 +90,38 @@ def test_the_frozen_form() -> None:
     assert frozen.ladder.duration == round((LASTS - 0.1) * 1e9)
     assert dict(frozen.ladder.postures[0].joints) == SQUAT
     assert (frozen.fall.after, frozen.balancing_joints) == (40_000_000, ("left_knee_joint",))
+
+
+@pytest.mark.parametrize("robot", ["g1"], indirect=True)
+def test_the_shipped_g1_is_brought_down_and_a_device_has_to_wait_for_it(robot: PandaFile) -> None:
+    balance = robot.load().balance
+    assert balance is not None
+    assert balance.fall is not None
+    ladder = balance.ladder
+    assert ladder is not None
+    # hold 2.0; lower 1.5 with 0.06 of delay, 0.2 of standstill, 0.4 allowed; damp 1.0
+    assert (ladder.hold, ladder.lower, ladder.damp) == (2_000_000_000, 2_160_000_000, 1_000_000_000)
+    ((duration, joints),) = ((one.duration, dict(one.joints)) for one in ladder.postures)
+    assert duration == 1_500_000_000
+    start = dict(zip(robot.keys["robot"]["joints"], robot.load().robot.start or (), strict=True))
+    assert all(joints[f"{side}_knee_joint"] > start[f"{side}_knee_joint"] + 1.0 for side in ("left", "right"))
+    device = {"driver": "frame_v1", "port": "/dev/ttyUSB0", "relay_effect": "damping"}
+    written = re.search(r"whole ladder, here ([0-9.]+) s .*?relay_delay: ([0-9.]+)", str(robot.text), re.DOTALL)
+    assert written is not None, "the file says how long a device has to wait"
+    assert float(written[1]) == pytest.approx(2.0 + 2.16 + 1.0 + 0.1)
+    assert robot.put("estop", {**device, "relay_delay": float(written[2])}).load().estop.line is not None
+    for relay_delay in (0.3, float(written[1])):
+        refused = robot.put("estop", {**device, "relay_delay": relay_delay}).refused()
+        assert refused == {("estop.relay_delay", "E_CONFIG_TIMING")}
+
+
+@pytest.mark.parametrize("robot", ["g1", "panda"], indirect=True)
+def test_the_check_says_how_a_robot_is_brought_down(robot: PandaFile) -> None:
+    said = describe_ladder(robot.load())
+    assert said == (
+        "hold 2 s, lower 2.16 s (1 posture, 1.5 s, verified from robot.start), damp 1 s: 5.16 s until its power may go"
+        if "fall" in (robot.keys.get("balance") or {}) else ""
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("robot", ["g1"], indirect=True)

@@ -14,7 +14,7 @@ import pytest
 from upright import LEFT, MS, RIGHT, Upright, g1, leaned, smooth
 
 from safety_supervisor.core.balance.settings import FallSettings, LadderSettings, Posture
-from safety_supervisor.core.effects import LadderMode
+from safety_supervisor.core.effects import LadderMode, Status
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.causes import CAUSE_OF
@@ -74,6 +74,7 @@ def test_an_e_stop_goes_down_rung_by_rung_and_no_act_shortens_or_turns_it() -> N
     pressed = rig.now
     rig.estop = "stop"
     seen: dict[str, set[str]] = {}
+    steps: dict[str, set[str]] = {}
 
     def meddle(index: int) -> None:
         """Release the button in mid-ladder, and try every act again and again."""
@@ -84,6 +85,9 @@ def test_an_e_stop_goes_down_rung_by_rung_and_no_act_shortens_or_turns_it() -> N
                 assert not rig.act(act, "auto").ok
             assert index == 0 or (rig.relays_open, rig.latches) == (True, (True, ""))
         seen.setdefault(rungs(upright)[-1], set()).add(rig.state)
+        if rig.state == "STOPPING":
+            steps.setdefault(rig.status.ladder_phase, set()).add(rig.status.next_step)
+            assert rig.status.ladder_phase == rungs(upright)[-1], "told in the cycle of the change"
 
     run(upright, 2500 * MS, meddle)
     assert rungs(upright) == ["hold", "lower", "damp", "off"]
@@ -93,6 +97,12 @@ def test_an_e_stop_goes_down_rung_by_rung_and_no_act_shortens_or_turns_it() -> N
     assert WAY <= at["damp"] - at["lower"] < LOWER
     assert DAMP <= at["off"] - at["damp"] < DAMP + 300 * MS
     assert seen["lower"] == seen["damp"] == {"STOPPING"}
+    assert steps == {
+        "hold": {"Keep clear: the robot stops where it stands, then it goes down."},
+        "lower": {"Keep clear: the robot lowers itself."},
+        "damp": {"Keep clear until it lies or sits still: the robot goes limp."},
+    }
+    assert rig.status.ladder_phase == "off"
     for joint, angle in SQUAT:
         assert rig.output[upright.joint(joint)] == pytest.approx(angle, abs=1e-6)
     # The button was released on the way, so it is LOCKED now; it stays limp until a person starts it.
@@ -110,7 +120,9 @@ def test_an_e_stop_goes_down_rung_by_rung_and_no_act_shortens_or_turns_it() -> N
     assert np.abs(rig.output - (rig.robot + rig.offset)).max() < 0.01
 
 
-@pytest.mark.parametrize("why", ["no verified way down", "no way to verify it", "every cycle fails"])
+@pytest.mark.parametrize(
+    "why", ["no verified way down", "no way to verify it", "every cycle fails", "the ladder fails too"]
+)
 def test_without_a_way_down_it_is_held_until_the_deadline(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     upright = reaching(laddered(NO_WAY) if why == "no verified way down" else None)
     rig = upright.rig
@@ -119,13 +131,16 @@ def test_without_a_way_down_it_is_held_until_the_deadline(why: str, monkeypatch:
     rig.estop = "stop"
     if why == "no way to verify it":
         upright.speaks.remove("imu")
-    if why == "every cycle fails":
+    if why in ("every cycle fails", "the ladder fails too"):
         rig.tampered = True
 
         def fail(*_: object) -> None:
             raise RuntimeError("broken on purpose")
 
         monkeypatch.setattr(rig.supervisor._motion, "advance", fail)
+    if why == "the ladder fails too":
+        upright.cycle(1)
+        monkeypatch.setattr(rig.supervisor._ladder, "follow", fail)
     run(upright, HOLD - 20 * MS)
     assert rungs(upright) == ["hold"]
     run(upright, 40 * MS)
@@ -208,6 +223,9 @@ def test_a_protective_stop_stays_on_hold() -> None:
     assert upright.rig.state == "LOCKED"
     assert rungs(upright) == ["hold"]
     assert not upright.rig.relays_open
+    assert upright.rig.status.ladder_phase == "hold"
+    steps = {e.next_step for e in upright.rig.history if isinstance(e, Status) and e.state == "STOPPING"}
+    assert steps == {"Wait: the robot is stopping."}, "it goes nowhere"
 
 
 def test_balance_unknown_for_too_long_goes_down() -> None:

@@ -27,7 +27,7 @@ def write(directory: Path, node: str) -> Path:
     states = [{"node": node, "joints": NAMES}]
     changes = {
         "robot": {"joint_states": states}, "evidence": {"log_directory": str(directory / "log")},
-        "balance": {"contact_timeout": 0.5, "base_timeout": 0.5},
+        "balance": {"contact_timeout": 0.5, "base_timeout": 0.5, "fall": None, "ladder": None},  # it stays as it stands
     }  # fmt: skip
     path = directory / "g1.yaml"
     path.write_text(yaml.safe_dump(merge(merge(G1, PATIENT), changes)), encoding="utf-8")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -18,7 +19,7 @@ from std_msgs.msg import String
 
 from safety_supervisor.config import load_config
 from safety_supervisor.core.balance.settings import BalanceSettings, FallSettings, LadderSettings, UpSource
-from safety_supervisor.core.effects import LadderMode
+from safety_supervisor.core.effects import LadderMode, Status
 from safety_supervisor.ros.enact import Enactor
 from safety_supervisor.ros.outputs import find_output
 from safety_supervisor.ros.polled import PolledSubscriptions
@@ -68,6 +69,15 @@ def test_a_mode_is_told_at_once_kept_for_who_comes_late_and_repeated() -> None:
         made.carry_out([LadderMode(2, "off", "at rest")])
         spin_until(3)
         assert heard[2:] == ["off"]
+        # The status tells the rung in the slice after the change, though its next time is not due.
+        stopping = Status(1, "STOPPING", "E_ESTOP", (), "", "none", 1.0, 3, "", "", "", 0.0, 0.0, ladder_phase="hold")
+        told = []
+        for status in (stopping, stopping, msgspec.structs.replace(stopping, ladder_phase="lower")):
+            made.carry_out([status])
+            sent = made.slice(10**9)
+            values = {value.key: value.value for value in made._writer.message.status[0].values}
+            told.append((sent, values.get("ladder_phase")))
+        assert told == [(True, "hold"), (False, "hold"), (True, "lower")]
     finally:
         executor.shutdown()
         node.destroy_node()

@@ -8,6 +8,7 @@ is a person's act. Clocks alone decide where nothing else is known. Requirement:
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -118,11 +119,13 @@ class StopLadder:
         """Go on by the clock alone, after our own code failed; return what is told."""
         if self._settings is None:
             return []
-        try:
+        # Each by itself: what fails to follow the state must not keep the robot on a rung beyond its deadline. A rung
+        # whose time did not begin with this stop has none.
+        with suppress(Exception):
             self.follow(now)
-            self._expire(self._settings, now)
-        except Exception:
-            return []  # nothing is left but silence, and the device's relays
+        with suppress(Exception):
+            if self._leads_down:
+                self._expire(self._settings, now)
         return list(self._tellings())
 
     def take(self, decisions: DecisionLog, now: Nanoseconds) -> list[Effect]:
@@ -204,8 +207,10 @@ class StopLadder:
             self._tell(rung, now, reason)
 
     def _tell(self, rung: Rung, now: Nanoseconds, reason: str) -> None:
-        if rung in LIMP and self.rung is Rung.LOWER:
-            self._motion.stop_all()
+        lowers = self.rung is Rung.LOWER
         self.rung, self._since = rung, now
+        self._state.rung = rung
         self._inputs.limp = rung in LIMP
         self._news.append(LadderMode(now, rung.value, reason))
+        if rung in LIMP and lowers:
+            self._motion.stop_all()  # told first: what fails here must not keep the rung from anybody

@@ -7,6 +7,7 @@ from typing import Final
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.states.causes import CAUSE_OF, OUTSIDE, by_hardness
+from safety_supervisor.core.states.ladder_table import Rung
 from safety_supervisor.core.states.state_table import State
 
 _FIXED: Final[dict[State, str]] = {
@@ -20,14 +21,26 @@ _FIXED: Final[dict[State, str]] = {
 }
 
 
-def next_step(state: State, cause: Code | None, active: Iterable[Code]) -> str:
+_DESCENDING: Final[dict[Rung, str]] = {
+    Rung.HOLD: "Keep clear: the robot stops where it stands, then it goes down.",
+    Rung.LOWER: "Keep clear: the robot lowers itself.",
+    Rung.DAMP: "Keep clear until it lies or sits still: the robot goes limp.",
+    Rung.OFF: "Wait: the robot rests without power.",
+}
+"""While STOPPING goes down the stop ladder."""
+
+
+def next_step(state: State, cause: Code | None, active: Iterable[Code], rung: Rung = Rung.UNTOLD) -> str:
     """Tell a technician what to do next, in words that are read in a second.
 
     Args:
         state: the present state.
         cause: what led here.
         active: causes that hold now; codes that are no cause of a stop (such as an input never received) come first.
+        rung: of the stop ladder, where it goes down that; else `UNTOLD`.
     """
+    if state is State.STOPPING and rung in _DESCENDING:
+        return _DESCENDING[rung]
     fixed = _FIXED.get(state)
     if fixed is not None:
         return fixed

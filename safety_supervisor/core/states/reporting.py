@@ -10,6 +10,7 @@ from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.states.causes import by_hardness
 from safety_supervisor.core.states.conditions import Conditions
 from safety_supervisor.core.states.estop_latch import EstopLatch
+from safety_supervisor.core.states.ladder_table import Rung
 from safety_supervisor.core.states.next_step import next_step
 from safety_supervisor.core.states.safety_state import NO_STOP, SafetyState
 from safety_supervisor.core.states.state_table import AUTO, State
@@ -91,13 +92,14 @@ class Reporting:
             driver: the source that drives the base, empty for none.
         """
         state = self._state
-        key = (state.state, state.cause, state.epoch, self._conditions.version)
+        key = (state.state, state.cause, state.epoch, self._conditions.version, state.rung)
         if key == self._told and now - self._told_at < _STATUS_PERIOD:
             return []
         self._told, self._told_at = key, now
         # What keeps INIT may be a cause as well.
         codes = tuple(dict.fromkeys((*first, *(rule.code for rule in by_hardness(active)))))
-        step = next_step(state.state, state.cause, codes)
+        descends = state.state is State.STOPPING and state.target in (State.EMERGENCY_STOP, State.FAULT)
+        step = next_step(state.state, state.cause, codes, state.rung if descends else Rung.UNTOLD)
         if step.startswith(Code.BALANCE_UNKNOWN.cure):
             step = f"Balance is {balance}. {step}"
         mode: Literal["none", "manual", "auto"] = "none"
@@ -125,6 +127,7 @@ class Reporting:
                 tool=tool[0],
                 tool_mass=tool[1],
                 balance=balance,
+                ladder_phase=state.rung.value,
             )
         ]
 

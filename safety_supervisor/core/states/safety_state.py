@@ -16,6 +16,7 @@ from transitions import Machine
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.settings import SourceKind
 from safety_supervisor.core.states.causes import CauseRule
+from safety_supervisor.core.states.ladder_table import Rung
 from safety_supervisor.core.states.state_table import AUTO, MOTION, STOPS, TRANSITIONS, State, Trigger
 from safety_supervisor.core.units import Nanoseconds
 
@@ -65,6 +66,7 @@ class SafetyState:
         permits_motion: whether a verified command may be played.
         lowers: whether an emergency stop or a fault at rest has to bring the robot down first; set by the stop ladder,
             and by nobody else.
+        rung: where the stop ladder is; set by it, and by nobody else.
     """
 
     __slots__ = (
@@ -75,6 +77,7 @@ class SafetyState:
         "epoch",
         "lowers",
         "permits_motion",
+        "rung",
         "since",
         "state",
         "target",
@@ -102,6 +105,7 @@ class SafetyState:
         self.since: Nanoseconds = now
         self.permits_motion: bool = False
         self.lowers: bool = False
+        self.rung: Rung = Rung.UNTOLD
 
     # --- stops ---------------------------------------------------------------------------------------------------
 

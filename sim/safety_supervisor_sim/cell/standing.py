@@ -28,6 +28,8 @@ from safety_supervisor_sim.oracle.inertia import name_masses
 
 Array = NDArray[np.float64]
 
+HOLD, LOWER, DAMP, OFF = "hold", "lower", "damp", "off"
+"""What `~/locomotion_mode` says: set-points are followed on the first two, mean nothing on the others."""
 HELD_TORQUE: Final = 100.0
 """With which the other joints are held, [Nm]."""
 _TOUCHING: Final = 2e-3  # hulls this near at home are not solid, [m]
@@ -48,6 +50,7 @@ class StandingRobot:
         mass: of all of it, [kg].
         steps: since the beginning.
         hollow: pairs of links that do not collide, and why.
+        mode: what its motors do, see `obey`.
     """
 
     def __init__(self, file: StandingFile) -> None:
@@ -85,6 +88,8 @@ class StandingRobot:
         self.hollow: dict[tuple[str, str], str] = dict(self._make_hollow())
         self._push: tuple[list[float], int] | None = None
         self._target: list[float] = []
+        self._damping = self.file.damping * np.array(self._torque)
+        self.mode = HOLD
         self.drive(np.array(file.robot.home))
         self.step(round(_LANDING * file.rate_hz))
         self.steps = 0
@@ -92,7 +97,7 @@ class StandingRobot:
     # -- acting ----------------------------------------------------------------------------
 
     def drive(self, positions: Array) -> None:
-        """Give all joints a set-point, shape (n,), [rad]; it is followed until the next one.
+        """Give all joints a set-point, shape (n,), [rad]; it is followed until the next one, if the mode lets it be.
 
         Raises:
             ValueError: not n finite numbers.
@@ -100,6 +105,36 @@ class StandingRobot:
         if positions.shape != (len(self.joints),) or not np.isfinite(positions).all():
             raise ValueError(f"a set-point is {len(self.joints)} finite angles")
         self._target = positions.tolist()
+        if self.mode in (HOLD, LOWER):
+            self._follow()
+
+    def obey(self, mode: str) -> None:
+        """Do as a locomotion controller that is told a mode of the stop ladder.
+
+        `hold` and `lower` follow set-points. `damp` follows none: each joint resists its velocity with
+        `file.damping` times its torque limit for each rad/s, up to that limit. `off` has no torque at all.
+
+        Raises:
+            ValueError: no such mode; nothing changed.
+        """
+        if mode not in (HOLD, LOWER, DAMP, OFF):
+            raise ValueError(f"no mode {mode!r}; known: {HOLD}, {LOWER}, {DAMP}, {OFF}")
+        self.mode = mode
+        if mode in (HOLD, LOWER):
+            self._follow()
+            return
+        size = len(self._index)
+        # PyBullet's own motors hold a joint until they are given no force.
+        self._set(
+            pybullet.setJointMotorControlArray,
+            self._body,
+            self._index,
+            pybullet.VELOCITY_CONTROL,
+            targetVelocities=[0.0] * size,
+            forces=[0.0] * size,
+        )
+
+    def _follow(self) -> None:
         size = len(self._index)
         self._set(
             pybullet.setJointMotorControlArray,
@@ -126,18 +161,36 @@ class StandingRobot:
                     self._set(pybullet.applyExternalForce, self._body, -1, force, place, pybullet.WORLD_FRAME)
                 else:
                     self._push = None
+            if self.mode == DAMP:
+                self._resist()
             self._set(pybullet.stepSimulation)
             self.steps += 1
+
+    def _resist(self) -> None:
+        """Have each joint resist its velocity in the next step.
+
+        As a brake of that torque at most, not as a torque: light links would turn back and forth, ever faster.
+        """
+        torques = np.minimum(self._damping * np.abs(self.joint_states()[1]), self._torque)
+        self._set(
+            pybullet.setJointMotorControlArray,
+            self._body,
+            self._index,
+            pybullet.VELOCITY_CONTROL,
+            targetVelocities=[0.0] * len(self._index),
+            forces=torques.tolist(),
+        )
 
     def save(self) -> tuple[int, int, list[float]]:
         """Keep the whole state; a push is not kept. `forget` it when it is not needed any more."""
         return self._set(pybullet.saveState), self.steps, self._target
 
     def restore(self, saved: tuple[int, int, list[float]]) -> None:
-        """Go back to a kept state."""
+        """Go back to a kept state, under control again."""
         state, self.steps, target = saved
         self._set(pybullet.restoreState, state)
         self._push = None
+        self.mode = HOLD
         self.drive(np.array(target))
 
     def forget(self, saved: tuple[int, int, list[float]]) -> None:

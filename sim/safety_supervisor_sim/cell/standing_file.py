@@ -30,6 +30,8 @@ class StandingFile(StrictSection):
     """Of physics."""
     gain: Positive
     """Share of a joint's position error that its motor removes in one step, if its torque suffices."""
+    damping: Positive
+    """Of a joint that gives way, as a share of its torque limit for each rad/s, [s]."""
     friction: Positive
     """Of feet and floor, each."""
     solid_beyond: int = Field(ge=1)

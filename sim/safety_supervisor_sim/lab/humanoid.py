@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from safety_supervisor.core.events import JointStates, StreamCommand
+from safety_supervisor.core.effects import Effect, LadderMode
+from safety_supervisor.core.estop_input import EstopInput
+from safety_supervisor.core.events import Event, JointStates, StreamCommand, Tick
 from safety_supervisor.core.settings import Configuration, SourceKind
 from safety_supervisor_sim.cell.controllers import JointTrajectoryController
-from safety_supervisor_sim.cell.standing import StandingRobot
+from safety_supervisor_sim.cell.standing import HOLD, StandingRobot
 from safety_supervisor_sim.cell.standing_file import StandingFile, load_standing
 from safety_supervisor_sim.demo.places import shared
 from safety_supervisor_sim.lab.arm import START, Arm
@@ -47,6 +49,8 @@ class Humanoid(Arm):
         true: joint positions, each shape (n,), [rad]; who judges them shortens it.
         phases: what the supervisor had the robot do in each cycle since the boot.
         pressed: pairs of links that pressed against each other as hulls.
+        rungs: time of the robot, [s], and mode, of all that was told on the stop ladder.
+        pressed_button: whether the e-stop is pressed; anybody's to set.
     """
 
     def __init__(self, configuration: Configuration, robot: StandingRobot) -> None:
@@ -75,6 +79,9 @@ class Humanoid(Arm):
         self.true: list[Array] = [pose]
         self.phases: list[str] = []
         self.pressed: set[tuple[str, str]] = set()
+        self.rungs: list[tuple[float, str]] = []
+        self.pressed_button = False
+        robot.obey(HOLD)
         super().__init__(configuration, pose)
 
     def cycle(self) -> None:
@@ -103,6 +110,20 @@ class Humanoid(Arm):
         self.phases.append(self._phase())
         if len(self.sent) > before:
             self._controller.command(self.now, self.now, message(self.sent[-1], names, self.period))
+
+    def handle(self, event: Event) -> tuple[Effect, ...]:
+        """Give the supervisor an event; the robot obeys the mode that it tells, as its locomotion controller would."""
+        effects = super().handle(event)
+        for effect in effects:
+            if isinstance(effect, LadderMode):
+                self.rungs.append((self.robot.time, effect.mode))
+                self.robot.obey(effect.mode)
+        return effects
+
+    def tick(self) -> None:
+        """Begin a control cycle now."""
+        pressed = Tick(self.now, self.now, EstopInput("stop", received_at=self.now))
+        self.handle(pressed if self.pressed_button else self._script.tick(self.now))
 
     def say(self, source: str, positions: Mapping[str, float]) -> None:
         """Stream a source's set-point, [rad] by joint."""
