@@ -60,6 +60,7 @@ class SupervisorNode(LifecycleNode):
         self._polled = PolledSubscriptions()
         overrides = [Parameter("start_type_description_service", value=False)]
         super().__init__("supervisor", start_parameter_services=False, parameter_overrides=overrides)
+        self._born = time.monotonic()
         read_only = ParameterDescriptor(read_only=True)
         self._config_file = str(self.declare_parameter("config_file", "", read_only).value)
         self.autostart = bool(self.declare_parameter("autostart", True, read_only).value)
@@ -142,7 +143,8 @@ class SupervisorNode(LifecycleNode):
             if self.get_parameter("use_sim_time").value:
                 raise StartError("use_sim_time is refused: deadlines run on the steady clock of this machine")
             configuration = read_configuration(self._config_file, self._log_directory)
-            self.session = Session(self, configuration, self._held, self._polled, lambda: self._real_time.text)
+            told = self._held, self._polled, lambda: self._real_time.text
+            self.session = Session(self, configuration, *told, self._born)
             if listens_in_shared_memory():
                 log.warning("shared memory of the middleware in use: cycles may be missed, see config/fastdds.xml")
         except ConfigurationError as error:

@@ -13,15 +13,16 @@ class TokenBucket:
 
     Args:
         rate: messages per second.
+        burst: messages that may come at once; what 50 ms at that rate bring, and at least 3, unless told.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, burst: int = 0) -> None:
         """Start full."""
         self.rate = rate
         self.excess = 0
         """Messages held back since `take_excess`."""
         self._cost = round(NS_PER_S / rate)
-        self._depth = max(LEAST_BURST, round(rate * BURST_S)) * self._cost
+        self._depth = (burst or max(LEAST_BURST, round(rate * BURST_S))) * self._cost
         self._empty_at = 0  # the bucket is full when this lies `_depth` in the past
 
     def admit(self, now: Nanoseconds) -> bool:

@@ -40,8 +40,9 @@ from safety_supervisor.ros.text import describe
 from safety_supervisor.ros.tokens import Tokens
 from safety_supervisor.ros.warmup import warm_up
 
-DISCOVERY = 1.5
-"""How long another supervisor is given to be discovered, [s]; most of it passes while everything else is built."""
+DISCOVERY = 3.3
+"""How long behind our node's begin another supervisor may be discovered, [s]: Fast DDS says every 3 s who is there, and
+what it says at once can get lost. Most of it passes while everything else is built."""
 SETTLING = 0.5
 """And at least so long when everything is built: on a busy machine discovery gets no more of it than we do, [s]."""
 DECODER_START = 20.0
@@ -79,6 +80,7 @@ class Session:
         services: that are polled.
         polled: takes the subscriptions.
         real_time: says what the operating system permitted.
+        born: when the node began, steady clock, [s].
 
     Raises:
         StartError: something that is needed is not there, or another supervisor serves the robot.
@@ -91,6 +93,7 @@ class Session:
         services: HeldServices,
         polled: PolledSubscriptions,
         real_time: Callable[[], str],
+        born: float,
     ) -> None:
         """Build everything, in the order in which it may fail; what was built is torn down when a later part fails."""
         self.configuration = configuration
@@ -100,6 +103,7 @@ class Session:
         self._services = services
         self._polled = polled
         self._real_time = real_time
+        self._born = born
         self._log_ok = True
         self._failures = 0
         self._undo: list[Callable[[], object]] = []
@@ -110,7 +114,7 @@ class Session:
             raise
 
     def _build(self, configuration: Configuration) -> None:
-        node, began = self._node, time.monotonic()
+        node = self._node
         try:
             output = find_output(configuration)
         except LookupError as error:
@@ -125,7 +129,7 @@ class Session:
         warm_up(configuration, output)
         self.supervisor = Supervisor(configuration)
         self._await_decoder()
-        self._refuse_second(began)
+        self._refuse_second()
         endpoints = Endpoints(node, self, self._polled)
         self._undo.append(endpoints.close)
         self._tokens = Tokens(endpoints, configuration, self)
@@ -173,11 +177,12 @@ class Session:
             self._decoder.poll(time.monotonic_ns(), may_restart=False)
             time.sleep(0.01)
 
-    def _refuse_second(self, began: float) -> None:
+    def _refuse_second(self) -> None:
         """Refuse to serve a robot that another supervisor of this name serves (REDTEAM 48)."""
-        time.sleep(max(SETTLING, began + DISCOVERY - time.monotonic()))
         topic = self._node.resolve_topic_name(HEARTBEAT)
-        others = list_publishers(self._node, topic)
+        ends = max(time.monotonic() + SETTLING, self._born + DISCOVERY)
+        while not (others := list_publishers(self._node, topic)) and time.monotonic() < ends:
+            time.sleep(0.05)
         if others:
             code = Code.SECOND_SUPERVISOR
             raise StartError(f"{code.value}: {topic} is published by {', '.join(others)}. {code.cure}")

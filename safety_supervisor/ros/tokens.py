@@ -37,6 +37,8 @@ SESSIONS: Final = "~/agent_sessions"
 RESULTS: Final = "~/operator_results"
 RATE_HZ: Final = 20.0
 """Tokens that are looked at, of all sources together, [1/s]."""
+BURST: Final = 10
+"""Tokens that may come at once: what the topic's queue holds."""
 LONGEST_MESSAGE: Final = 4096 + 16
 """Bytes of a message that can hold a token; the judge knows the token's own bound."""
 MOST_WAITING: Final = 16
@@ -78,7 +80,7 @@ class Tokens:
         self.restarts = 0
         self._sink = sink
         self._fresh = Freshness(lambda: secrets.token_hex(16))
-        self._bucket = TokenBucket(RATE_HZ)
+        self._bucket = TokenBucket(RATE_HZ, BURST)
         self._number = 0
         self._waiting: dict[int, Nanoseconds] = {}
         self._owed: dict[str, str] = {}

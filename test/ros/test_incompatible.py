@@ -140,6 +140,9 @@ class FakeNode:
     def resolve_topic_name(self, topic: str) -> str:
         return f"/{topic}"
 
+    def get_topic_names_and_types(self) -> list[tuple[str, list[str]]]:
+        return []
+
     def get_publishers_info_by_topic(self, topic: str) -> list[Any]:
         self.asked.append(topic)
         return self.publishers.get(topic, [])
