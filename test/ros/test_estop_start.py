@@ -6,6 +6,8 @@ Another speed of the line is not tested here: a pseudo-terminal has none.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from estop_line_rig import START, Bench, Device, running_bench
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from ros_rig import Process, Rig, make_trajectory
+from ros_rig import REPOSITORY, Process, Rig, make_trajectory
 
 from safety_supervisor.estop.tools.pseudo_terminal import PseudoTerminal
 
@@ -142,24 +144,25 @@ def test_bytes_of_another_speed_are_named(bench: Bench) -> None:
     bench.client.wait_state("LOCKED", timeout=START)
 
 
-class ButtonBox(threading.Thread):
-    """Sends 01, or 00 while it is pressed, every 20 ms."""
+class ButtonBox:
+    """`button_box.py` at the end of a line."""
 
     def __init__(self, link: Path) -> None:
-        super().__init__(name="button-box", daemon=True)
-        self.pressed = False
-        self._terminal = PseudoTerminal(link)
-        self._ending = threading.Event()
-        self.start()
+        script = Path(__file__).with_name("button_box.py")
+        self._process = subprocess.Popen(
+            [sys.executable, script, link], stdin=subprocess.PIPE, text=True, cwd=REPOSITORY
+        )
 
-    def run(self) -> None:
-        while not self._ending.wait(0.02):
-            self._terminal.write(b"\x00" if self.pressed else b"\x01")
+    def order(self, word: str) -> None:
+        """Press or release."""
+        assert self._process.stdin is not None
+        print(word, file=self._process.stdin, flush=True)
 
     def close(self) -> None:
-        self._ending.set()
-        self.join()
-        self._terminal.close()
+        """Pull it out: the end of its orders ends it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(10.0)
 
 
 @pytest.mark.requirement("SR-001")
@@ -174,11 +177,11 @@ def test_a_button_box_of_low_integrity_stops_and_its_release_does_not_suffice(ce
             bench.start()
             client.arm()
             bench.move()
-            box.pressed = True
+            box.order("press")
             client.wait_state(E)
             assert client.status["cause"] == "E_ESTOP"
             assert not client.call("/supervisor/reset").success
-            box.pressed = False
+            box.order("release")
             client.wait_state("LOCKED")
             here = client.measured
             client.trajectory_publisher().publish(make_trajectory([(1.0, [here[0] + 0.3, *here[1:]])]))
