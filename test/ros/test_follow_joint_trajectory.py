@@ -363,4 +363,4 @@ def test_a_second_client_voids_the_source(cell_rig: Rig, client: Client, agent: 
 
 def gates_of(supervisor: Process) -> list[int]:
     """Return the processes that offer actions."""
-    return [pid for pid in children_of(supervisor.process.pid) if "goal_gate" in command_of(pid)]
+    return [pid for pid in children_of(supervisor.process.pid) if "safety_supervisor.ros.goals.gate" in command_of(pid)]

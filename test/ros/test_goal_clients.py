@@ -103,6 +103,6 @@ def test_without_its_messages_the_action_is_not_offered_and_that_is_said(rig: Ri
     client.wait_state("LOCKED", timeout=60.0)
     assert client.status["follow_joint_trajectory"] == "not offered: control_msgs is not installed"
     assert supervisor.text.count("follow_joint_trajectory") == 1
-    assert not [pid for pid in children_of(supervisor.process.pid) if "goal_gate" in command_of(pid)]
+    assert not [pid for pid in children_of(supervisor.process.pid) if "ros.goals.gate" in command_of(pid)]
     services = [name for name, _ in client.node.get_service_names_and_types()]
     assert not [name for name in services if "follow_joint_trajectory" in name]
