@@ -26,7 +26,7 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import CommandUnreadable, TrajectoryCommand
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.ros.frames import DecodeReply, DecodeRequest, FrameBuffer, encode_frame, hash_content
-from safety_supervisor.ros.process import die_with_parent
+from safety_supervisor.ros.process import die_with_parent, write_all
 
 MEMORY = 2 * 1024**3
 """Address space of the worker, [bytes]: a message made to exhaust memory ends the worker and nothing else."""
@@ -107,7 +107,7 @@ class Worker:
         ends = time.monotonic() + patience
         buffer = FrameBuffer()
         try:
-            _write(self._requests, encode_frame(frame))
+            write_all(self._requests, encode_frame(frame))
         except BrokenPipeError:
             return None
         while (reply := buffer.next()) is None:
@@ -137,7 +137,7 @@ def _work(source: int, sink: int) -> NoReturn:
             buffer.feed(data)
             while (frame := buffer.next()) is not None:
                 request = requests.decode(frame)
-                _write(sink, encode_frame(encoder.encode(DecodeReply(request.number, decode(request)))))
+                write_all(sink, encode_frame(encoder.encode(DecodeReply(request.number, decode(request)))))
     finally:
         os._exit(0)
 
@@ -148,7 +148,7 @@ def serve(source: int, sink: int) -> None:
     # The first message loads the library's type support; every worker inherits that.
     decode(DecodeRequest(0, "", 0, 1, serialize_message(JointTrajectory(points=[JointTrajectoryPoint()]))))
     worker = Worker()
-    _write(sink, encode_frame(encoder.encode(DecodeReply(0, None))))
+    write_all(sink, encode_frame(encoder.encode(DecodeReply(0, None))))
     while data := os.read(source, 1 << 20):
         buffer.feed(data)
         while (frame := buffer.next()) is not None:
@@ -159,13 +159,7 @@ def serve(source: int, sink: int) -> None:
                 request = requests.decode(frame)
                 refusal = _refuse(request, Code.UNDECODABLE, 0.0, 0.0, "the decoder died of it or took too long")
                 reply = encoder.encode(DecodeReply(request.number, refusal))
-            _write(sink, encode_frame(reply))
-
-
-def _write(sink: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(sink, view) :]
+            write_all(sink, encode_frame(reply))
 
 
 def main() -> None:

@@ -127,3 +127,10 @@ def listens_in_shared_memory() -> bool:
 def die_with_parent(signal_number: int) -> None:
     """Have the kernel send this process a signal when its parent ends, by SIGKILL too."""
     _libc().prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+
+
+def write_all(sink: int, data: bytes) -> None:
+    """Write to a descriptor that waits, until nothing is left."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(sink, view) :]

@@ -14,7 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from safety_supervisor.ros.frames import FrameBuffer, TokenKeys, TokenReply, TokenRequest, encode_frame
-from safety_supervisor.ros.process import die_with_parent
+from safety_supervisor.ros.process import die_with_parent, write_all
 from safety_supervisor.tokens.agent_act import judge
 
 
@@ -34,13 +34,7 @@ def serve(source: int, sink: int) -> None:
             else:
                 request = requests.decode(frame)
                 reply = TokenReply(request.number, judge(request.token, known.robot, keys))
-            _write(sink, encode_frame(encoder.encode(reply)))
-
-
-def _write(sink: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(sink, view) :]
+            write_all(sink, encode_frame(encoder.encode(reply)))
 
 
 def main() -> None:

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
 from safety_supervisor_sim.cell.standing import StandingRobot
-from safety_supervisor_sim.lab.humanoid import standing_file
 
 pytestmark = pytest.mark.requirement("SR-034")
-
-
-@pytest.fixture(scope="module")
-def g1() -> Iterator[StandingRobot]:
-    robot = StandingRobot(standing_file("g1"))
-    yield robot
-    robot.close()
-
-
-@pytest.fixture
-def stood(g1: StandingRobot) -> Iterator[StandingRobot]:
-    saved = g1.save()
-    yield g1
-    g1.restore(saved)
-    g1.forget(saved)
 
 
 def sinks(robot: StandingRobot, mode: str, seconds: float) -> tuple[float, float]:

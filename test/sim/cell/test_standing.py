@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -12,21 +10,6 @@ from safety_supervisor_sim.lab.humanoid import standing_file
 from safety_supervisor_sim.oracle.balance import Balance, BalanceJudge
 
 GRAVITY = 9.81
-
-
-@pytest.fixture(scope="module")
-def g1() -> Iterator[StandingRobot]:
-    robot = StandingRobot(standing_file("g1"))
-    yield robot
-    robot.close()
-
-
-@pytest.fixture
-def stood(g1: StandingRobot) -> Iterator[StandingRobot]:
-    saved = g1.save()
-    yield g1
-    g1.restore(saved)
-    g1.forget(saved)
 
 
 def watch(robot: StandingRobot, seconds: float) -> Balance:

@@ -52,21 +52,6 @@ def judge() -> Iterator[TouchJudge]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def robot() -> Iterator[StandingRobot]:
-    made = StandingRobot(standing_file("g1"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def humanoid(robot: StandingRobot) -> Iterator[Humanoid]:
-    saved = robot.save()
-    yield Humanoid(bench().configuration, robot)
-    robot.restore(saved)
-    robot.forget(saved)
-
-
 def at(changes: dict[str, float]) -> Array:
     pose = np.array(standing_file("g1").robot.home)
     for joint, value in changes.items():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 import pytest
 
 from safety_supervisor_sim.agent.motions import set_points
-from safety_supervisor_sim.cell.standing import DAMP, OFF, StandingRobot
+from safety_supervisor_sim.cell.standing import DAMP, OFF
 from safety_supervisor_sim.lab.humanoid import Humanoid, standing_file
 from safety_supervisor_sim.lab.motions import STREAM_PERIOD
 from safety_supervisor_sim.lab.pace import Pace
@@ -28,21 +27,6 @@ RELAY_DELAY = 5.5  # as config/g1.yaml says that a device has to have, [s]
 @lru_cache(maxsize=1)
 def bench() -> StandBench:
     return load_stand("g1")
-
-
-@pytest.fixture(scope="module")
-def robot() -> Iterator[StandingRobot]:
-    made = StandingRobot(standing_file("g1"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def humanoid(robot: StandingRobot) -> Iterator[Humanoid]:
-    saved = robot.save()
-    yield Humanoid(bench().configuration, robot)
-    robot.restore(saved)
-    robot.forget(saved)
 
 
 def height(humanoid: Humanoid) -> float:
