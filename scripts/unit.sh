@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Run pytest: real nodes, and below them, on what they leave of all cores, what computes; then what keeps times of its
-# own, the serial line and the simulated cells, alone.
+# own, the serial line, the device's program and the simulated cells, alone.
 # Usage: scripts/unit.sh [PYTEST_ARGUMENTS]; with arguments pytest runs once, with them.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,10 +8,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Real nodes miss their deadlines beside a busy neighbour of their own rank, simulated cells and devices beside any.
 processes=(test/ros)
-alone=(test/estop test/sim)
+alone=(test/estop test/firmware test/sim)
 # Of these, what keeps no time but its own: no clock, thread, process or port, so that a busy machine changes nothing.
 virtual=(test/estop/test_{drivers,emulated_device,first_contact,frames,link,link_faults,link_model,link_replay,noise,notices}.py
-    test/estop/test_second_device.py test/sim/{agent,lab,oracle} test/sim/cell/test_{cdr,cell_file,forward_doubles}.py
+    test/estop/test_second_device.py test/firmware/test_{device_rules,exchange,line,product_host,static,walks}.py
+    test/sim/{agent,lab,oracle} test/sim/cell/test_{cdr,cell_file,forward_doubles}.py
     test/sim/cell/test_{joint_trajectory_double,standing}.py test/sim/demo/test_{judge,places,unchanged}.py)
 computing=("${virtual[@]}" test/test_*.py)
 for folder in test/*/; do # a new folder comes into this part by itself

@@ -42,7 +42,10 @@ class Device:
         """The next event that is wanted; events before it are kept, too."""
         end = time.monotonic() + seconds
         while True:
-            event = self._queue.get(timeout=max(end - time.monotonic(), 0.001))
+            try:
+                event = self._queue.get(timeout=max(end - time.monotonic(), 0.001))
+            except queue.Empty:
+                raise AssertionError(f"not told within {seconds} s, last {self.events[-8:]}") from None
             assert event is not None, "the program ended"
             self.events.append(event)
             if wanted(event):
