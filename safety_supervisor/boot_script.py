@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from safety_supervisor.core.act_events import OperatorAct
 from safety_supervisor.core.balance.footing import level_imu
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.events import (
@@ -27,7 +28,6 @@ from safety_supervisor.core.events import (
     JointStates,
     Odometry,
     OdometryEndpoints,
-    OperatorAct,
     OutputEndpoints,
     RobotDescription,
     SourceEndpoints,

@@ -154,6 +154,7 @@ def summarise(configuration: Configuration) -> dict[str, Any]:
         "period": configuration.timing.period / 1e9,
         "output": {"type": output.type.value, "topic": output.topic, "simulated": output.simulated},
         "on_loss": describe_loss(configuration),
+        "operators": {person.name: person.role.value for person in configuration.operators.people},
         "notes": notes(configuration),
     }
 
@@ -201,11 +202,14 @@ def describe_loss(configuration: Configuration) -> str:
 
 def notes(configuration: Configuration) -> list[str]:
     """Return what is allowed but should be known."""
+    from safety_supervisor.core.states.authority import ACTS_OF
+
     found = []
     if configuration.output.simulated:
         found.append("output.simulated is true: not for a robot with motors")
     else:
-        found.append("this version has no signed tokens yet: a real robot can not be reset or started from ROS")
+        may = {act for person in configuration.operators.people for act in ACTS_OF[person.role]}
+        found += [f"operators.people names nobody who may {act}" for act in ("reset", "start") if act not in may]
     if not configuration.estop.required:
         found.append("there is no e-stop device: a rogue publisher can be reported, not stopped by relays")
     found += _notes_on_line(configuration)

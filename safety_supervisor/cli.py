@@ -46,7 +46,14 @@ ROOMS = {
     "estop": ("The e-stop device: emulate, watch and test it.", "safety_supervisor.estop.tools.cli:app"),
     "log": ("Show and replay recorded events.", "safety_supervisor.evidence.cli:app"),
     "explain": ("A picture of why a command was refused.", "safety_supervisor.explain.cli:explain"),
-    "agent": ("For whoever runs an agent: its key, and what it says of its tool.", "safety_supervisor.agent.cli:app"),
+    "agent": (
+        "For whoever runs an agent: its key, and what it says of its tool.",
+        "safety_supervisor.acts.agent_cli:app",
+    ),
+    "operator": (
+        "For people at the robot: reset, start and other acts, signed.",
+        "safety_supervisor.acts.operator_cli:app",
+    ),
     "latch": ("Show and clear the latches that survive a restart.", "safety_supervisor.evidence.cli:latch_app"),
 }
 SIMULATION = {

@@ -46,6 +46,7 @@ def test_help_names_every_command_and_teaches_by_example() -> None:
         "log",
         "latch",
         "agent",
+        "operator",
         "explain",
         "demo",
         "sim",

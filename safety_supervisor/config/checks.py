@@ -8,6 +8,7 @@ from safety_supervisor.config.base_checks import check_base
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.estop_checks import check_estop
 from safety_supervisor.config.geometry_checks import check_geometry, check_reason, check_zones
+from safety_supervisor.config.key_checks import check_keys
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
 from safety_supervisor.config.sections import Sections, twice
@@ -28,6 +29,7 @@ def check_all(sections: Sections, problems: Problems) -> None:
     _check_people(sections, problems)
     _check_limiting(sections, problems)
     check_tools(sections, problems)
+    check_keys(sections, problems)
     check_base(sections, problems)
     if sections.balance is not None:
         check_balance(sections.balance, sections, problems)

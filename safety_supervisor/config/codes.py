@@ -51,6 +51,6 @@ class ConfigurationCode(str, Enum):
     SIMULATION_ONLY = "E_CONFIG_SIMULATION_ONLY", "Something that only a simulation may use stands in a real robot's configuration.", "Remove it; `output.simulated: true` is for simulators only."
     ON_LOSS = "E_CONFIG_ON_LOSS", "What happens without the supervisor is not declared, or can not be for this output.", "Declare `output.on_loss` and, where named, `output.deadman`."
     ACCEPT = "E_CONFIG_ACCEPT", "A protection is left out without the words that accept it.", "Add the protection, or write the exact words."
-    KEY = "E_CONFIG_KEY", "A public key is no usable Ed25519 key, or two sources have the same one.", "Make one key for each source, where it runs: `safety-supervisor agent key --out FILE`; it prints the line for this file."
+    KEY = "E_CONFIG_KEY", "A public key is no usable Ed25519 key, or two holders have the same one.", "Make one key for each source and person: `safety-supervisor agent key` and `operator key` print the line for this file."
     DRIVER = "E_CONFIG_DRIVER", "The third party's e-stop driver is not installed, or is no driver.", "Install the distribution that `estop.package` names, or choose another driver."
     # fmt: on

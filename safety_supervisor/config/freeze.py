@@ -13,6 +13,7 @@ from safety_supervisor.config import schema
 from safety_supervisor.config.balance_checks import freeze_balance
 from safety_supervisor.config.base_checks import freeze_base
 from safety_supervisor.config.estop_checks import freeze_estop
+from safety_supervisor.config.operator_keys import OperatorsKeys
 from safety_supervisor.config.public_key import decode_base64url
 from safety_supervisor.config.robot_checks import mimicked
 from safety_supervisor.config.sections import Sections
@@ -20,6 +21,7 @@ from safety_supervisor.config.shapes import ShapeKeys, freeze_shape
 from safety_supervisor.config.urdf import Urdf
 from safety_supervisor.core import settings
 from safety_supervisor.core.geometry.shapes import BoundedShape, Box, HalfSpace, Shape
+from safety_supervisor.core.operator_settings import OperatorSettings, Person, Role
 from safety_supervisor.core.units import Vector, nanoseconds
 
 _T = TypeVar("_T")
@@ -61,7 +63,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         zones=tuple(_zone(name, keys) for name, keys in sections.zones.items()),
         timing=timing,
         tracking=_tracking(robot.joints, _there(sections.tracking)),
-        operators=settings.OperatorSettings(unsigned_services=operators.unsigned_services),
+        operators=_operators(operators),
         estop=freeze_estop(estop),
         output=settings.OutputSettings(
             type=settings.OutputType(output.type),
@@ -136,6 +138,14 @@ def _source(name: str, keys: schema.SourceKeys) -> settings.SourceSettings:
         tools=frozenset(keys.tools),
         public_key=b"" if keys.public_key is None else decode_base64url(keys.public_key) or b"",
     )
+
+
+def _operators(keys: OperatorsKeys) -> OperatorSettings:
+    people = (
+        Person(name, Role(person.role), decode_base64url(person.public_key) or b"")
+        for name, person in keys.people.items()
+    )
+    return OperatorSettings(keys.unsigned_services, tuple(people))
 
 
 def _envelope(joints: list[str], keys: schema.EnvelopeKeys) -> settings.EnvelopeSettings:

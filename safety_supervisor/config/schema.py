@@ -13,6 +13,7 @@ from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.keys import Command, Name, Point, Reason, RosName, Section, UrdfName, key
+from safety_supervisor.config.operator_keys import OperatorsKeys
 from safety_supervisor.config.separation_keys import SeparationKeys
 from safety_supervisor.config.shapes import ShapeKeys
 
@@ -316,12 +317,6 @@ class TrackingKeys(Section):
     rest: float = key(
         "movement within `timing.standstill_window` that still counts as rest", "rad or m", gt=0.0, le=0.05
     )
-
-
-class OperatorsKeys(Section):
-    """How people act on the supervisor."""
-
-    unsigned_services: bool = key("`~/reset`, `~/start`, `~/recover` as plain services: in simulation only", "", False)
 
 
 class DeadmanKeys(Section):

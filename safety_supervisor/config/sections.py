@@ -9,6 +9,7 @@ from safety_supervisor.config import schema
 from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
+from safety_supervisor.config.operator_keys import OperatorsKeys
 from safety_supervisor.config.urdf import Urdf
 
 
@@ -28,7 +29,7 @@ class Sections:
     balance: BalanceKeys | None = None
     timing: schema.TimingKeys | None = None
     tracking: schema.TrackingKeys | None = None
-    operators: schema.OperatorsKeys | None = None
+    operators: OperatorsKeys | None = None
     estop: EstopKeys | None = None
     """Malformed keys have their default here, so that they hide no error of the others."""
     estop_malformed: frozenset[str] = frozenset()

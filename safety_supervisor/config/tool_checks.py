@@ -6,7 +6,6 @@ from safety_supervisor.config import schema
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.geometry_checks import check_left_out, check_volumes
 from safety_supervisor.config.problems import Problems
-from safety_supervisor.config.public_key import refuse_public_key
 from safety_supervisor.config.sections import Sections, twice
 
 
@@ -27,26 +26,6 @@ def check_tools(sections: Sections, problems: Problems) -> None:
             problems.add(f"sources.{name}.tools", Code.VALUE, f"{tool_name} stands twice")
         for tool_name in dict.fromkeys(source.tools):
             _check_known(f"sources.{name}.tools", tool_name, sections, problems)
-    _check_keys(sections, problems)
-
-
-def _check_keys(sections: Sections, problems: Problems) -> None:
-    """A source that takes tools says so by what only the holder of its key can sign; one key has one holder."""
-    holders: dict[str, str] = {}
-    for name, source in sections.sources.items():
-        path, text = f"sources.{name}.public_key", source.public_key
-        if text is None:
-            if source.tools:
-                cure = "Run `safety-supervisor agent key --out FILE` where the source runs; it prints the line."
-                problems.add(path, Code.MISSING, "is missing beside `tools`", cure)
-            continue
-        if not source.tools:
-            problems.add(path, Code.NOT_ENFORCED, "is used by nothing without `tools`", "Add them, or remove it.")
-        wrong = refuse_public_key(text)
-        if wrong:
-            problems.add(path, Code.KEY, wrong)
-        elif holders.setdefault(text, name) != name:
-            problems.add(path, Code.KEY, f"is the key of {holders[text]}, too")
 
 
 def _check_link(path: str, tool: schema.ToolKeys, sections: Sections, problems: Problems) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from safety_supervisor.core.act_events import TokenRefused
 from safety_supervisor.core.commands import Ruling
 from safety_supervisor.core.effects import Decision, Effect, Verdict
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
-from safety_supervisor.core.events import EstopReport, TokenRefused
+from safety_supervisor.core.events import EstopReport
 from safety_supervisor.core.notes import Note
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
@@ -22,9 +23,6 @@ _FOLD_FOR: Final[Nanoseconds] = NS_PER_S
 
 _QUIET: Final[Nanoseconds] = NS_PER_S // 10
 """A run has ended when nothing more came for this long: its rest is told then, not a second later."""
-
-TOKENS: Final = "agent_sessions"
-"""Stands for the source of tokens of which nobody knows whose they are."""
 
 
 class DecisionLog:
@@ -91,7 +89,7 @@ class DecisionLog:
         """Report tokens that were refused before they counted: that is no command of a source, and holds nothing."""
         code = CODE_OF.get(event.code, Code.TOKEN_FORM)
         violation = Violation(code, "token", event.value, event.limit, detail=event.detail[:500])
-        return [self.refused(event.at, event.source or TOKENS, violation, event.count)]
+        return [self.refused(event.at, event.source or event.topic, violation, event.count)]
 
     def stopped(
         self,

@@ -1,12 +1,14 @@
 """Events that enter the core.
 
-Everything that the core knows arrives as an event with a receipt time `at` of the steady clock, [ns].
+Everything that the core knows arrives as an event with a receipt time `at` of the steady clock, [ns]. What people ask
+for: `core/act_events.py`.
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
+from safety_supervisor.core.act_events import HoldToRun, OperatorAct, StopRequested, TokenRefused, ToolChange
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.values import Value
 
@@ -291,65 +293,6 @@ class IncompatibleEndpoint(Value, frozen=True, tag=True):
     """Whether the topic matters for arming."""
     prevents: bool = True
     """Whether it is so now."""
-
-
-class StopRequested(Value, frozen=True, tag=True):
-    """Anyone asks for a protective stop; always acts."""
-
-    at: int
-    origin: str
-    reason: str
-    request: str = ""
-    """Id to which a `Reply` is owed; empty for none."""
-
-
-class OperatorAct(Value, frozen=True, tag=True):
-    """An authenticated act of a person."""
-
-    at: int
-    act: Literal["reset", "start", "mode", "recover", "maintainer", "tool"]
-    person: str
-    target: str
-    """Mode for `start` and `mode` (`auto`, `manual`); for `tool` its name, empty to take it off; free otherwise."""
-    epoch: int
-    """Epoch that the person saw; -1 where the way in can not carry one (unsigned services in simulation)."""
-    request: str
-
-
-class ToolChange(Value, frozen=True, tag=True):
-    """A source has taken a tool, or put down the one that it had."""
-
-    at: int
-    source: str
-    tool: str
-    """Name; empty when it was put down."""
-    request: str = ""
-    """Id to which a `Reply` is owed; empty for none."""
-    jti: str = ""
-    """Id of the token that said so."""
-    subject: str = ""
-    reason: str = ""
-    """Who or what acted for the source, and why, by that token; told, not judged."""
-
-
-class TokenRefused(Value, frozen=True, tag=True):
-    """Tokens were refused before they counted; tells, and stops nothing: anyone can send such tokens."""
-
-    at: int
-    source: str
-    """Whose they are, where that was verified; else empty."""
-    code: str
-    value: float
-    limit: float
-    detail: str
-    count: int
-
-
-class HoldToRun(Value, frozen=True, tag=True):
-    """The pressed hold-to-run button's counter."""
-
-    at: int
-    counter: int
 
 
 class EstopReport(Value, frozen=True, tag=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
+from safety_supervisor.core.act_events import HoldToRun
 from safety_supervisor.core.balance.footing import Footing
 from safety_supervisor.core.bystanders import Bystanders
 from safety_supervisor.core.errors import Code, Violation
@@ -15,7 +16,6 @@ from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.events import (
     BalanceEndpoints,
     FootContact,
-    HoldToRun,
     Humans,
     HumansEndpoints,
     Imu,

@@ -13,6 +13,7 @@ from safety_supervisor.core.balance.settings import BalanceSettings
 from safety_supervisor.core.base.settings import BaseSettings
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.geometry.shapes import BoundedShape, Shape
+from safety_supervisor.core.operator_settings import OperatorSettings
 from safety_supervisor.core.units import Nanoseconds, Vector
 
 
@@ -293,13 +294,6 @@ class LimitingSettings:
     sources: tuple[str, ...]
     behind: Nanoseconds
     """How far the motion may fall behind what was sent; beyond that nothing is limited."""
-
-
-@dataclass(frozen=True)
-class OperatorSettings:
-    """How people act on the supervisor."""
-
-    unsigned_services: bool
 
 
 @dataclass(frozen=True)

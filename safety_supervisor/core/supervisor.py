@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args
 
+from safety_supervisor.core.act_events import OperatorAct, StopRequested, TokenRefused, ToolChange
 from safety_supervisor.core.balance.footing import Footing
 from safety_supervisor.core.balance.ladder import StopLadder
 from safety_supervisor.core.balance.watch import BalanceWatch
@@ -29,14 +30,10 @@ from safety_supervisor.core.events import (
     Event,
     Humans,
     HumansEndpoints,
-    OperatorAct,
     SourceEndpoints,
     SourceLiveliness,
-    StopRequested,
     StreamCommand,
     Tick,
-    TokenRefused,
-    ToolChange,
     TrajectoryCommand,
 )
 from safety_supervisor.core.inputs import MONITORED, UNARMED, InputEvent, Inputs
@@ -89,8 +86,9 @@ class Supervisor:
         self._tools = Tools(configuration, self._state, self._verifier, self._motion, self._commands, self._inputs)
         self._decisions = DecisionLog()
         self._acts = OperatorActs(
-            self._operators, self._tools, self._commands, self._state, self._inputs, self._decisions, self._stop
-        )
+            configuration, self._operators, self._tools, self._commands, self._state, self._inputs, self._decisions,
+            self._stop,
+        )  # fmt: skip
         self._consequences = Consequences(self._commands.sessions, self._motion, self._base, self._state)
         self._set_points = SetPoints(configuration, self._motion)
         self._fault_on_disk: Code | None = None

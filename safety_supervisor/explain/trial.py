@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 
 from safety_supervisor.boot_script import BootScript
+from safety_supervisor.core.act_events import OperatorAct
 from safety_supervisor.core.effects import Actuate, Decision, Effect, Reply
-from safety_supervisor.core.events import Event, OperatorAct, StreamCommand, TrajectoryCommand
+from safety_supervisor.core.events import Event, StreamCommand, TrajectoryCommand
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceKind, SourceSettings
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, Vector

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from safety_supervisor.core.events import CommandUnreadable, TrajectoryCommand
-from safety_supervisor.tokens.claims import Claims, Refused
+from safety_supervisor.tokens.claims import AgentClaims, OperatorClaims, Refused
 
 LENGTH = struct.Struct("<I")
 
@@ -49,14 +49,16 @@ class TokenKeys(msgspec.Struct, frozen=True, array_like=True):
     """What tokens are verified by; the first frame of a token judge."""
 
     robot: str
-    keys: dict[str, bytes]
-    """Ed25519 public key of each source that has one."""
+    keys: dict[str, dict[str, bytes]]
+    """Ed25519 public keys, by the kind of token that they verify (`typ`) and by holder."""
 
 
 class TokenRequest(msgspec.Struct, frozen=True, array_like=True):
     """A token to verify."""
 
     number: int
+    kind: str
+    """That its topic is for."""
     token: bytes
 
 
@@ -64,7 +66,7 @@ class TokenReply(msgspec.Struct, frozen=True, array_like=True):
     """What became of it; number 0: the judge is ready."""
 
     number: int
-    verdict: Claims | Refused | None
+    verdict: AgentClaims | OperatorClaims | Refused | None
 
 
 class FrameBuffer:

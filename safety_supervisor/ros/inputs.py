@@ -19,9 +19,10 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, String
 from trajectory_msgs.msg import JointTrajectory
 
+from safety_supervisor.core.act_events import HoldToRun, StopRequested
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import SIMULATED
-from safety_supervisor.core.events import HoldToRun, JointStates, RobotDescription, StopRequested
+from safety_supervisor.core.events import JointStates, RobotDescription
 from safety_supervisor.core.settings import (
     CommandKind,
     Configuration,

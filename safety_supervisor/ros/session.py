@@ -17,9 +17,10 @@ from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Trigger
 
 from safety_supervisor.config import load_config
+from safety_supervisor.core.act_events import OperatorAct, StopRequested
 from safety_supervisor.core.effects import Reply
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.events import AdapterFault, Boot, Event, OperatorAct, StopRequested, Tick
+from safety_supervisor.core.events import AdapterFault, Boot, Event, Tick
 from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.units import Nanoseconds
@@ -318,7 +319,7 @@ class Session:
             self.inputs.report_excess(now)
             for event in self._decoder.poll(now, may_restart=self.may_transition):
                 self.enter(event)
-            self._tokens.poll(now, may_restart=self.may_transition)
+            self._tokens.poll(now, may_restart=self.may_transition or self.supervisor.state == "FAULT")
             if self.goals is not None:
                 self.goals.poll(now, may_restart=self.may_transition)
         except Exception as error:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -19,6 +19,17 @@ _SETTLING = 0.2
 """Behind the match of our publisher; the answer's way is matched by then, too, [s]."""
 
 
+class Seen(NamedTuple):
+    """What the status showed, and what a token has to carry of it."""
+
+    nonce: str
+    state: str
+    cause: str
+    next_step: str
+    configuration_sha256: str
+    epoch: int
+
+
 class NoSupervisorError(RuntimeError):
     """No supervisor was found that hears tokens, or it is another robot's."""
 
@@ -26,40 +37,61 @@ class NoSupervisorError(RuntimeError):
 class TokenClient:
     """A node that sends tokens to one supervisor. Its context is its own, so that it disturbs no other node."""
 
-    def __init__(self, supervisor: str) -> None:
+    def __init__(self, supervisor: str, topic: str) -> None:
         """Join the graph.
 
         Args:
             supervisor: full name of its node, such as /supervisor.
+            topic: `agent_sessions` or `operator_requests`.
         """
         self._context = rclpy.Context()
         rclpy.init(context=self._context, args=[])
-        self._node = Node("agent_tool", context=self._context, start_parameter_services=False)
+        self._node = Node("signed_act", context=self._context, start_parameter_services=False)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._supervisor = supervisor
+        self._topic = topic
         self._robot = ""
-        self._nonce = ""
+        self._values: dict[str, str] = {}
         self._answers: list[dict[str, Any]] = []
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         reliable = QoSProfile(depth=10)
         self._node.create_subscription(DiagnosticArray, f"{supervisor}/status", self._hear_status, latched)
         self._node.create_subscription(String, f"{supervisor}/operator_results", self._hear_answer, reliable)
-        self._publisher = self._node.create_publisher(String, f"{supervisor}/agent_sessions", reliable)
+        self._publisher = self._node.create_publisher(String, f"{supervisor}/{topic}", reliable)
 
-    def find(self, robot: str, timeout: float) -> str:
-        """Wait for the supervisor; return the nonce that it shows.
+    def find(self, robot: str, timeout: float) -> Seen:
+        """Wait for the supervisor; return what it shows.
 
         Raises:
             NoSupervisorError: it is not there within the time, [s], hears no tokens, or serves another robot.
         """
-        if not self._wait(lambda: self._nonce and self._publisher.get_subscription_count(), timeout):
-            heard = "hears no tokens (no source has a public_key)" if self._nonce else "tells no status"
+        if not self._wait(lambda: self._values and self._publisher.get_subscription_count(), timeout):
+            heard = f"hears no tokens on {self._topic}" if self._values else "tells no status"
             raise NoSupervisorError(f"{self._supervisor} {heard}, for {timeout:g} s")
         if self._robot != robot:
             raise NoSupervisorError(f"{self._supervisor} serves {self._robot!r}, the configuration is of {robot!r}")
         self._wait(lambda: False, _SETTLING)
-        return self._nonce
+        return self.look(timeout)
+
+    def look(self, timeout: float) -> Seen:
+        """Return what the next status shows.
+
+        Raises:
+            NoSupervisorError: there is none within the time, [s], or it is that of another version.
+        """
+        self._values = {}
+        if not self._wait(lambda: self._values, timeout):
+            raise NoSupervisorError(f"{self._supervisor} tells no status any more, for {timeout:g} s")
+        told = self._values
+        try:
+            return Seen(
+                told["nonce"], told["state"], told["cause"], told["next_step"], told["configuration_sha256"],
+                int(told["epoch"]),
+            )  # fmt: skip
+        except (KeyError, ValueError) as error:
+            told_not = f"the status of {self._supervisor} does not tell {error}"
+            raise NoSupervisorError(f"{told_not}: another version?") from None
 
     def send(self, token: str, jti: str, timeout: float) -> dict[str, Any] | None:
         """Send a token; return its answer, None when none came in time, [s]."""
@@ -81,8 +113,8 @@ class TokenClient:
 
     def _hear_status(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            values = {entry.key: entry.value for entry in status.values}
-            self._robot, self._nonce = status.hardware_id, values.get("nonce", "")
+            self._robot = status.hardware_id
+            self._values = {entry.key: entry.value for entry in status.values}
 
     def _hear_answer(self, message: String) -> None:
         try:
@@ -102,9 +134,9 @@ class TokenClient:
 
 
 @contextmanager
-def connected(supervisor: str) -> Iterator[TokenClient]:
-    """Yield a client, and close it behind."""
-    client = TokenClient(supervisor)
+def connected(supervisor: str, topic: str) -> Iterator[TokenClient]:
+    """Yield a client, and close it behind; arguments as of `TokenClient`."""
+    client = TokenClient(supervisor, topic)
     try:
         yield client
     finally:

@@ -15,7 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from safety_supervisor.ros.frames import FrameBuffer, TokenKeys, TokenReply, TokenRequest, encode_frame
 from safety_supervisor.ros.process import die_with_parent, write_all
-from safety_supervisor.tokens.agent_act import judge
+from safety_supervisor.tokens import agent_act, operator_act
+from safety_supervisor.tokens.signed_act import judge
+
+FORMS = {form.kind: form for form in (agent_act.FORM, operator_act.FORM)}
 
 
 def serve(source: int, sink: int) -> None:
@@ -23,18 +26,24 @@ def serve(source: int, sink: int) -> None:
     buffer, encoder = FrameBuffer(), msgspec.msgpack.Encoder()
     requests = msgspec.msgpack.Decoder(TokenRequest)
     known: TokenKeys | None = None
-    keys: dict[str, Ed25519PublicKey] = {}
+    keys: dict[str, dict[str, Ed25519PublicKey]] = {}
     while data := os.read(source, 1 << 16):
         buffer.feed(data)
         while (frame := buffer.next()) is not None:
             if known is None:
                 known = msgspec.msgpack.decode(frame, type=TokenKeys)
-                keys = {name: Ed25519PublicKey.from_public_bytes(key) for name, key in known.keys.items()}
+                keys = {kind: _readable(held) for kind, held in known.keys.items()}
                 reply = TokenReply(0, None)
             else:
                 request = requests.decode(frame)
-                reply = TokenReply(request.number, judge(request.token, known.robot, keys))
+                reply = TokenReply(
+                    request.number, judge(request.token, FORMS[request.kind], known.robot, keys[request.kind])
+                )
             write_all(sink, encode_frame(encoder.encode(reply)))
+
+
+def _readable(held: dict[str, bytes]) -> dict[str, Ed25519PublicKey]:
+    return {name: Ed25519PublicKey.from_public_bytes(key) for name, key in held.items()}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The way in for signed acts of sources: `~/agent_sessions`, and the answers on `~/operator_results`.
+"""The ways in for signed acts, `~/operator_requests` of people and `~/agent_sessions` of sources, and the answers.
 
 Anyone may publish there, so a message costs the control thread microseconds: rate and length are judged, the rest is
 for the token judge, a process of its own. What it has verified is judged for freshness when it would act, and enters
@@ -13,15 +13,16 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import msgspec
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
+from safety_supervisor.core.act_events import Act, OperatorAct, TokenRefused, ToolChange
 from safety_supervisor.core.effects import Reply
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.events import TokenRefused, ToolChange
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.cdr import read_string, write_string
@@ -30,19 +31,20 @@ from safety_supervisor.ros.frames import TokenKeys, TokenReply, TokenRequest
 from safety_supervisor.ros.quality import Endpoints, Sink
 from safety_supervisor.ros.rate import TokenBucket
 from safety_supervisor.ros.text import escape
-from safety_supervisor.tokens.claims import Claims, Refused
+from safety_supervisor.tokens.claims import AGENT_ACT, OPERATOR_ACT, AgentClaims, OperatorClaims, Refused
 from safety_supervisor.tokens.freshness import Freshness
 
-SESSIONS: Final = "~/agent_sessions"
+SESSIONS: Final = "agent_sessions"
+REQUESTS: Final = "operator_requests"
 RESULTS: Final = "~/operator_results"
 RATE_HZ: Final = 20.0
-"""Tokens that are looked at, of all sources together, [1/s]."""
+"""Tokens that are looked at on each of the two topics, [1/s]: a flood on one costs nothing on the other."""
 BURST: Final = 10
 """Tokens that may come at once: what the topic's queue holds."""
 LONGEST_MESSAGE: Final = 4096 + 16
 """Bytes of a message that can hold a token; the judge knows the token's own bound."""
 MOST_WAITING: Final = 16
-"""Tokens that the judge has and has not answered."""
+"""Tokens of a topic that the judge has and has not answered."""
 TIMEOUT: Final[Nanoseconds] = 2 * NS_PER_S
 """A judge that does not answer for so long is ended, [ns]."""
 MOST_ANSWERS: Final = 64
@@ -50,9 +52,26 @@ MOST_ANSWERS: Final = 64
 _PROFILE: Final = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
+class _Way:
+    """One topic.
+
+    Attributes:
+        topic: its name in the node's namespace.
+        kind: of its tokens.
+        bucket: bounds their rate.
+        waiting: when the judge has to have answered each that it has, by number.
+    """
+
+    def __init__(self, topic: str, kind: str) -> None:
+        self.topic = topic
+        self.kind = kind
+        self.bucket = TokenBucket(RATE_HZ, BURST)
+        self.waiting: dict[int, Nanoseconds] = {}
+
+
 @dataclass(slots=True)
 class _Run:
-    """Refusals of one source with one code.
+    """Refusals of one holder, or of nobody known, with one code on one topic.
 
     Attributes:
         said_at: when they were told last; None before the first.
@@ -70,7 +89,7 @@ class Tokens:
 
     Args:
         endpoints: makes subscription and publisher.
-        configuration: of the robot; where no source has a key, nothing is made.
+        configuration: of the robot; where nobody has a key, nothing is made.
         sink: takes the events.
     """
 
@@ -80,22 +99,26 @@ class Tokens:
         self.restarts = 0
         self._sink = sink
         self._fresh = Freshness(lambda: secrets.token_hex(16))
-        self._bucket = TokenBucket(RATE_HZ, BURST)
         self._number = 0
-        self._waiting: dict[int, Nanoseconds] = {}
         self._owed: dict[str, str] = {}
         self._answers: deque[str] = deque(maxlen=MOST_ANSWERS)
-        self._runs: dict[tuple[str, str], _Run] = {}
+        self._runs: dict[tuple[str, str, str], _Run] = {}
         self._encoder = msgspec.msgpack.Encoder()
         self._replies = msgspec.msgpack.Decoder(TokenReply)
-        keys = {source.name: source.public_key for source in configuration.sources if source.public_key}
+        keys = {
+            AGENT_ACT: {source.name: source.public_key for source in configuration.sources if source.public_key},
+            OPERATOR_ACT: {person.name: person.public_key for person in configuration.operators.people},
+        }
+        topics = {AGENT_ACT: SESSIONS, OPERATOR_ACT: REQUESTS}
+        self._ways = tuple(_Way(topics[kind], kind) for kind, held in keys.items() if held)
         self._keys = self._encoder.encode(TokenKeys(configuration.robot.id, keys))
         self._child: Child | None = None
-        if keys:
+        if self._ways:
             self._publisher = endpoints.advertise(String, RESULTS, _PROFILE)
             self._child = Child("safety_supervisor.ros.token_judge")
             self._child.send(self._keys)
-            endpoints.subscribe(String, SESSIONS, self.hear, _PROFILE)
+        for way in self._ways:
+            endpoints.subscribe(String, f"~/{way.topic}", partial(self._hear, way), _PROFILE)
 
     @property
     def pid(self) -> int | None:
@@ -109,24 +132,24 @@ class Tokens:
             yield "tokens", "verified" if self.ready else "refused: the judge starts, in LOCKED, or was lost"
             yield "token_judge_restarts", str(self.restarts)
 
-    def hear(self, data: bytes, received: Nanoseconds) -> None:
+    def _hear(self, way: _Way, data: bytes, received: Nanoseconds) -> None:
         """Handle a message; its age is that of its nonce when it would act, not that of its receipt."""
         now = time.monotonic_ns()
-        if not self._bucket.admit(now):
+        if not way.bucket.admit(now):
             return  # counted, and told by `poll`
         if len(data) > LONGEST_MESSAGE:
             detail = "bytes of the message"
-            self._refuse(Refused(Code.TOKEN_LONG.value, detail, float(len(data)), float(LONGEST_MESSAGE)))
+            self._refuse(way, Refused(Code.TOKEN_LONG.value, detail, float(len(data)), float(LONGEST_MESSAGE)))
             return
         text = read_string(data)
         if text is None:
-            self._refuse(Refused(Code.TOKEN_FORM.value, "not a string"))
-        elif self._child is None or not self.ready or len(self._waiting) >= MOST_WAITING:
-            self._refuse(Refused(Code.TOKEN_BUSY.value, Code.TOKEN_BUSY.cause))
+            self._refuse(way, Refused(Code.TOKEN_FORM.value, "not a string"))
+        elif self._child is None or not self.ready or len(way.waiting) >= MOST_WAITING:
+            self._refuse(way, Refused(Code.TOKEN_BUSY.value, Code.TOKEN_BUSY.cause))
         else:
             self._number += 1
-            self._waiting[self._number] = now + TIMEOUT
-            self._child.send(self._encoder.encode(TokenRequest(self._number, text.encode())))
+            way.waiting[self._number] = now + TIMEOUT
+            self._child.send(self._encoder.encode(TokenRequest(self._number, way.kind, text.encode())))
 
     def poll(self, now: Nanoseconds, may_restart: bool) -> None:
         """Move some bytes, let verified acts enter, and tell what was refused.
@@ -143,15 +166,19 @@ class Tokens:
                 self._child.start()
                 self._child.send(self._keys)
                 self.restarts += 1
-        elif not self._exchange(self._child, now) or any(due <= now for due in self._waiting.values()):
+        elif not self._exchange(self._child, now) or any(
+            due <= now for way in self._ways for due in way.waiting.values()
+        ):
             self.ready = False
             self._child.end()
-            for _ in self._waiting:
-                self._refuse(Refused(Code.TOKEN_BUSY.value, "the process that verifies tokens was lost"))
-            self._waiting.clear()
-        excess = self._bucket.take_excess()
-        if excess:
-            self._refuse(Refused(Code.TOKEN_RATE.value, "tokens per second", RATE_HZ, RATE_HZ), excess)
+            for way in self._ways:
+                for _ in way.waiting:
+                    self._refuse(way, Refused(Code.TOKEN_BUSY.value, "the process that verifies tokens was lost"))
+                way.waiting.clear()
+        for way in self._ways:
+            excess = way.bucket.take_excess()
+            if excess:
+                self._refuse(way, Refused(Code.TOKEN_RATE.value, "tokens per second", RATE_HZ, RATE_HZ), excess)
         self._tell(now)
 
     def reply(self, reply: Reply) -> None:
@@ -183,12 +210,16 @@ class Tokens:
                 return False
             if reply.verdict is None:
                 self.ready = True
-            elif self._waiting.pop(reply.number, None) is not None:
-                self._judged(f"token-{reply.number}", reply.verdict, now)
+                continue
+            for way in self._ways:
+                if way.waiting.pop(reply.number, None) is not None:
+                    self._judged(way, f"token-{reply.number}", reply.verdict, now)
         return frames is not None
 
-    def _judged(self, request: str, verdict: Claims | Refused, now: Nanoseconds) -> None:
-        if isinstance(verdict, Claims):
+    def _judged(
+        self, way: _Way, request: str, verdict: AgentClaims | OperatorClaims | Refused, now: Nanoseconds
+    ) -> None:
+        if not isinstance(verdict, Refused):
             stale = self._fresh.consume(verdict.iss, verdict.jti, verdict.nonce, now)
             if stale is None:
                 self._act(request, verdict, now)
@@ -197,18 +228,16 @@ class Tokens:
             verdict = Refused(stale.code.value, detail, stale.value, stale.limit, verdict.iss, verdict.jti)
         if verdict.source:
             self._answer(verdict.jti, False, verdict.code, verdict.detail)
-        self._refuse(verdict)
+        self._refuse(way, verdict)
 
-    def _act(self, request: str, claims: Claims, now: Nanoseconds) -> None:
+    def _act(self, request: str, claims: AgentClaims | OperatorClaims, now: Nanoseconds) -> None:
         self._owed[request] = claims.jti
-        self._sink.enter(
-            ToolChange(now, claims.iss, claims.target, request, claims.jti, claims.sub, claims.reason)
-        )  # the core's reply comes with its effects
+        self._sink.enter(_event(request, claims, now))  # the core's reply comes with its effects
         if self._owed.pop(request, None) is not None:
             self._answer(claims.jti, False, Code.INTERNAL.value, "the core gave no answer: read the status")
 
-    def _refuse(self, refused: Refused, count: int = 1) -> None:
-        key = refused.source, refused.code
+    def _refuse(self, way: _Way, refused: Refused, count: int = 1) -> None:
+        key = way.topic, refused.source, refused.code
         run = self._runs.get(key)
         if run is None:
             run = self._runs[key] = _Run(None, 0, refused)
@@ -216,16 +245,26 @@ class Tokens:
         run.newest = refused
 
     def _tell(self, now: Nanoseconds) -> None:
-        """Tell the first refusal of each source and code at once, and those that follow once a second."""
-        for (source, code), run in self._runs.items():
+        """Tell the first refusal of each holder and code at once, and those that follow once a second."""
+        for (topic, source, code), run in self._runs.items():
             if not run.unsaid or (run.said_at is not None and now - run.said_at < NS_PER_S):
                 continue
             count, newest = run.unsaid, run.newest
             run.said_at, run.unsaid = now, 0
-            self._sink.enter(TokenRefused(now, source, code, newest.value, newest.limit, newest.detail, count))
+            self._sink.enter(TokenRefused(now, source, code, newest.value, newest.limit, newest.detail, count, topic))
             if not source:
                 self._answer("", False, code, newest.detail, count=count)
 
     def _answer(self, jti: str, ok: bool, code: str, detail: str, **more: Any) -> None:
         answer = {"jti": jti, "ok": ok, "code": code, "detail": escape(detail)}
         self._answers.append(json.dumps(answer | more))
+
+
+def _event(request: str, claims: AgentClaims | OperatorClaims, now: Nanoseconds) -> OperatorAct | ToolChange:
+    """Return the event of a verified, fresh token."""
+    if isinstance(claims, AgentClaims):
+        return ToolChange(now, claims.iss, claims.target, request, claims.jti, claims.sub, claims.reason)
+    return OperatorAct(
+        now, cast(Act, claims.act), claims.iss, claims.target, claims.epoch, request, claims.jti, claims.role,
+        claims.config_sha256, claims.reason,
+    )  # fmt: skip

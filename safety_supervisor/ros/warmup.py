@@ -13,8 +13,9 @@ from collections.abc import Iterator
 import msgspec
 
 from safety_supervisor.boot_script import BootScript
+from safety_supervisor.core.act_events import OperatorAct, StopRequested
 from safety_supervisor.core.effects import Actuate, Decision, Status
-from safety_supervisor.core.events import BaseCommand, Event, JointStates, OperatorAct, StopRequested, StreamCommand
+from safety_supervisor.core.events import BaseCommand, Event, JointStates, StreamCommand
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, seconds

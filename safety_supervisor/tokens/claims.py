@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
+AGENT_ACT: Final = "agent-act.v1+jwt"
+OPERATOR_ACT: Final = "operator-act.v1+jwt"
+"""`typ` of the headers. Other claims, or another meaning of one, make another version."""
 
-class Claims(msgspec.Struct, frozen=True, tag=True):
-    """What a verified token says."""
+
+class AgentClaims(msgspec.Struct, frozen=True, tag=True):
+    """What a verified token of a source says."""
 
     iss: str
     """Source, the key's holder."""
@@ -25,6 +31,31 @@ class Claims(msgspec.Struct, frozen=True, tag=True):
     act: str
     target: str
     """The tool that is taken; empty: what was carried is put down."""
+    reason: str
+
+
+class OperatorClaims(msgspec.Struct, frozen=True, tag=True):
+    """What a verified token of a person says; what is not explained here is as in `AgentClaims`."""
+
+    iss: str
+    """The key's holder, a name of `operators.people`."""
+    sub: str
+    """The person who acts: the same."""
+    role: str
+    """As which the person acts."""
+    aud: str
+    nonce: str
+    jti: str
+    iat: int
+    exp: int
+    act: str
+    target: str
+    """Mode of `start` and `mode`, tool of `tool`, else empty."""
+    command_sha256: str
+    config_sha256: str
+    """Of the configuration that the person saw."""
+    epoch: int
+    """That the person saw."""
     reason: str
 
 

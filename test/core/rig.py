@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from safety_supervisor.boot_script import BootScript
 from safety_supervisor.config import load_config
+from safety_supervisor.core.act_events import OperatorAct
 from safety_supervisor.core.effects import Actuate, Decision, Effect, Latches, RelayDemand, Reply, Status
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.events import Boot, Event, JointStates, OperatorAct, StreamCommand, Tick, TrajectoryCommand
+from safety_supervisor.core.events import Boot, Event, JointStates, StreamCommand, Tick, TrajectoryCommand
 from safety_supervisor.core.geometry.shapes import Box
 from safety_supervisor.core.settings import Configuration, GeometrySettings, Zone, ZoneKind
 from safety_supervisor.core.supervisor import Supervisor

@@ -16,17 +16,16 @@ from hypothesis import strategies as st
 from judges import judge_output, judge_replay
 from rig import HOME, Rig, panda
 
+from safety_supervisor.core.act_events import HoldToRun, StopRequested
 from safety_supervisor.core.effects import Decision, DriveBase
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import (
     BaseCommand,
     CommandUnreadable,
-    HoldToRun,
     Humans,
     HumansEndpoints,
     OdometryEndpoints,
     SourceEndpoints,
-    StopRequested,
 )
 from safety_supervisor.core.settings import CommandKind, ReducedSettings, SeparationSettings
 from safety_supervisor.core.states.safety_state import SafetyState

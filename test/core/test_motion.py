@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rig import HOME, Rig, panda
 
+from safety_supervisor.core.act_events import StopRequested
 from safety_supervisor.core.effects import Actuate
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.events import StopRequested
 from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.intake.results import SetPoint
 from safety_supervisor.core.motion.mover import Motion

@@ -15,8 +15,8 @@ from test_limiting import Agent, limited, ramp
 from two_tools import write_two_tools
 
 from safety_supervisor.config import load_config
+from safety_supervisor.core.act_events import ToolChange
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.events import ToolChange
 from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.settings import LimitingSettings

@@ -10,8 +10,9 @@ import pytest
 from rig import HOME, Rig, panda
 from test_motion import DT, RULES, make, quintic, run, two_groups
 
+from safety_supervisor.core.act_events import StopRequested
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.events import SourceEndpoints, SourceLiveliness, StopRequested
+from safety_supervisor.core.events import SourceEndpoints, SourceLiveliness
 from safety_supervisor.core.settings import CommandKind, Configuration
 
 ZERO = np.zeros((1, 7))

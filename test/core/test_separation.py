@@ -17,8 +17,9 @@ from crowd import SEPARATION, Judge, Perception, nobody, standing, stop_of, swin
 from numpy.typing import NDArray
 from rig import Rig
 
+from safety_supervisor.core.act_events import OperatorAct
 from safety_supervisor.core.effects import Actuate, Status
-from safety_supervisor.core.events import HumansEndpoints, OperatorAct
+from safety_supervisor.core.events import HumansEndpoints
 from safety_supervisor.core.settings import ReducedSettings
 
 Rigs = Callable[..., Rig]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from rig import HOME, Rig
 
+from safety_supervisor.core.act_events import OperatorAct, StopRequested
 from safety_supervisor.core.effects import Actuate
-from safety_supervisor.core.events import OperatorAct, SourceEndpoints, StopRequested
+from safety_supervisor.core.events import SourceEndpoints
 
 Rigs = Callable[..., Rig]
 HIGH = {"enabling_switch": "released", "integrity": "high"}

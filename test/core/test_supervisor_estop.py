@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rig import HOME, Rig
 
-from safety_supervisor.core.events import AdapterFault, HoldToRun, StopRequested
+from safety_supervisor.core.act_events import HoldToRun, StopRequested
+from safety_supervisor.core.events import AdapterFault
 
 Rigs = Callable[..., Rig]
 E = "EMERGENCY_STOP"

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 from rig import HOME, Rig
 
+from safety_supervisor.core.act_events import OperatorAct, StopRequested
 from safety_supervisor.core.effects import Actuate, Decision, Latches, RelayDemand
 from safety_supervisor.core.events import (
     AdapterFault,
     ConfigurationChanged,
-    OperatorAct,
     OutputEndpoints,
     RobotDescription,
     SourceEndpoints,
-    StopRequested,
 )
 
 Rigs = Callable[..., Rig]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rig import HOME, Rig, panda
 
-from safety_supervisor.core.events import StopRequested
+from safety_supervisor.core.act_events import StopRequested
 
 Rigs = Callable[..., Rig]
 PERIOD = 10_000_000

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from rig import HOME, Rig
 
+from safety_supervisor.core.act_events import StopRequested
 from safety_supervisor.core.effects import Effect, Status
-from safety_supervisor.core.events import Event, StopRequested
+from safety_supervisor.core.events import Event
 from safety_supervisor.core.supervisor import Supervisor
 
 Rigs = Callable[..., Rig]

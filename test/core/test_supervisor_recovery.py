@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from rig import BARE, HOME, Rig, panda, upright
 
+from safety_supervisor.core.act_events import HoldToRun, StopRequested
 from safety_supervisor.core.effects import Status
-from safety_supervisor.core.events import HoldToRun, SourceEndpoints, StopRequested
+from safety_supervisor.core.events import SourceEndpoints
 from safety_supervisor.core.settings import ZoneKind
 
 Rigs = Callable[..., Rig]

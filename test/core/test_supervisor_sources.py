@@ -12,8 +12,9 @@ import pytest
 from other_kinematics import link_frames
 from rig import HOME, Rig, panda
 
+from safety_supervisor.core.act_events import StopRequested
 from safety_supervisor.core.effects import Actuate
-from safety_supervisor.core.events import CommandUnreadable, SourceEndpoints, SourceLiveliness, StopRequested
+from safety_supervisor.core.events import CommandUnreadable, SourceEndpoints, SourceLiveliness
 from safety_supervisor.core.settings import CommandKind
 
 Rigs = Callable[..., Rig]

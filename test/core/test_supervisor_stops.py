@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rig import HOME, Rig, panda
 
+from safety_supervisor.core.act_events import OperatorAct, StopRequested
 from safety_supervisor.core.events import (
     AdapterFault,
     CommandUnreadable,
@@ -16,11 +17,9 @@ from safety_supervisor.core.events import (
     IncompatibleEndpoint,
     JointStateEndpoints,
     JointStates,
-    OperatorAct,
     OutputEndpoints,
     RobotDescription,
     SourceEndpoints,
-    StopRequested,
 )
 from safety_supervisor.core.states.causes import CAUSES
 

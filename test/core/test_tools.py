@@ -14,8 +14,9 @@ from rig import HOME, MS, Rig, upright
 from two_tools import write_two_tools
 
 from safety_supervisor.config import load_config
+from safety_supervisor.core.act_events import TokenRefused, ToolChange
 from safety_supervisor.core.effects import Decision, Reply
-from safety_supervisor.core.events import AdapterFault, Event, SourceEndpoints, TokenRefused, ToolChange
+from safety_supervisor.core.events import AdapterFault, Event, SourceEndpoints
 from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.geometry.scene import RESERVE, Scene
 from safety_supervisor.core.geometry.shapes import Capsule

@@ -329,7 +329,7 @@ def test_a_slice_is_a_bounded_number_of_operations(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.redteam(26)
 def test_a_stop_during_verification_is_not_late() -> None:
-    from safety_supervisor.core.events import StopRequested
+    from safety_supervisor.core.act_events import StopRequested
 
     rig = Rig().auto()
     times = np.arange(1, 1001) * 0.05

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from evidence_records import actuate, effects, header, tick, wait_for
 
+from safety_supervisor.core.act_events import StopRequested
 from safety_supervisor.core.effects import Latches
-from safety_supervisor.core.events import StopRequested
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap
 from safety_supervisor.evidence.feed import EventFeed, FeedLimits
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock

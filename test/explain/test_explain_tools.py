@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from safety_supervisor import Supervisor, cli, load_config
 from safety_supervisor.boot_script import BootScript
+from safety_supervisor.core.act_events import OperatorAct, ToolChange
 from safety_supervisor.core.effects import Decision, Effect
-from safety_supervisor.core.events import Event, OperatorAct, ToolChange, TrajectoryCommand
+from safety_supervisor.core.events import Event, TrajectoryCommand
 from safety_supervisor.evidence.feed import EventFeed, describe_boot
 
 ROD = "gripper_with_rod"

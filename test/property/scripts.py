@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 from rig import HOME, Rig
 
+from safety_supervisor.core.act_events import HoldToRun, StopRequested, ToolChange
 from safety_supervisor.core.events import (
     AdapterFault,
     CommandUnreadable,
-    HoldToRun,
     OutputEndpoints,
     SourceEndpoints,
     SourceLiveliness,
-    StopRequested,
-    ToolChange,
 )
 
 Step = tuple[Any, ...]

@@ -20,9 +20,10 @@ from rig import MS, Rig, panda, upright
 from two_tools import write_two_tools
 
 from safety_supervisor.config import load_config
+from safety_supervisor.core.act_events import OperatorAct, ToolChange
 from safety_supervisor.core.commands import Commands
 from safety_supervisor.core.effects import Actuate, Decision, Effect, Reply
-from safety_supervisor.core.events import Event, OperatorAct, Tick, ToolChange
+from safety_supervisor.core.events import Event, Tick
 from safety_supervisor.core.geometry.scene import RESERVE
 from safety_supervisor.core.inputs import Inputs
 from safety_supervisor.core.measured import MeasuredState

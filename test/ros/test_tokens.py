@@ -21,9 +21,10 @@ from std_msgs.msg import String
 from two_tools import PRIVATE_KEY, PUBLIC_KEY, TOOLS
 
 from safety_supervisor.config.public_key import encode_base64url
-from safety_supervisor.tokens.agent_act import sign
-from safety_supervisor.tokens.claims import Claims
+from safety_supervisor.tokens.agent_act import FORM
+from safety_supervisor.tokens.claims import AgentClaims
 from safety_supervisor.tokens.key_file import public_text
+from safety_supervisor.tokens.signed_act import sign
 
 ROD = "gripper_with_rod"
 KEY = Ed25519PrivateKey.from_private_bytes(PRIVATE_KEY)
@@ -37,11 +38,13 @@ SETTINGS: dict[str, Any] = {
 class Holder:
     """Whoever has the planner's key."""
 
+    topic = "agent_sessions"
+
     def __init__(self, client: Client) -> None:
         self.client = client
         self.answers: list[dict[str, Any]] = []
         client.node.create_subscription(String, "/supervisor/operator_results", self._hear, 50)
-        self.publisher = client.publisher(String, "/supervisor/agent_sessions", 10)
+        self.publisher = client.publisher(String, f"/supervisor/{self.topic}", 10)
         client.wait_for(self.publisher.get_subscription_count, "somebody hears tokens", 60.0)
         client.wait_for(lambda: client.status.get("tokens") == "verified", "the judge is ready", 60.0)
         client.spin(0.3)
@@ -55,7 +58,7 @@ class Holder:
             "iss": "planner", "sub": "test", "aud": "panda", "nonce": self.client.status["nonce"], "jti": jti,
             "iat": now, "exp": now + 30, "act": "tool", "target": target, "reason": "a test",
         }  # fmt: skip
-        return sign(key, Claims(**(fields | changes))), jti
+        return sign(key, FORM, AgentClaims(**(fields | changes))), jti
 
     def send(self, token: str) -> None:
         self.publisher.publish(String(data=token))

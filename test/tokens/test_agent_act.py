@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safety_supervisor.tokens.agent_act import CLAIMS, KIND, judge, sign
-from safety_supervisor.tokens.claims import Claims, Refused
+from safety_supervisor.tokens.agent_act import FORM
+from safety_supervisor.tokens.claims import AgentClaims, OperatorClaims, Refused
+from safety_supervisor.tokens.signed_act import judge, sign
 
+CLAIMS, KIND = FORM.claims, FORM.kind
 PLANNER, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 KEYS = {"planner": PLANNER.public_key(), "joystick": OTHER.public_key()}
 HEADER = {"alg": "EdDSA", "typ": KIND}
@@ -37,8 +39,8 @@ def made(payload: Any = None, header: Any = None, key: Ed25519PrivateKey = PLANN
     return f"{message}.{encode(key.sign(message.encode()))}"
 
 
-def judged(token: str | bytes) -> Claims | Refused:
-    return judge(token if isinstance(token, bytes) else token.encode(), "panda", KEYS)
+def judged(token: str | bytes) -> AgentClaims | OperatorClaims | Refused:
+    return judge(token if isinstance(token, bytes) else token.encode(), FORM, "panda", KEYS)
 
 
 def code(token: str | bytes) -> str:
@@ -51,9 +53,9 @@ def but(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_good_one_says_what_it_says() -> None:
-    assert judged(made()) == Claims(**GOOD)
-    assert judged(sign(PLANNER, Claims(**GOOD))) == Claims(**GOOD)
-    assert judged(made(but(target=""))) == Claims(**but(target=""))
+    assert judged(made()) == AgentClaims(**GOOD)
+    assert judged(sign(PLANNER, FORM, AgentClaims(**GOOD))) == AgentClaims(**GOOD)
+    assert judged(made(but(target=""))) == AgentClaims(**but(target=""))
 
 
 @pytest.mark.redteam(7)
@@ -179,7 +181,7 @@ def test_of_an_unverified_one_nothing_is_told() -> None:
 
 
 def test_every_single_byte_that_is_changed_is_noticed() -> None:
-    good = sign(PLANNER, Claims(**GOOD)).encode()
+    good = sign(PLANNER, FORM, AgentClaims(**GOOD)).encode()
     assert code(good) == ""
     alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
     for place, byte in enumerate(good):
@@ -194,7 +196,7 @@ def test_every_single_byte_that_is_changed_is_noticed() -> None:
 
 @given(st.data())
 def test_no_mutation_passes_and_none_raises(data: st.DataObject) -> None:
-    good = sign(PLANNER, Claims(**GOOD)).encode()
+    good = sign(PLANNER, FORM, AgentClaims(**GOOD)).encode()
     begin = data.draw(st.integers(0, len(good)))
     end = data.draw(st.integers(begin, min(len(good), begin + 40)))
     middle = data.draw(st.binary(max_size=40) | st.text("ABCabc019-_.=", max_size=40).map(str.encode))

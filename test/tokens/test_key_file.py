@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from safety_supervisor.agent.cli import app
+from safety_supervisor.acts.agent_cli import app
 from safety_supervisor.config.public_key import decode_base64url, encode_base64url, refuse_public_key
 from safety_supervisor.tokens.key_file import KeyFileError, public_text, read_key, write_new_key
 

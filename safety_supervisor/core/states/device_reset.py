@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from safety_supervisor.core.act_events import OperatorAct
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.events import OperatorAct
 from safety_supervisor.core.units import Nanoseconds
 
 RELAYS_CLOSE: Final[Nanoseconds] = 200_000_000

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from safety_supervisor.core.act_events import OperatorAct
 from safety_supervisor.core.commands import Commands
 from safety_supervisor.core.decisions import DecisionLog
 from safety_supervisor.core.effects import Effect, Reply
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
-from safety_supervisor.core.events import OperatorAct, Tick
+from safety_supervisor.core.events import Tick
 from safety_supervisor.core.inputs import Inputs
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.acts import ActRefusal
+from safety_supervisor.core.states.authority import judge_authority
 from safety_supervisor.core.states.device_reset import DeviceReset
 from safety_supervisor.core.states.operators import Operators
 from safety_supervisor.core.states.safety_state import SafetyState
@@ -22,6 +25,7 @@ class OperatorActs:
     """Carries out acts that are allowed, and answers all.
 
     Args:
+        configuration: says who may act.
         operators: judges acts, and does what they mean for the robot.
         tools: on the robot.
         commands: of all sources.
@@ -33,6 +37,7 @@ class OperatorActs:
 
     def __init__(
         self,
+        configuration: Configuration,
         operators: Operators,
         tools: Tools,
         commands: Commands,
@@ -42,6 +47,7 @@ class OperatorActs:
         stop: Callable[[set[Code], Nanoseconds], list[Effect]],
     ) -> None:
         """Begin with no press of the device's button."""
+        self._settings, self._hash = configuration.operators, configuration.sha256
         self._operators = operators
         self._tools = tools
         self._commands = commands
@@ -63,7 +69,7 @@ class OperatorActs:
             What to do, and the answer.
         """
         effects, now = list[Effect](), event.at
-        refusal = self._operators.judge(event, placed)
+        refusal = judge_authority(event, self._settings, self._hash) or self._operators.judge(event, placed)
         if refusal is None and changed_on_disk and event.act in ("reset", "recover"):
             refusal = ActRefusal(Code.ACT_CAUSE, Code.CONFIGURATION_CHANGED.cure)
         if refusal is None and event.act == "tool":

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from safety_supervisor.core.act_events import OperatorAct
 from safety_supervisor.core.base.drive import BaseDrive
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.events import OperatorAct
 from safety_supervisor.core.inputs import Inputs
 from safety_supervisor.core.measured import POSITION_NOISE
 from safety_supervisor.core.motion.mover import Motion

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 
 from safety_supervisor.boot_script import BootScript
+from safety_supervisor.core.act_events import StopRequested
 from safety_supervisor.core.effects import Actuate, Decision, Effect
-from safety_supervisor.core.events import Event, JointStates, StopRequested, StreamCommand, TrajectoryCommand
+from safety_supervisor.core.events import Event, JointStates, StreamCommand, TrajectoryCommand
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor_sim.agent.motions import Sample

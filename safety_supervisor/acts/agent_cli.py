@@ -1,0 +1,87 @@
+"""Commands `agent key` and `agent tool`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safety_supervisor.acts import sending
+from safety_supervisor.tokens.agent_act import ACT, FORM
+from safety_supervisor.tokens.claims import AgentClaims
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="For whoever runs an agent: its key, and what it says of its tool.",
+)
+
+KEY_HELP = """Make an Ed25519 key for one source, and print the line for the configuration.
+
+The private key goes into a new file that only you can read (mode 0600); an existing file is never overwritten. Make it
+where the source runs, and let it stay there: whoever has the file can speak for the source.
+
+\b
+Example:
+  safety-supervisor agent key --out planner.key
+"""
+
+TOOL_HELP = """Say that a source has taken a tool, or with --none that it has put down what it had.
+
+Reads the nonce from the supervisor's status, signs, sends one token and waits for the ruling. The supervisor takes it
+in AUTO/HOLDING, at standstill, for tools in `sources.NAME.tools`, and only where the robot is clear of everything with
+the new tool. It believes the source: that the tool is really there, nobody has measured.
+
+\b
+Examples:
+  safety-supervisor agent tool gripper --config robot.yaml --key planner.key --source planner
+  safety-supervisor agent tool --none --config robot.yaml --key planner.key --source planner --json
+
+Exit status: 0 it counts now, 1 refused or no answer, 2 wrong use or configuration.
+"""
+
+
+@app.command("key", help=KEY_HELP)
+def key_command(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="New file.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Make a key."""
+    sending.make_key(out, "sources.NAME", as_json)
+
+
+@app.command("tool", help=TOOL_HELP)
+def tool_command(
+    config: sending.Config,
+    key: sending.Key,
+    source: Annotated[str, typer.Option("--source", metavar="NAME", help="Whose key it is.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="The tool.", show_default=False)] = "",
+    none: Annotated[bool, typer.Option("--none", help="Put down what is carried.")] = False,
+    reason: sending.Reason = "",
+    subject: Annotated[str, typer.Option(metavar="TEXT", help="Who acts, recorded too.")] = "safety-supervisor agent",
+    node: sending.Node = sending.NODE,
+    timeout: sending.Timeout = sending.TIMEOUT,
+    as_json: sending.AsJson = False,
+) -> None:
+    """Change the tool."""
+    if none == bool(name):
+        sending.fail("name one tool, or give --none")
+    sending.check_texts(FORM, target=name, reason=reason, sub=subject)
+    configuration = sending.load(config)
+    known = {one.name: one for one in configuration.sources}
+    if source not in known:
+        sending.fail(f"there is no source {source}; sources: {', '.join(known)}")
+    private = sending.read_private(key, known[source].public_key, f"sources.{source}.public_key")
+    robot = configuration.robot.id
+    with sending.found(node, "agent_sessions", robot, timeout) as (client, seen):
+        answer = sending.send(
+            client,
+            private,
+            FORM,
+            lambda jti, begins, ends: AgentClaims(
+                source, subject, robot, seen.nonce, jti, begins, ends, ACT, name, reason
+            ),
+            timeout,
+        )
+    sending.tell(answer, as_json)

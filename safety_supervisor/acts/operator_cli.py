@@ -1,0 +1,220 @@
+"""Commands `operator …`: what people at the robot do, signed with a key of their own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safety_supervisor.acts import sending
+from safety_supervisor.core.states.authority import ACTS_OF
+from safety_supervisor.tokens.claims import OperatorClaims
+from safety_supervisor.tokens.operator_act import FORM, MODES
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="For people at the robot: reset, start and other acts, signed.",
+)
+
+KEY_HELP = """Make an Ed25519 key for one person, and print the lines for the configuration.
+
+The private key goes into a new file that only you can read (mode 0600); an existing file is never overwritten. Each
+person makes an own one and keeps it: whoever has the file can act in that name. To replace a key, make a new one and
+change the configuration.
+
+\b
+Example:
+  safety-supervisor operator key --out ada.key
+"""
+
+SHOW_HELP = """Tell the supervisor's state, what stopped it and what to do next. Needs no key.
+
+\b
+Example:
+  safety-supervisor operator show --config robot.yaml
+
+Exit status: 0 told, 1 no supervisor found, 2 wrong use or configuration.
+"""
+
+STOP_HELP = """Ask for a protective stop, at once, without a key: anybody may stop. The button is quicker, and surer.
+
+\b
+Example:
+  safety-supervisor operator stop
+
+Exit status: 0 the stop went out, 1 it is not known whether it did: press the button.
+"""
+
+_ASKS = """
+
+Shows the state and what to do next, and asks before it signs; --yes does not ask. The act counts only for what was
+shown: where the state changed meanwhile, or the configuration, it is refused, and you look again.
+
+\b
+Example:
+  safety-supervisor operator {example} --config robot.yaml --key ada.key --as ada
+
+Exit status: 0 done, 1 refused, not confirmed or no answer, 2 wrong use or configuration.
+"""
+
+
+@app.command("key", help=KEY_HELP)
+def key_command(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="New file.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Make a key."""
+    sending.make_key(out, "operators.people.NAME, beside the role", as_json)
+
+
+@app.command("show", help=SHOW_HELP)
+def show_command(
+    config: sending.Config,
+    node: sending.Node = sending.NODE,
+    timeout: sending.Timeout = sending.TIMEOUT,
+    as_json: sending.AsJson = False,
+) -> None:
+    """Tell the state."""
+    with sending.found(node, "operator_requests", sending.load(config).robot.id, timeout) as (_, seen):
+        pass
+    if as_json:
+        typer.echo(json.dumps(seen._asdict()))
+        return
+    typer.echo(_words(seen.state, seen.cause, seen.next_step))
+
+
+@app.command("stop", help=STOP_HELP)
+def stop_command(node: sending.Node = sending.NODE, timeout: sending.Timeout = sending.TIMEOUT) -> None:
+    """Stop."""
+    sending.check_node(node)
+    from safety_supervisor.ros.stop_client import ask_for_stop
+
+    problem = ask_for_stop(node, timeout)
+    if problem is not None:
+        sending.fail(problem, 1)
+    typer.echo("the stop went out")
+
+
+Name = Annotated[str, typer.Option("--as", metavar="NAME", help="Whose key it is.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Mode = Annotated[str, typer.Argument(metavar="MODE", help=" or ".join(MODES), show_default=False)]
+
+
+def _without_target(act: str) -> Callable[..., None]:
+    def command(
+        config: sending.Config,
+        key: sending.Key,
+        name: Name,
+        yes: Yes = False,
+        reason: sending.Reason = "",
+        node: sending.Node = sending.NODE,
+        timeout: sending.Timeout = sending.TIMEOUT,
+        as_json: sending.AsJson = False,
+    ) -> None:
+        _do(act, "", config, key, name, yes, reason, node, timeout, as_json)
+
+    return command
+
+
+def _with_mode(act: str) -> Callable[..., None]:
+    def command(
+        mode: Mode,
+        config: sending.Config,
+        key: sending.Key,
+        name: Name,
+        yes: Yes = False,
+        reason: sending.Reason = "",
+        node: sending.Node = sending.NODE,
+        timeout: sending.Timeout = sending.TIMEOUT,
+        as_json: sending.AsJson = False,
+    ) -> None:
+        if mode not in MODES:
+            sending.fail(f"{act} needs {' or '.join(MODES)}")
+        _do(act, mode, config, key, name, yes, reason, node, timeout, as_json)
+
+    return command
+
+
+def _tool(
+    config: sending.Config,
+    key: sending.Key,
+    name: Name,
+    tool: Annotated[str, typer.Argument(metavar="[TOOL]", help="Which.", show_default=False)] = "",
+    none: Annotated[bool, typer.Option("--none", help="Take off what it carries.")] = False,
+    yes: Yes = False,
+    reason: sending.Reason = "",
+    node: sending.Node = sending.NODE,
+    timeout: sending.Timeout = sending.TIMEOUT,
+    as_json: sending.AsJson = False,
+) -> None:
+    if none == bool(tool):
+        sending.fail("name one tool, or give --none")
+    _do("tool", tool, config, key, name, yes, reason, node, timeout, as_json)
+
+
+_OFFERED: tuple[tuple[str, str, str, Callable[..., None]], ...] = (
+    ("reset", "reset", "Take back a stop, where its cause is gone. Moves nothing.", _without_target("reset")),
+    ("start", "start auto", "Let the robot move, after a reset: auto, or manual.", _with_mode("start")),
+    ("mode", "mode manual", "Change the mode: this stops; then reset and start.", _with_mode("mode")),
+    ("recover", "recover", "Begin to lead a robot out that is outside a limit.", _without_target("recover")),
+    ("tool", "tool gripper", "Say which tool the robot carries now.", _tool),
+    ("maintainer", "maintainer", "Clear a FAULT whose reason was found.", _without_target("maintainer")),
+)
+for _act, _example, _what, _command in _OFFERED:
+    app.command(_act, help=_what + _ASKS.format(example=_example))(_command)
+
+
+def _do(
+    act: str,
+    target: str,
+    config: Path,
+    key: Path,
+    name: str,
+    yes: bool,
+    reason: str,
+    node: str,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Do one act."""
+    sending.check_texts(FORM, target=target, reason=reason)
+    configuration = sending.load(config)
+    people = {person.name: person for person in configuration.operators.people}
+    if name not in people:
+        sending.fail(f"there is no person {name} in operators.people; there are: {', '.join(people) or 'none'}")
+    person = people[name]
+    private = sending.read_private(key, person.public_key, f"operators.people.{name}.public_key")
+    if act not in ACTS_OF[person.role]:
+        may = " or ".join(role.value for role, acts in ACTS_OF.items() if act in acts)
+        sending.fail(f"{name} is {person.role.value}; {act} needs {may}", 1)
+    if not yes and not sys.stdin.isatty():
+        sending.fail("nobody can be asked here: give --yes, when somebody has looked at the robot")
+    robot = configuration.robot.id
+    with sending.found(node, "operator_requests", robot, timeout) as (client, seen):
+        if not yes:
+            typer.echo(_words(seen.state, seen.cause, seen.next_step), err=True)
+            if not typer.confirm(f"{act} {target}".strip() + "?", err=True):
+                sending.fail("nothing was done", 1)
+            # The nonce may have been replaced while the person thought; what the person saw may not.
+            seen = seen._replace(nonce=sending.look(client, timeout).nonce)
+        answer = sending.send(
+            client,
+            private,
+            FORM,
+            lambda jti, begins, ends: OperatorClaims(
+                name, name, person.role.value, robot, seen.nonce, jti, begins, ends, act, target, "",
+                seen.configuration_sha256, seen.epoch, reason,
+            ),
+            timeout,
+        )  # fmt: skip
+    sending.tell(answer, as_json)
+
+
+def _words(state: str, cause: str, next_step: str) -> str:
+    told = f"{state}: {cause}" if cause else state
+    return f"{told}\n{next_step}" if next_step else told

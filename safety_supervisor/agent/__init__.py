@@ -1,1 +1,0 @@
-"""For whoever runs an agent: its key, and what it says of its tool."""

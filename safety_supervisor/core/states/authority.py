@@ -1,0 +1,53 @@
+"""May this person do this at all? Roles, and that the person saw what runs. Whether it is possible now: `acts.py`.
+
+Requirements: SR-010, SR-017, SR-041; REDTEAM 19, 36, 40.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from safety_supervisor.core.act_events import OperatorAct
+from safety_supervisor.core.errors import Code
+from safety_supervisor.core.operator_settings import OperatorSettings, Role
+from safety_supervisor.core.states.acts import ActRefusal
+
+_OPERATOR: Final = frozenset({"reset", "start", "mode"})
+_TECHNICIAN: Final = _OPERATOR | {"recover", "tool"}
+ACTS_OF: Final[Mapping[Role, frozenset[str]]] = {
+    Role.VIEWER: frozenset(),
+    Role.OPERATOR: _OPERATOR,
+    Role.TECHNICIAN: _TECHNICIAN,
+    Role.SAFETY_OFFICER: _TECHNICIAN,
+    Role.MAINTAINER: frozenset({"maintainer"}),
+}
+"""What each role may do. A stop is not among it: anybody may stop, without a key."""
+
+
+def judge_authority(event: OperatorAct, operators: OperatorSettings, configuration: str) -> ActRefusal | None:
+    """Say why a person may not do this; None where the person may.
+
+    Acts that nobody signed pass: their ways in are there only in a simulation (`operators.unsigned_services`), or are
+    the button in the cabinet.
+
+    Args:
+        event: an act; where it carries a token's id, the signature was verified.
+        operators: who may act.
+        configuration: hash of the one that runs.
+    """
+    if not event.jti:
+        return None
+    person = next((person for person in operators.people if person.name == event.person), None)
+    if person is None:
+        return ActRefusal(Code.ACT_ROLE, f"{event.person} is none of `operators.people`")
+    if event.role != person.role.value:
+        return ActRefusal(Code.ACT_ROLE, f"{person.name} is {person.role.value}, the token says {event.role}")
+    if event.act not in ACTS_OF[person.role]:
+        may = " or ".join(role.value for role, acts in ACTS_OF.items() if event.act in acts)
+        return ActRefusal(Code.ACT_ROLE, f"{person.name} is {person.role.value}; {event.act} needs {may}")
+    if event.config_sha256 != configuration:
+        return ActRefusal(Code.ACT_CONFIGURATION, Code.ACT_CONFIGURATION.cause)
+    if event.epoch < 0:
+        return ActRefusal(Code.ACT_EPOCH, "the act carries no epoch")
+    return None

@@ -1,0 +1,216 @@
+"""People's signed acts on the real node, which has no unsigned services: over ROS, and by the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ros_rig import REPOSITORY, Client, Process, Rig
+from std_msgs.msg import String
+from test_tokens import Holder, judges_of, write_key
+from trajectory_msgs.msg import JointTrajectory
+
+from safety_supervisor.tokens.claims import OperatorClaims
+from safety_supervisor.tokens.key_file import public_text
+from safety_supervisor.tokens.operator_act import FORM
+from safety_supervisor.tokens.signed_act import sign
+
+SEEDS = {"ada": b"a" * 32, "bob": b"b" * 32, "eve": b"e" * 32}
+KEYS = {name: Ed25519PrivateKey.from_private_bytes(seed) for name, seed in SEEDS.items()}
+ROLES = {"ada": "operator", "bob": "maintainer", "eve": "viewer"}
+SETTINGS: dict[str, Any] = {
+    "operators": {
+        "unsigned_services": False,
+        "people": {name: {"role": ROLES[name], "public_key": public_text(KEYS[name])} for name in KEYS},
+    }
+}
+
+
+class People(Holder):
+    """Whoever has the keys of three people."""
+
+    topic = "operator_requests"
+
+    def made(self, act: str, person: str = "ada", target: str = "", **changes: Any) -> tuple[str, str]:
+        status, jti, now = self.client.status, secrets.token_hex(8), int(time.time())
+        fields: dict[str, Any] = {
+            "iss": person, "sub": person, "role": ROLES.get(person, "operator"), "aud": "panda",
+            "nonce": status["nonce"], "jti": jti, "iat": now, "exp": now + 30, "act": act, "target": target,
+            "command_sha256": "", "config_sha256": status["configuration_sha256"], "epoch": int(status["epoch"]),
+            "reason": "a test",
+        }  # fmt: skip
+        fields |= changes
+        return sign(KEYS[fields["iss"]], FORM, OperatorClaims(**fields)), fields["jti"]
+
+    def do(self, act: str, person: str = "ada", target: str = "", **changes: Any) -> dict[str, Any]:
+        self.client.spin(0.06)  # 20 a second are looked at
+        token, jti = self.made(act, person, target, **changes)
+        self.send(token)
+        return self.wait(lambda answer: answer["jti"] == jti)
+
+    def arm(self) -> None:
+        """Reset and start; the state may change under the hand of a busy machine: then again."""
+        for _ in range(5):
+            self.client.wait_state("LOCKED", timeout=60.0)
+            if not self.do("reset")["ok"]:
+                continue
+            self.client.wait_state("READY")
+            if self.do("start", target="auto")["ok"]:
+                self.client.wait_state("AUTO/HOLDING")
+                return
+        raise AssertionError(self.answers[-4:])
+
+
+def start(rig: Rig) -> tuple[Client, Process, People]:
+    rig.cell()
+    client = rig.client()
+    supervisor = rig.supervisor(**SETTINGS)
+    client.wait_state("LOCKED", timeout=60.0)
+    return client, supervisor, People(client)
+
+
+@pytest.mark.requirement("SR-010")
+@pytest.mark.requirement("SR-016")
+@pytest.mark.redteam(16)
+@pytest.mark.redteam(19)
+@pytest.mark.redteam(40)
+def test_people_reset_and_start_and_nobody_else_does(rig: Rig) -> None:
+    client, supervisor, people = start(rig)
+    offered = dict(client.node.get_service_names_and_types())
+    assert "/supervisor/stop" in offered
+    assert not {"/supervisor/reset", "/supervisor/start", "/supervisor/recover"} & set(offered)
+
+    assert people.do("reset", "eve")["code"] == "E_ACT_ROLE"
+    assert people.do("reset", "bob")["code"] == "E_ACT_ROLE"
+    assert people.do("reset", "eve", role="operator")["code"] == "E_ACT_ROLE"
+    assert people.do("reset", config_sha256="0" * 64)["code"] == "E_ACT_CONFIGURATION"
+    assert people.do("reset", epoch=int(client.status["epoch"]) + 1)["code"] == "E_ACT_EPOCH"
+    assert people.do("reset", aud="g1")["code"] == "E_TOKEN_AUD"
+    assert people.do("reset", nonce="0" * 32)["code"] == "E_TOKEN_NONCE"
+    forged, _ = people.made("reset")
+    people.send(forged[:-8] + ("A" * 8 if forged[-8:] != "A" * 8 else "B" * 8))
+    people.wait(lambda answer: answer["code"] in ("E_TOKEN_SIGNATURE", "E_TOKEN_FORM") and answer["jti"] == "")
+    assert client.state == "LOCKED"
+
+    token, jti = people.made("reset")
+    people.send(token)
+    assert people.wait(lambda answer: answer["jti"] == jti)["ok"]
+    client.wait_state("READY")
+    people.answers.clear()
+    people.send(token)
+    assert people.wait(lambda answer: answer["jti"] == jti)["code"] == "E_TOKEN_USED"
+    assert people.do("start", target="auto")["ok"]
+    client.wait_state("AUTO/HOLDING")
+    assert client.call("/supervisor/stop").success
+    client.wait_state("LOCKED")
+    people.arm()
+
+    # The status of the boot before, kept: nothing of it counts in the next one.
+    kept, _ = people.made("reset", epoch=0)
+    supervisor.send(signal.SIGINT)
+    client.wait_end(supervisor)
+    (log,) = (rig.directory / "log").rglob("*.events")
+    shown = run("log", "replay", str(log))
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert jti.encode() in log.read_bytes()
+    rig.supervisor(**SETTINGS)
+    client.wait_state("LOCKED", timeout=60.0)
+    again = People(client)
+    again.send(kept)
+    assert again.wait(lambda answer: not answer["ok"])["code"] == "E_TOKEN_NONCE"
+    assert client.state == "LOCKED"
+
+
+def test_a_lost_judge_comes_back_where_only_a_maintainer_can_act(rig: Rig) -> None:
+    client, supervisor, people = start(rig)
+    people.arm()
+    intruder = rig.client("intruder")
+    rogue = intruder.publisher(JointTrajectory, "/panda_arm_controller/joint_trajectory", 1)
+    client.wait_state("FAULT", timeout=30.0)
+    (judge,) = judges_of(supervisor)
+    os.kill(judge, signal.SIGKILL)
+    client.wait_for(lambda: client.status["token_judge_restarts"] == "1", "a new judge", 30.0)
+    client.wait_for(lambda: client.status["tokens"] == "verified", "it is ready", 30.0)
+    assert people.do("reset")["code"] == "E_ACT_STATE"
+    assert people.do("maintainer")["code"] == "E_ACT_ROLE"
+    intruder.node.destroy_publisher(rogue)
+    client.spin(1.0)
+    answer = people.do("maintainer", "bob", reason="the second publisher is gone")
+    assert answer["ok"], answer
+    client.wait_state("LOCKED", "EMERGENCY_STOP", timeout=30.0)
+    assert client.status["adapter_failures"] == "0"
+
+
+def run(*arguments: str, domain: int | None = None, typed: str | None = None) -> subprocess.CompletedProcess[str]:
+    environment = dict(os.environ, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
+    environment.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)
+    if domain is not None:
+        environment["ROS_DOMAIN_ID"] = str(domain)
+    return subprocess.run(
+        [sys.executable, "-m", "safety_supervisor.cli", *arguments],
+        capture_output=True, text=True, timeout=60.0, env=environment, cwd=REPOSITORY, input=typed,
+    )  # fmt: skip
+
+
+def test_the_command_shows_resets_starts_and_stops(rig: Rig) -> None:
+    client, _, _ = start(rig)
+    config = str(rig.directory / "robot.yaml")
+    keys = {name: str(write_key(rig.directory / f"{name}.key", seed)) for name, seed in SEEDS.items()}
+
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        done: list[subprocess.CompletedProcess[str]] = []
+        thread = threading.Thread(target=lambda: done.append(run("operator", *words, domain=rig.domain)))
+        thread.start()
+        client.wait_for(lambda: not thread.is_alive(), "the command ends", 60.0)
+        return done[0]
+
+    def act(*words: str, person: str = "ada") -> subprocess.CompletedProcess[str]:
+        return command(*words, "--config", config, "--key", keys[person], "--as", person)
+
+    shown = command("show", "--config", config)
+    assert shown.stdout.startswith("LOCKED"), shown.stderr
+    assert json.loads(command("show", "--config", config, "--json").stdout)["state"] == "LOCKED"
+    unasked = act("reset")
+    assert (unasked.returncode, client.state) == (2, "LOCKED")
+    assert "--yes" in unasked.stderr
+    wrong = command("reset", "--config", config, "--key", keys["eve"], "--as", "ada", "--yes")
+    assert (wrong.returncode, "the key is not that of" in wrong.stderr) == (2, True)
+    viewer = act("reset", "--yes", person="eve")
+    assert (viewer.returncode, "needs operator or technician" in viewer.stderr) == (1, True)
+    for _ in range(3):  # a late cycle of a busy machine may stop in between
+        if act("reset", "--yes").returncode == 0 and act("start", "auto", "--yes", "--json").returncode == 0:
+            break
+        client.wait_state("LOCKED", timeout=60.0)
+    assert client.state == "AUTO/HOLDING"
+    stopped = command("stop")
+    assert (stopped.returncode, stopped.stdout) == (0, "the stop went out\n"), stopped.stderr
+    client.wait_state("LOCKED")
+
+
+def test_a_stop_that_nobody_hears_says_press_the_button(tmp_path: Path, rig: Rig) -> None:
+    done = run("operator", "stop", "--timeout", "1", domain=rig.domain)
+    assert done.returncode == 1
+    assert "press the button" in done.stderr
+
+
+def test_a_flood_of_requests_keeps_nobody_from_stopping(rig: Rig) -> None:
+    client, _, people = start(rig)
+    publisher = client.publisher(String, "/supervisor/operator_requests", 10)
+    for _ in range(300):
+        publisher.publish(String(data="garbage"))
+        client.spin(0.002)
+    client.wait_for(lambda: "E_TOKEN_RATE" in client.codes(), "the flood is told", 30.0)
+    assert client.call("/supervisor/stop").success
+    client.spin(1.5)
+    people.arm()
+    assert client.status["adapter_failures"] == "0"
