@@ -80,7 +80,7 @@ def show_command(
     as_json: sending.AsJson = False,
 ) -> None:
     """Tell the state."""
-    with sending.found(node, "operator_requests", sending.load(config).robot.id, timeout) as (_, seen):
+    with sending.found(node, "operator_requests", sending.load(config).robot.id, timeout, sends=False) as (_, seen):
         pass
     if as_json:
         typer.echo(json.dumps(seen._asdict()))

@@ -96,14 +96,14 @@ def check_node(node: str) -> None:
 
 
 @contextmanager
-def found(node: str, topic: str, robot: str, timeout: float) -> Iterator[tuple[TokenClient, Seen]]:
-    """Yield a client of the supervisor, and what that shows; or end with the reason."""
+def found(node: str, topic: str, robot: str, timeout: float, sends: bool = True) -> Iterator[tuple[TokenClient, Seen]]:
+    """Yield a client of the supervisor, and what that shows; or end with the reason. Who looks, `sends` nothing."""
     check_node(node)
     from safety_supervisor.ros.token_client import NoSupervisorError, connected
 
     with connected(node, topic) as client:
         try:
-            seen = client.find(robot, timeout)
+            seen = client.find(robot, timeout, sends)
         except NoSupervisorError as error:
             fail(str(error), 1)
         yield client, seen

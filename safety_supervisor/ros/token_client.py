@@ -60,18 +60,24 @@ class TokenClient:
         self._node.create_subscription(String, f"{supervisor}/operator_results", self._hear_answer, reliable)
         self._publisher = self._node.create_publisher(String, f"{supervisor}/{topic}", reliable)
 
-    def find(self, robot: str, timeout: float) -> Seen:
+    def find(self, robot: str, timeout: float, sends: bool = True) -> Seen:
         """Wait for the supervisor; return what it shows.
 
+        Args:
+            robot: its id.
+            timeout: for all of it, [s].
+            sends: whether it has to hear our tokens.
+
         Raises:
-            NoSupervisorError: it is not there within the time, [s], hears no tokens, or serves another robot.
+            NoSupervisorError: it is not there within the time, hears no tokens, or serves another robot.
         """
-        if not self._wait(lambda: self._values and self._publisher.get_subscription_count(), timeout):
+        if not self._wait(lambda: self._values and (not sends or self._publisher.get_subscription_count()), timeout):
             heard = f"hears no tokens on {self._topic}" if self._values else "tells no status"
             raise NoSupervisorError(f"{self._supervisor} {heard}, for {timeout:g} s")
         if self._robot != robot:
             raise NoSupervisorError(f"{self._supervisor} serves {self._robot!r}, the configuration is of {robot!r}")
-        self._wait(lambda: False, _SETTLING)
+        if sends:
+            self._wait(lambda: False, _SETTLING)
         return self.look(timeout)
 
     def look(self, timeout: float) -> Seen:
