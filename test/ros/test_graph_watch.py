@@ -26,10 +26,12 @@ def supervisor(cell_rig: Rig, client: Client) -> Iterator[Process]:
     before = client.status.get("boot", "")
     client.forget()
     process = cell_rig.supervisor(f"log_directory:={cell_rig.fresh_directory()}")
-    # The last words of the one before may still come.
-    client.wait_for(lambda: client.status.get("boot", before) != before, "a new boot", 60.0)
-    yield process
-    process.end()
+    try:
+        # The last words of the one before may still come.
+        client.wait_for(lambda: client.status.get("boot", before) != before, "a new boot", 60.0)
+        yield process
+    finally:
+        process.end()
 
 
 @pytest.fixture
@@ -64,14 +66,18 @@ def test_a_second_publisher_on_the_motor_topic_is_a_fault_that_survives_a_restar
     client.spin(0.5)
     assert not client.call("/supervisor/reset").success
 
+    before = client.status["boot"]
     supervisor.end()
     client.forget()
     again = cell_rig.supervisor(f"log_directory:={cell_rig.last_directory}")
-    client.wait_for(lambda: client.state, "a status", 60.0)
-    client.wait_state("FAULT")
-    assert not client.call("/supervisor/reset").success
-    assert client.state == "FAULT"
-    again.end()
+    try:
+        # The last words of the one before may still come.
+        client.wait_for(lambda: client.status.get("boot", before) != before, "a new boot", 60.0)
+        client.wait_state("FAULT")
+        assert not client.call("/supervisor/reset").success
+        assert client.state == "FAULT"
+    finally:
+        again.end()
 
 
 @pytest.mark.redteam(30)
