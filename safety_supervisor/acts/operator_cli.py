@@ -192,7 +192,7 @@ def _do(
     if act not in ACTS_OF[person.role]:
         may = " or ".join(role.value for role, acts in ACTS_OF.items() if act in acts)
         sending.fail(f"{name} is {person.role.value}; {act} needs {may}", 1)
-    if not yes and not sys.stdin.isatty():
+    if not yes and not _somebody_is_there():
         sending.fail("nobody can be asked here: give --yes, when somebody has looked at the robot")
     robot = configuration.robot.id
     with sending.found(node, "operator_requests", robot, timeout) as (client, seen):
@@ -200,8 +200,12 @@ def _do(
             typer.echo(_words(seen.state, seen.cause, seen.next_step), err=True)
             if not typer.confirm(f"{act} {target}".strip() + "?", err=True):
                 sending.fail("nothing was done", 1)
-            # The nonce may have been replaced while the person thought; what the person saw may not.
-            seen = seen._replace(nonce=sending.look(client, timeout).nonce)
+            # The nonce may have been replaced while the person thought; what the person saw may not, and in another
+            # boot the same epoch is another one.
+            now = sending.look(client, timeout)
+            if now.boot != seen.boot:
+                sending.fail("nothing was done: the supervisor was started anew meanwhile; look again", 1)
+            seen = seen._replace(nonce=now.nonce)
         answer = sending.send(
             client,
             private,
@@ -213,6 +217,10 @@ def _do(
             timeout,
         )  # fmt: skip
     sending.tell(answer, as_json)
+
+
+def _somebody_is_there() -> bool:
+    return sys.stdin.isatty()
 
 
 def _words(state: str, cause: str, next_step: str) -> str:

@@ -22,6 +22,7 @@ _SETTLING = 0.2
 class Seen(NamedTuple):
     """What the status showed, and what a token has to carry of it."""
 
+    boot: str
     nonce: str
     state: str
     cause: str
@@ -92,8 +93,8 @@ class TokenClient:
         told = self._values
         try:
             return Seen(
-                told["nonce"], told["state"], told["cause"], told["next_step"], told["configuration_sha256"],
-                int(told["epoch"]),
+                told["boot"], told["nonce"], told["state"], told["cause"], told["next_step"],
+                told["configuration_sha256"], int(told["epoch"]),
             )  # fmt: skip
         except (KeyError, ValueError) as error:
             told_not = f"the status of {self._supervisor} does not tell {error}"

@@ -6,7 +6,6 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from ros_rig import REPOSITORY, Client, Process, Rig
+from ros_rig import Client, Process, Rig
 from std_msgs.msg import String
-from test_tokens import Holder, judges_of, write_key
+from test_tokens import Holder, judges_of, run, write_key
 from trajectory_msgs.msg import JointTrajectory
 
 from safety_supervisor.tokens.claims import OperatorClaims
@@ -158,17 +157,6 @@ def test_a_lost_judge_comes_back_where_only_a_maintainer_can_act(rig: Rig) -> No
     assert answer["ok"], answer
     client.wait_state("LOCKED", "EMERGENCY_STOP", timeout=30.0)
     assert client.status["adapter_failures"] == "0"
-
-
-def run(*arguments: str, domain: int | None = None, typed: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = dict(os.environ, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
-    environment.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)
-    if domain is not None:
-        environment["ROS_DOMAIN_ID"] = str(domain)
-    return subprocess.run(
-        [sys.executable, "-m", "safety_supervisor.cli", *arguments],
-        capture_output=True, text=True, timeout=60.0, env=environment, cwd=REPOSITORY, input=typed,
-    )  # fmt: skip
 
 
 def test_the_command_shows_resets_starts_and_stops(rig: Rig) -> None:

@@ -133,12 +133,12 @@ def test_a_source_takes_a_tool_by_a_token_and_nobody_else_does(rig: Rig) -> None
     supervisor.send(signal.SIGINT)
     client.wait_end(supervisor)
     (log,) = (rig.directory / "log").rglob("*.events")
-    shown = _run("log", "replay", str(log))
+    shown = run("log", "replay", str(log))
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert jti.encode() in log.read_bytes()
 
 
-def _run(*arguments: str, domain: int | None = None) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, domain: int | None = None) -> subprocess.CompletedProcess[str]:
     environment = dict(os.environ, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
     environment.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)
     if domain is not None:
@@ -173,7 +173,7 @@ def test_the_command_takes_and_puts_down(rig: Rig) -> None:
 
     def once(*words: str) -> tuple[int, str]:
         done: list[subprocess.CompletedProcess[str]] = []
-        thread = threading.Thread(target=lambda: done.append(_run("agent", "tool", *words, *given, domain=rig.domain)))
+        thread = threading.Thread(target=lambda: done.append(run("agent", "tool", *words, *given, domain=rig.domain)))
         thread.start()
         client.wait_for(lambda: not thread.is_alive(), "the command ends", 60.0)
         return done[0].returncode, done[0].stdout

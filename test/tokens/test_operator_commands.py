@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -50,3 +53,36 @@ def test_what_is_wrong_is_said_before_anything_is_sent(
     given = ["--config", str(files / "robot.yaml"), "--key", str(files / key), "--as", name]
     result = CliRunner().invoke(app, [*words, *given])
     assert (result.exit_code, told in result.output) == (status, True), result.output
+
+
+@pytest.mark.parametrize(("boot", "typed", "told", "signed"), [
+    ("one", "y\n", "good", 1), ("one", "n\n", "nothing was done", 0), ("two", "y\n", "started anew", 0),
+])  # fmt: skip
+def test_who_confirms_signs_for_the_boot_that_was_shown(
+    files: Path, monkeypatch: pytest.MonkeyPatch, boot: str, typed: str, told: str, signed: int
+) -> None:
+    """A restart while the person thinks gives a new nonce, and maybe the same epoch: that was not looked at."""
+    from safety_supervisor.acts import operator_cli, sending
+    from safety_supervisor.ros.token_client import Seen
+
+    shown = Seen("one", "0" * 32, "LOCKED", "E_STOP_REQUEST", "Press RESET.", "ab" * 32, 7)
+    made: list[Any] = []
+
+    @contextmanager
+    def found(*given: Any) -> Iterator[tuple[None, Seen]]:
+        yield None, shown
+
+    def send(client: None, key: Any, form: Any, claims: Any, timeout: float) -> dict[str, Any]:
+        made.append(claims("token-0001", 0, 30))
+        return {"jti": "token-0001", "ok": True, "code": "", "detail": "good"}
+
+    monkeypatch.setattr(operator_cli, "_somebody_is_there", lambda: True)
+    monkeypatch.setattr(sending, "found", found)
+    monkeypatch.setattr(sending, "look", lambda *given: shown._replace(boot=boot, nonce="1" * 32))
+    monkeypatch.setattr(sending, "send", send)
+    given = ["reset", "--config", str(files / "robot.yaml"), "--key", str(files / "ada"), "--as", "ada"]
+    result = CliRunner().invoke(app, given, input=typed)
+    assert (result.exit_code, len(made)) == (0 if signed else 1, signed), result.output
+    assert told in result.output
+    for claims in made:
+        assert (claims.nonce, claims.epoch, claims.config_sha256) == ("1" * 32, 7, "ab" * 32)
