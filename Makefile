@@ -16,7 +16,7 @@ help: ## this list
 setup: ## make or update .venv from the lock file
 	@scripts/setup.sh >&2
 
-demo: setup ## simulated Panda, misbehaving agent, supervisor: make demo ARGS="--headless --seconds 40 --json"
+demo: setup ## simulated Panda (or ARGS="--robot g1"), misbehaving agent, supervisor: make demo ARGS="--headless --seconds 40 --json"
 	@$(BIN)/safety-supervisor demo $(ARGS)
 
 test: setup ## everything that CI runs

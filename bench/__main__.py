@@ -11,6 +11,7 @@ from pathlib import Path
 MODULES = {
     "decision": ("decision.joints", "cycle.joints", "measured.", "trajectory.", "startup."),
     "full": ("decision.full", "decision.margin", "decision.limited", "cycle.full", "prepare.full"),
+    "standing": ("decision.full", "decision.margin", "cycle.full", "prepare.full"),
     "compare": ("compare.",),
     "people": ("people.",),
     "balance": ("balance.",),
@@ -31,6 +32,7 @@ def main() -> int:
         "--only", nargs="+", metavar="NAME", help="rows whose name begins so, such as decision or relay"
     )
     parser.add_argument("--quick", action="store_true", help="few samples: to see that it runs, not to quote")
+    parser.add_argument("--robot", choices=("panda", "g1"), default="panda", help="of `deadlines`")
     arguments = parser.parse_args()
     rows = []
     for name, prefixes in MODULES.items():
@@ -40,7 +42,8 @@ def main() -> int:
         if not wanted or not (Path(__file__).parent / f"bench_{name}.py").exists():
             continue
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        rows += importlib.import_module(f"bench.bench_{name}").rows(quick=arguments.quick)
+        which = {"robot": arguments.robot} if name == "deadlines" else {}
+        rows += importlib.import_module(f"bench.bench_{name}").rows(quick=arguments.quick, **which)
     if arguments.only is not None:
         rows = [row for row in rows if any(row["name"].startswith(only) for only in arguments.only)]
     if arguments.json:

@@ -10,6 +10,10 @@ that all meet the same machine. What is counted: kinematics at the new pose, the
 `compare.supervisor.panda` is `decision.full.panda` in these turns; `ratio` is to its median.
 `compare.pink.panda.nearest` constrains the four nearest pairs only; `compare.pink.panda.cell` has the pairs with the
 cell, too, as we do.
+
+`compare.supervisor.g1` and `compare.mink.g1` are the same on the G1 that stands, with the commands of
+`decision.full.g1`. mink's own G1 is fetched from the Internet when it is used first, so this one is our URDF and our
+link volumes, translated to MuJoCo like the Panda. Its pelvis is fixed: of balance, feet and base it knows nothing here.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ import pinocchio as pin
 from numpy.typing import NDArray
 
 from bench.bench_full import HOME, PICK, PLACE, FullLoop, blend
+from bench.bench_standing import StandingLoop, squats
 from bench.measure import NoGarbageCollection, Row, Stopwatch, row
 from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.settings import Configuration
@@ -49,6 +54,10 @@ CHECKS = {
     "Not: the stop after the step, acceleration, jerk, speed of links, poses between, people. Changes the motion.",
 }
 """What each checks of a command and what not, printed under the table."""
+
+CHECKS_G1 = (
+    CHECKS["supervisor"] + " And the balance of a robot on its feet: zero-moment and capture point, feet at rest."
+)
 
 
 class Filter(Protocol):
@@ -208,10 +217,10 @@ def same_distances(scene: Scene, model: Any, pairs: list[int], count: int = 50) 
 class _Turns:
     """A filter that follows the set-points, and what that took."""
 
-    def __init__(self, way: Filter, dt: float) -> None:
+    def __init__(self, way: Filter, dt: float, start: Vector = PICK) -> None:
         self._way, self._dt = way, dt
         self.clock, self.changed = Stopwatch(), 0
-        self.q = PICK.copy()
+        self.q = start.copy()
 
     def leg(self, points: Vector) -> None:
         for point in points:
@@ -239,6 +248,41 @@ def rows(quick: bool = False) -> list[Row]:
     if not installed():
         print(HOW, file=sys.stderr)
         return []
+    return _panda_rows(quick) + _g1_rows(quick)
+
+
+def _g1_rows(quick: bool) -> list[Row]:
+    loop = StandingLoop()
+    scene, configuration = loop.verifier.scene, loop.supervisor._configuration
+    links = self_pairs(scene)
+    mink = Mink(configuration, scene, links)
+    difference = same_distances(scene, mink.model, links[:: max(1, len(links) // 50)], 10)
+    if difference > 1e-3:
+        raise RuntimeError(f"MuJoCo's model is another one: distances differ by {difference:.4f} m")
+    begin, points = squats(loop.names, np.array(loop.robot))
+    with NoGarbageCollection():
+        for q in begin:
+            loop.send(q)
+        loop.decisions = Stopwatch()
+        turn = _Turns(mink, configuration.timing.period * 1e-9, begin[-1])
+        legs = np.array_split(points, 8)
+        while len(loop.decisions.cpu) < (300 if quick else 6000):
+            for leg in legs:
+                for q in leg:
+                    loop.send(q)
+                turn.leg(leg)
+    if loop.supervisor.state != "AUTO/MOVING":
+        raise RuntimeError(f"the benchmark's motion was refused: {loop.supervisor.state}")
+    about = {"robot": "g1", "joints": len(loop.names)}
+    clock = loop.decisions
+    ours = row("compare.supervisor.g1", clock.cpu, clock.wall, pairs=len(scene.pairs), checks=CHECKS_G1, **about)
+    made = row("compare.mink.g1", turn.clock.cpu, turn.clock.wall, pairs=mink.pairs, **about)
+    made["ratio"] = round(made["cpu_us"]["median"] / ours["cpu_us"]["median"], 1)
+    made["changed"], made["checks"] = turn.changed, CHECKS["mink"]
+    return [ours, made]
+
+
+def _panda_rows(quick: bool) -> list[Row]:
     count = 300 if quick else 6000
     loop = FullLoop()
     configuration, scene = loop.supervisor._configuration, loop.verifier.scene

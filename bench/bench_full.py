@@ -12,8 +12,9 @@ a few millimetres above the margin of the table and dips into it until it is ref
 `decision.limited.panda`: the same hand dips from farther above, with `limiting` on; only cycles that are slower than
 their own pace, or stopped, count.
 
-`decision.full.g1`: both arms, the waist and a squat of both legs at once, the fastest joint at 2 rad/s.
-`decision.margin.g1`: the left hand dips to the hip until it is refused, while knees and the right arm sweep.
+`decision.full.g1.fixed`: both arms, the waist and a squat of both legs at once, the fastest joint at 2 rad/s.
+`decision.margin.g1.fixed`: the left hand dips to the hip until it is refused, while knees and the right arm sweep.
+On its feet, with balance: `bench_standing`.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def g1_course() -> Course:
     still = np.zeros(len(home))
     sweep = pose(still, {"knee": 0.25}, right_elbow=0.35)
     dip = pose(still, {}, left_shoulder_roll=-0.06)
-    return Course("g1", replace(shipped, sources=(planner, *others)), home, ends, low, sweep, dip)
+    return Course("g1.fixed", replace(shipped, sources=(planner, *others)), home, ends, low, sweep, dip)
 
 
 def _to_and_fro(course: Course, n: int) -> tuple[FullLoop, int]:
@@ -241,7 +242,7 @@ def rows(quick: bool = False) -> list[Row]:
         for course in (panda_course(), g1_course()):
             name = course.robot
             loop, queries = _to_and_fro(course, count)
-            about = {"robot": name, "joints": len(loop.names), "pairs": len(loop.verifier.scene.pairs)}
+            about = {"robot": name.split(".")[0], "joints": len(loop.names), "pairs": len(loop.verifier.scene.pairs)}
             share = round(queries / len(loop.decisions.cpu), 3)
             clock = loop.decisions
             result.append(row(f"decision.full.{name}", clock.cpu, clock.wall, poses_asked=share, **about))

@@ -34,18 +34,44 @@ SAMPLES, QUICK_SAMPLES = 5_000, 300
 START_S = 60.0
 
 
-def write_configuration(directory: Path, rate: int) -> Path:
-    """Write the Panda's configuration with the client as robot, in cycles of the client's rate."""
-    raw: dict[str, Any] = yaml.safe_load((REPOSITORY / "config" / "panda.yaml").read_text(encoding="utf-8"))
-    raw["robot"]["joint_states"] = [{"node": f"/{CLIENT}", "joints": [*JOINTS, *FINGERS]}]
+def write_configuration(directory: Path, rate: int, raw: dict[str, Any] | None = None) -> Path:
+    """Write a configuration, the Panda's unless one is given, with the client as robot, in cycles of its rate."""
+    if raw is None:
+        raw = yaml.safe_load((REPOSITORY / "config" / "panda.yaml").read_text(encoding="utf-8"))
+        raw["robot"]["joint_states"] = [{"node": f"/{CLIENT}", "joints": [*JOINTS, *FINGERS]}]
     raw["sources"]["planner"].update(period=1.0 / rate, rate_limit_hz=min(10_000.0, 4.0 * rate), refusals=10_000)
     raw["timing"].update(period=1.0 / rate, overrun=0.05, joint_state_timeout=0.5)
     raw["estop"] = {"driver": "none", "none": "I accept"}
-    raw["output"] = {"type": "joint_position", "topic": MOTORS, "simulated": True, "on_loss": "hold"}
+    kind = "joint_trajectory_horizon" if raw.get("balance") else "joint_position"
+    raw["output"] = {"type": kind, "topic": MOTORS, "simulated": True, "on_loss": "hold"}
     raw["evidence"] = {"log_directory": str(directory / "log"), "record_events": True}
     path = directory / "bench.yaml"
     path.write_text(yaml.safe_dump(raw), encoding="utf-8")
     return path
+
+
+def g1() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the raw configuration of the G1 on its feet, moved by one source, and the client as that robot."""
+    raw: dict[str, Any] = yaml.safe_load((REPOSITORY / "config" / "g1.yaml").read_text(encoding="utf-8"))
+    joints, start, balance = raw["robot"]["joints"], raw["robot"]["start"], raw["balance"]
+    raw["robot"]["joint_states"] = [{"node": f"/{CLIENT}", "joints": [*joints]}]
+    raw["sources"] = {"planner": {**raw["sources"]["planner"], "groups": [*raw["robot"]["groups"]]}}
+    # A squat and both arms: knees twice as far as hips and ankles, so that pelvis and soles stay level.
+    bends = {"hip_pitch": -1.0, "knee": 2.0, "ankle_pitch": -1.0, "shoulder_pitch": -4.0, "elbow": 4.0}
+    client = {
+        "joints": joints,
+        "others": [],
+        "more": [],
+        "home": [float(start[joint]) for joint in joints],
+        "way": [next((way for name, way in bends.items() if name in joint), 0.0) for joint in joints],
+        "stands": {
+            "imu": balance["imu_topic"],
+            "frame": balance["imu_link"],
+            "feet": {foot: sole["contact_topic"] for foot, sole in balance["soles"].items()},
+            "force": 150.0,
+        },
+    }
+    return raw, client
 
 
 def environment() -> dict[str, str]:
@@ -59,14 +85,16 @@ def environment() -> dict[str, str]:
     return own
 
 
-def run(partner: list[str], rate: int, samples: int, directory: Path, supervised: bool) -> dict[str, Any]:
-    """Run client and partner; return what the client noted.
+def run(
+    partner: list[str], rate: int, samples: int, directory: Path, supervised: bool, robot: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Run client and partner; return what the client noted. The client is the Panda unless another robot is given.
 
     Raises:
         RuntimeError: when one of them fails; the message holds their words.
     """
     result = directory / "client.json"
-    settings = {"rate": rate, "samples": samples, "supervised": supervised, "result": str(result)}
+    settings = {"rate": rate, "samples": samples, "supervised": supervised, "result": str(result), "robot": robot}
     words = directory / "words.txt"
     client_command = ["-m", "bench.relay_processes", "client", json.dumps(settings)]
     with words.open("ab") as sink:

@@ -18,12 +18,15 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
+from sensor_msgs.msg import Imu, JointState
+from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
 
 from safety_supervisor.ros.cdr import JointStateWriter
 from safety_supervisor.ros.cycle import make_executor
@@ -32,6 +35,11 @@ from safety_supervisor.ros.process import RealTime
 JOINTS = [f"panda_joint{number}" for number in range(1, 8)]
 FINGERS = ["panda_finger_joint1", "panda_finger_joint2"]
 HOME = [0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785]
+PANDA: dict[str, Any] = {
+    "joints": JOINTS, "others": FINGERS, "more": [0.02, 0.02], "home": HOME, "way": [1.0, *[0.0] * 6], "stands": None,
+}  # fmt: skip
+"""The robot where none is given: names and home of its joints, what else is measured, what moves, what tells that it
+stands."""
 CLIENT, MOTORS, BARE_COMMAND = "relay_client", "/bench/motors", "/bench/command"
 SUPERVISED_COMMAND = "/supervisor/sources/planner/joint_command"
 AMPLITUDE, FREQUENCY_HZ = 0.1, 0.2
@@ -78,6 +86,32 @@ def run_relay() -> None:
     rclpy.try_shutdown()
 
 
+class Stands:
+    """Tells that a robot stands: its base level, its feet on the ground."""
+
+    def __init__(self, node: Node, about: dict[str, Any]) -> None:
+        """Publish as its configuration says: `imu` and `frame`, `feet` by link, `force` on each, [N]."""
+        self.imu = Imu()
+        self.imu.header.frame_id = about["frame"]
+        self.imu.orientation.w = 1.0
+        # The supervisor waits for the controller that brings the robot down.
+        node.create_subscription(String, "/supervisor/locomotion_mode", lambda _: None, LATCHED)
+        self.to_imu = node.create_publisher(Imu, about["imu"], BEST_EFFORT)
+        self.feet = []
+        for foot, topic in about["feet"].items():
+            message = WrenchStamped()
+            message.header.frame_id = foot
+            message.wrench.force.z = about["force"]
+            self.feet.append((message, node.create_publisher(WrenchStamped, topic, BEST_EFFORT)))
+
+    def tell(self) -> None:
+        """Publish all of it, stamped now."""
+        now = time.time_ns()
+        for message, publisher in ((self.imu, self.to_imu), *self.feet):
+            message.header.stamp.sec, message.header.stamp.nanosec = divmod(now, 1_000_000_000)
+            publisher.publish(message)
+
+
 class Client:
     """Sends, receives, notes both times."""
 
@@ -90,7 +124,11 @@ class Client:
         self.received: list[tuple[int, float]] = []
         """Steady time and first joint's position of each motor message."""
         self.state = ""
-        self.position = HOME[0]
+        robot = settings.get("robot") or PANDA
+        self.home, self.way = robot["home"], robot["way"]
+        self.more: list[float] = robot["more"]
+        """Positions of the joints that are measured, not commanded."""
+        self.position = self.home
         self.node = Node(CLIENT, start_parameter_services=False)
         self.executor = make_executor()
         self.executor.add_node(self.node)
@@ -99,16 +137,24 @@ class Client:
             JointState, SUPERVISED_COMMAND if supervised else BARE_COMMAND, BEST_EFFORT
         )
         self.states = self.node.create_publisher(JointState, "/joint_states", BEST_EFFORT)
-        self.node.create_subscription(Float64MultiArray, MOTORS, self.hear_motors, RELIABLE, raw=True)
         self.node.create_subscription(DiagnosticArray, "/supervisor/status", self.hear_status, LATCHED)
-        self.write_command = JointStateWriter(JOINTS).write
-        self.write_state = JointStateWriter([*JOINTS, *FINGERS]).write
+        self.write_command = JointStateWriter(robot["joints"]).write
+        self.write_state = JointStateWriter([*robot["joints"], *robot["others"]]).write
+        self.stands = Stands(self.node, robot["stands"]) if robot["stands"] else None
+        self.numbers = struct.Struct(f"<{len(self.home)}d")
+        self.first = FIRST
+        kind = Float64MultiArray if self.stands is None else JointTrajectory
+        self.node.create_subscription(kind, MOTORS, self.hear_motors, RELIABLE, raw=True)
 
     def hear_motors(self, data: bytes) -> None:
         """Note a motor message and measure the robot where it says."""
         now = time.monotonic_ns()
-        positions = struct.unpack_from("<7d", data, FIRST)
-        self.position = positions[0]
+        if self.stands is not None and not self.received:
+            # Where the first point's numbers are: names and their lengths stay the same.
+            first = deserialize_message(data, JointTrajectory).points[0].positions
+            self.first = data.index(self.numbers.pack(*first))
+        positions = self.numbers.unpack_from(data, self.first)
+        self.position = list(positions)
         self.received.append((now, positions[0]))
         self.publish_state(positions)
 
@@ -118,7 +164,9 @@ class Client:
 
     def publish_state(self, positions: Any) -> None:
         """Publish a measured joint state."""
-        self.states.publish(self.write_state(time.time_ns(), (*positions, 0.02, 0.02)))
+        self.states.publish(self.write_state(time.time_ns(), (*positions, *self.more)))
+        if self.stands is not None:
+            self.stands.tell()
 
     def spin_until(self, due: int) -> None:
         """Handle what arrives until a steady time."""
@@ -144,7 +192,7 @@ class Client:
         """Be a resting robot for a while."""
         for _ in range(max(1, round(seconds / 0.01))):
             if not self.received:
-                self.publish_state(HOME)
+                self.publish_state(self.home)
             self.spin_until(time.monotonic_ns() + 10_000_000)
 
     def wait(self, condition: Any, what: str) -> None:
@@ -176,9 +224,10 @@ class Client:
             self.spin_until(due)
             angle = 2.0 * math.pi * FREQUENCY_HZ * index * self.period * 1e-9
             # 1.5 - 2 cos + 0.5 cos 2: position, velocity and acceleration begin at zero.
-            place = base + AMPLITUDE * (0.375 - 0.5 * math.cos(angle) + 0.125 * math.cos(2.0 * angle))
+            share = AMPLITUDE * (0.375 - 0.5 * math.cos(angle) + 0.125 * math.cos(2.0 * angle))
+            place = [q + share * way for q, way in zip(base, self.way, strict=True)]
             stamp, now = time.time_ns(), time.monotonic_ns()
-            self.commands.publish(self.write_command(stamp, (place, *HOME[1:])))
+            self.commands.publish(self.write_command(stamp, place))
             self.sent.append((stamp, now))
             index += 1
             due += self.period

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from safety_supervisor.config import ConfigurationError, ConfigurationProblem
+    from safety_supervisor.core.output_settings import OutputSettings
     from safety_supervisor.core.settings import Configuration
 
 ConfigFile = Annotated[
@@ -118,7 +119,7 @@ def print_problems(error: ConfigurationError, *, posed: bool = True) -> None:
 
 def summarise(configuration: Configuration) -> dict[str, Any]:
     """Return what a person should know of a configuration before it is used, as plain values."""
-    output, limits = configuration.output, configuration.envelope.joints
+    limits, observed = configuration.envelope.joints, configuration.observed
     return {
         "robot": configuration.robot.id,
         "sha256": configuration.sha256,
@@ -152,9 +153,18 @@ def summarise(configuration: Configuration) -> dict[str, Any]:
             for source in configuration.sources
         },
         "period": configuration.timing.period / 1e9,
-        "output": {"type": output.type.value, "topic": output.topic, "simulated": output.simulated},
-        "on_loss": describe_loss(configuration),
         "operators": {person.name: person.role.value for person in configuration.operators.people},
+        "outputs": {
+            output.name or "output": {
+                "type": output.type.value,
+                "topic": output.topic,
+                "simulated": output.simulated,
+                "groups": list(output.groups),
+                "on_loss": describe_loss(output),
+            }
+            for output in configuration.outputs
+        },
+        "observed": [] if observed is None else list(observed.groups),
         "notes": notes(configuration),
     }
 
@@ -190,9 +200,8 @@ def describe_ladder(configuration: Configuration) -> str:
     )
 
 
-def describe_loss(configuration: Configuration) -> str:
-    """Say in a sentence what the robot does when the supervisor dies."""
-    output = configuration.output
+def describe_loss(output: OutputSettings) -> str:
+    """Say in a sentence what an output's joints do when the supervisor dies."""
     after = f"after {output.deadman / 1e6:g} ms of silence the receiver" if output.deadman else "the receiver"
     act = {"brake": "brakes", "hold": "holds its position", "coast": "lets the robot coast"}[output.on_loss.value]
     if output.type.value == "joint_trajectory_horizon":
@@ -205,7 +214,7 @@ def notes(configuration: Configuration) -> list[str]:
     from safety_supervisor.core.states.authority import ACTS_OF
 
     found = []
-    if configuration.output.simulated:
+    if configuration.simulated:
         found.append("output.simulated is true: not for a robot with motors")
     else:
         may = {act for person in configuration.operators.people for act in ACTS_OF[person.role]}
@@ -288,9 +297,13 @@ def _print_summary(configuration: Configuration, meshes: dict[str, Any]) -> None
         console.print(f"stop ladder: {summary['ladder']}", soft_wrap=True)
     zones = ", ".join(f"{name} ({kind})" for name, kind in summary["zones"].items()) or "none"
     console.print(f"zones: {zones}", soft_wrap=True)
-    output = summary["output"]
-    console.print(f"output: {output['type']} on {output['topic']}", soft_wrap=True)
-    console.print(f"when the supervisor dies: {summary['on_loss']}", soft_wrap=True)
+    for name, output in summary["outputs"].items():
+        what = "output" if len(summary["outputs"]) == 1 else f"output {name} ({', '.join(output['groups'])})"
+        console.print(f"{what}: {output['type']} on {output['topic']}", soft_wrap=True)
+        console.print(f"when the supervisor dies: {output['on_loss']}", soft_wrap=True)
+    if summary["observed"]:
+        told = ", ".join(summary["observed"])
+        console.print(f"observed, commanded by another controller: {told}", soft_wrap=True)
     waived = [f"meshes not measured: {meshes['not_measured']}"] if meshes["not_measured"] else []
     for note in waived + summary["notes"]:
         console.print(f"note: {note}", soft_wrap=True, style="yellow")

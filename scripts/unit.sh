@@ -4,6 +4,8 @@
 # Usage: scripts/unit.sh [PYTEST_ARGUMENTS]; with arguments pytest runs once, with them.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Where it is set, as in many containers, each of hundreds of processes would compile all that it imports anew.
+unset PYTHONDONTWRITEBYTECODE
 [ $# = 0 ] || exec .venv/bin/pytest "$@"
 
 # Real nodes miss their deadlines beside a busy neighbour of their own rank, simulated cells and devices beside any.
@@ -13,7 +15,8 @@ alone=(test/estop test/firmware test/sim)
 virtual=(test/estop/test_{drivers,emulated_device,first_contact,frames,link,link_faults,link_model,link_replay,noise,notices}.py
     test/estop/test_second_device.py test/firmware/test_{device_rules,exchange,line,product_host,static,walks}.py
     test/sim/{agent,lab,oracle} test/sim/cell/test_{cdr,cell_file,forward_doubles}.py
-    test/sim/cell/test_{joint_trajectory_double,standing}.py test/sim/demo/test_{judge,places,unchanged}.py)
+    test/sim/cell/test_{joint_trajectory_double,sensors,standing,standing_cell}.py
+    test/sim/demo/test_{judge,places,stance,unchanged}.py)
 computing=("${virtual[@]}" test/test_*.py)
 for folder in test/*/; do # a new folder comes into this part by itself
     case " ${processes[*]} ${alone[*]} test/launch test/__pycache__ " in

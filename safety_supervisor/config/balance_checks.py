@@ -6,6 +6,7 @@ import numpy as np
 
 from safety_supervisor.config.balance_keys import BalanceKeys, LadderKeys, SoleKeys
 from safety_supervisor.config.codes import ConfigurationCode as Code
+from safety_supervisor.config.output_checks import demand_horizon
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.sections import Sections, twice
 from safety_supervisor.core.balance.planted import sole_frame
@@ -42,14 +43,17 @@ def check_balance(keys: BalanceKeys, sections: Sections, problems: Problems) -> 
         problems.add("balance.imu_topic", Code.VALUE, f"{keys.imu_topic} tells of a foot's contact")
     if keys.up == "odom":
         problems.add("balance.up", Code.NOT_ENFORCED, "is odom, which this version does not read", "Write imu.")
+    drivers = [name for name, source in sections.sources.items() if "cmd_vel" in source.commands]
+    if sections.base is not None and drivers:
+        problems.add(
+            "balance", Code.NOT_ENFORCED,
+            f"stands beside a base that {', '.join(drivers)} may drive; judged is a robot that stands on ground that "
+            "does not move: it knows no step, and no base that speeds up",
+            "Write balance: null where the maker's controller walks the robot, or take cmd_vel from these sources.",
+        )  # fmt: skip
     _check_imu(keys.imu_link, sections, problems)
     _check_ladder(keys, sections, problems)
-    if sections.output is not None and sections.output.type != "joint_trajectory_horizon":
-        problems.add(
-            "output.type", Code.ON_LOSS,
-            f"is {sections.output.type}; with `balance` the way of a stop must not depend on the supervisor's cycles",
-            "Use joint_trajectory_horizon, which hands the whole stop to the controller.",
-        )  # fmt: skip
+    demand_horizon("balance", "the way of a stop", sections, problems)
     if sections.timing is not None:
         least = 2 * sections.timing.period
         for name, timeout in (("contact_timeout", keys.contact_timeout), ("base_timeout", keys.base_timeout)):
@@ -73,6 +77,10 @@ def _check_ladder(keys: BalanceKeys, sections: Sections, problems: Problems) -> 
         named += [(f"ladder.lower[{index}]", joint) for index, one in enumerate(ladder.lower) for joint in one.joints]
         if ladder.lower and sections.robot is not None and sections.robot.start is None:
             problems.add("robot.start", Code.MISSING, "is missing beside `balance.ladder.lower`, which begins there")
+        if ladder.rest < ladder.damp:
+            problems.add(
+                "balance.ladder.rest", Code.TIMING, f"is {ladder.rest:g} s; allowed: {ladder.damp:g} s or more, `damp`"
+            )
         _check_relays(ladder, sections, problems)
     for path, joint in named:
         if joints and joint not in joints:
@@ -188,5 +196,6 @@ def freeze_balance(keys: BalanceKeys, sections: Sections) -> BalanceSettings:
             lower=nanoseconds(lower_deadline(ladder, sections)),
             damp=nanoseconds(ladder.damp),
             unknown=nanoseconds(ladder.unknown),
+            rest=nanoseconds(ladder.rest),
         ),
     )

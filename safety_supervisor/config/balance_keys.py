@@ -59,6 +59,10 @@ class LadderKeys(Section):
         "`tracking.delay`, `timing.standstill_window` and `timing.stop_allowance`", max_length=20,
     )  # fmt: skip
     damp: float = key("least time of DAMP; the robot has to come to rest in it", "s", gt=0.0, le=10.0)
+    rest: float = key(
+        "deadline of DAMP: a robot that moves for longer, or is not measured, is told `off` all the same, which is "
+        "noted; open relays end it sooner", "s", 10.0, gt=0.0, le=120.0,
+    )  # fmt: skip
     unknown: float = key(
         "balance that is unknown for longer than this, but for feet that all are in the air, goes down the ladder", "s",
         gt=0.0, le=60.0,

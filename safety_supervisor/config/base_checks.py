@@ -56,7 +56,7 @@ def check_base(sections: Sections, problems: Problems) -> None:
     _check_priorities(drivers, sections, problems)
     _check_fence(keys, problems)
     _check_times(keys, sections, problems)
-    if sections.output is not None and keys.output_topic == sections.output.topic:
+    if keys.output_topic in {output.topic for output in sections.every_output.values()}:
         problems.add("base.output_topic", Code.VALUE, "is that of the motors", "Name the topic of the base's driver.")
 
 

@@ -9,6 +9,8 @@ from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.estop_checks import check_estop
 from safety_supervisor.config.geometry_checks import check_geometry, check_reason, check_zones
 from safety_supervisor.config.key_checks import check_keys
+from safety_supervisor.config.observed_checks import check_observed
+from safety_supervisor.config.output_checks import check_outputs, demand_horizon
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
 from safety_supervisor.config.sections import Sections, twice
@@ -24,7 +26,8 @@ def check_all(sections: Sections, problems: Problems) -> None:
     check_geometry(sections, problems)
     check_zones(sections, problems)
     _check_timing(sections, problems)
-    _check_output(sections, problems)
+    check_outputs(sections, problems)
+    check_observed(sections, problems)
     _check_separation(sections, problems)
     _check_people(sections, problems)
     _check_limiting(sections, problems)
@@ -155,41 +158,16 @@ def _check_timing(sections: Sections, problems: Problems) -> None:
         if tracking.rest >= tracking.standstill:
             problems.add("tracking.rest", Code.VALUE, f"is {tracking.rest:g}, not below `standstill`")
         ordered("timing.stop_allowance", timing.stop_allowance, tracking.delay, "`tracking.delay`")
-    deadman = sections.output.deadman if sections.output is not None else None
-    if deadman is not None:
-        ordered(
-            "output.deadman.time", deadman.time, timing.overrun + timing.period,
-            "an overrun and a period, or a late cycle trips the deadman",
-        )  # fmt: skip
-
-
-def _check_output(sections: Sections, problems: Problems) -> None:
-    output = sections.output
-    if output is None:
-        return
-    if output.on_loss == "coast":
-        problems.add(
-            "output.on_loss", Code.NOT_ENFORCED, "is coast, which this version can not verify as a motion",
-            "Use a receiver that holds or brakes.",
-        )  # fmt: skip
-    if output.type in ("joint_velocity", "joint_state") and output.deadman is None:
-        problems.add(
-            "output.deadman", Code.ON_LOSS, f"is missing; a receiver of {output.type} keeps the last command for ever",
-            "Declare its watchdog's time and how it was tested, or use joint_trajectory_horizon.",
-        )  # fmt: skip
-    if output.type in ("joint_trajectory_horizon", "joint_position") and output.on_loss == "brake":
-        problems.add(
-            "output.on_loss", Code.ON_LOSS, f"is brake; a receiver of {output.type} holds its last position",
-            "Write hold.",
-        )  # fmt: skip
-    if output.type == "joint_velocity" and output.on_loss == "hold":
-        problems.add(
-            "output.on_loss", Code.ON_LOSS, "is hold; a receiver of velocities has no position to hold", "Write brake."
-        )
+    for path, output in sections.every_output.items():
+        if output.deadman is not None:
+            ordered(
+                f"{path}.deadman.time", output.deadman.time, timing.overrun + timing.period,
+                "an overrun and a period, or a late cycle trips the deadman",
+            )  # fmt: skip
 
 
 def _check_separation(sections: Sections, problems: Problems) -> None:
-    keys, envelope, output = sections.separation, sections.envelope, sections.output
+    keys, envelope = sections.separation, sections.envelope
     reduced = None if envelope is None else envelope.reduced
     if keys is None:
         # A section that was malformed has been named for that already.
@@ -209,12 +187,7 @@ def _check_separation(sections: Sections, problems: Problems) -> None:
             "separation.timeout", Code.TIMING,
             f"is {keys.timeout:g} s; allowed: {least:g} s or more, `latency` and two control periods",
         )  # fmt: skip
-    if output is not None and output.type != "joint_trajectory_horizon":
-        problems.add(
-            "output.type", Code.ON_LOSS,
-            f"is {output.type}; with `separation` the time of a stop must not depend on the supervisor's cycles",
-            "Use joint_trajectory_horizon, which hands the whole stop to the controller.",
-        )  # fmt: skip
+    demand_horizon("separation", "the time of a stop", sections, problems)
     if envelope is None:
         return
     if reduced is None and not problems.at("envelope.reduced"):
@@ -229,13 +202,9 @@ def _check_separation(sections: Sections, problems: Problems) -> None:
 
 
 def _check_people(sections: Sections, problems: Problems) -> None:
-    # A file whose output section is malformed claims no simulation.
-    simulated = sections.output is not None and sections.output.simulated
-    judged = sections.output is not None
-    if sections.operators is not None and sections.operators.unsigned_services and judged and not simulated:
-        problems.add(
-            "operators.unsigned_services", Code.SIMULATION_ONLY, "is true, but `output.simulated` is not",
-        )  # fmt: skip
+    real = sections.real_output
+    if sections.operators is not None and sections.operators.unsigned_services and real is not None:
+        problems.add("operators.unsigned_services", Code.SIMULATION_ONLY, f"is true, but `{real}.simulated` is not")
     check_estop(sections, problems)
 
 

@@ -24,9 +24,9 @@ def check_estop(sections: Sections, problems: Problems) -> None:
     if "driver" in malformed:
         return
     written = keys.model_fields_set | malformed
-    # A file whose output section is malformed claims no simulation, and is not judged by it either.
-    if keys.driver == SIMULATED and sections.output is not None and not sections.output.simulated:
-        problems.add("estop.driver", Code.SIMULATION_ONLY, "is simulated, but `output.simulated` is not")
+    real = sections.real_output
+    if keys.driver == SIMULATED and real is not None:
+        problems.add("estop.driver", Code.SIMULATION_ONLY, f"is simulated, but `{real}.simulated` is not")
     if keys.driver == NO_DEVICE and keys.none is None and "none" not in malformed:
         problems.add("estop.none", Code.ACCEPT, "is missing", 'Configure a device, or write none: "I accept".')
     if keys.driver != NO_DEVICE and keys.none is not None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.arrays import read_only
 from safety_supervisor.config.balance_checks import freeze_balance
 from safety_supervisor.config.base_checks import freeze_base
 from safety_supervisor.config.estop_checks import freeze_estop
+from safety_supervisor.config.observed_checks import freeze_observed
 from safety_supervisor.config.operator_keys import OperatorsKeys
+from safety_supervisor.config.output_checks import freeze_outputs
 from safety_supervisor.config.public_key import decode_base64url
 from safety_supervisor.config.robot_checks import mimicked
 from safety_supervisor.config.sections import Sections
@@ -22,7 +26,8 @@ from safety_supervisor.config.urdf import Urdf
 from safety_supervisor.core import settings
 from safety_supervisor.core.geometry.shapes import BoundedShape, Box, HalfSpace, Shape
 from safety_supervisor.core.operator_settings import OperatorSettings, Person, Role
-from safety_supervisor.core.units import Vector, nanoseconds
+from safety_supervisor.core.output_settings import ObservedSettings
+from safety_supervisor.core.units import nanoseconds
 
 _T = TypeVar("_T")
 
@@ -32,13 +37,6 @@ def _there(section: _T | None) -> _T:
     if section is None:
         raise AssertionError("a configuration without problems has every section")
     return section
-
-
-def _vector(values: Iterable[float]) -> Vector:
-    """Return a read-only array, shape (n,)."""
-    array = np.array(list(values), dtype=np.float64)
-    array.flags.writeable = False
-    return array
 
 
 def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> settings.Configuration:
@@ -53,25 +51,23 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
     robot = _there(sections.robot)
     tools = {name: _tool(name, keys) for name, keys in sections.tools.items()}
     mounted = None if robot.tool is None else tools[robot.tool]
-    output, operators, estop = _there(sections.output), _there(sections.operators), _there(sections.estop)
-    evidence, timing = _there(sections.evidence), _timing(_there(sections.timing))
+    operators, estop, evidence = _there(sections.operators), _there(sections.estop), _there(sections.evidence)
+    timing, envelope = _timing(_there(sections.timing)), _envelope(robot.joints, _there(sections.envelope))
+    tracking = _tracking(robot.joints, _there(sections.tracking))
+    observed = freeze_observed(sections, envelope, timing, tracking)
+    if observed is not None:
+        tracking = _track_commanded(tracking, observed)
     return settings.Configuration(
-        robot=_robot(robot, _there(sections.urdf), urdf_text),
+        robot=_robot(robot, sections.observed, _there(sections.urdf), urdf_text),
         sources=tuple(_source(name, keys) for name, keys in sections.sources.items()),
-        envelope=_envelope(robot.joints, _there(sections.envelope)),
+        envelope=envelope,
         geometry=_geometry(_there(sections.geometry), mounted),
         zones=tuple(_zone(name, keys) for name, keys in sections.zones.items()),
         timing=timing,
-        tracking=_tracking(robot.joints, _there(sections.tracking)),
+        tracking=tracking,
         operators=_operators(operators),
         estop=freeze_estop(estop),
-        output=settings.OutputSettings(
-            type=settings.OutputType(output.type),
-            topic=output.topic,
-            simulated=output.simulated,
-            on_loss=settings.OnLoss(output.on_loss),
-            deadman=None if output.deadman is None else nanoseconds(output.deadman.time),
-        ),
+        outputs=freeze_outputs(sections),
         evidence=settings.EvidenceSettings(
             log_directory=str(Path(evidence.log_directory).expanduser().absolute()),
             record_events=evidence.record_events,
@@ -86,10 +82,11 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         base=None
         if sections.base is None
         else freeze_base(sections.base, sections.separation, timing.period, timing.overrun),
+        observed=observed,
     )
 
 
-def _robot(keys: schema.RobotKeys, urdf: Urdf, text: str) -> settings.RobotSettings:
+def _robot(keys: schema.RobotKeys, observed: Iterable[str], urdf: Urdf, text: str) -> settings.RobotSettings:
     locked = dict(keys.locked_joints)
     for joint in urdf.joints.values():
         follows = mimicked(joint, keys.locked_joints)
@@ -110,6 +107,7 @@ def _robot(keys: schema.RobotKeys, urdf: Urdf, text: str) -> settings.RobotSetti
         ),
         start=None if keys.start is None else tuple(keys.start[joint] for joint in keys.joints),
         tool=keys.tool or "",
+        observed=tuple(sorted(keys.joints.index(joint) for group in observed for joint in keys.groups[group])),
     )
 
 
@@ -152,11 +150,11 @@ def _envelope(joints: list[str], keys: schema.EnvelopeKeys) -> settings.Envelope
     limits = [keys.joints[name] for name in joints]
     return settings.EnvelopeSettings(
         joints=settings.JointLimits(
-            lower=_vector(joint.lower for joint in limits),
-            upper=_vector(joint.upper for joint in limits),
-            velocity=_vector(joint.velocity for joint in limits),
-            acceleration=_vector(joint.acceleration for joint in limits),
-            jerk=_vector(joint.jerk for joint in limits),
+            lower=read_only(joint.lower for joint in limits),
+            upper=read_only(joint.upper for joint in limits),
+            velocity=read_only(joint.velocity for joint in limits),
+            acceleration=read_only(joint.acceleration for joint in limits),
+            jerk=read_only(joint.jerk for joint in limits),
         ),
         frame_speed=keys.frame_speed,
         manual_frame_speed=keys.manual_frame_speed,
@@ -253,9 +251,16 @@ def _timing(keys: schema.TimingKeys) -> settings.TimingSettings:
 
 def _tracking(joints: list[str], keys: schema.TrackingKeys) -> settings.TrackingSettings:
     return settings.TrackingSettings(
-        bound=_vector(keys.bound_of.get(name, keys.bound) for name in joints),
+        bound=read_only(keys.bound_of.get(name, keys.bound) for name in joints),
         delay=nanoseconds(keys.delay),
         standstill=keys.standstill,
-        path_error=_vector(keys.path_error for _ in joints),
+        path_error=read_only(keys.path_error for _ in joints),
         rest=keys.rest,
     )
+
+
+def _track_commanded(tracking: settings.TrackingSettings, observed: ObservedSettings) -> settings.TrackingSettings:
+    """Let joints that others command follow nothing, and be beside where they were by as much as they can go."""
+    bound = tracking.bound.copy()
+    bound[list(observed.joints)] = np.inf
+    return replace(tracking, bound=read_only(bound), path_error=read_only(tracking.path_error + observed.beside))

@@ -19,6 +19,7 @@ from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.freeze import freeze
 from safety_supervisor.config.keys import IN_WORDS, NAME, NAME_PATTERN, PORT
 from safety_supervisor.config.lowering_checks import check_lowering
+from safety_supervisor.config.observed_checks import check_carried
 from safety_supervisor.config.pose_checks import check_poses
 from safety_supervisor.config.problems import ConfigurationError, Problems, shown
 from safety_supervisor.config.sections import Sections
@@ -184,6 +185,8 @@ def _validate_all(raw: dict[str, Any], problems: Problems) -> Sections:
                 if checked is not None:
                     sound[entry] = checked
             setattr(sections, name, sound)
+            if name == "outputs":
+                sections.outputs_malformed = len(sound) < len(entries)
     return sections
 
 
@@ -288,9 +291,10 @@ def load_config(path: Path | str, urdf_text: str | None = None) -> Configuration
     if problems.found or model is None:
         raise ConfigurationError(path, tuple(problems.found))
     configuration = freeze(sections, model[0], files_sha256(data, model[1]), path)
-    check_poses(configuration, problems)
+    stages = check_poses(configuration, problems)
+    check_carried(configuration, problems)
     if not problems.found:
-        check_lowering(configuration, problems)
+        check_lowering(configuration, problems, stages)
     if problems.found:
         raise ConfigurationError(path, tuple(problems.found))
     return configuration

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from safety_supervisor.config.codes import ConfigurationCode as Code
@@ -9,6 +12,7 @@ from safety_supervisor.config.problems import Problems
 from safety_supervisor.core.balance.lowering import Lowering
 from safety_supervisor.core.balance.model import Contact, Unjudged
 from safety_supervisor.core.motion.stopping import longest_stop
+from safety_supervisor.core.outfit import Stage
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import nanoseconds, seconds
 from safety_supervisor.core.verifier import Verifier
@@ -17,8 +21,14 @@ _LEVEL = (0.0, 0.0, 0.0, 1.0)
 _NOW = 1
 
 
-def check_lowering(configuration: Configuration, problems: Problems) -> None:
-    """Verify the postures from `robot.start`, the base level and every foot on the ground, and that HOLD has time."""
+def check_lowering(configuration: Configuration, problems: Problems, stages: Mapping[str, Stage]) -> None:
+    """Verify the postures from `robot.start`, the base level and every foot on the ground, and that HOLD has time.
+
+    Args:
+        configuration: well-formed.
+        problems: takes what is wrong.
+        stages: what `check_poses` built of it.
+    """
     balance, start = configuration.balance, configuration.robot.start
     if balance is None or balance.ladder is None:
         return
@@ -36,7 +46,8 @@ def check_lowering(configuration: Configuration, problems: Problems) -> None:
         )  # fmt: skip
     if not ladder.postures or start is None:
         return
-    verifier = Verifier(configuration)
+    configuration = _beside_people(configuration)
+    verifier = Verifier(configuration, stages)
     judge = verifier.balance
     assert judge is not None, "there is a section `balance`"
     pose, still = np.array(start), np.zeros(len(start))
@@ -56,3 +67,14 @@ def check_lowering(configuration: Configuration, problems: Problems) -> None:
             problems.add("balance.ladder.lower", Code.POSE, f"{what}: {seen}; {violation.detail}",
                          "Choose postures, or longer durations, that the robot can be commanded to.")  # fmt: skip
             return
+
+
+def _beside_people(configuration: Configuration) -> Configuration:
+    """Return the configuration with the speed that is allowed beside people, where they are watched.
+
+    The robot is not stopped for them on its way down; so it has to be slow from the beginning.
+    """
+    envelope = configuration.envelope
+    if configuration.separation is None:
+        return configuration
+    return replace(configuration, envelope=replace(envelope, frame_speed=envelope.manual_frame_speed))

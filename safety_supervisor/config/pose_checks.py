@@ -6,6 +6,7 @@ touches, a zone that no pose leaves alone.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,9 +14,9 @@ import numpy as np
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.core.geometry.mimic import RobotModelError
-from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.geometry.scene import RESERVE, Scene
-from safety_supervisor.core.settings import Configuration, ZoneKind
+from safety_supervisor.core.outfit import Stage, set_stage
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Matrix
 
 _SELF: Final = "geometry.self"
@@ -23,33 +24,40 @@ TRIED: Final = 256
 """Poses that are tried where none is declared."""
 
 
-def check_poses(configuration: Configuration, problems: Problems) -> None:
-    """Look for a pose that is clear, or judge the one that is declared; for tools that come later, look for one."""
-    scene = _build(configuration, problems)
-    if scene is not None and not scene.empty:
+def check_poses(configuration: Configuration, problems: Problems) -> dict[str, Stage]:
+    """Look for a pose that is clear, or judge the one that is declared; for tools that come later, look for one.
+
+    Returns:
+        What was built for it, by the tool's name, for a `Verifier` of the same configuration.
+    """
+    still = replace(configuration, zones=tuple(zone for zone in configuration.zones if not zone.world))
+    stages: dict[str, Stage] = {}
+    mounted = _build(still, problems, stages)
+    if mounted is not None and not mounted.empty:
         if configuration.robot.start is not None:
-            _judge(scene, np.array(configuration.robot.start), problems)
+            _judge(mounted, np.array(configuration.robot.start), problems)
         else:
-            _look(scene, configuration, problems)
+            _look(mounted, configuration, problems)
     for name in configuration.tools:
-        later = None if name == configuration.robot.tool else _build(configuration.with_tool(name), problems)
+        later = None if name == configuration.robot.tool else _build(still.with_tool(name), problems, stages)
         if later is not None and not later.empty:
             found = Problems()
             _look(later, configuration, found)
             for problem in found.found:
                 if problem.path != "geometry.volumes":  # which says nothing of the tool
                     problems.add(f"tools.{name}.volumes", Code.POSE, f"{problem.path}: {problem.message}")
+    return stages if still.zones == configuration.zones else {}
 
 
-def _build(configuration: Configuration, problems: Problems) -> Scene | None:
+def _build(configuration: Configuration, problems: Problems, stages: dict[str, Stage]) -> Scene | None:
     try:
-        model = RobotModel(configuration.robot, configuration.geometry.bodies)
-        zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED and not zone.world)
-        return Scene(model, configuration.geometry, zones, configuration.tracking.path_error)
+        stage = set_stage(configuration)
     except RobotModelError as error:
         for problem in error.problems:
             problems.add("robot.urdf", Code.URDF, problem)
         return None
+    stages[stage.scene.tool] = stage
+    return stage.scene
 
 
 def _look(scene: Scene, configuration: Configuration, problems: Problems) -> None:

@@ -14,6 +14,7 @@ from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.keys import Command, Name, Point, Reason, RosName, Section, UrdfName, key
 from safety_supervisor.config.operator_keys import OperatorsKeys
+from safety_supervisor.config.output_keys import GroupOutputKeys, ObservedKeys, OutputKeys
 from safety_supervisor.config.separation_keys import SeparationKeys
 from safety_supervisor.config.shapes import ShapeKeys
 
@@ -39,7 +40,7 @@ class RobotKeys(Section):
     )
     base_frame: UrdfName = key("link in whose frame zones are given; it must not move")
     joints: list[UrdfName] = key(
-        "every joint that is commanded, in the order of all vectors", min_length=1, max_length=100
+        "every joint that is commanded, or `observed`, in the order of all vectors", min_length=1, max_length=100
     )
     groups: dict[Name, list[UrdfName]] = key(
         "group name to joints; a joint belongs to exactly one group", min_length=1, max_length=20
@@ -319,29 +320,6 @@ class TrackingKeys(Section):
     )
 
 
-class DeadmanKeys(Section):
-    """The receiver's own watchdog."""
-
-    time: float = key("silence after which the receiver acts by `output.on_loss`", "s", gt=0.0, le=1.0)
-    tested: str = key("how and when that was tested on this robot, in words", min_length=10, max_length=500)
-
-
-class OutputKeys(Section):
-    """The only way to the motors, and what happens without the supervisor."""
-
-    type: Literal["joint_trajectory_horizon", "joint_position", "joint_velocity", "joint_state"] = key(
-        "how set-points leave; the horizon carries the whole kept stop with every step"
-    )
-    topic: RosName = key("topic of the controller or driver; nothing else may publish there")
-    simulated: bool = key("true only when no motor hangs on this output", "", False)
-    on_loss: Literal["brake", "hold", "coast"] = key(
-        "what the robot does when the supervisor is gone; declared by the integrator"
-    )
-    deadman: DeadmanKeys | None = key(
-        "mandatory for `joint_velocity` and `joint_state`; null: the receiver has none", "", None
-    )
-
-
 class EvidenceKeys(Section):
     """What is kept, and where."""
 
@@ -371,23 +349,27 @@ SECTIONS: dict[str, type[Section]] = {
     "tracking": TrackingKeys,
     "operators": OperatorsKeys,
     "estop": EstopKeys,
-    "output": OutputKeys,
     "evidence": EvidenceKeys,
 }
 """Sections with fixed keys."""
 
 OPTIONAL: dict[str, type[Section]] = {
+    "output": OutputKeys,
     "separation": SeparationKeys,
     "limiting": LimitingKeys,
     "balance": BalanceKeys,
     "base": BaseKeys,
 }
-"""Sections that may be left out, or null."""
+"""Sections that may be left out, or null; of `output` and `outputs` one."""
 
 NAMED_SECTIONS: dict[str, tuple[type[Section], int]] = {"sources": (SourceKeys, 1), "zones": (ZoneKeys, 0)}
 """Sections of named entries, with the least number of entries."""
 
-OPTIONAL_NAMED: dict[str, tuple[type[Section], int]] = {"tools": (ToolKeys, 0)}
+OPTIONAL_NAMED: dict[str, tuple[type[Section], int]] = {
+    "tools": (ToolKeys, 0),
+    "outputs": (GroupOutputKeys, 1),
+    "observed": (ObservedKeys, 1),
+}
 """Such sections that may be left out, or null."""
 
 NOT_ENFORCED = frozenset({"policy", "panel", "envelope.tool", "output.power_off"})

@@ -10,6 +10,7 @@ from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.operator_keys import OperatorsKeys
+from safety_supervisor.config.output_keys import GroupOutputKeys, ObservedKeys, OutputKeys
 from safety_supervisor.config.urdf import Urdf
 
 
@@ -33,9 +34,24 @@ class Sections:
     estop: EstopKeys | None = None
     """Malformed keys have their default here, so that they hide no error of the others."""
     estop_malformed: frozenset[str] = frozenset()
-    output: schema.OutputKeys | None = None
+    output: OutputKeys | None = None
+    outputs: dict[str, GroupOutputKeys] = field(default_factory=dict)
+    outputs_malformed: bool = False
+    """Whether an entry of `outputs` was left out because something is wrong with it."""
+    observed: dict[str, ObservedKeys] = field(default_factory=dict)
     evidence: schema.EvidenceKeys | None = None
     urdf: Urdf | None = None
+
+    @property
+    def every_output(self) -> dict[str, OutputKeys]:
+        """Path of each output that is well-formed, be it `output` or one of `outputs`."""
+        named: dict[str, OutputKeys] = {f"outputs.{name}": keys for name, keys in self.outputs.items()}
+        return named if self.output is None else {"output": self.output, **named}
+
+    @property
+    def real_output(self) -> str | None:
+        """Path of the first output that a motor may hang on; what a malformed one claims is not judged."""
+        return next((path for path, output in self.every_output.items() if not output.simulated), None)
 
 
 def twice(names: Iterable[str]) -> list[str]:

@@ -74,6 +74,8 @@ class Commands:
         self._jobs: dict[str, tuple[TrajectoryJob, bool]] = {}
         self._dropped: list[Ruling] = []
         self._started = 0
+        self.observed: Violation | None = None
+        """Why joints can not be commanded now: others move that another controller commands."""
         self.hands_off: Code | None = None
         """What a person has to hold for motion and does not hold now: the enabling switch, the hold-to-run button."""
 
@@ -265,7 +267,9 @@ class Commands:
         return violation
 
     def _priority(self, session: Session, groups: tuple[str, ...]) -> Violation | None:
-        """One source a group: a higher priority takes it, an equal or lower one waits."""
+        """One source a group: a higher priority takes it, an equal or lower one waits; none beside what others move."""
+        if self.observed is not None:
+            return self.observed
         reserved: dict[str, str] = {}
         for name, (job, _) in self._jobs.items():
             reserved |= dict.fromkeys(job.points.groups, name)

@@ -16,17 +16,15 @@ from safety_supervisor.core.checks.clearance import STEP
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import JointStates
 from safety_supervisor.core.geometry.scene import Scene
+from safety_supervisor.core.output_settings import VELOCITY_SHARE
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.stamps import repeats
-from safety_supervisor.core.units import NS_PER_S, Nanoseconds, Vector
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds, Vector, seconds
 
 _NAME_SETS: Final = 32
 """Different sets of names that may publish joint states; more are a fault of the publishers, not a cache to grow."""
 
-_VELOCITY_SHARE: Final = 1.25
-"""Measured velocities may pass the limit by this factor: tracking transients and noise are no overspeed."""
-
-POSITION_NOISE: Final = 2e-3
+_POSITION_NOISE: Final = 2e-3
 """Measured positions may pass the limit by this, [rad]: noise and servo error at the limit are no breach."""
 
 _LEAST_DIFFERENCE: Final = 20_000_000
@@ -52,8 +50,10 @@ class MeasuredState:
         self._room: tuple[Vector, Vector] | None = None
         balance = configuration.balance
         balancing = () if balance is None else balance.balancing_joints
-        # A standstill is of these alone: what a locomotion controller moves to keep balance is no motion of ours.
+        # A standstill is of these alone: what another controller moves, to keep balance or not, is no motion of ours.
         self._still = np.array([name not in balancing for name in joints])
+        if configuration.observed is not None:
+            self._still[list(configuration.observed.joints)] = False
         self._known: dict[tuple[str, ...], tuple[NDArray[np.intp], NDArray[np.intp]] | None] = {}
         self._stamps: dict[tuple[str, ...], tuple[int, int]] = {}
         self.positions: Vector = np.zeros(len(joints))
@@ -155,13 +155,18 @@ class MeasuredState:
             return ""
         return self._joints[int(self._received.argmin())]
 
+    def pose(self) -> Vector:
+        """Return the measured pose without the noise that would put it just outside a limit, shape (n,), [rad]."""
+        inside = np.clip(self.positions, self._limits.lower, self._limits.upper)
+        return np.where(np.abs(inside - self.positions) <= _POSITION_NOISE, inside, self.positions)
+
     def limit_codes(self) -> tuple[Code, ...]:
         """Return which measured joint limits are passed: position, velocity (SR-028)."""
         codes = []
         q, v = self.positions, self.velocities
-        if not ((q >= self._limits.lower - POSITION_NOISE) & (q <= self._limits.upper + POSITION_NOISE)).all():
+        if not ((q >= self._limits.lower - _POSITION_NOISE) & (q <= self._limits.upper + _POSITION_NOISE)).all():
             codes.append(Code.MEASURED_POSITION)
-        if not (np.abs(v) <= self._limits.velocity * _VELOCITY_SHARE).all():
+        if not (np.abs(v) <= self._limits.velocity * VELOCITY_SHARE).all():
             codes.append(Code.MEASURED_VELOCITY)
         return tuple(codes)
 
@@ -199,12 +204,28 @@ class MeasuredState:
 
         Balancing joints count where nothing keeps balance any more, with `limp`, only.
         """
+        moved = self._moved(now)
+        return moved is not None and bool((moved <= self._tracking.rest)[self._still | limp].all())
+
+    def unrest(self, now: Nanoseconds, *, limp: bool = False) -> str:
+        """Name what does not rest or is not known to, for people; empty when all joints rest and are measured."""
+        stale, moved = self.stale(now), self._moved(now)
+        if stale or moved is None:
+            return f"{stale}, not measured" if stale else "joints, not measured for long enough"
+        excess = np.where(self._still | limp, moved / self._tracking.rest, 0.0)
+        worst = int(excess.argmax())
+        if excess[worst] <= 1.0:
+            return ""
+        return f"{self._joints[worst]}, which moved {moved[worst]:.3f} in {seconds(self._timing.standstill_window):g} s"
+
+    def _moved(self, now: Nanoseconds) -> Vector | None:
+        """How far each joint moved during the standstill window, shape (n,), [rad]; None where that is not known."""
         window = self._timing.standstill_window
         if not self._rested or now - self._rested[0][0] < window or now - self._rested[-1][0] > window:
-            return False
+            return None
         rows = np.stack([positions for _, positions, _ in self._rested] + [self.positions])
-        moved = rows.max(axis=0) - rows.min(axis=0)
-        return bool((moved <= self._tracking.rest)[self._still | limp].all())
+        moved: Vector = rows.max(axis=0) - rows.min(axis=0)
+        return moved
 
     @property
     def held(self) -> bool:

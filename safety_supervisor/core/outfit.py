@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from safety_supervisor.core.checks.balance_step import BalanceStep
 from safety_supervisor.core.checks.collision import CollisionCheck
@@ -13,6 +14,13 @@ from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.settings import Configuration, ZoneKind
 from safety_supervisor.core.units import seconds
+
+
+class Stage(NamedTuple):
+    """What takes long to build, and learns nothing from what it is asked: kinematics, and pairs that must not touch."""
+
+    model: RobotModel
+    scene: Scene
 
 
 @dataclass(frozen=True)
@@ -42,27 +50,40 @@ class Outfit:
         return replace(self, collision=CollisionCheck(self.scene, trial=True))
 
 
-def dress(configuration: Configuration) -> Outfit:
+def set_stage(configuration: Configuration) -> Stage:
+    """Build kinematics and scene for the tool in `configuration.geometry`.
+
+    Raises:
+        RobotModelError: when the URDF does not have the configured joints and links.
+    """
+    model = RobotModel(configuration.robot, configuration.geometry.bodies)
+    zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
+    return Stage(model, Scene(model, configuration.geometry, zones, configuration.tracking.path_error))
+
+
+def dress(configuration: Configuration, stage: Stage | None = None) -> Outfit:
     """Build everything for the tool in `configuration.geometry`.
+
+    Args:
+        configuration: with that tool (`Configuration.with_tool`).
+        stage: what `set_stage` built of it already, where somebody did.
 
     Raises:
         RobotModelError: when the URDF does not have the configured joints and links.
     """
     geometry, path_error = configuration.geometry, configuration.tracking.path_error
     period, separation, balance = configuration.timing.period, configuration.separation, configuration.balance
-    model = RobotModel(configuration.robot, geometry.bodies)
-    zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
-    scene = Scene(model, geometry, zones, path_error)
+    model, scene = stage or set_stage(configuration)
     return Outfit(
         model,
         scene,
         CollisionCheck(scene),
         tuple(
-            SpeedZone(zone, model, geometry, path_error, period)
+            SpeedZone(zone, model, geometry, path_error, period, configuration.observed)
             for zone in configuration.zones
             if zone.kind is ZoneKind.SPEED
         ),
         None if separation is None else SeparationCheck(configuration, separation, model),
-        FrameSpeed(model, period),
+        FrameSpeed(model, period, observed=configuration.observed),
         None if balance is None else BalanceStep(model, balance, geometry.tool, seconds(period)),
     )

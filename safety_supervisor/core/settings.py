@@ -14,6 +14,7 @@ from safety_supervisor.core.base.settings import BaseSettings
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.geometry.shapes import BoundedShape, Shape
 from safety_supervisor.core.operator_settings import OperatorSettings
+from safety_supervisor.core.output_settings import ObservedSettings, OutputSettings, OutputType
 from safety_supervisor.core.units import Nanoseconds, Vector
 
 
@@ -31,23 +32,6 @@ class CommandKind(str, Enum):
     VELOCITY = "velocity"
     TRAJECTORY = "trajectory"
     CMD_VEL = "cmd_vel"
-
-
-class OutputType(str, Enum):
-    """How set-points leave the supervisor."""
-
-    JOINT_TRAJECTORY_HORIZON = "joint_trajectory_horizon"
-    JOINT_POSITION = "joint_position"
-    JOINT_VELOCITY = "joint_velocity"
-    JOINT_STATE = "joint_state"
-
-
-class OnLoss(str, Enum):
-    """What the robot does when the supervisor is gone and its deadman has run out."""
-
-    BRAKE = "brake"
-    HOLD = "hold"
-    COAST = "coast"
 
 
 @dataclass(frozen=True)
@@ -68,7 +52,7 @@ class RobotSettings:
     urdf_sha256: str
     base_frame: str
     joints: tuple[str, ...]
-    """All joints that are commanded, in the order of every vector of the core."""
+    """All joints that are commanded or observed, in the order of every vector of the core."""
     groups: dict[str, tuple[int, ...]]
     """Group name to indices into `joints`."""
     locked_joints: dict[str, float]
@@ -78,6 +62,8 @@ class RobotSettings:
     """A pose that is inside every zone and clear of everything, [rad]; None: none is declared."""
     tool: str = ""
     """Name of the tool that is mounted at every start; empty: none."""
+    observed: tuple[int, ...] = ()
+    """Joints that another controller commands, ascending indices into `joints`; more is in `Configuration.observed`."""
 
 
 @dataclass(frozen=True)
@@ -297,18 +283,6 @@ class LimitingSettings:
 
 
 @dataclass(frozen=True)
-class OutputSettings:
-    """The only way to the motors."""
-
-    type: OutputType
-    topic: str
-    simulated: bool
-    on_loss: OnLoss
-    deadman: Nanoseconds | None
-    """After this much silence the receiver acts by `on_loss`; None: it has no deadman."""
-
-
-@dataclass(frozen=True)
 class EvidenceSettings:
     """What is kept, and where."""
 
@@ -331,7 +305,8 @@ class Configuration:
     tracking: TrackingSettings
     operators: OperatorSettings
     estop: EstopSettings
-    output: OutputSettings
+    outputs: tuple[OutputSettings, ...]
+    """Together they carry every joint that is not observed, each once. All of them carry the kept stop, or none."""
     evidence: EvidenceSettings
     sha256: str
     """Hash of the configuration file's bytes and the URDF's; stands in every record."""
@@ -347,6 +322,18 @@ class Configuration:
     """What the robot may carry, by name; `geometry.tool` is the one that it carries."""
     base: BaseSettings | None = None
     """None: nothing drives."""
+    observed: ObservedSettings | None = None
+    """None: every joint is commanded."""
+
+    @property
+    def carries_stop(self) -> bool:
+        """Whether the controllers have the kept stop, and run on along it while cycles are missed."""
+        return all(output.type is OutputType.JOINT_TRAJECTORY_HORIZON for output in self.outputs)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether no motor hangs on any output."""
+        return all(output.simulated for output in self.outputs)
 
     def with_tool(self, name: str) -> Configuration:
         """Return this configuration with the robot carrying a tool, empty for none.

@@ -42,6 +42,7 @@ from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.set_points import SetPoints
 from safety_supervisor.core.motion.stop_ramp import StopRamp
 from safety_supervisor.core.notes import Note
+from safety_supervisor.core.observed import ObservedJoints
 from safety_supervisor.core.separation_watch import SeparationWatch
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.causes import CAUSE_OF, by_hardness
@@ -80,6 +81,7 @@ class Supervisor:
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop, footing)
         self._balance = BalanceWatch(configuration, self._verifier, self._inputs)
         self._watch = SeparationWatch(configuration, self._verifier, self._inputs)
+        self._observed = ObservedJoints(configuration, self._motion, measured, self._commands)
         world = WorldBodies(configuration, self._verifier, self._motion, self._inputs)
         self._base = BaseDrive(configuration, self._state, self._commands, self._inputs, world)
         self._operators = Operators(configuration, self._state, self._motion, self._inputs, self._base)
@@ -194,7 +196,7 @@ class Supervisor:
             self._fault_on_disk = None
         missed = self._set_points.begin(event)
         self._base.begin(now)
-        causes = self._balance.look(now, self._state.state)
+        causes = self._balance.look(now, self._state.state) | self._observed.look()
         causes |= self._watch.look(now, self._state.state, self._motion if self._placed else None)
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
@@ -212,7 +214,7 @@ class Supervisor:
             if self._state.permits_motion:
                 rulings = self._commands.advance()
             before = self._motion.state
-            notes = self._motion.advance(rules_of(self._state.state, self._configuration.envelope))
+            notes = self._motion.advance(rules_of(self._state.state, self._configuration.envelope, self._state.rung))
             self._inputs.measured.commanded(self._motion.state[0])
             if self._state.state is not State.INIT:
                 effects.insert(0, self._set_points.send(event, before))
@@ -222,6 +224,7 @@ class Supervisor:
         effects += self._noted((*notes, *ended), now)
         effects += self._stop(self._course.advance(now), now)
         effects += self._ladder.take(self._decisions, now)
+        effects += [self._decisions.refused(now, "observed", violation) for violation in self._observed.take()]
         effects += self._acts.reset_by_device(event, self._placed, self._changed_on_disk)
         effects += self._decisions.due(now)
         effects += self._replies
@@ -347,9 +350,8 @@ class Supervisor:
         if session is None:
             return []
         session.alive = event.alive
-        if session.live or not self._commands.lose(event.source):
-            return []
-        self._consequences.hold_if_stopped(Code.SOURCE_DIED, event.at)
+        if not session.live and self._commands.lose(event.source):
+            self._consequences.hold_if_stopped(Code.SOURCE_DIED, event.at)
         return []  # its trajectories are told one by one in the next cycle
 
     def _configuration_changed(self, event: ConfigurationChanged) -> list[Effect]:

@@ -9,6 +9,7 @@ The stop that was verified is the stop that is kept: it is handed out with the v
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 from safety_supervisor.core.checks.collision import PathCheck
 from safety_supervisor.core.checks.envelope import HISTORY, STOP_SAMPLES, JointEnvelope
 from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.motion.foreseen import Foreseen, Met
 from safety_supervisor.core.motion.stop_room import StopRoom
 from safety_supervisor.core.motion.stopping import Stop, StopLimits, StraightStop
-from safety_supervisor.core.outfit import Outfit, dress
+from safety_supervisor.core.outfit import Outfit, Stage, dress
 from safety_supervisor.core.settings import Configuration, EnvelopeSettings, ReducedSettings
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
@@ -65,8 +67,12 @@ class Verifier:
         tool: what the robot carries, empty for nothing; changed by `carry` alone.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, stages: Mapping[str, Stage] | None = None) -> None:
         """Build the robot's model and the scene, once for each tool that it may carry, and prepare for them.
+
+        Args:
+            configuration: of the robot.
+            stages: by the tool's name, what `set_stage` built of it already, where somebody did.
 
         Raises:
             RobotModelError: when the URDF does not have the configured joints and links.
@@ -76,7 +82,9 @@ class Verifier:
         self._limits = configuration.envelope.joints
         self._stop_limits, self._stop_room = StopLimits(self._limits), StopRoom(self._limits)
         self.envelope = JointEnvelope(self._limits, configuration.robot.joints, dt)
-        self.outfits = {name: dress(configuration.with_tool(name)) for name in ("", *configuration.tools)}
+        built = stages or {}
+        tools = ("", *configuration.tools)
+        self.outfits = {name: dress(configuration.with_tool(name), built.get(name)) for name in tools}
         self._doubles: list[Verifier] = []
         self._wear(configuration.robot.tool)
         self._sample_times = tuple(dt * (i + 1) for i in range(STOP_SAMPLES))
@@ -84,6 +92,8 @@ class Verifier:
         self._dt = dt
         self._frame_speed = configuration.envelope.frame_speed
         self._last = self._window[:3]
+        self._done: tuple[Matrix, Matrix] | None = None
+        self._foreseen: Foreseen | None = None
 
     def carry(self, tool: str) -> None:
         """Verify from now on with another tool, empty for none, and forget what was proven; nothing may be moving."""
@@ -112,6 +122,7 @@ class Verifier:
 
     def forget(self) -> None:
         """Begin anew, at another pose."""
+        self._done = self._foreseen = None
         self._collision.forget()
         if self.separation is not None:
             self.separation.forget()
@@ -126,8 +137,17 @@ class Verifier:
 
     def prepare(self) -> None:
         """Spend time that is left on what the next steps will ask."""
-        self._collision.prepare()
+        done, self._done = self._done, None
+        if done is None:
+            self._foreseen = None
+        else:
+            foreseen = Foreseen.of(*done, self._stop_limits, self._dt)
+            if self._foreseen is None or not foreseen.same(self._foreseen):
+                self._foreseen = foreseen
+        self._collision.prepare(self._foreseen)
         self._speed.prepare()
+        if self.balance is not None:
+            self.balance.prepare(self._foreseen)
 
     def double(self) -> Verifier:
         """Return a verifier of the same robot, scene and people for steps on trial, with a memory of poses of its own.
@@ -137,6 +157,7 @@ class Verifier:
         double = copy.copy(self)
         double.outfits = {name: outfit.on_trial() for name, outfit in self.outfits.items()}
         double._doubles = []
+        double._done = double._foreseen = None
         double._wear(self.tool)
         self._doubles.append(double)
         return double
@@ -165,10 +186,14 @@ class Verifier:
             The step with its stop, or the first rule that is broken.
         """
         stop: Stop = StraightStop(state, self._stop_limits) if path_stop is None else path_stop
-        violation = self._check_window(history, state, stop) or self._check(history[-1], state, stop, rules)
+        met = None
+        if self._foreseen is not None and isinstance(stop, StraightStop):
+            met = Met(self._foreseen, self._last, state, stop)
+        violation = self._check_window(history, state, stop) or self._check(history[-1], state, stop, rules, met)
         if violation is None and self.balance is not None:
-            violation = self.balance.check(self._last, state, stop)
+            violation = self.balance.check(self._last, state, stop, met)
         if violation is None:
+            self._done = self._last, state
             return Verified(state, stop)
         if not (np.isfinite(state).all() and np.isfinite(stop.end).all()):
             return Violation(Code.NOT_FINITE_RESULT, "finite", detail="a step or its stop is not finite")
@@ -181,7 +206,7 @@ class Verifier:
         violation = self._check(before, state, stop, rules)
         if violation is None and self.balance is not None:
             steady = np.stack([before, state[1], np.zeros_like(before)])
-            violation = self.balance.check(steady, state, stop, trial=True)
+            violation = self.balance.check(steady, state, stop)
         return violation
 
     def mends(self, state: Matrix, rules: Rules) -> bool:
@@ -190,7 +215,9 @@ class Verifier:
             return self.breaks(state, rules) is None
         return self._collision.mends(StraightStop(state, self._stop_limits).end)
 
-    def _check(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
+    def _check(
+        self, before: Vector, state: Matrix, stop: Stop, rules: Rules, met: Met | None = None
+    ) -> Violation | None:
         """Check all but the window of set-points."""
         if not self.scene.placed:
             return Violation(Code.BASE_UNKNOWN, "zones", detail="where the zones of the world are is not known")
@@ -198,7 +225,7 @@ class Verifier:
         if not self._passes(state, stop):
             violation = self._check_state(before, state, stop, rules)
         if violation is None:
-            violation = self._check_frames(before, state, stop, rules)
+            violation = self._check_frames(before, state, stop, rules, met)
         if violation is None and rules.reduced is not None:
             violation = self._check_reduced(before, state[0], rules.reduced)
         if violation is None and rules.separated and self.separation is not None:
@@ -231,7 +258,9 @@ class Verifier:
             stop.extremes(), lower, upper
         )
 
-    def _check_frames(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
+    def _check_frames(
+        self, before: Vector, state: Matrix, stop: Stop, rules: Rules, met: Met | None
+    ) -> Violation | None:
         after = state[0]
         moved: Vector = np.abs(after - before)
         limit = rules.frame_speed
@@ -246,7 +275,7 @@ class Verifier:
             violation = zone.check(before, after, stop)
             if violation is not None:
                 return violation
-        return self._collision.check(before, after, stop, rules.recovery, moved)
+        return self._collision.check(before, after, stop, rules.recovery, moved, met)
 
     def _check_reduced(self, before: Vector, after: Vector, reduced: ReducedSettings) -> Violation | None:
         """Check the step; its stop is slower, but for the few milliseconds in which its acceleration fades."""
@@ -266,7 +295,7 @@ class Verifier:
         if self._frame_speed is None:
             return np.empty(0, dtype=np.intp)
         travel = np.abs(np.diff(poses, axis=0)) @ self._speed.reach
-        return np.flatnonzero(~(travel <= self._frame_speed * self._dt))
+        return np.flatnonzero(~(travel <= (self._frame_speed - self._speed.carried) * self._dt))
 
     def check_speed(self, before: Vector, after: Vector) -> Violation | None:
         """Check one step between poses, shape (n,), against the frame speed of the envelope."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
@@ -56,7 +56,7 @@ class Enactor:
         node: that publishes.
         configuration: of the robot.
         endpoints: makes publishers that tell of incompatible subscriptions.
-        output: makes the motor message.
+        outputs: make the motor messages, one for each of `configuration.outputs`.
         feed: keeps latches.
         reply: gives the answer to a request.
         facts: what the status shows besides the core's status.
@@ -67,13 +67,12 @@ class Enactor:
         node: LifecycleNode,
         configuration: Configuration,
         endpoints: Endpoints,
-        output: Output,
+        outputs: Sequence[Output],
         feed: EventFeed,
         reply: Callable[[Reply], None],
         facts: Facts,
     ) -> None:
         """Make all publishers."""
-        self._output = output
         self._feed = feed
         self._reply = reply
         self._facts = facts
@@ -82,11 +81,12 @@ class Enactor:
         reliable = ReliabilityPolicy.RELIABLE
         latched = QoSProfile(depth=1, reliability=reliable, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         beat = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-        topic = configuration.output.topic
-        self._motors = endpoints.advertise(
-            output.message_type, topic, offer_profile(configuration.timing.period), required=True
-        )
         base, profile = configuration.base, offer_profile(configuration.timing.period)
+        self._motors: list[tuple[Callable[[bytes], None], Callable[[Actuate], bytes]]] = []
+        for settings, output in zip(configuration.outputs, outputs, strict=True):
+            name = f"output {settings.name}" if settings.name else ""
+            publisher = endpoints.advertise(output.message_type, settings.topic, profile, required=True, name=name)
+            self._motors.append((publisher.publish, output.encode))
         if base is not None:
             kind = twist_type(stamped=base.stamped_output)
             self._base = endpoints.advertise(kind, base.output_topic, profile, required=True)
@@ -107,8 +107,8 @@ class Enactor:
         constants = {
             "robot": configuration.robot.id,
             "urdf_sha256": configuration.robot.urdf_sha256,
-            "output_type": configuration.output.type.value,
-            "simulated": "yes" if configuration.output.simulated else "no",
+            "output_type": ", ".join(f"{one.name} {one.type.value}".strip() for one in configuration.outputs),
+            "simulated": "yes" if configuration.simulated else "no",
             "estop_driver": estop.driver,
         }
         name = node.get_fully_qualified_name()
@@ -132,20 +132,24 @@ class Enactor:
         """Send the messages of motors and base of a tick's effects; return when that was done, steady clock, [ns].
 
         Raises:
-            Exception: the first that one of the two raised; the other one was sent all the same.
+            Exception: the first that one of them raised; all others were sent all the same.
         """
         failed: Exception | None = None
         moving: set[bool] = set()
         for effect in effects:
-            try:
-                if isinstance(effect, Actuate):
-                    moving.add(effect.moving)
-                    self._motors.publish(self._output.encode(effect))
-                elif isinstance(effect, DriveBase):
-                    moving.add(effect.moving)
+            if isinstance(effect, Actuate):
+                moving.add(effect.moving)
+                for publish, encode in self._motors:
+                    try:  # one controller that can not be told keeps the stop from no other
+                        publish(encode(effect))
+                    except Exception as error:
+                        failed = failed or error
+            elif isinstance(effect, DriveBase):
+                moving.add(effect.moving)
+                try:
                     self._base.publish(self._twist.write(time.time_ns(), effect.x, effect.y, effect.turn))
-            except Exception as error:
-                failed = failed or error
+                except Exception as error:
+                    failed = failed or error
         if moving:
             self.moving = True in moving
         if failed is not None:
@@ -198,6 +202,11 @@ class Enactor:
         self._newest = status
         if before is None or _shown(before) != _shown(status):
             self._unshown = True
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """State, and rung of the stop ladder, that were told last; both empty before the first status."""
+        return ("", "") if self._newest is None else (self._newest.state, self._newest.ladder_phase)
 
     def slice(self, now: Nanoseconds) -> bool:
         """Tell one thing that waited: a changed or due status, a line of the log, a decision; whether there was one."""

@@ -43,6 +43,10 @@ class PaintRequest(msgspec.Struct, frozen=True, array_like=True):
     """Where the kept stop ends; empty as above."""
     tool: str = ""
     """What the robot carries; empty for nothing."""
+    state: str = ""
+    """Of the supervisor; empty while it has told none."""
+    rung: str = ""
+    """Of the stop ladder; empty where none was told."""
 
 
 class TokenKeys(msgspec.Struct, frozen=True, array_like=True):

@@ -107,7 +107,7 @@ class GraphWatch:
         node: whose graph is looked at.
         sink: where events go.
         endpoints: our subscriptions, by source.
-        output: motor topic.
+        outputs: motor topics.
         heartbeat: our heartbeat's topic; a second publisher there is a second supervisor.
         measures: nodes that may publish joint_states.
         balance: topics of balance's inputs to the foot that they are about, empty for the IMU.
@@ -118,7 +118,7 @@ class GraphWatch:
         node: LifecycleNode,
         sink: Sink,
         endpoints: Endpoints,
-        output: str,
+        outputs: tuple[str, ...],
         heartbeat: str,
         measures: frozenset[str] = frozenset(),
         balance: Mapping[str, str] | None = None,
@@ -139,8 +139,8 @@ class GraphWatch:
         self._next_meeting = 0
         states = node.resolve_topic_name("joint_states")
         # Every output that has to be heard is one that nobody else may publish: motors, and a base where there is one.
-        more = {topic for topic, ours in endpoints.watched.items() if ours.publishes} - {output}
-        outputs = (output, *sorted(more))
+        more = {topic for topic, ours in endpoints.watched.items() if ours.publishes} - set(outputs)
+        outputs = (*outputs, *sorted(more))
         self._slices: list[Callable[[Nanoseconds], None]] = [
             lambda now: self._look_outputs(outputs, now),
             lambda now: self._look_states(states, now),
@@ -336,6 +336,8 @@ class GraphWatch:
         if not infos and ours.publishes:
             texts = ["no controller listens"]
         text = "; ".join(texts[:SHOWN]) + (f"; and {len(texts) - SHOWN} more" if len(texts) > SHOWN else "")
+        if text and ours.name:
+            text = f"{ours.name}: {text}"
         log = self._node.get_logger()
         if prevents and not infos:
             log.info(f"{topic}: {text} yet")  # at the start nobody has been discovered; the status tells while it lasts

@@ -1,4 +1,4 @@
-"""What RViz and Foxglove show: zones, link volumes by their distance, the closest pair, the end of the kept stop.
+"""What RViz and Foxglove show: zones, link volumes by distance, the closest pair, the end of the kept stop, the state.
 
 Each message is whole: every marker that this robot can ever have is in it, to be shown or to be deleted, so that a
 viewer that joins late, or misses one, is right again with the next. All of it fades when no more come.
@@ -18,6 +18,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from safety_supervisor.core.geometry.scene import RESERVE
 from safety_supervisor.core.settings import Configuration, ZoneKind
+from safety_supervisor.core.states.state_table import State
 from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
 from safety_supervisor.geometry.pose_view import Nearness, PlacedVolume, Viewer
 from safety_supervisor.geometry.solids import Solid, edges, solids, surface
@@ -43,6 +44,15 @@ ZONES: Final[dict[ZoneKind, Colour]] = {
 }
 _LINE: Final[Colour] = (1.0, 1.0, 1.0, 1.0)
 _EDGE: Final[Colour] = (0.2, 0.5, 0.95, 0.9)
+STATES: Final[dict[str, Colour]] = {
+    State.EMERGENCY_STOP.value: RED,
+    State.FAULT.value: RED,
+    State.STOPPING.value: YELLOW,
+    State.PROTECTIVE_STOP.value: YELLOW,
+}
+"""Colour of the state's name; white for the others."""
+_ABOVE: Final = 0.35  # the highest joint, [m]
+_UNKNOWN_HEIGHT: Final = 1.2  # where the words are while the robot was not measured, [m]
 _EYE: Final = np.eye(3), np.zeros(3)
 
 
@@ -53,11 +63,15 @@ class Moment(NamedTuple):
         positions: commanded, shape (n,), [rad] or [m]; None while the robot was not measured.
         stop: where the kept stop ends, shape (n,).
         tool: what the robot carries; empty for nothing.
+        state: of the supervisor; empty while it is not known.
+        rung: of the stop ladder; empty where none was told.
     """
 
     positions: Vector | None
     stop: Vector | None
     tool: str = ""
+    state: str = ""
+    rung: str = ""
 
 
 class MarkerWriter:
@@ -99,7 +113,7 @@ class MarkerWriter:
         if moment.tool not in self._viewers:
             self._viewers[moment.tool] = Viewer(self._configuration.with_tool(moment.tool))
         self._viewer = self._viewers[moment.tool]
-        markers = [*self._still, *self._robot(moment.positions), *self._stop(moment)]
+        markers = [*self._still, *self._robot(moment.positions), *self._stop(moment), *self._state(moment)]
         shown = {(marker.ns, marker.id) for marker in markers}
         self._shown |= shown
         gone = [self._marker(*key, Marker.DELETE) for key in sorted(self._shown - shown)]
@@ -131,6 +145,16 @@ class MarkerWriter:
         if not volumes:
             return [self._lines("stop/bones", self._viewer.bones(end), GHOST, 0.02)]
         return self._volumes("stop", volumes, [GHOST] * len(volumes))
+
+    def _state(self, moment: Moment) -> list[Marker]:
+        """Return the words above the robot: the state, and below it the rung of the stop ladder."""
+        if not moment.state:
+            return []
+        q = moment.positions
+        height = _UNKNOWN_HEIGHT if q is None else float(self._viewer.bones(q)[..., 2].max()) + _ABOVE
+        words = "\n".join(filter(None, (moment.state, moment.rung)))
+        colour = STATES.get(moment.state, _LINE)
+        return [self._text("state", words, np.array([0.0, 0.0, height]), 0.08, colour)]
 
     def _nearest(self, nearest: Nearness) -> list[Marker]:
         colour = _LINE if nearest.distance - nearest.margin >= RESERVE else RED

@@ -1,13 +1,14 @@
 """Set-points on their way to the motors: one class an output type.
 
-An output turns an `Actuate` into the bytes of one message. Further ones come from entry points of the group
-`safety_supervisor.outputs`, each a callable that takes the configuration and returns an `Output`.
+An output turns an `Actuate` into the bytes of one message of its own joints. Further ones come from entry points of the
+group `safety_supervisor.outputs`, each a callable that takes the configuration and the output's settings and returns an
+`Output`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Final, Protocol
 
@@ -18,7 +19,8 @@ from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from safety_supervisor.core.effects import Actuate, HorizonPoint
-from safety_supervisor.core.settings import Configuration, OutputType
+from safety_supervisor.core.output_settings import OutputSettings, OutputType
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.ros.cdr import ArrayWriter, JointStateWriter, TrajectoryWriter
 
@@ -41,6 +43,32 @@ class Output(Protocol):
 
     def encode(self, actuate: Actuate) -> bytes:
         """Return the serialised message of one control cycle."""
+
+
+class _Own:
+    """The joints of one output, out of those of a set-point."""
+
+    def __init__(self, configuration: Configuration, settings: OutputSettings) -> None:
+        """Take the robot's joints and which of them the output carries."""
+        every = configuration.robot.joints
+        self._indices = settings.joints
+        self.names = tuple(every[index] for index in settings.joints)
+        self.all = settings.joints == tuple(range(len(every)))
+        """Whether they are all there are: then nothing has to be picked."""
+
+    def values(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        """Pick the values of its joints."""
+        return values if self.all else tuple([values[index] for index in self._indices])
+
+    def points(self, points: Sequence[tuple[int, HorizonPoint]]) -> Sequence[tuple[int, HorizonPoint]]:
+        """Pick its joints of every point."""
+        if self.all:
+            return points
+        pick = self.values
+        return [
+            (at, HorizonPoint(point.time, pick(point.positions), pick(point.velocities), pick(point.accelerations)))
+            for at, point in points
+        ]
 
 
 class ClockStepError(RuntimeError):
@@ -88,10 +116,11 @@ class JointTrajectoryHorizon:
 
     message_type = JointTrajectory
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, settings: OutputSettings) -> None:
         """Prepare the message."""
         self._period = configuration.timing.period
-        self._writer = TrajectoryWriter(configuration.robot.joints)
+        self._own = _Own(configuration, settings)
+        self._writer = TrajectoryWriter(self._own.names)
         self._offset = ClockOffset()
 
     def encode(self, actuate: Actuate) -> bytes:
@@ -105,7 +134,7 @@ class JointTrajectoryHorizon:
         # with the next one: behind its end each goes on resting, however short its stop and however late it comes.
         ends, last = points[-1]
         points.append((ends + REST, last))
-        return self._writer.write(self._offset.read() + actuate.scheduled, points)
+        return self._writer.write(self._offset.read() + actuate.scheduled, self._own.points(points))
 
 
 class JointPosition:
@@ -113,13 +142,14 @@ class JointPosition:
 
     message_type = Float64MultiArray
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, settings: OutputSettings) -> None:
         """Prepare the message."""
-        self._writer = ArrayWriter(len(configuration.robot.joints))
+        self._own = _Own(configuration, settings)
+        self._writer = ArrayWriter(len(settings.joints))
 
     def encode(self, actuate: Actuate) -> bytes:
         """Return the positions."""
-        return self._writer.write(actuate.positions)
+        return self._writer.write(self._own.values(actuate.positions))
 
 
 class JointVelocity:
@@ -127,13 +157,14 @@ class JointVelocity:
 
     message_type = Float64MultiArray
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, settings: OutputSettings) -> None:
         """Prepare the message."""
-        self._writer = ArrayWriter(len(configuration.robot.joints))
+        self._own = _Own(configuration, settings)
+        self._writer = ArrayWriter(len(settings.joints))
 
     def encode(self, actuate: Actuate) -> bytes:
         """Return the velocities."""
-        return self._writer.write(actuate.velocities)
+        return self._writer.write(self._own.values(actuate.velocities))
 
 
 class JointStateCommand:
@@ -141,16 +172,17 @@ class JointStateCommand:
 
     message_type = JointState
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, settings: OutputSettings) -> None:
         """Prepare the message."""
-        self._writer = JointStateWriter(configuration.robot.joints)
+        self._own = _Own(configuration, settings)
+        self._writer = JointStateWriter(self._own.names)
 
     def encode(self, actuate: Actuate) -> bytes:
         """Return the message, stamped with the ROS clock."""
-        return self._writer.write(time.time_ns(), actuate.positions)
+        return self._writer.write(time.time_ns(), self._own.values(actuate.positions))
 
 
-BUILT_IN: Final[dict[str, Callable[[Configuration], Output]]] = {
+BUILT_IN: Final[dict[str, Callable[[Configuration, OutputSettings], Output]]] = {
     OutputType.JOINT_TRAJECTORY_HORIZON.value: JointTrajectoryHorizon,
     OutputType.JOINT_POSITION.value: JointPosition,
     OutputType.JOINT_VELOCITY.value: JointVelocity,
@@ -158,13 +190,17 @@ BUILT_IN: Final[dict[str, Callable[[Configuration], Output]]] = {
 }
 
 
-def find_output(configuration: Configuration) -> Output:
-    """Build the configured output.
+def find_outputs(configuration: Configuration) -> tuple[Output, ...]:
+    """Build the configured outputs, in their order.
 
     Raises:
-        LookupError: when neither this package nor an entry point offers the type.
+        LookupError: when neither this package nor an entry point offers a type.
     """
-    name = configuration.output.type.value
+    return tuple(_find(configuration, settings) for settings in configuration.outputs)
+
+
+def _find(configuration: Configuration, settings: OutputSettings) -> Output:
+    name = settings.type.value
     factory = BUILT_IN.get(name)
     if factory is None:
         for point in entry_points(group=ENTRY_POINTS):
@@ -172,8 +208,8 @@ def find_output(configuration: Configuration) -> Output:
                 factory = point.load()
                 break
         else:
-            raise LookupError(f"output.type {name}: no entry point of the group {ENTRY_POINTS} has that name")
-    return factory(configuration)
+            raise LookupError(f"output type {name}: no entry point of the group {ENTRY_POINTS} has that name")
+    return factory(configuration, settings)
 
 
 def offer_profile(period: int) -> QoSProfile:

@@ -47,7 +47,7 @@ def serve(source: int, sink: int) -> None:
     for frame in frames:
         request = requests.decode(frame)
         here, end = (np.array(q) if q else None for q in (request.positions, request.stop))
-        moment = Moment(here, end, request.tool)
+        moment = Moment(here, end, request.tool, request.state, request.rung)
         reply = memoryview(encode_frame(serialize_message(writer.write(moment, time.time_ns()))))
         while reply:
             reply = reply[os.write(sink, reply) :]

@@ -59,7 +59,12 @@ class Painting:
         return "off: the painter has ended" if self._starts > RESTARTS else "off until LOCKED: the painter has ended"
 
     def slice(
-        self, now: Nanoseconds, commanded: tuple[Vector, Vector] | None, may_restart: bool, tool: str = ""
+        self,
+        now: Nanoseconds,
+        commanded: tuple[Vector, Vector] | None,
+        may_restart: bool,
+        tool: str = "",
+        shown: tuple[str, str] = ("", ""),
     ) -> bool:
         """Do one short piece of work; return whether there was any.
 
@@ -68,14 +73,17 @@ class Painting:
             commanded: positions and where the kept stop ends, each shape (n,), [rad]; None: not known yet.
             may_restart: whether the milliseconds of starting a process may be spent now.
             tool: what the robot carries, empty for nothing.
+            shown: state of the supervisor and rung of the stop ladder; empty for none.
         """
         try:
-            return self._work(now, commanded, may_restart, tool)
+            return self._work(now, commanded, may_restart, (tool, *shown))
         except Exception:  # a picture is worth no fault
             self._child.end()
             return True
 
-    def _work(self, now: Nanoseconds, commanded: tuple[Vector, Vector] | None, may_restart: bool, tool: str) -> bool:
+    def _work(
+        self, now: Nanoseconds, commanded: tuple[Vector, Vector] | None, may_restart: bool, words: tuple[str, str, str]
+    ) -> bool:
         if self.pid is None:
             self._child.bury()
             if not may_restart or self._starts > RESTARTS:
@@ -88,15 +96,15 @@ class Painting:
         elif self._child.backlog or self._asked:
             self._exchange(now)
         elif now >= self._due and self._publisher.get_subscription_count():
-            self._ask(now, commanded, tool)
+            self._ask(now, commanded, words)
         else:
             return False
         return True
 
-    def _ask(self, now: Nanoseconds, commanded: tuple[Vector, Vector] | None, tool: str) -> None:
+    def _ask(self, now: Nanoseconds, commanded: tuple[Vector, Vector] | None, words: tuple[str, str, str]) -> None:
         self._due, self._asked = now + PERIOD, now
         here, end = ((), ()) if commanded is None else (tuple(row.tolist()) for row in commanded)
-        self._child.send(self._encoder.encode(PaintRequest(here, end, tool)))
+        self._child.send(self._encoder.encode(PaintRequest(here, end, *words)))
 
     def _exchange(self, now: Nanoseconds) -> None:
         """Move some bytes either way.

@@ -98,6 +98,8 @@ class Ours:
     profile: QoSProfile
     publishes: bool
     """Whether ours is the publisher, so that the others are subscriptions."""
+    name: str = ""
+    """What people know it by, where the topic alone does not tell: one output of several."""
 
     def misfits(self, info: Any) -> tuple[str, ...]:
         """Return the policies in which another's endpoint does not fit; none when the two hear each other."""
@@ -120,9 +122,9 @@ class Ours:
         return ", ".join(known) or "use the profile that the documentation names"
 
 
-def describe(kind: type[Any], profile: QoSProfile, *, publishes: bool) -> Ours:
+def describe(kind: type[Any], profile: QoSProfile, *, publishes: bool, name: str = "") -> Ours:
     """Return an endpoint of ours as others see it."""
-    return Ours(f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}", _resolve(profile), publishes)
+    return Ours(f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}", _resolve(profile), publishes, name)
 
 
 class Endpoints:
@@ -188,10 +190,12 @@ class Endpoints:
         self._polled.hold(subscription, self._guard(name, heard), profile.depth, urgent=urgent, latched=latched)
         self._made.append(subscription)
 
-    def advertise(self, kind: type[Any], topic: str, profile: QoSProfile, *, required: bool = False) -> Publisher:
-        """Make a publisher; `required`: without a subscription that fits, arming is prevented."""
-        name = self._node.resolve_topic_name(topic)
-        options = self._watch(name, describe(kind, profile, publishes=True), required=required)
+    def advertise(
+        self, kind: type[Any], topic: str, profile: QoSProfile, *, required: bool = False, name: str = ""
+    ) -> Publisher:
+        """Make a publisher; `required`: without a subscription that fits, arming is prevented. `name`: for people."""
+        full = self._node.resolve_topic_name(topic)
+        options = self._watch(full, describe(kind, profile, publishes=True, name=name), required=required)
         events = PublisherEventCallbacks(**options, use_default_callbacks=False)
         publisher = self._node.create_publisher(kind, topic, profile, event_callbacks=events)
         self._publishers.append(publisher)

@@ -30,7 +30,7 @@ from safety_supervisor.ros.files import FileWatch
 from safety_supervisor.ros.goals.goals import ACTION, NOT_INSTALLED, Goals, is_installed
 from safety_supervisor.ros.graph import GraphWatch, list_publishers
 from safety_supervisor.ros.inputs import Inputs
-from safety_supervisor.ros.outputs import find_output
+from safety_supervisor.ros.outputs import find_outputs
 from safety_supervisor.ros.painting import Painting
 from safety_supervisor.ros.polled import PolledSubscriptions
 from safety_supervisor.ros.quality import Endpoints
@@ -117,7 +117,7 @@ class Session:
     def _build(self, configuration: Configuration) -> None:
         node = self._node
         try:
-            output = find_output(configuration)
+            outputs = find_outputs(configuration)
         except LookupError as error:
             raise StartError(str(error)) from error
         records = Records(configuration, node.get_logger())
@@ -127,7 +127,7 @@ class Session:
         boot_id, nonce = uuid.uuid4().hex, secrets.token_hex(16)
         header = records.begin(boot_id, nonce)
         self._records, self._feed = records, records.feed
-        warm_up(configuration, output)
+        warm_up(configuration, outputs)
         self.supervisor = Supervisor(configuration)
         self._await_decoder()
         self._refuse_second()
@@ -135,7 +135,7 @@ class Session:
         self._undo.append(endpoints.close)
         self._tokens = Tokens(endpoints, configuration, self)
         self._undo.append(self._tokens.close)
-        self.enactor = Enactor(node, configuration, endpoints, output, self._feed, self._reply, self._facts)
+        self.enactor = Enactor(node, configuration, endpoints, outputs, self._feed, self._reply, self._facts)
         self.inputs = Inputs(endpoints, configuration, self, self._decoder)
         actions = self._name_actions(configuration)
         endpoints.actions.update(actions)
@@ -145,9 +145,9 @@ class Session:
             self._undo.append(self.inputs.line.close)
         self._offer_services()
         measures = frozenset(publisher.node for publisher in configuration.robot.state_publishers)
-        topics = configuration.output.topic, node.resolve_topic_name(HEARTBEAT)
+        motors, beat = tuple(output.topic for output in configuration.outputs), node.resolve_topic_name(HEARTBEAT)
         told = {} if configuration.balance is None else configuration.balance.topics
-        self._graph = GraphWatch(node, self, endpoints, *topics, measures, told)
+        self._graph = GraphWatch(node, self, endpoints, motors, beat, measures, told)
         self.goals: Goals | None = None
         if actions:
             self._offer_actions(configuration, actions)
@@ -350,7 +350,7 @@ class Session:
 
     def _paint(self, now: Nanoseconds) -> bool:
         core = self.supervisor
-        return self._painting.slice(now, core.commanded, may_restart=self.may_transition, tool=core.tool)
+        return self._painting.slice(now, core.commanded, self.may_transition, core.tool, self.enactor.shown)
 
     def _facts(self) -> Iterable[tuple[str, str]]:
         yield from self.statistics.summarise()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -40,8 +40,10 @@ class Rehearsal:
         self._script = BootScript(configuration, "warm-up", _FAR)
         limits = configuration.envelope.joints
         self._middle = [float(value) for value in (limits.lower + limits.upper) / 2]
-        if configuration.balance is not None and configuration.robot.start is not None:
-            self._middle = list(configuration.robot.start)  # where it stands
+        balance, observed = configuration.balance, configuration.observed
+        if configuration.robot.start is not None and (balance is not None or observed is not None):
+            self._middle = list(configuration.robot.start)  # where it stands, or others hold it
+        self._observed = frozenset(() if observed is None else observed.joints)
         self._due: Nanoseconds = 0
         self._began: Nanoseconds = 0  # of the motion; 0 while none is wanted
 
@@ -84,7 +86,8 @@ class Rehearsal:
 
     def _measure(self) -> JointStates:
         wave = self._wave(self.now)
-        positions = tuple(value + wave for value in self._middle)
+        others = self._observed
+        positions = tuple(value if i in others else value + wave for i, value in enumerate(self._middle))
         joints = self._configuration.robot.joints
         return JointStates(self.now, joints, positions, (0.0,) * len(positions), 0, 0)
 
@@ -107,7 +110,7 @@ class Rehearsal:
             yield StreamCommand(self.now, source.name, names, (), (0.0,) * len(names), 0, 0, 0, "", "")
 
 
-def warm_up(configuration: Configuration, output: Output) -> None:
+def warm_up(configuration: Configuration, outputs: Iterable[Output]) -> None:
     """Run the rehearsal through a core of its own, and encode all that comes of it."""
     supervisor = Supervisor(configuration)
     rehearsal = Rehearsal(configuration)
@@ -119,7 +122,8 @@ def warm_up(configuration: Configuration, output: Output) -> None:
             encoder.encode((event, effects))
             for effect in effects:
                 if isinstance(effect, Actuate):
-                    output.encode(effect)
+                    for output in outputs:
+                        output.encode(effect)
                 elif isinstance(effect, Decision):
                     decision_message(effect, 0)
                 elif isinstance(effect, Status):

@@ -22,11 +22,11 @@ from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.geometry import coverage
 
 if TYPE_CHECKING:
-    from test.config.conftest import PandaFile
+    from test.config.conftest import RobotFile
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = [ROOT / "examples" / "panda.yaml", *sorted((ROOT / "config").glob("*.yaml"))]
-Change = Callable[["PandaFile"], "PandaFile"]
+Change = Callable[["RobotFile"], "RobotFile"]
 
 WRIST = ("panda_link7", "panda_link8", "panda_hand", "panda_leftfinger", "panda_rightfinger", "panda_hand_tcp")
 BOX = {"minimum": [-1.0] * 3, "maximum": [1.0] * 3}
@@ -50,7 +50,7 @@ def put(path: str, value: Any) -> Change:
     return lambda panda: panda.put(path, value)
 
 
-def with_urdf(panda: PandaFile, change: Callable[[ElementTree.Element], None]) -> PandaFile:
+def with_urdf(panda: RobotFile, change: Callable[[ElementTree.Element], None]) -> RobotFile:
     """Give the robot a changed copy of its URDF."""
     root = ElementTree.fromstring(urdf_path(panda.original).read_text(encoding="utf-8"))
     change(root)
@@ -58,7 +58,7 @@ def with_urdf(panda: PandaFile, change: Callable[[ElementTree.Element], None]) -
     return panda.put("robot.urdf", "changed.urdf")
 
 
-def no_wrist(panda: PandaFile) -> PandaFile:
+def no_wrist(panda: RobotFile) -> RobotFile:
     """A URDF whose author forgot the shapes of all that the last joint moves, and a file without their volumes."""
 
     def forget(root: ElementTree.Element) -> None:
@@ -70,7 +70,7 @@ def no_wrist(panda: PandaFile) -> PandaFile:
     return with_urdf(panda, forget).put("geometry.volumes", volumes)
 
 
-def no_meshes(panda: PandaFile) -> PandaFile:
+def no_meshes(panda: RobotFile) -> RobotFile:
     def rename(root: ElementTree.Element) -> None:
         for mesh in root.iter("mesh"):
             mesh.set("filename", mesh.get("filename", "").replace("package://", "package://not_here/"))
@@ -78,24 +78,24 @@ def no_meshes(panda: PandaFile) -> PandaFile:
     return with_urdf(panda, rename)
 
 
-def thinner(panda: PandaFile) -> PandaFile:
+def thinner(panda: RobotFile) -> RobotFile:
     capsule = panda.keys["geometry"]["volumes"]["panda_link4"][0]["capsule"]
     return panda.put("geometry.volumes.panda_link4", [{"capsule": {**capsule, "radius": capsule["radius"] - 0.003}}])
 
 
-def apart(panda: PandaFile) -> PandaFile:
+def apart(panda: RobotFile) -> RobotFile:
     low, high = (
         {"kind": "keep_in", "minimum": [a] * 3, "maximum": [b] * 3, "margin": 0.0} for a, b in ((-1.0, 0.0), (0.5, 1.0))
     )
     return panda.put("zones", {"a": low, "b": high})
 
 
-def within(panda: PandaFile) -> PandaFile:
+def within(panda: RobotFile) -> RobotFile:
     low, high = ({"kind": kind, "minimum": [-1.0] * 3, "maximum": [1.0] * 3} for kind in ("keep_in", "keep_out"))
     return panda.put("zones", {"a": {**low, "margin": 0.0}, "b": {**high, "margin": 0.1}})
 
 
-def no_start_and_far_away(panda: PandaFile) -> PandaFile:
+def no_start_and_far_away(panda: RobotFile) -> RobotFile:
     return shape("keep_in", box={"centre": [2.5] * 3, "size": [1.0] * 3})(panda).drop("robot.start")
 
 
@@ -140,7 +140,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
-def test_bad_input_is_refused_with_path_and_number(panda: PandaFile, row: Row) -> None:
+def test_bad_input_is_refused_with_path_and_number(panda: RobotFile, row: Row) -> None:
     result = check(row.change(panda).write(), "--json")
     assert result.exit_code == 2, result.output
     answer = json.loads(result.stdout)
@@ -150,7 +150,7 @@ def test_bad_input_is_refused_with_path_and_number(panda: PandaFile, row: Row) -
     assert all(one["cure"] and one["line"] for one in said)
 
 
-def test_the_same_stands_on_the_terminal_all_at_once(panda: PandaFile) -> None:
+def test_the_same_stands_on_the_terminal_all_at_once(panda: RobotFile) -> None:
     bad = zone(minimum=[-0.3] * 3, maximum=[0.3] * 3)(thinner(panda))
     result = check(bad.write())
     assert result.exit_code == 2
@@ -175,13 +175,13 @@ def test_on_the_terminal_it_is_told_how_many_were_measured() -> None:
     assert "meshes: of 11 links inside their volumes" in check(SHIPPED[0]).output
 
 
-def test_a_tool_without_geometry_is_taken_with_a_reason(panda: PandaFile) -> None:
+def test_a_tool_without_geometry_is_taken_with_a_reason(panda: RobotFile) -> None:
     result = check(no_wrist(panda).put("geometry.points", {"panda_hand": "a bare flange in this cell"}).write())
     assert result.exit_code == 0, result.output
 
 
 def test_without_meshes_the_check_says_so_and_the_node_starts(
-    panda: PandaFile, monkeypatch: pytest.MonkeyPatch
+    panda: RobotFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = no_meshes(panda).write()
     said = check(path)
@@ -199,13 +199,13 @@ def test_without_meshes_the_check_says_so_and_the_node_starts(
     assert len(started) == 1, "the node needs no meshes"
 
 
-def test_what_can_not_be_measured_at_all_says_so(panda: PandaFile) -> None:
+def test_what_can_not_be_measured_at_all_says_so(panda: RobotFile) -> None:
     result = check(panda.put("robot.urdf", "nowhere.urdf").write())
     assert result.exit_code == 2
     assert "meshes not measured: the URDF or `geometry.volumes` is not usable" in result.output
 
 
-def test_one_bad_volume_hides_no_mesh_of_another_link(panda: PandaFile) -> None:
+def test_one_bad_volume_hides_no_mesh_of_another_link(panda: RobotFile) -> None:
     bad = thinner(panda).put("geometry.volumes.panda_link3", []).put("geometry.left_out", [{"links": PAIR}])
     result = check(bad.write(), "--json")
     paths = {problem["path"] for problem in json.loads(result.stdout)["problems"]}
@@ -213,7 +213,7 @@ def test_one_bad_volume_hides_no_mesh_of_another_link(panda: PandaFile) -> None:
     assert "panda_link3" not in json.loads(result.stdout)["meshes"]["links"]
 
 
-def test_a_link_that_nobody_measured_does_not_pass(panda: PandaFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_that_nobody_measured_does_not_pass(panda: RobotFile, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the file changes between two reads."""
     monkeypatch.setattr("safety_supervisor.config.link_volumes.sound_volumes", lambda _path: None)
     result = check(panda.write())
@@ -224,7 +224,7 @@ def test_a_link_that_nobody_measured_does_not_pass(panda: PandaFile, monkeypatch
 @pytest.mark.parametrize("asked", ["lower_distances", "signed_distances"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_distances_of_a_library_that_are_not_finite_are_refused(
-    panda: PandaFile, monkeypatch: pytest.MonkeyPatch, value: float, asked: str
+    panda: RobotFile, monkeypatch: pytest.MonkeyPatch, value: float, asked: str
 ) -> None:
     monkeypatch.setattr(coverage, asked, lambda _shape, points: np.full(points.shape[:-1], value))
     # Exact distances are asked for only where the bounds from below leave something open.
@@ -238,7 +238,7 @@ def test_distances_of_a_library_that_are_not_finite_are_refused(
 
 
 def test_a_distance_of_the_start_that_is_not_a_number_is_refused(
-    panda: PandaFile, monkeypatch: pytest.MonkeyPatch
+    panda: RobotFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Scene, "distances", lambda self, _q: np.full(len(self.pairs), np.nan))
     result = check(panda.write())

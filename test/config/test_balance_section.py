@@ -21,7 +21,7 @@ from safety_supervisor.core.balance.settings import BalanceSettings, ContactSour
 from safety_supervisor.core.balance.support_polygon import SupportPolygon
 
 if TYPE_CHECKING:
-    from test.config.conftest import PandaFile
+    from test.config.conftest import RobotFile
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -104,7 +104,7 @@ def test_what_keys_demand_of_each_other(path: str, value: Any, problem: tuple[st
     assert found(changed(path, value)) == {problem}
 
 
-def test_feet_and_times_of_a_robot_all_errors_at_once(panda: PandaFile) -> None:
+def test_feet_and_times_of_a_robot_all_errors_at_once(panda: RobotFile) -> None:
     configuration = panda.load()
     timing = TimingKeys.model_validate(panda.keys["timing"])
     robot = RobotKeys.model_validate(panda.keys["robot"])
@@ -128,13 +128,13 @@ def test_feet_and_times_of_a_robot_all_errors_at_once(panda: PandaFile) -> None:
     assert found(keys, sections) == set()
 
 
-def test_without_the_section_or_with_null_there_are_no_legs(panda: PandaFile) -> None:
+def test_without_the_section_or_with_null_there_are_no_legs(panda: RobotFile) -> None:
     assert panda.load().balance is None
     assert panda.put("balance", None).load().balance is None
 
 
 @pytest.mark.parametrize("robot", ["g1"], indirect=True)
-def test_the_shipped_g1_stands_and_every_input_that_is_missing_is_named(robot: PandaFile) -> None:
+def test_the_shipped_g1_stands_and_every_input_that_is_missing_is_named(robot: RobotFile) -> None:
     balance = robot.load().balance
     assert balance is not None
     assert [sole.foot for sole in balance.soles] == ["left_ankle_roll_link", "right_ankle_roll_link"]
@@ -155,14 +155,23 @@ def test_the_shipped_g1_stands_and_every_input_that_is_missing_is_named(robot: P
     }
 
 
-def test_the_soles_of_the_g1_are_inside_those_of_its_meshes() -> None:
-    """Read from the STL files themselves: triangles of 50 bytes behind a header of 84."""
-    configuration = load_config(CONFIG / "g1.yaml")
+@pytest.mark.parametrize(
+    ("robot", "mesh", "mirrored"),
+    [
+        ("g1", "g1_description/meshes/{foot}.STL", ""),
+        ("talos", "talos_data/meshes/v2/ankle_X_lo_res.stl", "leg_right_6_link"),
+    ],
+)
+def test_the_soles_of_humanoids_are_inside_those_of_their_meshes(robot: str, mesh: str, mirrored: str) -> None:
+    """Read from the STL files: triangles of 50 bytes behind a header of 84. Talos' right foot is mirrored."""
+    configuration = load_config(CONFIG / f"{robot}.yaml")
     assert configuration.balance is not None
     for sole in configuration.balance.soles:
-        mesh = find_urdf(f"example-robot-data://g1_description/meshes/{sole.foot}.STL", CONFIG).read_bytes()
+        read = find_urdf(f"example-robot-data://{mesh.format(foot=sole.foot)}", CONFIG).read_bytes()
         layout = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("more", "<u2")])
-        points = np.frombuffer(mesh[84:], dtype=layout)["corners"].reshape(-1, 3).astype(float)
+        points = np.frombuffer(read[84:], dtype=layout)["corners"].reshape(-1, 3).astype(float)
+        if sole.foot == mirrored:
+            points = points * [1.0, -1.0, 1.0]
         lowest = float(points[:, 2].min())
         under = SupportPolygon(points[points[:, 2] <= lowest + 5e-4][:, :2])
         corners = np.array(sole.corners)

@@ -11,7 +11,7 @@ from safety_supervisor.core.base.gate import PeopleDistance
 from safety_supervisor.core.settings import CommandKind
 
 if TYPE_CHECKING:
-    from test.config.conftest import PandaFile
+    from test.config.conftest import RobotFile
 
 WHOLE: dict[str, Any] = {
     "speed": 0.8, "turning": 1.0, "acceleration": 1.0, "turning_acceleration": 2.0, "sideways": False,
@@ -25,7 +25,7 @@ WHOLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def whole(panda: PandaFile, **changes: Any) -> PandaFile:
+def whole(panda: RobotFile, **changes: Any) -> RobotFile:
     """The Panda on a base that the planner drives; `a__b` is the key b of a."""
     keys = deepcopy(WHOLE)
     for path, value in changes.items():
@@ -38,12 +38,12 @@ def whole(panda: PandaFile, **changes: Any) -> PandaFile:
     return file.put("base", keys)
 
 
-def test_absent_or_null_nothing_drives(panda: PandaFile) -> None:
+def test_absent_or_null_nothing_drives(panda: RobotFile) -> None:
     assert panda.load().base is None
     assert panda.put("base", None).load().base is None
 
 
-def test_whole(panda: PandaFile) -> None:
+def test_whole(panda: RobotFile) -> None:
     configuration = whole(panda).load()
     base, timing = configuration.base, configuration.timing
     assert base is not None
@@ -55,7 +55,7 @@ def test_whole(panda: PandaFile) -> None:
     assert (base.gate.people is None) is (configuration.separation is None)
 
 
-def test_people_are_kept_from_where_they_are_watched(panda: PandaFile) -> None:
+def test_people_are_kept_from_where_they_are_watched(panda: RobotFile) -> None:
     separation = {
         "latency": 0.1, "timeout": 0.3, "intrusion": 0.1, "sensor_uncertainty": 0.05, "body_radius": 0.3,
     }  # fmt: skip
@@ -65,18 +65,18 @@ def test_people_are_kept_from_where_they_are_watched(panda: PandaFile) -> None:
     assert base.gate.people == PeopleDistance(1.6, pytest.approx(0.45))
 
 
-def test_a_source_of_the_base_alone_needs_no_joint_group_and_others_do(panda: PandaFile) -> None:
+def test_a_source_of_the_base_alone_needs_no_joint_group_and_others_do(panda: RobotFile) -> None:
     file = whole(panda).put("sources.joystick.groups", []).put("sources.joystick.commands", ["cmd_vel"])
     assert file.load().source("joystick").groups == ()
     assert panda.put("sources.joystick.groups", []).refused() == {("sources.joystick.groups", "E_CONFIG_VALUE")}
 
 
 @pytest.mark.parametrize("key", [key for key in WHOLE if key != "slow_speed"])
-def test_what_is_measured_has_no_default(panda: PandaFile, key: str) -> None:
+def test_what_is_measured_has_no_default(panda: RobotFile, key: str) -> None:
     assert whole(panda).drop(f"base.{key}").refused() == {(f"base.{key}", "E_CONFIG_MISSING")}
 
 
-def test_no_cmd_vel_without_a_base_and_no_base_without_cmd_vel(panda: PandaFile) -> None:
+def test_no_cmd_vel_without_a_base_and_no_base_without_cmd_vel(panda: RobotFile) -> None:
     assert whole(panda).drop("base").refused() == {("sources.planner.commands", "E_CONFIG_MISSING")}
     assert whole(panda).put("sources.planner.commands", ["position", "trajectory"]).refused() == {
         ("base", "E_CONFIG_NOT_ENFORCED")
@@ -94,14 +94,14 @@ def test_no_cmd_vel_without_a_base_and_no_base_without_cmd_vel(panda: PandaFile)
         [[-3.0, -3.0], [-3.0, -3.0], [3.0, -3.0], [3.0, 3.0]],  # a corner twice
     ],
 )
-def test_a_fence_that_is_no_polygon(panda: PandaFile, corners: list[list[float]]) -> None:
+def test_a_fence_that_is_no_polygon(panda: RobotFile, corners: list[list[float]]) -> None:
     corners = [[float(x), float(y)] for x, y in corners]
     assert whole(panda, fence__keep_in=corners).refused() == {("base.fence.keep_in", "E_CONFIG_EMPTY")}
     file = whole(panda, fence__keep_out=[corners])
     assert file.refused() == {("base.fence.keep_out[0]", "E_CONFIG_EMPTY")}
 
 
-def test_either_direction_and_corners_on_an_edge_are_a_polygon(panda: PandaFile) -> None:
+def test_either_direction_and_corners_on_an_edge_are_a_polygon(panda: RobotFile) -> None:
     corners = WHOLE["fence"]["keep_in"]
     whole(panda, fence__keep_in=corners[::-1]).load()
     whole(panda, fence__keep_in=[[0.0, -3.0], *corners[1:], corners[0]]).load()
@@ -117,15 +117,15 @@ def test_either_direction_and_corners_on_an_edge_are_a_polygon(panda: PandaFile)
         {"fence__keep_out": [[[-4.0, -4.0], [4.0, -4.0], [4.0, 4.0], [-4.0, 4.0]]]},
     ],
 )
-def test_a_fence_that_the_footprint_can_not_fit_in(panda: PandaFile, changes: dict[str, Any]) -> None:
+def test_a_fence_that_the_footprint_can_not_fit_in(panda: RobotFile, changes: dict[str, Any]) -> None:
     assert whole(panda, **changes).refused() == {("base.fence", "E_CONFIG_EMPTY")}
 
 
-def test_one_that_just_fits(panda: PandaFile) -> None:
+def test_one_that_just_fits(panda: RobotFile) -> None:
     whole(panda, radius=2.9, margin=0.05).load()
 
 
-def test_all_errors_at_once(panda: PandaFile) -> None:
+def test_all_errors_at_once(panda: RobotFile) -> None:
     topic = panda.keys["output"]["topic"]
     file = whole(
         panda,
@@ -146,13 +146,13 @@ def test_all_errors_at_once(panda: PandaFile) -> None:
     }
 
 
-def test_two_drivers_of_one_priority(panda: PandaFile) -> None:
+def test_two_drivers_of_one_priority(panda: RobotFile) -> None:
     file = whole(panda).put("sources.joystick.commands", ["cmd_vel"]).put("sources.joystick.groups", [])
     assert file.put("sources.joystick.priority", 10).refused() == {("sources.joystick.priority", "E_CONFIG_PRIORITY")}
 
 
 @pytest.mark.requirement("SR-026")
-def test_zones_of_the_world_need_a_base_its_uncertainty_and_no_driver(panda: PandaFile) -> None:
+def test_zones_of_the_world_need_a_base_its_uncertainty_and_no_driver(panda: RobotFile) -> None:
     box = {"minimum": [3.0, 0.0, 0.0], "maximum": [3.5, 1.0, 1.0], "margin": 0.02, "frame": "world"}
     zones = {"shelf": {"kind": "keep_out", **box}, "slow": {"kind": "speed", "frame_speed": 0.2, **deepcopy(box)}}
     assert panda.put("zones", zones).refused() == {

@@ -10,7 +10,7 @@ import pytest
 from safety_supervisor.config import ConfigurationError, load_config
 
 if TYPE_CHECKING:
-    from test.config.conftest import PandaFile
+    from test.config.conftest import RobotFile
 
 
 BOMB = "a: &a [x, x]\n" + "".join(
@@ -44,12 +44,12 @@ BOMB = "a: &a [x, x]\n" + "".join(
         (b"robot: \x00\n", "E_CONFIG_YAML"),
     ],
 )
-def test_a_hostile_file_is_refused_before_it_is_parsed(panda: PandaFile, content: str | bytes, code: str) -> None:
+def test_a_hostile_file_is_refused_before_it_is_parsed(panda: RobotFile, content: str | bytes, code: str) -> None:
     assert {found for _, found in panda.holding(content).refused()} == {code}
 
 
 @pytest.mark.redteam(50)
-def test_a_pipe_and_a_directory_do_not_block(panda: PandaFile) -> None:
+def test_a_pipe_and_a_directory_do_not_block(panda: RobotFile) -> None:
     os.mkfifo(panda.directory / "pipe")
     for path in (panda.directory / "pipe", panda.directory, panda.directory / "nowhere.yaml"):
         with pytest.raises(ConfigurationError, match="E_CONFIG_FILE"):
@@ -57,25 +57,25 @@ def test_a_pipe_and_a_directory_do_not_block(panda: PandaFile) -> None:
 
 
 @pytest.mark.parametrize("text", ["yes", "on", "no", "True", "'true'", "1", "null"])
-def test_only_true_and_false_are_truth_values(panda: PandaFile, text: str) -> None:
+def test_only_true_and_false_are_truth_values(panda: RobotFile, text: str) -> None:
     changed = panda.replace("unsigned_services: true", f"unsigned_services: {text}")
     assert changed.refused() == {("operators.unsigned_services", "E_CONFIG_TYPE")}
 
 
 @pytest.mark.parametrize("text", ["0:15", "010", "0x1", "0b1", "1_0", "'0.3'", "true", "2026-11-22", "9" * 400])
-def test_only_decimal_numbers_are_numbers(panda: PandaFile, text: str) -> None:
+def test_only_decimal_numbers_are_numbers(panda: RobotFile, text: str) -> None:
     changed = panda.replace("stop_allowance: 0.4", f"stop_allowance: {text}")
     assert changed.refused() == {("timing.stop_allowance", "E_CONFIG_TYPE")}
 
 
 @pytest.mark.parametrize("text", [".nan", ".inf", "-.inf", "1e999"])
 @pytest.mark.requirement("SR-024")
-def test_no_number_is_endless(panda: PandaFile, text: str) -> None:
+def test_no_number_is_endless(panda: RobotFile, text: str) -> None:
     changed = panda.replace("stop_allowance: 0.4", f"stop_allowance: {text}")
     assert changed.refused() == {("timing.stop_allowance", "E_CONFIG_VALUE")}
 
 
 @pytest.mark.parametrize("text", ["4e-1", "+.4", "0.40"])
-def test_numbers_without_a_point_in_the_mantissa_are_numbers(panda: PandaFile, text: str) -> None:
+def test_numbers_without_a_point_in_the_mantissa_are_numbers(panda: RobotFile, text: str) -> None:
     changed = panda.replace("stop_allowance: 0.4", f"stop_allowance: {text}")
     assert changed.load().timing.stop_allowance == 400_000_000

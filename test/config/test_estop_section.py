@@ -9,7 +9,7 @@ import pytest
 from safety_supervisor.check_config import notes
 
 if TYPE_CHECKING:
-    from test.config.conftest import PandaFile
+    from test.config.conftest import RobotFile
 
 PORT = "/dev/serial/by-id/usb-estop"
 FRAMES = {"driver": "frame_v1", "port": PORT}
@@ -22,7 +22,7 @@ VALUE, NAME, MISSING, ACCEPT, TYPE = (
 )
 
 
-def test_a_line_is_frozen_as_written(panda: PandaFile) -> None:
+def test_a_line_is_frozen_as_written(panda: RobotFile) -> None:
     estop = panda.put(
         "estop",
         {**FRAMES, "host": 7, "device": 9, "relay_delay": 0.4, "relay_effect": "damping", "self_test_every": 3600.0},
@@ -36,13 +36,13 @@ def test_a_line_is_frozen_as_written(panda: PandaFile) -> None:
 
 
 @pytest.mark.parametrize("driver", ["modem_lines", "byte", "vsc"])
-def test_other_devices_are_of_low_integrity(panda: PandaFile, driver: str) -> None:
+def test_other_devices_are_of_low_integrity(panda: RobotFile, driver: str) -> None:
     loaded = panda.put("estop", {"driver": driver, "port": PORT, "relay_effect": "none"}).load()
     assert loaded.estop.integrity == "low"
     assert any("low integrity" in note for note in notes(loaded))
 
 
-def test_a_third_party_is_low_unless_the_file_says_otherwise(panda: PandaFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_third_party_is_low_unless_the_file_says_otherwise(panda: RobotFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("safety_supervisor.config.estop_checks.find_driver", lambda name, package: None)
     other = {"driver": "acme", "package": "acme-estop", "port": PORT}
     assert panda.put("estop", other).load().estop.integrity == "low"
@@ -75,7 +75,7 @@ def test_a_third_party_is_low_unless_the_file_says_otherwise(panda: PandaFile, m
     ],
 )  # fmt: skip
 def test_what_contradicts_itself_is_refused_all_at_once(
-    panda: PandaFile, section: dict[str, Any], expected: set[tuple[str, str]]
+    panda: RobotFile, section: dict[str, Any], expected: set[tuple[str, str]]
 ) -> None:
     assert panda.put("estop", section).refused() == expected
 
@@ -100,12 +100,12 @@ def test_what_contradicts_itself_is_refused_all_at_once(
     ],
 )  # fmt: skip
 def test_a_malformed_key_hides_nothing_of_the_others(
-    panda: PandaFile, section: dict[str, Any], expected: set[tuple[str, str]]
+    panda: RobotFile, section: dict[str, Any], expected: set[tuple[str, str]]
 ) -> None:
     assert panda.put("estop", section).refused() == expected
 
 
-def test_what_should_be_known_is_noted(panda: PandaFile) -> None:
+def test_what_should_be_known_is_noted(panda: RobotFile) -> None:
     short = notes(panda.put("estop", {"driver": "frame_v1", "port": "/dev/ttyUSB0", "relay_delay": 0.2}).load())
     assert any("relay_delay 0.2 s is shorter than the longest stop, 0.303 s" in note for note in short)
     assert any("/dev/serial/by-id/" in note for note in short)

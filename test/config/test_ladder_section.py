@@ -17,7 +17,7 @@ from safety_supervisor.config.schema import TimingKeys, TrackingKeys
 from safety_supervisor.config.sections import Sections
 
 if TYPE_CHECKING:
-    from test.config.conftest import PandaFile
+    from test.config.conftest import RobotFile
 
 pytestmark = pytest.mark.requirement("SR-034")
 
@@ -80,6 +80,13 @@ def test_ladder_and_fall_stand_together_or_not_at_all() -> None:
     assert [one[:2] for one in problems_of(there, ladder=LADDER)] == [("balance.fall", "E_CONFIG_MISSING")]
 
 
+def test_damp_ends_after_its_least_time() -> None:
+    there = sections(relay_delay=9.0)
+    for rest in (0.4, 0.5):
+        found = problems_of(there, fall=FALL, ladder={**LADDER, "rest": rest})
+        assert [one[:2] for one in found] == ([("balance.ladder.rest", "E_CONFIG_TIMING")] if rest < 0.5 else [])
+
+
 def test_the_frozen_form() -> None:
     keys = BalanceKeys.model_validate(
         {**WHOLE, "fall": FALL, "ladder": LADDER, "balancing_joints": ["left_knee_joint"]}
@@ -87,36 +94,61 @@ def test_the_frozen_form() -> None:
     frozen = freeze_balance(keys, sections())
     assert frozen.ladder is not None
     assert frozen.fall is not None
+    assert frozen.ladder.rest == 10_000_000_000
     assert frozen.ladder.duration == round((LASTS - 0.1) * 1e9)
     assert dict(frozen.ladder.postures[0].joints) == SQUAT
     assert (frozen.fall.after, frozen.balancing_joints) == (40_000_000, ("left_knee_joint",))
 
 
-@pytest.mark.parametrize("robot", ["g1"], indirect=True)
-def test_the_shipped_g1_is_brought_down_and_a_device_has_to_wait_for_it(robot: PandaFile) -> None:
+@pytest.mark.parametrize(
+    ("robot", "posture", "knee"), [("g1", 1.5, "{}_knee_joint"), ("talos", 2.0, "leg_{}_4_joint")], indirect=["robot"]
+)
+def test_a_shipped_humanoid_is_brought_down_and_a_device_has_to_wait_for_it(
+    robot: RobotFile, posture: float, knee: str
+) -> None:
     balance = robot.load().balance
     assert balance is not None
     assert balance.fall is not None
     ladder = balance.ladder
     assert ladder is not None
-    # hold 2.0; lower 1.5 with 0.06 of delay, 0.2 of standstill, 0.4 allowed; damp 1.0
-    assert (ladder.hold, ladder.lower, ladder.damp) == (2_000_000_000, 2_160_000_000, 1_000_000_000)
+    # hold 2.0; lower with 0.06 of delay, 0.2 of standstill, 0.4 allowed; damp 1.0
+    lower = round((posture + 0.66) * 1e9)
+    assert (ladder.hold, ladder.lower, ladder.damp) == (2_000_000_000, lower, 1_000_000_000)
     ((duration, joints),) = ((one.duration, dict(one.joints)) for one in ladder.postures)
-    assert duration == 1_500_000_000
+    assert duration == round(posture * 1e9)
     start = dict(zip(robot.keys["robot"]["joints"], robot.load().robot.start or (), strict=True))
-    assert all(joints[f"{side}_knee_joint"] > start[f"{side}_knee_joint"] + 1.0 for side in ("left", "right"))
+    assert all(joints[knee.format(side)] > start[knee.format(side)] + 0.8 for side in ("left", "right"))
     device = {"driver": "frame_v1", "port": "/dev/ttyUSB0", "relay_effect": "damping"}
     written = re.search(r"whole ladder, here ([0-9.]+) s .*?relay_delay: ([0-9.]+)", str(robot.text), re.DOTALL)
     assert written is not None, "the file says how long a device has to wait"
-    assert float(written[1]) == pytest.approx(2.0 + 2.16 + 1.0 + 0.1)
+    assert float(written[1]) == pytest.approx(2.0 + posture + 0.66 + 1.0 + 0.1)
     assert robot.put("estop", {**device, "relay_delay": float(written[2])}).load().estop.line is not None
     for relay_delay in (0.3, float(written[1])):
         refused = robot.put("estop", {**device, "relay_delay": relay_delay}).refused()
         assert refused == {("estop.relay_delay", "E_CONFIG_TIMING")}
 
 
+@pytest.mark.requirement("SR-033")
+@pytest.mark.parametrize("robot", ["g1"], indirect=True)
+def test_beside_people_the_way_down_is_slow_since_nobody_stops_it(robot: RobotFile) -> None:
+    people = {"latency": 0.1, "timeout": 0.3, "intrusion": 0.1, "sensor_uncertainty": 0.05, "body_radius": 0.3}
+    reduced = {"frame_speed": 0.25, "velocity_share": 0.2}
+    (lower,) = robot.keys["balance"]["ladder"]["lower"]
+    for duration, watched in ((2.0, True), (1.5, True), (1.5, False)):
+        file = robot.put("balance.ladder.lower", [{**lower, "duration": duration}]).put("balance.ladder.hold", 4.0)
+        if watched:
+            file = file.put("separation", people).put("envelope.reduced", reduced)
+        if watched and duration < 2.0:
+            (problem,) = file.error().errors
+            assert (problem.path, problem.code.value) == ("balance.ladder.lower", "E_CONFIG_POSE")
+            assert "E_FRAME_SPEED" in problem.message
+            assert "allowed 0.25" in problem.message
+        else:
+            assert file.load().balance is not None
+
+
 @pytest.mark.parametrize("robot", ["g1", "panda"], indirect=True)
-def test_the_check_says_how_a_robot_is_brought_down(robot: PandaFile) -> None:
+def test_the_check_says_how_a_robot_is_brought_down(robot: RobotFile) -> None:
     said = describe_ladder(robot.load())
     assert said == (
         "hold 2 s, lower 2.16 s (1 posture, 1.5 s, verified from robot.start), damp 1 s: 5.16 s until its power may go"
@@ -125,7 +157,7 @@ def test_the_check_says_how_a_robot_is_brought_down(robot: PandaFile) -> None:
 
 
 @pytest.mark.parametrize("robot", ["g1"], indirect=True)
-def test_a_way_down_is_verified_when_the_file_is_loaded(robot: PandaFile) -> None:
+def test_a_way_down_is_verified_when_the_file_is_loaded(robot: RobotFile) -> None:
     balance = robot.put("balance.fall", FALL).put("balance.ladder", LADDER).load().balance
     assert balance is not None
     assert balance.ladder is not None
@@ -142,7 +174,7 @@ def test_a_way_down_is_verified_when_the_file_is_loaded(robot: PandaFile) -> Non
     ],
 )  # fmt: skip
 def test_a_way_down_that_is_none_is_refused(
-    joints: dict[str, float], hold: float, expected: set[str], robot: PandaFile
+    joints: dict[str, float], hold: float, expected: set[str], robot: RobotFile
 ) -> None:
     ladder = {**LADDER, "hold": hold, "lower": [{"duration": 1.0, "joints": joints}]}
     errors = robot.put("balance.fall", FALL).put("balance.ladder", ladder).error().errors

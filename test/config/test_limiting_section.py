@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from safety_supervisor.config import ConfigurationError, load_config
 from safety_supervisor.core.settings import LimitingSettings
 
-SHIPPED = Path(__file__).parents[2] / "config" / "panda.yaml"
+if TYPE_CHECKING:
+    from test.config.conftest import RobotFile
 
 
-def load(tmp_path: Path, limiting: Any, **source: Any) -> Any:
-    raw = yaml.safe_load(SHIPPED.read_text())
-    raw["limiting"] = limiting
-    raw["sources"]["planner"].update(source)
-    path = tmp_path / "robot.yaml"
-    path.write_text(yaml.safe_dump(raw))
-    return load_config(path).limiting
+def load(robot: RobotFile, limiting: Any, **source: Any) -> Any:
+    file = robot.put("limiting", limiting)
+    for key, value in source.items():
+        file = file.put(f"sources.planner.{key}", value)
+    return file.load().limiting
 
 
-def test_it_is_off_where_nothing_is_said(tmp_path: Path) -> None:
-    assert load_config(SHIPPED).limiting is None
-    assert load(tmp_path, None) is None
+def test_it_is_off_where_nothing_is_said(robot: RobotFile) -> None:
+    assert load_config(robot.original).limiting is None
+    assert load(robot, None) is None
 
 
-def test_sources_are_named_and_the_rest_has_a_default(tmp_path: Path) -> None:
-    assert load(tmp_path, {"sources": ["planner"]}) == LimitingSettings(("planner",), 500_000_000)
-    assert load(tmp_path, {"sources": ["planner"], "behind": 0.1}) == LimitingSettings(("planner",), 100_000_000)
+def test_sources_are_named_and_the_rest_has_a_default(robot: RobotFile) -> None:
+    assert load(robot, {"sources": ["planner"]}) == LimitingSettings(("planner",), 500_000_000)
+    assert load(robot, {"sources": ["planner"], "behind": 0.1}) == LimitingSettings(("planner",), 100_000_000)
 
 
 @pytest.mark.parametrize(
@@ -48,13 +45,13 @@ def test_sources_are_named_and_the_rest_has_a_default(tmp_path: Path) -> None:
         (True, "limiting", "E_CONFIG_TYPE"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, limiting: Any, path: str, code: str) -> None:
+def test_what_is_wrong_is_named(robot: RobotFile, limiting: Any, path: str, code: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        load(tmp_path, limiting)
+        load(robot, limiting)
     assert [(problem.path, problem.code.value) for problem in caught.value.errors] == [(path, code)]
 
 
-def test_a_source_of_trajectories_alone_is_never_limited(tmp_path: Path) -> None:
+def test_a_source_of_trajectories_alone_is_never_limited(robot: RobotFile) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        load(tmp_path, {"sources": ["planner"]}, commands=["trajectory"])
+        load(robot, {"sources": ["planner"]}, commands=["trajectory"])
     assert "trajectories only" in str(caught.value)

@@ -12,7 +12,7 @@ from safety_supervisor.check_config import notes
 from safety_supervisor.tokens.key_file import public_text
 
 if TYPE_CHECKING:
-    from test.config.conftest import PandaFile
+    from test.config.conftest import RobotFile
 
 ADA, BOB = (public_text(Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)) for number in (1, 2))
 PEOPLE: dict[str, Any] = {
@@ -20,7 +20,7 @@ PEOPLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_people_are_loaded_with_role_and_key(panda: PandaFile) -> None:
+def test_people_are_loaded_with_role_and_key(panda: RobotFile) -> None:
     people = panda.put("operators.people", PEOPLE).load().operators.people
     assert [(person.name, person.role.value, len(person.public_key)) for person in people] == [
         ("ada", "technician", 32), ("bob", "maintainer", 32),
@@ -43,7 +43,7 @@ def test_people_are_loaded_with_role_and_key(panda: PandaFile) -> None:
         ("planner", PEOPLE["ada"] | {"public_key": ADA[::-1]}, ("planner", "E_CONFIG_NAME")),
     ],
 )
-def test_what_is_wrong_is_refused(panda: PandaFile, path: str, value: Any, problem: tuple[str, str]) -> None:
+def test_what_is_wrong_is_refused(panda: RobotFile, path: str, value: Any, problem: tuple[str, str]) -> None:
     """The planner has the key PUBLIC_KEY: nobody else may have it, and nobody may be called as a source is."""
     file = panda.put("tools", TOOLS).put("robot.payload", 1.0).put("sources.planner.tools", ["gripper"])
     file = file.put("sources.planner.public_key", PUBLIC_KEY).put("operators.people", PEOPLE)
@@ -51,7 +51,7 @@ def test_what_is_wrong_is_refused(panda: PandaFile, path: str, value: Any, probl
     assert (f"operators.people.{problem[0]}", problem[1]) in file.put(f"operators.people.{path}", value).refused()
 
 
-def test_each_is_named_at_once_and_role_and_key_are_mandatory(panda: PandaFile) -> None:
+def test_each_is_named_at_once_and_role_and_key_are_mandatory(panda: RobotFile) -> None:
     assert panda.put("operators.people", {"ada": {}, "bob": {"role": "boss", "public_key": BOB}}).refused() == {
         ("operators.people.ada.role", "E_CONFIG_MISSING"),
         ("operators.people.ada.public_key", "E_CONFIG_MISSING"),
@@ -59,7 +59,7 @@ def test_each_is_named_at_once_and_role_and_key_are_mandatory(panda: PandaFile) 
     }
 
 
-def test_a_real_robot_that_nobody_may_start_is_noted(panda: PandaFile) -> None:
+def test_a_real_robot_that_nobody_may_start_is_noted(panda: RobotFile) -> None:
     port = "/dev/serial/by-id/usb-estop"
     device = {"driver": "frame_v1", "port": port, "relay_delay": 2.0, "relay_effect": "sto"}
     real = panda.put("output.simulated", False).put("operators", {}).put("estop", device)

@@ -15,11 +15,11 @@ from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.geometry.shapes import Capsule
 
 if TYPE_CHECKING:
-    from test.config.conftest import PandaFile
+    from test.config.conftest import RobotFile
 
 
 @pytest.fixture
-def tools(panda: PandaFile) -> PandaFile:
+def tools(panda: RobotFile) -> RobotFile:
     own = panda.put("sources.planner.tools", ["gripper"]).put("sources.planner.public_key", PUBLIC_KEY)
     return own.put("robot.payload", 1.0).put("tools", TOOLS)
 
@@ -45,7 +45,7 @@ def test_a_mounted_tool_is_part_of_the_geometry(tmp_path: Path) -> None:
     assert configuration.robot.tool == "gripper"
 
 
-def test_the_shipped_file_has_none(panda: PandaFile) -> None:
+def test_the_shipped_file_has_none(panda: RobotFile) -> None:
     configuration = panda.load()
     assert (configuration.tools, configuration.geometry.tool, configuration.robot.tool) == ({}, None, "")
     assert panda.put("tools", None).load().tools == {}
@@ -87,11 +87,11 @@ def test_the_shipped_file_has_none(panda: PandaFile) -> None:
         ("sources.planner.public_key", "A" * 43, ("sources.planner.public_key", "E_CONFIG_KEY")),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_refused(tools: PandaFile, path: str, value: Any, problem: tuple[str, str]) -> None:
+def test_what_is_wrong_is_refused(tools: RobotFile, path: str, value: Any, problem: tuple[str, str]) -> None:
     assert tools.put(path, value).refused() == {problem}
 
 
-def test_one_key_has_one_holder(tools: PandaFile) -> None:
+def test_one_key_has_one_holder(tools: RobotFile) -> None:
     both = tools.put("sources.joystick.tools", ["gripper"]).put("sources.joystick.public_key", PUBLIC_KEY)
     (problem,) = both.error().errors
     assert (problem.path, problem.code.value) in {
@@ -100,28 +100,28 @@ def test_one_key_has_one_holder(tools: PandaFile) -> None:
     assert "too" in problem.message
 
 
-def test_the_key_is_loaded_as_its_bytes(tools: PandaFile) -> None:
+def test_the_key_is_loaded_as_its_bytes(tools: RobotFile) -> None:
     configuration = tools.load()
     assert len(configuration.source("planner").public_key) == 32
     assert configuration.source("joystick").public_key == b""
 
 
 @pytest.mark.parametrize("key", ["link", "volumes", "mass", "centre"])
-def test_every_key_of_a_tool_is_mandatory(tools: PandaFile, key: str) -> None:
+def test_every_key_of_a_tool_is_mandatory(tools: RobotFile, key: str) -> None:
     assert tools.drop(f"tools.gripper.{key}").refused() == {(f"tools.gripper.{key}", "E_CONFIG_MISSING")}
 
 
-def test_a_heavy_tool_is_told_with_both_masses(tools: PandaFile) -> None:
+def test_a_heavy_tool_is_told_with_both_masses(tools: RobotFile) -> None:
     (problem,) = tools.put("tools.gripper.mass", 1.5).error().errors
     assert problem.message == "is 1.5 kg; `robot.payload` allows 1 kg or less"
 
 
-def test_a_payload_without_tools_is_a_claim(panda: PandaFile) -> None:
+def test_a_payload_without_tools_is_a_claim(panda: RobotFile) -> None:
     assert panda.put("robot.payload", 1.0).refused() == {("robot.payload", "E_CONFIG_NOT_ENFORCED")}
     assert panda.put("robot.tool", "gripper").refused() == {("robot.tool", "E_CONFIG_VALUE")}
 
 
-def test_all_of_it_at_once(tools: PandaFile) -> None:
+def test_all_of_it_at_once(tools: RobotFile) -> None:
     wrong = tools.put("tools.gripper.mass", 1.5).put("tools.gripper.link", "panda_foot").put("robot.tool", "hammer")
     assert wrong.put("sources.planner.tools", ["saw"]).put("timing.overrun", 0.001).refused() == {
         ("tools.gripper.mass", "E_CONFIG_VALUE"),
@@ -132,14 +132,14 @@ def test_all_of_it_at_once(tools: PandaFile) -> None:
     }
 
 
-def test_a_tool_that_always_touches_is_refused(tools: PandaFile) -> None:
+def test_a_tool_that_always_touches_is_refused(tools: RobotFile) -> None:
     ball = [{"sphere": {"centre": [0.0, 0.0, 0.0], "radius": 0.4}}]
     wrong = tools.put("tools.gripper.volumes", ball).error().errors
     assert {(problem.path, problem.code.value) for problem in wrong} == {("tools.gripper.volumes", "E_CONFIG_POSE")}
     assert any("panda_link6 and panda_hand" in problem.message for problem in wrong)
 
 
-def test_a_mounted_tool_that_touches_at_the_start_is_refused(tools: PandaFile) -> None:
+def test_a_mounted_tool_that_touches_at_the_start_is_refused(tools: RobotFile) -> None:
     low = tools.put("robot.start.panda_joint2", -0.06)
     assert low.load().robot.start is not None
     assert low.put("robot.tool", "gripper_with_rod").refused() == {("robot.start", "E_CONFIG_POSE")}
@@ -149,7 +149,7 @@ FINGER = {"lower": 0.0, "upper": 0.04, "velocity": 0.1, "acceleration": 2.0, "je
 
 
 @pytest.fixture
-def fingers(panda: PandaFile) -> PandaFile:
+def fingers(panda: RobotFile) -> RobotFile:
     """Finger 1 is commanded; finger 2 mimics it."""
     keys = panda.keys
     joints = [*keys["robot"]["joints"], "panda_finger_joint1"]
@@ -158,7 +158,7 @@ def fingers(panda: PandaFile) -> PandaFile:
     return changed.put("envelope.joints.panda_finger_joint1", FINGER)
 
 
-def test_a_commanded_gripper_moves_both_fingers_volumes(fingers: PandaFile) -> None:
+def test_a_commanded_gripper_moves_both_fingers_volumes(fingers: RobotFile) -> None:
     configuration = fingers.load()
     model = RobotModel(configuration.robot, configuration.geometry.bodies)
     scene = Scene(model, configuration.geometry, configuration.zones, configuration.tracking.path_error)
@@ -176,7 +176,7 @@ def test_a_commanded_gripper_moves_both_fingers_volumes(fingers: PandaFile) -> N
 
 
 @pytest.mark.parametrize(("key", "value", "path"), [("upper", 0.05, ""), ("velocity", 5.0, ".velocity")])
-def test_what_mimics_goes_no_farther_and_no_faster(fingers: PandaFile, key: str, value: float, path: str) -> None:
+def test_what_mimics_goes_no_farther_and_no_faster(fingers: RobotFile, key: str, value: float, path: str) -> None:
     where = "envelope.joints.panda_finger_joint1"
     found = [
         problem for problem in fingers.put(f"{where}.{key}", value).error().errors if "mimics it" in problem.message

@@ -9,7 +9,7 @@ import pytest
 from safety_supervisor.config import ConfigurationError, load_config, urdf_path
 
 if TYPE_CHECKING:
-    from test.config.conftest import PandaFile
+    from test.config.conftest import RobotFile
 
 
 def model(joints: str = "", links: str = '<link name="base"/>', head: str = "") -> str:
@@ -54,14 +54,14 @@ ENTITIES = '<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
         (b"\xff\xfe<\x00r\x00/\x00>\x00", "not UTF-8"),
     ],
 )
-def test_a_hostile_urdf_is_refused(panda: PandaFile, urdf: str | bytes, why: str) -> None:
+def test_a_hostile_urdf_is_refused(panda: RobotFile, urdf: str | bytes, why: str) -> None:
     (panda.directory / "r.urdf").write_bytes(urdf if isinstance(urdf, bytes) else urdf.encode())
     problems = panda.put("robot.urdf", "r.urdf").error().errors
     (message,) = [problem.message for problem in problems if problem.code.value == "E_CONFIG_URDF"]
     assert why in message
 
 
-def test_a_package_s_urdf_lies_inside_the_package(panda: PandaFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_s_urdf_lies_inside_the_package(panda: RobotFile, monkeypatch: pytest.MonkeyPatch) -> None:
     (panda.directory / "share" / "my_robot").mkdir(parents=True)
     (panda.directory / "share" / "secret.urdf").write_bytes(urdf_path(panda.original).read_bytes())
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(panda.directory))
@@ -81,7 +81,7 @@ def test_a_package_s_urdf_lies_inside_the_package(panda: PandaFile, monkeypatch:
         ".",
     ],
 )
-def test_a_missing_urdf_is_named(panda: PandaFile, name: str) -> None:
+def test_a_missing_urdf_is_named(panda: RobotFile, name: str) -> None:
     path = panda.put("robot.urdf", name).write()
     with pytest.raises(ConfigurationError) as caught:
         load_config(path)
@@ -90,7 +90,7 @@ def test_a_missing_urdf_is_named(panda: PandaFile, name: str) -> None:
     assert name.rpartition("/")[2] in problem.message
 
 
-def test_a_package_of_a_sourced_ros_is_found(panda: PandaFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_of_a_sourced_ros_is_found(panda: RobotFile, monkeypatch: pytest.MonkeyPatch) -> None:
     urdf = panda.directory / "share" / "my_robot" / "urdf" / "panda.urdf"
     urdf.parent.mkdir(parents=True)
     urdf.write_bytes(urdf_path(panda.original).read_bytes())

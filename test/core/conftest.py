@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,21 +15,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 from judges import judge_envelope, judge_output, judge_replay
 from machines import ROBOTS, Machine, machine_of
 from rig import CONFIGURATION, Rig, panda
+from stages import _shared_stages, own_stages  # noqa: F401  fixtures
 
 from safety_supervisor.config import load_config
 
 
 @pytest.fixture
-def rigs() -> Iterator[Callable[..., Rig]]:
-    """Make rigs; afterwards all output is judged, and all events replayed: they have to give the same (SR-044)."""
+def _made() -> Iterator[list[Rig]]:
+    """Rigs of a test; afterwards all output is judged, and all events replayed: they have to give the same (SR-044)."""
     made: list[Rig] = []
-
-    def make(*args: object, **kwargs: object) -> Rig:
-        rig = Rig(*args, **kwargs)  # type: ignore[arg-type]
-        made.append(rig)
-        return rig
-
-    yield make
+    yield made
     for rig in made:
         judge_output(rig)
         if not (rig.placed_anew or rig.skips):
@@ -44,12 +40,6 @@ def _shared_configuration() -> Iterator[None]:
         assert repr(panda()) == repr(load_config(CONFIGURATION)), "a test changed the shared configuration"
 
 
-@pytest.fixture
-def rig(rigs: Callable[..., Rig]) -> Rig:
-    """A rig with the shipped configuration, its e-stop on RUN, just booted."""
-    return rigs()
-
-
 @pytest.fixture(params=ROBOTS)
 def machine(request: pytest.FixtureRequest) -> Machine:
     """Each shipped robot in turn: a claim about any robot holds for an arm and for a humanoid."""
@@ -57,10 +47,30 @@ def machine(request: pytest.FixtureRequest) -> Machine:
 
 
 @pytest.fixture
-def any_rigs(rigs: Callable[..., Rig], machine: Machine) -> Callable[..., Rig]:
-    """Make rigs of each shipped robot in turn, for claims that name no joint; judged as those of `rigs`."""
+def rigs(_made: list[Rig], machine: Machine) -> Callable[..., Rig]:
+    """Make rigs of each shipped robot in turn, e-stop on RUN, just booted; keywords replace sections of its file."""
 
-    def make(**kwargs: object) -> Rig:
-        return rigs(machine.configuration, **{"start": machine.home, **kwargs})
+    def make(**changes: Any) -> Rig:
+        rig = machine.rig(**changes)
+        _made.append(rig)
+        return rig
 
     return make
+
+
+@pytest.fixture
+def panda_rigs(_made: list[Rig]) -> Callable[..., Rig]:
+    """Make rigs of the Panda, for what is said of its own joints and links."""
+
+    def make(*args: Any, **kwargs: Any) -> Rig:
+        rig = Rig(*args, **kwargs)
+        _made.append(rig)
+        return rig
+
+    return make
+
+
+@pytest.fixture
+def rig(panda_rigs: Callable[..., Rig]) -> Rig:
+    """A rig of the Panda."""
+    return panda_rigs()

@@ -67,8 +67,12 @@ class Rig:
         self.supervisor = Supervisor(self.configuration)
         self.period = self.configuration.timing.period
         self.names = self.configuration.robot.joints
+        self.home = np.array(start, dtype=float)
+        """Where it starts, shape (n,), [rad]."""
+        self.rest = np.zeros((1, len(self.names)))
+        """Velocities or accelerations of a trajectory of one point, shape (1, n)."""
         self.now = 1_000_000_000
-        self.robot = np.array(start, dtype=float)
+        self.robot = self.home.copy()
         self.offset = np.zeros(len(self.robot))
         """Measured minus where the robot would be: servo error, sag, a push."""
         self.measured_velocity: tuple[float, ...] = ()
@@ -135,6 +139,12 @@ class Rig:
             estop = EstopInput(self.estop, received_at=received, **self.estop_extra)  # type: ignore[arg-type]
             self.send(Tick(self.now + self.late, self.now, estop, self.log_ok))
 
+    def unit(self, joint: int, value: float = 1.0) -> NDArray[np.float64]:
+        """A vector with one joint's value, shape (n,)."""
+        vector = np.zeros(len(self.names))
+        vector[joint] = value
+        return vector
+
     def seconds(self, duration: float, each: Callable[[int], None] | None = None) -> None:
         self.cycle(round(duration * 1e9 / self.period), each)
 
@@ -178,8 +188,7 @@ class Rig:
         """In AUTO: play a smooth trajectory of joint 1 and come into the middle of it."""
         goal = self.output.copy()
         goal[0] += by
-        rest = np.zeros((1, len(goal)))
-        self.trajectory([duration], goal[None, :], rest, rest)
+        self.trajectory([duration], goal[None, :], self.rest, self.rest)
         self.seconds(seconds)
         assert self.state == "AUTO/MOVING", (self.state, self.decisions()[-1:])
         return self
@@ -195,9 +204,14 @@ class Rig:
         self.cycle(2)
         return self
 
-    def jog(self, seconds: float, velocity: list[float]) -> Rig:
-        """A person streams a velocity at 50 Hz."""
-        self.seconds(seconds, lambda i: self.stream(velocity, "joystick", velocity=True) if i % 5 == 0 else None)
+    def jog(self, seconds: float, velocity: NDArray[np.float64] | list[float]) -> Rig:
+        """A person streams a velocity at 50 Hz, growing over 0.2 s."""
+
+        def each(i: int) -> None:
+            if i % 5 == 0:
+                self.stream(np.array(velocity) * min(1.0, (i + 5) / 50), "joystick", velocity=True)
+
+        self.seconds(seconds, each)
         return self
 
     def ready(self) -> Rig:

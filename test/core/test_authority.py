@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import product
 
 import msgspec
 import pytest
-from rig import Rig, panda
+from rig import Rig
 
 from safety_supervisor.core.act_events import OperatorAct
 from safety_supervisor.core.effects import Reply
@@ -28,8 +27,8 @@ PEOPLE = tuple(Person(f"p_{role.value}", role, KEY) for role in Role)
 
 
 def peopled(rigs: Rigs) -> Rig:
-    """A locked Panda whose only way in is that of people."""
-    return rigs(replace(panda(), operators=OperatorSettings(False, PEOPLE))).lock()
+    """A locked robot whose only way in is that of people."""
+    return rigs(operators=OperatorSettings(False, PEOPLE)).lock()
 
 
 def signed(rig: Rig, act: str, person: str, target: str = "", **changes: object) -> Reply:

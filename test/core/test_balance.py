@@ -29,8 +29,9 @@ from safety_supervisor.core.balance.model import (
 from safety_supervisor.core.balance.standing import Stance
 from safety_supervisor.core.balance.support_polygon import SupportPolygon
 from safety_supervisor.core.balance.whole_body import BaseState
-from safety_supervisor.core.checks.balance import BalanceCheck, step_and_stop
+from safety_supervisor.core.checks.balance import BalanceCheck, Course, step_and_stop
 from safety_supervisor.core.checks.balance_nearby import Nearby
+from safety_supervisor.core.geometry.spline_bounds import derivative_bounds
 from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
 from safety_supervisor.core.settings import JointLimits
 from safety_supervisor.core.units import Vector
@@ -360,6 +361,39 @@ def test_nothing_between_samples_is_below_the_bound(seed: int, size: float, inte
     least, slip = dense(stance, times, states, 12)
     assert found.value <= least + 1e-9
     assert slip <= 0.01
+
+
+def test_what_a_way_bends_between_two_samples_is_taken_off() -> None:
+    """All of it, as `Carried` and `bends` bound it: the loss that sampling shows is mostly far less."""
+    stance, random = stand(ONE), np.random.default_rng(5)
+    planted = stance.grounds[0].planted
+    for _ in range(10):
+        states = np.stack([POSE, REST, REST]) + random.normal(size=(2, 3, JOINTS)) * [[1e-3], [0.1], [1.0]]
+        found = CHECK.least_margin(stance, np.array([0.0, 0.05]), states)
+        assert isinstance(found, Margin)
+        derivatives = planted.centre.bounds(planted.of_joints(derivative_bounds(np.array([0.0, 0.05]), states)))
+        sag = 0.05**2 / 8.0 * derivatives[1]
+        ends = [CHECK.follow(stance, np.zeros(1), state[None]) for state in states]
+        low = min(end.lowest[0] for end in ends if isinstance(end, Course)) - sag
+        high = max(end.highest[0] for end in ends if isinstance(end, Course)) + sag
+        worst = [math.inf, math.inf]
+        ground = stance.grounds[0]
+        for state in states:
+            x, v, a = planted.see(state[None]).centre[0] @ ground.flat
+            z = np.array([float(planted.see(state[None]).centre[0, 0] @ ground.up) - ground.level])
+            place = (x + ground.place)[None]
+            for k, point in enumerate((zero_moment_point(place, a[None], z, G), capture_point(place, v[None], z, G))):
+                worst[k] = min(worst[k], float(ground.polygon.signed_distances(point)[0]))
+        loss = [0.05**2 / 8.0 * float(bend[0]) for bend in bends(derivatives, low, high, G)]
+        assert found.value == pytest.approx(min(w - one for w, one in zip(worst, loss, strict=True)), abs=2e-9)
+
+
+def test_a_centre_that_may_sink_to_the_ground_between_two_samples_is_not_judged() -> None:
+    states = np.zeros((2, 3, JOINTS))
+    ankle = joint("left_ankle_roll_joint")
+    states[:, 2, ankle], states[:, 1, ankle] = 500.0, [-37.5, 37.5]
+    found = CHECK.least_margin(stand(ONE, pose=REST), np.array([0.0, 0.15]), states)
+    assert found == Unjudged(Unknown.CENTRE_HEIGHT, "between two samples")
 
 
 @pytest.mark.parametrize("contacts", [BOTH, ONE])

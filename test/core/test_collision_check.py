@@ -108,7 +108,7 @@ def test_no_pass_is_ever_wrong(seed: int) -> None:
         path = stop.positions((random.uniform(0.5, 1.3) * stop.duration,))[0]
         for _ in range(25):
             zone = random_zone(random, MODEL.frame_positions(path)[hand])
-            alone = Scene(MODEL, VOLUMES, (zone,), path_error, between_links=False)
+            alone = Scene(MODEL, VOLUMES, (zone,), path_error, between_links=False, every_pair=True)
             if (alone.distances(before) > alone.margins + RESERVE).all():
                 break
         scene = Scene(MODEL, VOLUMES, (zone,), path_error)
@@ -454,6 +454,7 @@ def test_a_distance_of_a_path_or_of_what_is_measured_that_is_not_finite_is_a_fau
 
 
 @pytest.mark.requirement("SR-036")
+@pytest.mark.usefixtures("own_stages")
 def test_a_distance_that_is_not_finite_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the library gives is looked at, whatever it is, also in the middle of a motion."""
     for value in (np.nan, 1.7976931348623157e308, -np.inf):

@@ -17,8 +17,8 @@ from safety_supervisor.core.balance.footing import Footing, level_imu
 from safety_supervisor.core.balance.model import Contact, Margin
 from safety_supervisor.core.balance.standing import Stance
 from safety_supervisor.core.balance.whole_body import WholeBody
-from safety_supervisor.core.checks.balance import BalanceCheck
-from safety_supervisor.core.checks.balance_step import LEAN, RESERVE, SHIFT, BalanceStep, same
+from safety_supervisor.core.checks.balance import BalanceCheck, Course
+from safety_supervisor.core.checks.balance_step import FARTHEST, LEAN, RESERVE, SHIFT, BalanceStep, change
 from safety_supervisor.core.events import BalanceEndpoints, FootContact, Imu
 from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.settings import RobotSettings
@@ -30,6 +30,7 @@ ROBOT = humanoids.robot(humanoids.G1)
 BALANCE = humanoids.balance()
 BODY = WholeBody(ROBOT, BALANCE.soles)
 CHECK = BalanceCheck(ROBOT, BALANCE)
+STEP = BalanceStep(ROBOT, BALANCE, None, 0.004)
 JOINTS = len(ROBOT.joints)
 POSE = humanoids.squat(0.3)
 REST = np.zeros(JOINTS)
@@ -122,6 +123,14 @@ def test_an_imu_that_is_turned_tells_of_the_base() -> None:
     assert level_imu(robot, "") == LEVEL
 
 
+def same(kept: Stance, measured: Stance) -> bool:
+    """Whether steps are judged on the kept stance still."""
+    STEP.forget()
+    STEP.stand(kept)
+    STEP.stand(measured)
+    return STEP.stance is kept
+
+
 def test_every_kind_of_noise_is_one_of_two_stances() -> None:
     kept = stance()
     axis = np.array([0.6, 0.8, 0.0])
@@ -143,13 +152,7 @@ def test_every_kind_of_noise_is_one_of_two_stances() -> None:
 def test_a_kept_stance_costs_no_more_than_is_reserved(seed: int) -> None:
     """Lively arms on one stance and on another one that counts as the same: the margins differ by less than RESERVE."""
     random = np.random.default_rng(seed)
-    states = np.zeros((2, 3, JOINTS))
-    states[:, 0] = POSE
-    arms = [index for index, name in enumerate(ROBOT.joints) if "shoulder" in name or "elbow" in name]
-    states[:, 0, arms] += random.uniform(-0.5, 0.5, len(arms))
-    states[:, 2, arms] = random.uniform(-20.0, 20.0, len(arms))
-    states[1, 0] += states[0, 2] * 0.004**2 / 2
-    states[1, 1] = states[0, 2] * 0.004
+    states = lively_arms(random)
     other = stance(turned(np.append(random.normal(size=2), 0.0), LEAN * random.uniform(0.0, 0.999)))
     kept = stance()
     assert same(kept, other)
@@ -158,6 +161,35 @@ def test_a_kept_stance_costs_no_more_than_is_reserved(seed: int) -> None:
     assert isinstance(found[1], Margin)
     assert abs(found[0].value - found[1].value) < RESERVE
     assert 4 * SHIFT < RESERVE
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_another_stance_costs_no_more_than_their_difference_says(seed: int) -> None:
+    """The same with noise of an IMU and of encoders that is no hair."""
+    random = np.random.default_rng(seed)
+    states = lively_arms(random)
+    nudged = POSE + 1e-3 * random.normal(size=JOINTS) * (random.random() < 0.5)
+    other = stance(turned(np.append(random.normal(size=2), 0.0), 5e-3 * random.random()), nudged)
+    kept = stance()
+    found = [CHECK.follow(one, np.array([0.0, 0.004]), states) for one in (kept, other)]
+    assert isinstance(found[0], Course)
+    if isinstance(found[1], Course):
+        lean, shift = change(kept, other)
+        assert abs(found[0].margin.value - found[1].margin.value) <= found[0].lever * lean + 2.0 * shift
+        assert 1.5 < found[0].lever < 5.0 * FARTHEST
+
+
+def lively_arms(random: np.random.Generator) -> Array:
+    """Two states of a step, shape (2, 3, n)."""
+    states = np.zeros((2, 3, JOINTS))
+    states[:, 0] = POSE
+    arms = [index for index, name in enumerate(ROBOT.joints) if "shoulder" in name or "elbow" in name]
+    states[:, 0, arms] += random.uniform(-0.5, 0.5, len(arms))
+    states[:, 2, arms] = random.uniform(-20.0, 20.0, len(arms))
+    states[1, 0] += states[0, 2] * 0.004**2 / 2
+    states[1, 1] = states[0, 2] * 0.004
+    return states
 
 
 def test_a_step_is_judged_on_the_kept_stance_until_it_changes() -> None:

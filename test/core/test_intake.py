@@ -17,6 +17,7 @@ from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.events import StreamCommand, TrajectoryCommand
 from safety_supervisor.core.intake.idempotency import Earlier
 from safety_supervisor.core.intake.intake import Cancel, Intake, Refused, Repeat, SetPoint, TrajectoryPoints
+from safety_supervisor.core.output_settings import OnLoss, OutputSettings, OutputType
 from safety_supervisor.core.settings import (
     CommandKind,
     Configuration,
@@ -24,10 +25,7 @@ from safety_supervisor.core.settings import (
     EvidenceSettings,
     GeometrySettings,
     JointLimits,
-    OnLoss,
     OperatorSettings,
-    OutputSettings,
-    OutputType,
     RobotSettings,
     SourceKind,
     SourceSettings,
@@ -81,7 +79,7 @@ def configuration() -> Configuration:
         tracking=TrackingSettings(five, MS, 0.05, np.zeros_like(five), 0.001),
         operators=OperatorSettings(False),
         estop=EstopSettings("none"),
-        output=OutputSettings(OutputType.JOINT_STATE, "out", True, OnLoss.HOLD, None),
+        outputs=(OutputSettings(OutputType.JOINT_STATE, "out", True, OnLoss.HOLD, None),),
         evidence=EvidenceSettings("log", False, 10**9),
         sha256="",
         path="",

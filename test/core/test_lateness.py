@@ -9,7 +9,7 @@ from rig import MS, panda
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.intake.lateness import Lateness
-from safety_supervisor.core.settings import OutputType
+from safety_supervisor.core.output_settings import OutputType
 
 SHIPPED = panda()
 PERIOD, ALLOWED = SHIPPED.timing.period, SHIPPED.timing.overrun
@@ -17,7 +17,7 @@ PERIOD, ALLOWED = SHIPPED.timing.period, SHIPPED.timing.overrun
 
 def make(kind: OutputType = OutputType.JOINT_VELOCITY, period: int = PERIOD) -> Lateness:
     timing = replace(SHIPPED.timing, period=period)
-    return Lateness(replace(SHIPPED, timing=timing, output=replace(SHIPPED.output, type=kind)))
+    return Lateness(replace(SHIPPED, timing=timing, outputs=(replace(SHIPPED.outputs[0], type=kind),)))
 
 
 @pytest.mark.requirement("SR-038")

@@ -159,9 +159,9 @@ def test_a_path_may_lead_out_of_a_margin_slowly() -> None:
 
 
 @pytest.mark.requirement("SR-045")
-def test_a_robot_that_stopped_at_a_margin_starts_away_from_it_in_auto(rigs: Callable[..., Rig]) -> None:
+def test_a_robot_that_stopped_at_a_margin_starts_away_from_it_in_auto(panda_rigs: Callable[..., Rig]) -> None:
     """An agent drives at the table until it is refused, then away: no person is needed."""
-    rig = rigs().auto()
+    rig = panda_rigs().auto()
     base = rig.output
 
     def drive(sign: float, seconds: float) -> None:

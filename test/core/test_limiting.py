@@ -125,9 +125,9 @@ def state_of(pieces: list[Any], t: float) -> np.ndarray:
 @pytest.mark.requirement("SR-031")
 @pytest.mark.parametrize("speed", [0.3, 1.0, 1.8])
 def test_a_robot_streamed_straight_at_a_wall_ends_at_the_margin_and_can_leave(
-    rigs: Callable[..., Rig], speed: float
+    panda_rigs: Callable[..., Rig], speed: float
 ) -> None:
-    rig = rigs(limited()).auto()
+    rig = panda_rigs(limited()).auto()
     agent = Agent(rig, ramp(speed)).run(3.0)
     assert 0.0 < room(rig) < 0.002, "at the margin, not in it and not far from it"
     assert beside(agent) < 1e-9
@@ -148,11 +148,11 @@ def test_a_robot_streamed_straight_at_a_wall_ends_at_the_margin_and_can_leave(
 
 @pytest.mark.requirement("SR-026")
 @pytest.mark.parametrize("speed", [0.5, 2.0])
-def test_at_a_position_limit_it_ends_nearer_than_a_refusal_does(rigs: Callable[..., Rig], speed: float) -> None:
+def test_at_a_position_limit_it_ends_nearer_than_a_refusal_does(panda_rigs: Callable[..., Rig], speed: float) -> None:
     ends = {}
     for on in (True, False):
         configuration = limited(zones=()) if on else limited(zones=(), limiting=None)
-        rig = rigs(configuration, HOME).auto()
+        rig = panda_rigs(configuration, HOME).auto()
         Agent(rig, ramp(speed)).run(2.5 / speed + 2.0)
         ends[on] = float(configuration.envelope.joints.upper[0] - rig.output[0])
         assert bool(rig.decisions("LIMIT")) is on
@@ -160,8 +160,8 @@ def test_at_a_position_limit_it_ends_nearer_than_a_refusal_does(rigs: Callable[.
     assert ends[True] < 0.2 * ends[False]
 
 
-def test_velocities_are_limited_too(rigs: Callable[..., Rig]) -> None:
-    rig = rigs(limited(zones=())).auto()
+def test_velocities_are_limited_too(panda_rigs: Callable[..., Rig]) -> None:
+    rig = panda_rigs(limited(zones=())).auto()
     upper = rig.configuration.envelope.joints.upper[0]
 
     def jog(i: int) -> None:
@@ -173,7 +173,7 @@ def test_velocities_are_limited_too(rigs: Callable[..., Rig]) -> None:
     assert 0.0 <= upper - rig.output[0] < 1e-3
 
 
-def test_what_another_path_would_let_pass_goes_on_slower_and_regains_its_pace(rigs: Callable[..., Rig]) -> None:
+def test_what_another_path_would_let_pass_goes_on_slower_and_regains_its_pace(panda_rigs: Callable[..., Rig]) -> None:
     """Half a circle in the space of two joints, that all but touches a limit: its straight stop would pass it."""
     radius, shipped = 0.139, panda()
     upper = shipped.envelope.joints.upper.copy()
@@ -188,9 +188,9 @@ def test_what_another_path_would_let_pass_goes_on_slower_and_regains_its_pace(ri
         q[6] += radius * (1 - np.cos(angle))
         return q
 
-    refused = Agent(rigs(limited(limiting=None, **bounded)).auto(), round_it).run(2.0)
+    refused = Agent(panda_rigs(limited(limiting=None, **bounded)).auto(), round_it).run(2.0)
     assert refused.rig.decisions()[-1].code == "E_POSITION_LIMIT"
-    rig = rigs(limited(**bounded)).auto()
+    rig = panda_rigs(limited(**bounded)).auto()
     agent = Agent(rig, round_it).run(2.0)
     assert not agent.ended, rig.decisions()
     assert LEAST < min(agent.paces) < 0.98
@@ -204,8 +204,8 @@ def test_what_another_path_would_let_pass_goes_on_slower_and_regains_its_pace(ri
 
 
 @pytest.mark.requirement("SR-031")
-def test_each_limited_cycle_is_told_folded(rigs: Callable[..., Rig]) -> None:
-    rig = rigs(limited()).auto()
+def test_each_limited_cycle_is_told_folded(panda_rigs: Callable[..., Rig]) -> None:
+    rig = panda_rigs(limited()).auto()
     agent = Agent(rig, ramp(1.5)).run(2.0)
     told = rig.decisions("LIMIT")
     slower = sum(pace < 1.0 for pace in agent.paces)
@@ -223,8 +223,8 @@ def test_each_limited_cycle_is_told_folded(rigs: Callable[..., Rig]) -> None:
     assert near
 
 
-def test_it_is_off_for_every_source_that_is_not_named(rigs: Callable[..., Rig]) -> None:
-    rig = rigs(limited(sources=("joystick",))).auto()
+def test_it_is_off_for_every_source_that_is_not_named(panda_rigs: Callable[..., Rig]) -> None:
+    rig = panda_rigs(limited(sources=("joystick",))).auto()
     Agent(rig, ramp(1.0)).run(2.0)
     assert not rig.decisions("LIMIT")
     assert rig.decisions("STOP")
@@ -234,13 +234,13 @@ def test_it_is_off_for_every_source_that_is_not_named(rigs: Callable[..., Rig]) 
 # --- what is not limited
 
 
-def test_a_set_point_that_is_itself_too_lively_is_refused(rigs: Callable[..., Rig]) -> None:
-    rig = rigs(limited()).auto()
+def test_a_set_point_that_is_itself_too_lively_is_refused(panda_rigs: Callable[..., Rig]) -> None:
+    rig = panda_rigs(limited()).auto()
     agent = Agent(rig, lambda t: ramp(0.5)(t) + (0.3 if t >= 0.5 else 0.0)).run(1.0)
     assert agent.ended
     assert not rig.decisions("LIMIT")
     # A jerk that only the step itself shows.
-    rig = rigs(limited()).auto()
+    rig = panda_rigs(limited()).auto()
     assert Agent(rig, lambda t: ramp(0.5)(t) + (0.004 if t >= 0.5 else 0.0)).run(1.0).ended
     assert {d.code for d in rig.decisions("STOP")} | {d.code for d in rig.decisions("REJECT")} <= {
         "E_ACCELERATION_LIMIT", "E_JERK_LIMIT", "E_VELOCITY_LIMIT",
@@ -248,8 +248,8 @@ def test_a_set_point_that_is_itself_too_lively_is_refused(rigs: Callable[..., Ri
     assert not rig.decisions("LIMIT")
 
 
-def test_a_trajectory_is_verified_whole_and_never_limited(rigs: Callable[..., Rig]) -> None:
-    rig = rigs(limited()).auto()
+def test_a_trajectory_is_verified_whole_and_never_limited(panda_rigs: Callable[..., Rig]) -> None:
+    rig = panda_rigs(limited()).auto()
     goal, rest = HOME.copy(), np.zeros((1, 7))
     goal[0] += 1.0
     rig.trajectory([2.0], goal[None, :], rest, rest)
@@ -258,12 +258,12 @@ def test_a_trajectory_is_verified_whole_and_never_limited(rigs: Callable[..., Ri
     assert np.abs(rig.output - HOME).max() < 1e-12
 
 
-def test_it_falls_behind_only_so_far(rigs: Callable[..., Rig]) -> None:
+def test_it_falls_behind_only_so_far(panda_rigs: Callable[..., Rig]) -> None:
     """An agent that does not listen is refused in the end; one that is given time is played to its end."""
     slow = upright("slow", ZoneKind.SPEED, [-1.0, -1.0, 0.0], [1.0, 1.0, 1.5], frame_speed=0.04)
     ends, behind_most = {}, {}
     for behind in (100 * MS, 2000 * MS):
-        rig = rigs(limited(behind, zones=(slow,))).auto()
+        rig = panda_rigs(limited(behind, zones=(slow,))).auto()
 
         def there(t: float) -> np.ndarray:
             q = HOME.copy()
@@ -283,10 +283,10 @@ def test_it_falls_behind_only_so_far(rigs: Callable[..., Rig]) -> None:
 
 
 def test_missed_cycles_while_limited_end_in_the_kept_stop_or_go_on_inside_the_envelope(
-    rigs: Callable[..., Rig],
+    panda_rigs: Callable[..., Rig],
 ) -> None:
     for late in range(6, 40, 6):
-        rig = rigs(limited()).auto()
+        rig = panda_rigs(limited()).auto()
         agent = Agent(rig, ramp(1.0))
         while not rig.decisions("LIMIT"):
             agent.run(0.004)

@@ -42,8 +42,8 @@ def fastest(rig: Rig, rows: np.ndarray) -> float:
 @pytest.mark.requirement("SR-031")
 @pytest.mark.requirement("SR-033")
 @pytest.mark.parametrize("heeds", [True, False])
-def test_a_stream_that_begins_in_reduced_is_slowed_down_to_it(rigs: Callable[..., Rig], heeds: bool) -> None:
-    rig = rigs(limited())
+def test_a_stream_that_begins_in_reduced_is_slowed_down_to_it(panda_rigs: Callable[..., Rig], heeds: bool) -> None:
+    rig = panda_rigs(limited())
     Perception(rig, NEAR).auto()
     rig.seconds(0.2)
     assert rig.state == "AUTO/REDUCED"
@@ -59,10 +59,10 @@ def test_a_stream_that_begins_in_reduced_is_slowed_down_to_it(rigs: Callable[...
 
 @pytest.mark.requirement("SR-033")
 def test_reduced_that_begins_in_fast_motion_is_the_kept_stop_and_the_next_stream_is_slower(
-    rigs: Callable[..., Rig],
+    panda_rigs: Callable[..., Rig],
 ) -> None:
     """The reduced envelope holds at once: no pace gets there within a cycle."""
-    rig = rigs(limited())
+    rig = panda_rigs(limited())
     people = Perception(rig).auto()
     agent = Agent(rig, ramp(0.8)).run(0.5)
     assert rig.state == "AUTO/MOVING"

@@ -102,6 +102,23 @@ def test_two_groups_move_at_once_and_one_that_breaks_a_rule_stops_alone() -> Non
     keeps_envelope(rows + more)
 
 
+@pytest.mark.requirement("SR-031")
+def test_what_one_command_moves_in_two_groups_ends_together() -> None:
+    """It is told once that it has ended: then nothing of it goes on."""
+    motion = make(two_groups())
+    jump = quintic(motion, "wrist", 0.5, 1.5)
+    parts = {"shoulder": quintic(motion, "shoulder", 0.4, 1.5), "wrist": jump}
+    motion.begin_trajectory(parts, motion.tick, "planner", "a")
+    rows, codes = run(motion, 100)
+    assert codes == []
+    jump._coefficients[:, 0, 0] += 0.01
+    more, codes = run(motion, 100)
+    assert codes in ([Code.ACCELERATION_LIMIT], [Code.JERK_LIMIT])
+    assert motion.at_rest
+    assert all(abs(more[-1][joint] - HOME[joint]) < 0.35 for joint in (0, 4)), "neither arrives"
+    keeps_envelope(rows + more)
+
+
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-054")
 def test_a_stream_that_ends_is_followed_by_the_stop_of_its_last_step() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from crowd import Perception, standing, watched
-from rig import HOME, MS, Rig, panda
+from machines import Machine
+from rig import MS, Rig, panda
 from test_limiting import Agent, limited, ramp
 from two_tools import write_two_tools
 
@@ -49,13 +50,13 @@ def test_kinematics_of_a_streamed_step(on: bool, value: float, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_kinematics_of_a_trajectory(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = panda()
-    rig = Rig(replace(shipped, envelope=replace(shipped.envelope, frame_speed=0.5))).auto()
-    goal, rest = HOME.copy(), np.zeros((1, 7))
-    goal[0] -= 0.4
+def test_kinematics_of_a_trajectory(machine: Machine, value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = machine.rig(envelope=replace(machine.configuration.envelope, frame_speed=0.5)).auto()
+    # So fast that the bound of joint speeds alone does not prove it slow enough.
+    by = {"panda": 0.4, "g1": 1.0}[machine.configuration.robot.id]
+    goal = machine.home - machine.unit(machine.free, by)
     monkeypatch.setattr(RobotModel, "placements", nowhere(value))
-    rig.trajectory([1.2], goal[None, :], rest, rest)
+    rig.trajectory([1.2], goal[None, :], rig.rest, rig.rest)
     rig.seconds(0.2)
     faulty(rig)
 

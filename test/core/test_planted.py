@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from safety_supervisor.core.balance.planted import Planted
 from safety_supervisor.core.balance.whole_body import BaseState, WholeBody
-from safety_supervisor.core.geometry.carried import _bell
+from safety_supervisor.core.geometry.carried import bell
 from safety_supervisor.core.geometry.mimic import RobotModelError
 from safety_supervisor.core.geometry.spline_bounds import derivative_bounds
 from safety_supervisor.core.settings import ToolSettings
@@ -164,7 +164,7 @@ def test_bell_polynomials_are_the_derivatives_of_an_exponential(s: list[float]) 
         series = series + power
     expected = series[1:5] * [1.0, 2.0, 6.0, 24.0]
     for count in range(1, 5):
-        np.testing.assert_allclose(_bell(np.array(s[:count])), expected[:count], rtol=1e-12, atol=1e-300)
+        np.testing.assert_allclose(bell(np.array(s[:count])), expected[:count], rtol=1e-12, atol=1e-300)
 
 
 @settings(deadline=None, max_examples=60)

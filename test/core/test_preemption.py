@@ -7,24 +7,30 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rig import HOME, Rig, panda
+from machines import Machine
+from rig import Rig
 from test_motion import DT, RULES, make, quintic, run, two_groups
 
 from safety_supervisor.core.act_events import StopRequested
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import SourceEndpoints, SourceLiveliness
-from safety_supervisor.core.settings import CommandKind, Configuration
+from safety_supervisor.core.settings import CommandKind
 
-ZERO = np.zeros((1, 7))
 GAP = 13
 """Cycles between two trajectories: 52 ms."""
 
 
-def with_chief() -> Configuration:
-    """The shipped sources and a third one, of a priority above all."""
-    shipped = panda()
-    chief = replace(shipped.source("planner"), name="chief", priority=30, commands=frozenset(CommandKind))
-    return replace(shipped, sources=(*shipped.sources, chief))
+def with_chief(machine: Machine) -> Rig:
+    """The sources of both robots and a third one, of a priority above all; in AUTO."""
+    sources = machine.configuration.sources
+    chief = replace(machine.configuration.source("planner"), name="chief", priority=30, commands=frozenset(CommandKind))
+    return machine.rig(sources=(*sources, chief)).auto()
+
+
+def waiting(rig: Rig) -> int:
+    """How many trajectories of joint 1's group wait."""
+    group = next(name for name, joints in rig.configuration.robot.groups.items() if 0 in joints)
+    return rig.supervisor._motion.lanes[group].waits_before(10**9)
 
 
 def keeps_envelope(rig: Rig) -> None:
@@ -36,11 +42,11 @@ def keeps_envelope(rig: Rig) -> None:
 def send(
     rig: Rig, name: str, offset: float, duration: float, source: str = "planner", ahead: float = 0.0
 ) -> np.ndarray:
-    """Send a trajectory of joint 1, measured from HOME; return its goal."""
-    goal = HOME[None, :].copy()
+    """Send a trajectory of joint 1, measured from home; return its goal."""
+    goal = rig.home[None, :].copy()
     goal[0, 0] += offset
     stamp = rig.now + round(ahead * 1e9) if ahead else 0
-    rig.trajectory([duration], goal, ZERO, ZERO, source, frame_id=f"cid:{name}", stamp=stamp)
+    rig.trajectory([duration], goal, rig.rest, rig.rest, source, frame_id=f"cid:{name}", stamp=stamp)
     return goal[0]
 
 
@@ -65,16 +71,16 @@ ENDED = accepted(("PASS", "E_ENDED"))
 @pytest.mark.redteam(30)
 @pytest.mark.parametrize("count", [3, 4, 6])
 @pytest.mark.parametrize("moving", [True, False])
-def test_trajectories_in_quick_succession_are_one_smooth_motion(count: int, moving: bool) -> None:
-    rig = Rig().auto()
+def test_trajectories_in_quick_succession_are_one_smooth_motion(machine: Machine, count: int, moving: bool) -> None:
+    rig = machine.rig().auto()
     if moving:
         send(rig, "t0", 0.3, 2.0)
         rig.seconds(0.8)
-    end, most = HOME, 0
+    end, most = rig.home, 0
     for i in range(1, count + 1):
         end = send(rig, f"t{i}", 0.12 + 0.02 * (-1) ** i, 1.0)
         rig.cycle(GAP)
-        most = max(most, rig.supervisor._motion.lanes["arm"].waits_before(10**9))
+        most = max(most, waiting(rig))
     rig.seconds(1.6)
     assert most >= 2, "so many waited at once"
     assert np.array_equal(rig.output, end)
@@ -85,14 +91,14 @@ def test_trajectories_in_quick_succession_are_one_smooth_motion(count: int, movi
 
 
 @pytest.mark.requirement("SR-026")
-def test_what_is_predicted_across_waiting_trajectories_is_what_comes_to_the_last_bit() -> None:
-    rig = Rig().auto()
+def test_what_is_predicted_across_waiting_trajectories_is_what_comes_to_the_last_bit(machine: Machine) -> None:
+    rig = machine.rig().auto()
     motion = rig.supervisor._motion
     for i, offset in enumerate((0.2, 0.05, 0.15, 0.1)):
         send(rig, f"t{i}", offset, 1.0)
         rig.cycle(GAP)
-    assert motion.lanes["arm"].waits_before(10**9) >= 2
-    predicted = [motion.predict(("arm",), motion.tick + i) for i in range(1, 400)]
+    assert waiting(rig) >= 2
+    predicted = [motion.predict(tuple(rig.configuration.robot.groups), motion.tick + i) for i in range(1, 400)]
     for state in predicted:
         rig.cycle()
         assert state is not None
@@ -100,8 +106,8 @@ def test_what_is_predicted_across_waiting_trajectories_is_what_comes_to_the_last
 
 
 @pytest.mark.requirement("SR-031")
-def test_what_is_replaced_before_it_began_is_told_and_never_plays() -> None:
-    rig = Rig().auto()
+def test_what_is_replaced_before_it_began_is_told_and_never_plays(machine: Machine) -> None:
+    rig = machine.rig().auto()
     send(rig, "late", 0.4, 1.0, ahead=0.6)
     rig.seconds(0.2)
     end = send(rig, "soon", -0.1, 1.0)
@@ -109,14 +115,14 @@ def test_what_is_replaced_before_it_began_is_told_and_never_plays() -> None:
     assert told(rig) == {"late": PREEMPTED, "soon": accepted()}
     rig.seconds(1.5)
     assert np.array_equal(rig.output, end)
-    assert max(q[0] for q in rig.outputs) == 0.0
+    assert max(q[0] for q in rig.outputs) == rig.home[0]
     assert told(rig) == {"late": PREEMPTED, "soon": ENDED}
     keeps_envelope(rig)
 
 
 @pytest.mark.requirement("SR-031")
-def test_one_that_ends_while_another_waits_is_told_at_its_end() -> None:
-    rig = Rig().auto()
+def test_one_that_ends_while_another_waits_is_told_at_its_end(machine: Machine) -> None:
+    rig = machine.rig().auto()
     first = send(rig, "now", 0.1, 1.0)
     second = send_after(rig, "later", 0.0, 1.0, ahead=1.8)
     rig.seconds(1.3)
@@ -136,8 +142,8 @@ def send_after(rig: Rig, name: str, offset: float, duration: float, ahead: float
 
 
 @pytest.mark.requirement("SR-030")
-def test_only_so_many_may_wait() -> None:
-    rig = Rig().auto()
+def test_only_so_many_may_wait(machine: Machine) -> None:
+    rig = machine.rig().auto()
     for i in range(20):
         send(rig, f"t{i}", 0.1, 0.5, ahead=1.9)
         rig.cycle(GAP)
@@ -156,7 +162,7 @@ def three(rig: Rig) -> None:
         send(rig, f"t{i}", offset, 1.0)
         rig.cycle(GAP)
     rig.seconds(0.04)
-    assert rig.supervisor._motion.lanes["arm"].waits_before(10**9) == 2
+    assert waiting(rig) == 2
     assert told(rig) == {f"t{i}": accepted() for i in range(3)}
 
 
@@ -166,16 +172,16 @@ def three(rig: Rig) -> None:
     ("how", "code"),
     [("stop", "E_STOP_REQUEST"), ("refusal", "E_PURGED"), ("cancel", "E_CANCELLED"), ("death", "E_SOURCE_DIED")],
 )
-def test_all_that_play_and_wait_are_told_once_when_they_are_stopped(how: str, code: str) -> None:
-    rig = Rig().auto()
+def test_all_that_play_and_wait_are_told_once_when_they_are_stopped(machine: Machine, how: str, code: str) -> None:
+    rig = machine.rig().auto()
     three(rig)
     match how:
         case "stop":
             rig.send(StopRequested(rig.now, "panel", "test"))
         case "refusal":
-            rig.stream(np.full(7, np.nan), frame_id="cid:bad")
+            rig.stream(np.full(len(rig.names), np.nan), frame_id="cid:bad")
         case "cancel":
-            rig.trajectory([], np.zeros((0, 7)), names=(), frame_id="cid:bad")
+            rig.trajectory([], rig.rest[:0], names=(), frame_id="cid:bad")
         case "death":
             rig.send(SourceLiveliness(rig.now, "planner", False))
     rig.seconds(2.0)
@@ -188,8 +194,10 @@ def test_all_that_play_and_wait_are_told_once_when_they_are_stopped(how: str, co
 
 @pytest.mark.requirement("SR-031")
 @pytest.mark.requirement("SR-036")
-def test_all_that_play_and_wait_are_told_once_when_our_own_code_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = Rig().auto()
+def test_all_that_play_and_wait_are_told_once_when_our_own_code_fails(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = machine.rig().auto()
     three(rig)
 
     def fail(_: object) -> None:
@@ -218,7 +226,7 @@ def stream(rig: Rig, source: str, velocity: float, seconds: float) -> None:
     def each(i: int) -> None:
         if i % 5 == 0:
             speed = velocity * min(1.0, i * DT / 0.3)
-            rig.stream([speed, 0, 0, 0, 0, 0, 0], source, velocity=True, frame_id=f"cid:{source}-{i}")
+            rig.stream(rig.unit(0, speed), source, velocity=True, frame_id=f"cid:{source}-{i}")
 
     rig.seconds(seconds, each)
 
@@ -229,11 +237,10 @@ def preempted(rig: Rig, source: str) -> list[str]:
 
 @pytest.mark.requirement("SR-031")
 @pytest.mark.requirement("SR-050")
-def test_a_stream_that_a_stream_of_higher_priority_ends_is_told_once() -> None:
-    configuration = panda()
-    person = configuration.source("joystick")
+def test_a_stream_that_a_stream_of_higher_priority_ends_is_told_once(machine: Machine) -> None:
+    person = machine.configuration.source("joystick")
     other = replace(person, name="deputy", priority=person.priority + 5)
-    rig = Rig(replace(configuration, sources=(*configuration.sources, other))).auto()
+    rig = machine.rig(sources=(*machine.configuration.sources, other)).auto()
     stream(rig, "joystick", 0.1, 0.6)
     rig.clear()
     stream(rig, "deputy", -0.1, 0.6)
@@ -246,8 +253,8 @@ def test_a_stream_that_a_stream_of_higher_priority_ends_is_told_once() -> None:
 
 @pytest.mark.requirement("SR-031")
 @pytest.mark.requirement("SR-050")
-def test_trajectories_that_a_persons_stream_ends_are_told_once() -> None:
-    rig = Rig().auto()
+def test_trajectories_that_a_persons_stream_ends_are_told_once(machine: Machine) -> None:
+    rig = machine.rig().auto()
     three(rig)
     stream(rig, "joystick", 0.05, 0.6)
     heard = told(rig)
@@ -258,8 +265,8 @@ def test_trajectories_that_a_persons_stream_ends_are_told_once() -> None:
 
 @pytest.mark.requirement("SR-031")
 @pytest.mark.requirement("SR-050")
-def test_a_stream_that_a_trajectory_of_higher_priority_ends_is_told_once() -> None:
-    rig = Rig(with_chief()).auto()
+def test_a_stream_that_a_trajectory_of_higher_priority_ends_is_told_once(machine: Machine) -> None:
+    rig = with_chief(machine)
     stream(rig, "joystick", 0.1, 0.6)
     rig.clear()
     end = send(rig, "take", 0.2, 2.0, "chief")
@@ -275,8 +282,8 @@ def test_a_stream_that_a_trajectory_of_higher_priority_ends_is_told_once() -> No
 @pytest.mark.requirement("SR-031")
 @pytest.mark.requirement("SR-050")
 @pytest.mark.redteam(30)
-def test_a_lower_source_hears_of_its_end_once_and_its_new_commands_do_not_keep_the_higher_out() -> None:
-    rig = Rig(with_chief()).auto()
+def test_a_lower_source_hears_of_its_end_once_and_its_new_commands_do_not_keep_the_higher_out(machine: Machine) -> None:
+    rig = with_chief(machine)
     send(rig, "t0", 0.3, 3.0)
     rig.seconds(0.6)
     send(rig, "t1", 0.3, 3.0)
@@ -298,8 +305,8 @@ def test_a_lower_source_hears_of_its_end_once_and_its_new_commands_do_not_keep_t
 
 @pytest.mark.requirement("SR-031")
 @pytest.mark.redteam(30)
-def test_a_source_does_not_stream_into_its_own_trajectory_that_waits() -> None:
-    rig = Rig(with_chief()).auto()
+def test_a_source_does_not_stream_into_its_own_trajectory_that_waits(machine: Machine) -> None:
+    rig = with_chief(machine)
     send(rig, "t0", 0.3, 3.0)
     rig.seconds(0.6)
     send(rig, "take", -0.1, 1.0, "chief", ahead=0.8)
@@ -314,8 +321,8 @@ def test_a_source_does_not_stream_into_its_own_trajectory_that_waits() -> None:
 
 @pytest.mark.requirement("SR-050")
 @pytest.mark.redteam(30)
-def test_another_publisher_of_a_source_whose_trajectory_waits_is_a_stop() -> None:
-    rig = Rig(with_chief()).auto()
+def test_another_publisher_of_a_source_whose_trajectory_waits_is_a_stop(machine: Machine) -> None:
+    rig = with_chief(machine)
     send(rig, "t0", 0.3, 3.0)
     rig.seconds(0.6)
     send(rig, "take", -0.1, 1.0, "chief", ahead=0.8)
@@ -350,14 +357,14 @@ def test_a_command_of_two_groups_hears_its_end_once() -> None:
 @pytest.mark.requirement("SR-031")
 @pytest.mark.redteam(30)
 @pytest.mark.parametrize("seed", range(6))
-def test_whoever_sends_whatever_when_each_accepted_command_ends_once(seed: int) -> None:
+def test_whoever_sends_whatever_when_each_accepted_command_ends_once(machine: Machine, seed: int) -> None:
     """Two sources of different priority, short and long and scheduled trajectories, cancels: at any moment."""
     random = np.random.default_rng(seed)
-    rig = Rig(with_chief()).auto()
+    rig = with_chief(machine)
     for i in range(40):
         source = "chief" if random.random() < 0.2 else "planner"
         if random.random() < 0.08:
-            rig.trajectory([], np.zeros((0, 7)), source=source, names=(), frame_id=f"cid:cancel{i}")
+            rig.trajectory([], rig.rest[:0], source=source, names=(), frame_id=f"cid:cancel{i}")
         else:
             ahead = float(random.choice([0.0, 0.0, random.uniform(0.1, 0.8)]))
             send(rig, f"t{i}", random.uniform(-0.1, 0.1), random.uniform(0.5, 1.5), source, ahead)

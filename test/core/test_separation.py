@@ -110,8 +110,8 @@ def test_the_distance_is_kept_from_every_direction_until_standstill(tenth: int, 
 
 
 @pytest.mark.requirement("SR-054")
-def test_people_who_stand_clear_never_stop_it(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_people_who_stand_clear_never_stop_it(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig, nobody, noise=SEPARATION.sensor_uncertainty).auto()
     perception.walk = standing((2.4, 0.0, 1.2), (-2.0, 0.5, 0.3), (0.3, -2.4, 1.0), (0.0, 2.4, 1.7))
     for by in (1.4, -1.4):
@@ -133,8 +133,8 @@ def near(rig: Rig, distance: float) -> tuple[float, float, float]:
 
 
 @pytest.mark.requirement("SR-033")
-def test_near_people_reduce_the_envelope_and_what_is_too_fast_for_it_runs_the_kept_stop(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_near_people_reduce_the_envelope_and_what_is_too_fast_for_it_runs_the_kept_stop(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig).auto()
     perception.walk = standing(near(rig, 1.2))
     rig.seconds(0.1)
@@ -152,8 +152,8 @@ def test_near_people_reduce_the_envelope_and_what_is_too_fast_for_it_runs_the_ke
     assert rig.state == "AUTO/REDUCED"
 
 
-def test_reduced_ends_by_itself_after_two_seconds_and_not_at_its_edge(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_reduced_ends_by_itself_after_two_seconds_and_not_at_its_edge(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig, noise=SEPARATION.sensor_uncertainty).auto()
     check = rig.supervisor._verifier.separation
     assert check is not None
@@ -178,9 +178,9 @@ def test_reduced_ends_by_itself_after_two_seconds_and_not_at_its_edge(rigs: Rigs
     assert rig.codes()[-1] == "E_ENDED"
 
 
-def test_reduced_without_motion_ends_locked_as_holding_does(rigs: Rigs) -> None:
+def test_reduced_without_motion_ends_locked_as_holding_does(panda_rigs: Rigs) -> None:
     timing = replace(CONFIGURATION.timing, idle=2_000_000_000)
-    rig = rigs(replace(CONFIGURATION, timing=timing))
+    rig = panda_rigs(replace(CONFIGURATION, timing=timing))
     perception = Perception(rig).auto()
     perception.walk = standing(near(rig, 1.2))
     rig.seconds(0.5)
@@ -192,8 +192,8 @@ def test_reduced_without_motion_ends_locked_as_holding_does(rigs: Rigs) -> None:
 
 
 @pytest.mark.requirement("SR-054")
-def test_a_robot_that_comes_to_a_person_is_refused_and_may_leave(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_a_robot_that_comes_to_a_person_is_refused_and_may_leave(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig, noise=SEPARATION.sensor_uncertainty).auto()
     perception.walk = standing((0.4, 0.9, 0.6))
     rig.seconds(0.2)
@@ -213,8 +213,8 @@ def test_a_robot_that_comes_to_a_person_is_refused_and_may_leave(rigs: Rigs) -> 
 
 
 @pytest.mark.requirement("SR-028")
-def test_a_measured_robot_too_near_is_a_stop_though_its_set_points_are_not(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_a_measured_robot_too_near_is_a_stop_though_its_set_points_are_not(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig).auto()
     # At rest: body, C, Zd, Zr, and 1.6 m/s over latency, time between two messages, overrun and tracking delay.
     perception.walk = standing(near(rig, 0.34 + 0.008 + 1.6 * (0.08 + 0.04 + 0.012 + 0.06) + 0.03))
@@ -226,8 +226,8 @@ def test_a_measured_robot_too_near_is_a_stop_though_its_set_points_are_not(rigs:
     assert rig.status.cause == "E_SEPARATION"
 
 
-def test_a_person_out_of_nowhere_is_a_protective_stop_that_blocks_the_reset_while_he_stays(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_a_person_out_of_nowhere_is_a_protective_stop_that_blocks_the_reset_while_he_stays(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig).auto()
     swing(rig)
     rig.seconds(0.5)
@@ -246,8 +246,8 @@ def test_a_person_out_of_nowhere_is_a_protective_stop_that_blocks_the_reset_whil
 
 
 @pytest.mark.redteam(54)
-def test_an_empty_list_does_not_free_the_robot(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_an_empty_list_does_not_free_the_robot(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig).auto()
     perception.walk = standing(near(rig, 1.3))
     rig.seconds(0.5)
@@ -265,8 +265,8 @@ def test_an_empty_list_does_not_free_the_robot(rigs: Rigs) -> None:
 
 
 @pytest.mark.redteam(54)
-def test_a_person_who_vanishes_far_away_is_forgotten_after_two_seconds(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_a_person_who_vanishes_far_away_is_forgotten_after_two_seconds(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig).auto()
     perception.walk = standing(near(rig, 5.0))
     rig.seconds(0.5)
@@ -279,8 +279,8 @@ def test_a_person_who_vanishes_far_away_is_forgotten_after_two_seconds(rigs: Rig
 
 
 @pytest.mark.redteam(54)
-def test_a_person_who_vanished_is_not_forgotten_while_the_robot_stops_for_him(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_a_person_who_vanished_is_not_forgotten_while_the_robot_stops_for_him(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig).auto()
     perception.walk = standing(near(rig, 3.55))
     rig.seconds(0.5)
@@ -334,8 +334,8 @@ WRONG: dict[str, Callable[[Perception], None]] = {
 @pytest.mark.requirement("SR-036")
 @pytest.mark.requirement("SR-029")
 @pytest.mark.parametrize("wrong", WRONG)
-def test_people_who_are_not_known_are_a_stop_that_blocks_the_reset(rigs: Rigs, wrong: str) -> None:
-    rig = rigs(CONFIGURATION)
+def test_people_who_are_not_known_are_a_stop_that_blocks_the_reset(panda_rigs: Rigs, wrong: str) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig).auto()
     swing(rig)
     rig.seconds(0.3)
@@ -357,21 +357,21 @@ def test_people_who_are_not_known_are_a_stop_that_blocks_the_reset(rigs: Rigs, w
     assert rig.act("reset").ok
 
 
-def test_another_perception_in_its_place_is_a_stop(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_another_perception_in_its_place_is_a_stop(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     Perception(rig).auto()
     rig.send(HumansEndpoints(rig.now, ("/other",)))
     assert rig.status.cause == "E_PEOPLE_UNKNOWN"
 
 
-def test_never_heard_is_unknown_and_nobody_can_start(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION).lock()
+def test_never_heard_is_unknown_and_nobody_can_start(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION).lock()
     assert "E_PEOPLE_UNKNOWN" in rig.act("reset").message
     assert rig.status.people.startswith("unknown")
 
 
-def test_a_person_who_moves_the_robot_himself_may_be_near(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_a_person_who_moves_the_robot_himself_may_be_near(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig)
     perception.auto()
     rig.send(OperatorAct(rig.now, "mode", "technician", "manual", -1, "m"))
@@ -391,8 +391,8 @@ def test_without_the_section_nobody_is_watched(rig: Rig) -> None:
 
 
 @pytest.mark.requirement("SR-036")
-def test_a_distance_that_is_not_finite_is_a_fault(rigs: Rigs) -> None:
-    rig = rigs(CONFIGURATION)
+def test_a_distance_that_is_not_finite_is_a_fault(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(CONFIGURATION)
     perception = Perception(rig).auto()
     perception.walk = standing(near(rig, 1.2))
     rig.seconds(0.2)

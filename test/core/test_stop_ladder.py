@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from crowd import SEPARATION
 from upright import LEFT, MS, RIGHT, Upright, g1, leaned, smooth
 
 from safety_supervisor.core.balance.settings import FallSettings, LadderSettings, Posture
-from safety_supervisor.core.effects import LadderMode, Status
+from safety_supervisor.core.effects import Decision, LadderMode, Status
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.estop_settings import EstopLine, EstopSettings
+from safety_supervisor.core.events import Humans, HumansEndpoints
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.causes import CAUSE_OF
 from safety_supervisor.core.supervisor import Supervisor
@@ -25,6 +28,7 @@ pytestmark = pytest.mark.requirement("SR-034")
 SECOND = 1000 * MS
 HOLD, WAY, DAMP, UNKNOWN = 1200 * MS, 400 * MS, 300 * MS, 200 * MS
 LOWER = WAY + 660 * MS
+REST = 2 * SECOND
 FALL = FallSettings(tilt=0.6, rate=3.0, after=40 * MS)
 SQUAT = tuple(
     (f"{side}_{joint}_joint", angle)
@@ -38,7 +42,7 @@ FORWARD = {"left_shoulder_pitch_joint": -0.6, "right_shoulder_pitch_joint": -0.6
 def laddered(joints: tuple[tuple[str, float], ...] = SQUAT, **changes: Any) -> Configuration:
     shipped = g1().balance
     assert shipped is not None
-    ladder = LadderSettings(HOLD, (Posture(WAY, joints),), LOWER, DAMP, UNKNOWN)
+    ladder = LadderSettings(HOLD, (Posture(WAY, joints),), LOWER, DAMP, UNKNOWN, REST)
     return replace(g1(), balance=replace(shipped, fall=FALL, ladder=ladder, **changes))
 
 
@@ -101,7 +105,7 @@ def test_an_e_stop_goes_down_rung_by_rung_and_no_act_shortens_or_turns_it() -> N
         "hold": {"Keep clear: the robot stops where it stands, then it goes down."},
         "lower": {"Keep clear: the robot lowers itself."},
         "damp": {"Keep clear until it lies or sits still: the robot goes limp."},
-    }
+    }, "it rested from the first moment of `damp` on"
     assert rig.status.ladder_phase == "off"
     for joint, angle in SQUAT:
         assert rig.output[upright.joint(joint)] == pytest.approx(angle, abs=1e-6)
@@ -194,12 +198,161 @@ def test_a_fall_is_damped_at_once_latched_and_told(sign: str) -> None:
     run(upright, SECOND)
     turns = sign == "rate"
     assert (rungs(upright)[-1], rig.state) == (("damp", "STOPPING") if turns else ("off", "FAULT"))
+    assert ("the base, which turns at 4.00 rad/s" in rig.status.next_step) is turns
+    run(upright, REST - SECOND)
+    assert (rungs(upright)[-1], rig.state) == ("off", "FAULT")
     for act in ("reset", "start", "recover"):
         assert not rig.act(act, "auto").ok
-    assert rig.act("maintainer").ok is not turns
+    assert rig.act("maintainer").ok
     # The same events give the same effects.
     again = Supervisor(rig.configuration)
     assert [effect for event in rig.events for effect in again.handle(event)] == rig.history
+
+
+def creep(upright: Upright, joint: str = "left_elbow_joint") -> Callable[[int], None]:
+    """Let a joint creep by 0.1 rad/s, twice what counts as rest, as soon as the robot is limp."""
+
+    def each(_: int) -> None:
+        if rungs(upright)[-1] in ("damp", "off"):
+            upright.rig.offset[upright.joint(joint)] += 0.1 * upright.rig.period * 1e-9
+
+    return each
+
+
+def creeps(upright: Upright) -> list[Decision]:
+    return [one for one in upright.rig.decisions("STOP") if one.code == "E_CREEPS"]
+
+
+@pytest.mark.parametrize("why", ["creeps", "silent"])
+def test_a_robot_that_creeps_is_told_off_by_the_deadline_of_damp_and_that_it_creeps(why: str) -> None:
+    upright = reaching()
+    rig = upright.rig
+    rig.estop = "stop"
+
+    def each(index: int) -> None:
+        if why == "creeps":
+            creep(upright)(index)
+        elif rungs(upright)[-1] == "damp":
+            rig.measure = False
+
+    run(upright, 2 * SECOND, each)
+    assert (rungs(upright)[-1], rig.state) == ("damp", "STOPPING")
+    waits = "left_elbow_joint, which moved 0.02" if why == "creeps" else "left_hip_pitch_joint, not measured"
+    assert waits in rig.status.next_step, "a technician is told what it waits for"
+    assert rig.status.next_step.startswith("Keep clear until it lies or sits still")
+    run(upright, 2 * SECOND, each)
+    at = times(upright)
+    assert REST <= at["off"] - at["damp"] <= REST + 8 * MS
+    assert told(upright)[-1] == ("off", "damp: its time is over")
+    assert rig.state == "EMERGENCY_STOP"
+    (record,) = creeps(upright)
+    assert (record.source, record.limit) == ("balance", 2.0)
+    assert waits in record.detail
+    # The button is released: no person's start makes a robot move that creeps, or is not measured.
+    rig.estop = "run"
+    run(upright, SECOND, each)
+    assert rig.state == "LOCKED"
+    assert not rig.act("reset").ok
+    rig.measure = True
+    run(upright, SECOND)
+    assert rig.act("reset").ok, rig.status
+
+
+@pytest.mark.parametrize("effect", ["damping", "sto", "none"])
+def test_relays_that_are_open_end_damp_where_they_cut_the_motors(effect: Any) -> None:
+    line = EstopLine("/dev/null", 115200, 1, 2, 5500 * MS, effect, None)
+    upright = reaching(replace(laddered(), estop=EstopSettings("frame_v1", "high", line)))
+    rig = upright.rig
+    rig.estop = "stop"
+    opened = 0
+
+    def each(index: int) -> None:
+        nonlocal opened
+        creep(upright)(index)
+        # Open for long when `damp` begins: its least time is kept all the same.
+        if rungs(upright)[-1] == "damp" and not opened:
+            opened = rig.now
+            rig.estop_extra["relays"] = "open"
+
+    run(upright, 2 * SECOND, each)
+    if effect == "none":
+        assert rungs(upright)[-1] == "damp"
+        return
+    assert told(upright)[-1] == ("off", "the relays are open")
+    at = times(upright)
+    assert DAMP <= at["off"] - at["damp"] <= DAMP + 8 * MS
+    assert rig.state == "EMERGENCY_STOP"
+    assert len(creeps(upright)) == 1
+
+
+def watched() -> Configuration:
+    """The G1 with its ladder, people watched."""
+    return replace(laddered(), separation=SEPARATION)
+
+
+def perceived(upright: Upright, away: float | None) -> Callable[[int], None]:
+    """Tell that a person stands so far before the robot, [m], nobody for infinity; None: perception is silent."""
+    point = np.array([[away or 0.0, 0.0, 0.3]]) if away is not None and away < np.inf else np.zeros((0, 3))
+
+    def each(_: int) -> None:
+        if away is not None:
+            now = upright.rig.now
+            upright.rig.send(Humans(now, "pelvis", point.tobytes(), now - MS, now))
+
+    return each
+
+
+@pytest.mark.requirement("SR-033")
+@pytest.mark.parametrize("away", [0.4, 1.4, None, np.inf], ids=["beside it", "near", "unknown", "nobody"])
+def test_people_near_delay_the_way_down_as_long_as_it_may_and_never_prevent_it(away: float | None) -> None:
+    upright = Upright(watched())
+    rig = upright.rig
+    rig.send(HumansEndpoints(rig.now, ("/perception",)))
+    upright.cycle(100, perceived(upright, np.inf))
+    assert rig.state == "LOCKED", rig.status
+    upright.cycle(100, perceived(upright, away))  # longer than `separation.timeout`
+    pressed = rig.now
+    rig.estop = "stop"
+    waits: set[str] = set()
+
+    def each(index: int) -> None:
+        perceived(upright, away)(index)
+        if rungs(upright) == ["hold"]:
+            waits.add(rig.status.next_step.partition(" It waits for ")[2])
+
+    run(upright, 3 * SECOND, each)
+    assert rungs(upright) == ["hold", "lower", "damp", "off"]
+    at, reasons = times(upright), [reason for _, reason in told(upright)]
+    if away == np.inf:
+        assert at["lower"] - pressed < HOLD - 100 * MS, "or there is no delay to be seen"
+        assert (reasons[1], waits) == ("standstill", {""})
+    else:
+        assert HOLD <= at["lower"] - pressed <= HOLD + 8 * MS
+        assert reasons[1] == "people are near, and its time is over"
+        assert waits == {"", "people to step back."}
+    assert reasons[2] == "lowered", "nobody stopped it on the way"
+    for joint, angle in SQUAT:
+        assert rig.output[upright.joint(joint)] == pytest.approx(angle, abs=1e-6)
+
+
+@pytest.mark.requirement("SR-033")
+def test_people_who_step_back_let_it_down_at_once_and_who_come_do_not_stop_it() -> None:
+    upright = Upright(watched())
+    rig = upright.rig
+    rig.send(HumansEndpoints(rig.now, ("/perception",)))
+    upright.cycle(100, perceived(upright, np.inf))
+    pressed = rig.now
+    rig.estop = "stop"
+
+    def each(index: int) -> None:
+        # Near for 1.0 s; what vanished is remembered for two seconds, so they walk away in sight.
+        gone = rig.now - pressed - 800 * MS
+        lowers = rungs(upright)[-1:] == ["lower"]
+        perceived(upright, 0.4 if lowers else 1.4 + max(0.0, 12.0 * gone * 1e-9))(index)
+
+    run(upright, 3 * SECOND, each)
+    assert [reason for _, reason in told(upright)][1:3] == ["standstill", "lowered"]
+    assert 800 * MS < times(upright)["lower"] - pressed < HOLD
 
 
 def test_one_wrong_message_of_a_sensor_is_no_fall() -> None:

@@ -7,14 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from safety_supervisor.core.motion.stopping import (
-    BrakeProfile,
-    PathStop,
-    Stop,
-    StopLimits,
-    StraightStop,
-    straight_stop_reach,
-)
+from safety_supervisor.core.motion.path_stop import PathStop
+from safety_supervisor.core.motion.stopping import BrakeProfile, Stop, StopLimits, StraightStop, straight_stop_reach
 from safety_supervisor.core.motion.trajectory import PlannedTrajectory
 from safety_supervisor.core.settings import JointLimits
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from rig import HOME, Rig
+from rig import Rig
 
 from safety_supervisor.core.act_events import OperatorAct, StopRequested
 from safety_supervisor.core.effects import Actuate
@@ -21,17 +21,17 @@ HIGH = {"enabling_switch": "released", "integrity": "high"}
 def test_nothing_moves_before_reset_and_start(rigs: Rigs) -> None:
     rig = rigs()
     rig.send(SourceEndpoints(rig.now, "planner", 1))
-    rig.seconds(0.6, lambda i: rig.stream(HOME + 0.002))
+    rig.seconds(0.6, lambda i: rig.stream(rig.home + 0.002))
     assert rig.state == "LOCKED"
     assert not rig.act("start", "auto").ok
     assert rig.act("reset").ok
     assert not rig.act("reset").ok, "a second reset belongs nowhere"
-    rig.seconds(0.5, lambda i: rig.stream(HOME + 0.002))
+    rig.seconds(0.5, lambda i: rig.stream(rig.home + 0.002))
     assert rig.state == "READY"
     assert np.ptp(rig.outputs, axis=0).max() == 0.0
     assert {d.code for d in rig.decisions()} == {"E_NOT_MOVING_STATE"}
     assert rig.act("start", "auto").ok
-    rig.seconds(0.2, lambda i: rig.stream(HOME) if i % 2 else None)
+    rig.seconds(0.2, lambda i: rig.stream(rig.home) if i % 2 else None)
     assert rig.state == "AUTO/MOVING"
 
 
@@ -67,7 +67,7 @@ def test_a_reset_moves_nothing_and_a_start_meets_the_robot_slowly(rigs: Rigs) ->
     rig.seconds(2.0)
     assert rig.output[1] == pytest.approx(here[1] + 0.03, abs=1e-9)
     speeds = np.abs(np.diff(rig.outputs[before:], axis=0)) / 0.004
-    assert speeds.max() < 0.1 * 2.15 + 1e-9, "at a tenth of the speed"
+    assert speeds.max() < 0.1 * rig.configuration.envelope.joints.velocity[1] + 1e-9, "at a tenth of the speed"
 
 
 @pytest.mark.requirement("SR-015")
@@ -79,7 +79,7 @@ def test_a_robot_that_power_let_go_is_met_where_it_is(rigs: Rigs) -> None:
     rig.until("LOCKED")
     rig.placed_anew = True
     rig.follow = False
-    sagged = HOME.copy()
+    sagged = rig.home.copy()
     sagged[3] -= 0.045
     rig._pipeline.clear()
     rig.robot = sagged
@@ -111,7 +111,7 @@ def test_a_reset_while_the_robot_moves_is_refused(rigs: Rigs) -> None:
 def test_old_motion_does_not_resume_on_reset_nor_on_start(rigs: Rigs) -> None:
     rig = rigs().auto().move()
     rig.send(StopRequested(rig.now, "panel", ""))
-    stream = HOME + 0.3
+    stream = rig.home + 0.3
     rig.seconds(1.0, lambda i: rig.stream(stream))
     here = rig.output
     assert rig.act("reset").ok
@@ -152,7 +152,7 @@ def test_turning_the_key_stops(rigs: Rigs, way: tuple[str, str]) -> None:
     rig.cycle()
     rig.estop_extra = {**HIGH, "enabling_switch": "middle", "mode_key": way[0]}
     rig.cycle()
-    rig.jog(0.3, [0.1, 0, 0, 0, 0, 0, 0])
+    rig.jog(0.3, rig.unit(0, 0.1))
     rig.estop_extra = {**HIGH, "enabling_switch": "middle", "mode_key": way[1]}
     rig.cycle()
     assert (rig.state, rig.status.cause) == ("STOPPING", "E_MODE_CHANGE")
@@ -216,8 +216,8 @@ def test_who_acted_is_never_guessed(rigs: Rigs) -> None:
     """An agent has no way to act: no command is an act, whatever it is called."""
     rig = rigs().lock()
     for name in ("reset", "start", "auto"):
-        rig.stream(HOME, source=name)
-        rig.stream(HOME, frame_id=f"cid:{name}")
+        rig.stream(rig.home, source=name)
+        rig.stream(rig.home, frame_id=f"cid:{name}")
     rig.cycle(3)
     assert rig.state == "LOCKED"
     assert rig.send(OperatorAct(rig.now, "reset", "technician", "", -1, "r"))

@@ -139,8 +139,8 @@ def pressed(rig: Rig, count: int = 1, integrity: str = "high") -> None:
 
 
 @pytest.mark.requirement("SR-010")
-def test_the_devices_button_resets_and_starts_nothing(any_rigs: Rigs) -> None:
-    rig = any_rigs().lock()
+def test_the_devices_button_resets_and_starts_nothing(rigs: Rigs) -> None:
+    rig = rigs().lock()
     pressed(rig)
     assert rig.state == "READY"
     rig.seconds(0.3)

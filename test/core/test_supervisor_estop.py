@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from rig import HOME, Rig
+from machines import Machine
+from rig import Rig
 
 from safety_supervisor.core.act_events import HoldToRun, StopRequested
 from safety_supervisor.core.events import AdapterFault
 
 Rigs = Callable[..., Rig]
 E = "EMERGENCY_STOP"
-OUTSIDE = HOME + np.array([2.8473 + 0.02, 0, 0, 0, 0, 0, 0])
 
 
 def stopping(rig: Rig) -> Rig:
@@ -46,8 +46,8 @@ STATES: dict[str, Callable[[Rig], Rig]] = {
 @pytest.mark.requirement("SR-036")
 @pytest.mark.parametrize("word", ["stop", "unknown"])
 @pytest.mark.parametrize("state", STATES)
-def test_it_overrides_every_state_and_latches(rigs: Rigs, state: str, word: str) -> None:
-    rig = STATES[state](rigs(start=OUTSIDE if state == "RECOVERY" else HOME))
+def test_it_overrides_every_state_and_latches(rigs: Rigs, machine: Machine, state: str, word: str) -> None:
+    rig = STATES[state](rigs(start=machine.beyond(0.02) if state == "RECOVERY" else None))
     assert rig.state == state
     rig.estop = word
     rig.cycle()
@@ -74,8 +74,8 @@ def test_it_overrides_every_state_and_latches(rigs: Rigs, state: str, word: str)
 @pytest.mark.requirement("SR-004")
 @pytest.mark.requirement("SR-016")
 @pytest.mark.requirement("SR-010")
-def test_release_alone_never_moves(any_rigs: Rigs) -> None:
-    rig = any_rigs().auto().move()
+def test_release_alone_never_moves(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
     rig.estop = "stop"
     rig.until(E)
     here = rig.output
@@ -112,8 +112,8 @@ def test_it_is_latched_in_fault_too(rigs: Rigs) -> None:
 
 @pytest.mark.requirement("SR-001")
 @pytest.mark.requirement("SR-047")
-def test_pressed_at_boot(any_rigs: Rigs) -> None:
-    rig = any_rigs()
+def test_pressed_at_boot(rigs: Rigs) -> None:
+    rig = rigs()
     rig.estop = "stop"
     rig.cycle(3)
     assert rig.state == E
@@ -154,8 +154,8 @@ def test_a_bouncing_release_is_none(rigs: Rigs) -> None:
 
 
 @pytest.mark.requirement("SR-006")
-def test_pressed_during_the_reset(any_rigs: Rigs) -> None:
-    rig = any_rigs().lock()
+def test_pressed_during_the_reset(rigs: Rigs) -> None:
+    rig = rigs().lock()
     rig.estop = "stop"
     assert rig.act("reset").ok, "the core has not been told yet"
     rig.cycle()

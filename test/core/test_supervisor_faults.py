@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rig import HOME, Rig
+from rig import Rig
 
 from safety_supervisor.core.act_events import OperatorAct, StopRequested
 from safety_supervisor.core.effects import Actuate, Decision, Latches, RelayDemand
@@ -88,7 +88,7 @@ def test_an_exception_in_a_cycle_runs_the_kept_stop(
         sent = last_actuate(rig)
         assert sent.cycle == promised.cycle + 1, "in that very cycle"
         step = (sent.positions[0] - promised.positions[0]) / 0.004
-        assert abs(step - speed) < 14.5 * 0.004 * 1.01, "one regular step"
+        assert abs(step - speed) < rig.configuration.envelope.joints.acceleration[0] * 0.004 * 1.01, "one regular step"
         if promised.horizon and place not in (
             "_set_points.send",
             "_noted",
@@ -161,11 +161,11 @@ def test_an_exception_between_cycles_stops_what_plays(rigs: Rigs, monkeypatch: p
     goal = rig.output[0] + 0.3
     rig.tampered = True
     parts = {
-        "stream": (rig.supervisor._commands, "stream", lambda: rig.stream(HOME)),
+        "stream": (rig.supervisor._commands, "stream", lambda: rig.stream(rig.home)),
         "trajectory": (
             rig.supervisor._commands,
             "trajectory",
-            lambda: rig.trajectory([1.0], HOME[None, :], np.zeros((1, 7)), np.zeros((1, 7))),
+            lambda: rig.trajectory([1.0], rig.home[None, :], rig.rest, rig.rest),
         ),
         "joint states": (rig.supervisor._inputs.measured, "update", rig.cycle),
         "operator": (
@@ -191,8 +191,8 @@ def test_an_exception_between_cycles_stops_what_plays(rigs: Rigs, monkeypatch: p
 
 
 @pytest.mark.redteam(37)
-def test_exceptions_in_every_cycle_still_end_at_rest(any_rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = any_rigs().auto().move(0.6)
+def test_exceptions_in_every_cycle_still_end_at_rest(rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = rigs().auto().move(0.6)
     rig.tampered = True
     monkeypatch.setattr(rig.supervisor._motion, "advance", broken)
     sent = len(rig.outputs)
@@ -217,11 +217,22 @@ class NotFinite:
 
     duration = 9.0
 
+    def __init__(self, joints: int) -> None:
+        self.joints = joints
+
     def state(self, tau: float) -> np.ndarray:
-        return np.full((3, 7), np.nan)
+        return np.full((3, self.joints), np.nan)
 
     def stop_from(self, tau: float) -> None:
         return None
+
+
+def break_trajectory(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the group that joint 1 belongs to."""
+    group = next(name for name, joints in rig.configuration.robot.groups.items() if 0 in joints)
+    lane = rig.supervisor._motion.lanes[group]
+    assert lane.trajectory is not None
+    monkeypatch.setattr(lane, "trajectory", NotFinite(len(rig.configuration.robot.groups[group])))
 
 
 @pytest.mark.redteam(37)
@@ -229,8 +240,9 @@ def test_where_not_even_the_kept_stop_is_finite_there_is_silence(rigs: Rigs, mon
     """The controller then ends in the stop that it was sent, the relays open, and nothing claims a standstill."""
     rig = rigs().auto().move(0.6)
     rig.tampered = rig.silent = True
-    monkeypatch.setattr(type(rig.supervisor._motion.kept), "state", lambda self, elapsed: np.full((3, 7), np.nan))
-    monkeypatch.setattr(rig.supervisor._motion.lanes["arm"], "trajectory", NotFinite())
+    nowhere = np.full((3, len(rig.names)), np.nan)
+    monkeypatch.setattr(type(rig.supervisor._motion.kept), "state", lambda self, elapsed: nowhere)
+    break_trajectory(rig, monkeypatch)
     sent = len(rig.outputs)
     rig.cycle(5)
     assert len(rig.outputs) == sent
@@ -243,8 +255,7 @@ def test_where_not_even_the_kept_stop_is_finite_there_is_silence(rigs: Rigs, mon
 def test_a_result_that_is_not_finite_never_leaves(rigs: Rigs, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = rigs().auto().move(0.6)
     rig.tampered = True
-    lane = rig.supervisor._motion.lanes["arm"]
-    monkeypatch.setattr(lane, "trajectory", NotFinite())
+    break_trajectory(rig, monkeypatch)
     rig.cycle()
     assert (rig.state, rig.status.cause) == ("STOPPING", "E_NOT_FINITE_RESULT")
     rig.until("FAULT")
@@ -254,8 +265,8 @@ def test_a_result_that_is_not_finite_never_leaves(rigs: Rigs, monkeypatch: pytes
 
 @pytest.mark.redteam(32)
 @pytest.mark.requirement("SR-040")
-def test_a_second_publisher_on_the_motors_is_a_fault_however_short_it_was(any_rigs: Rigs) -> None:
-    rig = any_rigs().auto().move()
+def test_a_second_publisher_on_the_motors_is_a_fault_however_short_it_was(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
     rig.send(OutputEndpoints(rig.now, ("/rogue",)))
     rig.send(OutputEndpoints(rig.now, ()))
     rig.cycle()
@@ -375,9 +386,9 @@ def test_sources_that_nobody_configured_change_nothing(rigs: Rigs) -> None:
 
 
 @pytest.mark.redteam(35)
-def test_every_set_point_carries_a_stop_that_ends_at_rest_inside_the_limits(any_rigs: Rigs) -> None:
+def test_every_set_point_carries_a_stop_that_ends_at_rest_inside_the_limits(rigs: Rigs) -> None:
     """Whenever we are killed, what the controller holds is a whole stop: finite, in order, at rest in the end."""
-    rig = any_rigs().auto()
+    rig = rigs().auto()
     rig.seconds(1.0, streaming(rig))
     rig.seconds(0.5)
     rig.move(0.5)

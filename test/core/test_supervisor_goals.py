@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 from rig import Rig
 
@@ -12,18 +11,17 @@ from safety_supervisor.core.events import CommandUnreadable
 
 Rigs = Callable[..., Rig]
 GOAL = "goal/0f8fad5b-d9cb-469f-a165-70867728950e"
-REST = np.zeros((1, 7))
 
 
 def play(rig: Rig, goal: str = GOAL, duration: float = 2.0) -> None:
     there = rig.output.copy()
     there[0] += 0.6
-    rig.trajectory([duration], there[None, :], REST, REST, command=goal)
+    rig.trajectory([duration], there[None, :], rig.rest, rig.rest, command=goal)
 
 
 def end(rig: Rig, reason: str, goal: str = GOAL) -> None:
     """End the source's trajectories as an adapter does."""
-    rig.trajectory([], np.empty((0, 7)), names=(), command=goal, reason=reason)
+    rig.trajectory([], rig.rest[:0], names=(), command=goal, reason=reason)
 
 
 def told(rig: Rig, goal: str = GOAL) -> list[tuple[str, str]]:
@@ -94,7 +92,7 @@ def test_no_message_takes_the_name_of_a_goal(rigs: Rigs, frame: str, duration: f
     rig.seconds(0.7)
     there = rig.output.copy()
     there[0] += 0.6
-    rig.trajectory([duration], there[None, :], REST, REST, frame_id=frame)
+    rig.trajectory([duration], there[None, :], rig.rest, rig.rest, frame_id=frame)
     rig.stream(there, frame_id=frame)
     rig.seconds(0.1)
     others = [one for one in rig.decisions() if one.command != GOAL]
@@ -109,7 +107,7 @@ def test_what_waits_to_begin_does_not_play_yet(rigs: Rigs) -> None:
     play(rig, "goal/now", 1.0)
     rig.cycle(20)
     there = rig.output.copy()
-    rig.trajectory([1.0], there[None, :], REST, REST, command="goal/later", stamp=rig.now + 1_900_000_000)
+    rig.trajectory([1.0], there[None, :], rig.rest, rig.rest, command="goal/later", stamp=rig.now + 1_900_000_000)
     rig.seconds(0.3)
     assert told(rig, "goal/later") == [("PASS", "")]
     plays = rig.supervisor.plays

@@ -18,12 +18,12 @@ E = "EMERGENCY_STOP"
 @pytest.mark.requirement("SR-047")
 @pytest.mark.requirement("SR-003")
 @pytest.mark.redteam(41)
-def test_an_emergency_stop_survives_a_restart(any_rigs: Rigs) -> None:
-    first = any_rigs().auto().move()
+def test_an_emergency_stop_survives_a_restart(rigs: Rigs) -> None:
+    first = rigs().auto().move()
     first.estop = "stop"
     first.cycle()
     assert first.latches == (True, ""), "kept from the first moment, not from the standstill"
-    second = any_rigs(latches=first.latches)
+    second = rigs(latches=first.latches)
     second.until(E)
     second.seconds(1.0)
     assert second.state == E, "RUN alone, in a boot that never saw STOP, is no release"
@@ -87,10 +87,10 @@ def test_an_unknown_fault_on_disk_is_a_fault(rigs: Rigs) -> None:
 
 @pytest.mark.requirement("SR-016")
 @pytest.mark.redteam(41)
-def test_a_respawn_in_mid_motion_boots_locked(any_rigs: Rigs) -> None:
-    first = any_rigs().auto().move()
+def test_a_respawn_in_mid_motion_boots_locked(rigs: Rigs) -> None:
+    first = rigs().auto().move()
     assert first.latches == (False, "")
-    second = any_rigs(start=first.output, latches=first.latches)
+    second = rigs(start=first.output, latches=first.latches)
     second.seconds(1.0, lambda i: second.stream(first.output + 0.001))
     assert (second.state, second.status.cause) == ("LOCKED", "E_RESTARTED")
     assert np.ptp(second.outputs, axis=0).max() == 0.0

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rig import HOME, Rig, panda
+from machines import Machine
+from rig import Rig
 
 from safety_supervisor.core.act_events import StopRequested
 
@@ -78,16 +79,17 @@ def test_lateness_excuses_no_other_mistake(rigs: Rigs) -> None:
     rig = rigs().auto()
     late_in_the_middle(rig)
     for _ in range(60):
-        rig.stream([NAN] * 7)
+        rig.stream([NAN] * len(rig.names))
     assert rig.status.cause == "E_REFUSALS"
 
 
 @pytest.mark.requirement("SR-054")
 @pytest.mark.requirement("SR-037")
 @pytest.mark.parametrize("kind", ["stream", "trajectory"])
-def test_cycles_that_we_missed_are_no_bad_command(rigs: Rigs, kind: str) -> None:
-    strict = tuple(replace(source, refusals=0) for source in panda().sources)  # a single one would be counted
-    rig = rigs(panda(sources=strict)).auto()
+def test_cycles_that_we_missed_are_no_bad_command(rigs: Rigs, machine: Machine, kind: str) -> None:
+    # A single one would be counted.
+    strict = tuple(replace(source, refusals=0) for source in machine.configuration.sources)
+    rig = rigs(sources=strict).auto()
     flow: Callable[[int], None] | None = None
     if kind == "stream":
         flow = Sweep(rig)
@@ -118,7 +120,7 @@ def test_what_was_folded_is_told_when_the_run_has_ended(rigs: Rigs) -> None:
     rig.send(StopRequested(rig.now, "panel", ""))
     rig.until("LOCKED")
     rig.clear()
-    rig.cycle(75, lambda i: rig.stream(HOME) if i % 2 == 0 else None)
+    rig.cycle(75, lambda i: rig.stream(rig.home) if i % 2 == 0 else None)
     assert [d.count for d in rig.decisions("REJECT")] == [1], "at once, then held back"
     rig.seconds(0.104)
     told = rig.decisions("REJECT")

@@ -20,7 +20,8 @@ def held(rig: Rig, word: str) -> None:
 @pytest.mark.requirement("SR-019")
 @pytest.mark.parametrize("word", ["released", "panicked", "none"])
 def test_the_switch_stops(rigs: Rigs, word: str) -> None:
-    rig = rigs().manual().jog(0.4, [0.1, 0, 0, 0, 0, 0, 0])
+    rig = rigs().manual()
+    rig.jog(0.4, rig.unit(0, 0.1))
     assert np.abs(np.diff(rig.outputs[-2:], axis=0)).max() > 0
     held(rig, word)
     rig.cycle()
@@ -31,7 +32,8 @@ def test_the_switch_stops(rigs: Rigs, word: str) -> None:
 
 @pytest.mark.requirement("SR-019")
 def test_a_switch_of_low_integrity_is_none(rigs: Rigs) -> None:
-    rig = rigs().manual().jog(0.2, [0.1, 0, 0, 0, 0, 0, 0])
+    rig = rigs().manual()
+    rig.jog(0.2, rig.unit(0, 0.1))
     rig.estop_extra = {"enabling_switch": "middle", "integrity": "low"}
     rig.cycle()
     assert rig.state == "STOPPING"
@@ -48,13 +50,13 @@ def test_nothing_moves_until_the_switch_is_pressed_after_the_start(rigs: Rigs) -
     held(rig, "released")
     rig.ready()
     assert rig.act("start", "manual").ok
-    rig.stream([0.1, 0, 0, 0, 0, 0, 0], "joystick", velocity=True)
+    rig.stream(rig.unit(0, 0.1), "joystick", velocity=True)
     assert rig.decisions()[-1].code == "E_ENABLING_SWITCH", "in the very cycle of the start already"
-    rig.jog(2.0, [0.1, 0, 0, 0, 0, 0, 0])
+    rig.jog(2.0, rig.unit(0, 0.1))
     assert rig.state == "MANUAL", "a person who does not hold the switch yet is no fault"
     assert np.ptp(rig.outputs, axis=0).max() == 0.0
     held(rig, "middle")
-    rig.jog(0.3, [0.1, 0, 0, 0, 0, 0, 0])
+    rig.jog(0.3, rig.unit(0, 0.1))
     assert np.ptp(rig.outputs, axis=0).max() > 0.0
 
 
@@ -65,7 +67,7 @@ def test_a_switch_pressed_at_once_was_never_released(rigs: Rigs) -> None:
     rig.ready()
     assert rig.act("start", "manual").ok
     held(rig, "middle")
-    rig.jog(0.5, [0.1, 0, 0, 0, 0, 0, 0])
+    rig.jog(0.5, rig.unit(0, 0.1))
     assert np.ptp(rig.outputs, axis=0).max() == 0.0, "at mode entry it was held"
 
 
@@ -74,8 +76,7 @@ def test_an_agent_does_not_move_the_robot(rigs: Rigs) -> None:
     rig = rigs().manual()
     goal = rig.output.copy()
     rig.seconds(0.3, lambda i: rig.stream(goal))
-    rest = np.zeros((1, 7))
-    rig.trajectory([1.0], goal[None, :], rest, rest)
+    rig.trajectory([1.0], goal[None, :], rig.rest, rig.rest)
     assert set(rig.codes()) == {"E_SOURCE_KIND"}
     assert rig.state == "MANUAL"
 
@@ -88,9 +89,7 @@ def test_no_frame_is_faster_than_the_limit_by_other_kinematics(rigs: Rigs, tmp_p
     # Faster and faster until it is refused, each joint for itself.
     for joint, sign in ((0, -1.0), (1, 1.0), (3, 1.0)):
         for step in range(55):
-            velocity = [0.0] * 7
-            velocity[joint] = 0.02 * step * sign
-            rig.stream(velocity, "joystick", velocity=True)
+            rig.stream(rig.unit(joint, 0.02 * step * sign), "joystick", velocity=True)
             rig.cycle(5)
             if rig.decisions("STOP")[-1:] and rig.decisions("STOP")[-1].code == "E_FRAME_SPEED":
                 rig.effects = [e for e in rig.effects if getattr(e, "code", "") != "E_FRAME_SPEED"]
@@ -106,6 +105,7 @@ def test_no_frame_is_faster_than_the_limit_by_other_kinematics(rigs: Rigs, tmp_p
 
 @pytest.mark.requirement("SR-001")
 def test_any_stop_ends_it(rigs: Rigs) -> None:
-    rig = rigs().manual().jog(0.3, [0.1, 0, 0, 0, 0, 0, 0])
+    rig = rigs().manual()
+    rig.jog(0.3, rig.unit(0, 0.1))
     rig.estop = "stop"
     rig.until("EMERGENCY_STOP")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from rig import HOME, Rig, panda
+from machines import Machine
+from rig import Rig
 
 from safety_supervisor.core.act_events import OperatorAct, StopRequested
 from safety_supervisor.core.events import (
@@ -47,7 +48,7 @@ def estop(word: str) -> Callable[[Rig], object]:
 
 
 def push(rig: Rig, by: float = 0.3) -> None:
-    rig.offset[2] = by
+    rig.offset[-1] = by
 
 
 def late(rig: Rig, cycles: int = 1) -> None:
@@ -61,12 +62,12 @@ def late(rig: Rig, cycles: int = 1) -> None:
 
 
 def broken_state(rig: Rig) -> None:
-    nan = (float("nan"),) * 7
+    nan = (float("nan"),) * len(rig.names)
     rig.send(JointStates(rig.now, rig.names, nan, (), rig.now + 1, rig.now))
 
 
 def fast(rig: Rig) -> None:
-    rig.measured_velocity = (3.0,) + (0.0,) * 6
+    rig.measured_velocity = tuple(rig.unit(-1, 1.4 * rig.configuration.envelope.joints.velocity[-1]).tolist())
 
 
 def slow(rig: Rig) -> None:
@@ -77,6 +78,10 @@ def refuse(rig: Rig) -> None:
     source = "joystick" if rig.state == "MANUAL" else "planner"
     for _ in range(51):
         rig.send(CommandUnreadable(rig.now, source, "E_TOO_LARGE", 1e6, 1e5, "bytes"))
+
+
+def drivers(rig: Rig) -> tuple[str, ...]:
+    return tuple(publisher.node for publisher in rig.configuration.robot.state_publishers)
 
 
 def key(word: str) -> Callable[[Rig], object]:
@@ -115,11 +120,11 @@ ROWS = [
     Row("E_STATE_NOT_FINITE", broken_state, P, 2),
     Row(
         "E_STATE_PUBLISHER",
-        lambda rig: rig.send(JointStateEndpoints(rig.now, ("/sim_cell", "/spoof"))),
+        lambda rig: rig.send(JointStateEndpoints(rig.now, (*drivers(rig), "/spoof"))),
         P,
         2,
         True,
-        lambda rig: rig.send(JointStateEndpoints(rig.now, ("/sim_cell",))),
+        lambda rig: rig.send(JointStateEndpoints(rig.now, drivers(rig))),
     ),
     Row(
         "E_INCOMPATIBLE_QOS",
@@ -167,6 +172,7 @@ ELSEWHERE = {
     "E_PEOPLE_UNKNOWN",
     "E_BASE_UNKNOWN",
     "E_BASE_JUMP",
+    "E_OBSERVED_MOVES",
     "E_RAMP_MISSED",
     "E_STANDSTILL_LEFT",
     "E_MEASURED_POSITION",
@@ -190,7 +196,7 @@ def bring_to(rig: Rig, state: str, act: str) -> Rig:
         rig.cycle()
         rig.estop_extra = {**rig.estop_extra, "enabling_switch": "middle"}
         rig.cycle(2)
-        rig.jog(0.3, [0.1, 0, 0, 0, 0, 0, 0])
+        rig.jog(0.3, rig.unit(0, 0.1))
     elif state == "READY":
         rig.ready()
     else:
@@ -298,7 +304,7 @@ def test_a_stop_beats_a_start_of_the_same_cycle(rigs: Rigs, order: str) -> None:
     for event in (stop, start) if order == "stop first" else (start, stop):
         rig.send(event)
     assert rig.state == "STOPPING"
-    rig.stream(HOME + 0.001)
+    rig.stream(rig.home + 0.001)
     assert rig.decisions()[-1].code == "E_NOT_MOVING_STATE"
     rig.until(L)
     assert np.ptp(rig.outputs, axis=0).max() == 0.0
@@ -319,14 +325,13 @@ def test_an_e_stop_beats_a_start_of_the_same_cycle(rigs: Rigs) -> None:
 @pytest.mark.requirement("SR-014")
 def test_a_stop_purges_what_waits_and_drops_what_comes(rigs: Rigs) -> None:
     rig = rigs().auto()
-    goal = HOME.copy()
+    goal = rig.home.copy()
     goal[0] += 0.5
-    rest = np.zeros((1, 7))
-    rig.trajectory([2.0], goal[None, :], rest, rest, frame_id="cid:waiting")
+    rig.trajectory([2.0], goal[None, :], rig.rest, rig.rest, frame_id="cid:waiting")
     rig.send(StopRequested(rig.now, "visitor", ""))
     purged = [d for d in rig.decisions("REJECT") if d.command == "waiting"]
     assert [d.code for d in purged] == ["E_PURGED"], "a trajectory under verification is told"
-    rig.stream(HOME, frame_id="cid:late")
+    rig.stream(rig.home, frame_id="cid:late")
     assert rig.decisions()[-1].code == "E_NOT_MOVING_STATE"
     for act in ("reset", "start", "recover", "maintainer"):
         assert not rig.act(act, "auto").ok
@@ -359,8 +364,8 @@ def test_a_flood_of_stops_acts_and_costs_nothing(rigs: Rigs) -> None:
     assert rig.state == "STOPPING", "the next one stops again"
 
 
-def test_the_answer_to_a_stop_follows_the_set_point(any_rigs: Rigs) -> None:
-    rig = any_rigs().auto().move()
+def test_the_answer_to_a_stop_follows_the_set_point(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
     at_once = rig.send(StopRequested(rig.now, "panel", "", "s"))
     assert "Reply" not in [type(e).__name__ for e in at_once]
     rig.cycle()
@@ -369,23 +374,23 @@ def test_the_answer_to_a_stop_follows_the_set_point(any_rigs: Rigs) -> None:
 
 
 @pytest.mark.requirement("SR-007")
-def test_every_stop_ends_in_bounded_time(any_rigs: Rigs) -> None:
+def test_every_stop_ends_in_bounded_time(rigs: Rigs) -> None:
     """From 2 rad/s: the ramp, the lag, the window of the standstill."""
     for part in (0.3, 0.7, 1.0, 1.5):
-        rig = any_rigs().auto().move(part)
+        rig = rigs().auto().move(part)
         rig.send(StopRequested(rig.now, "panel", ""))
         rig.until(P, limit=0.2 + 0.3 + 0.05)
 
 
 @pytest.mark.requirement("SR-007")
-def test_a_robot_that_runs_on_misses_the_ramp(any_rigs: Rigs) -> None:
-    rig = any_rigs().auto().move()
+def test_a_robot_that_runs_on_misses_the_ramp(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
     rig.send(StopRequested(rig.now, "panel", ""))
     rig.cycle()
     assert not rig.relays_open
 
     def creep(_: int) -> None:
-        rig.offset[3] += 0.0004
+        rig.offset[-1] += 0.0004
 
     for _ in range(300):
         rig.cycle(1, creep)
@@ -399,8 +404,8 @@ def test_a_robot_that_runs_on_misses_the_ramp(any_rigs: Rigs) -> None:
 
 @pytest.mark.requirement("SR-007")
 @pytest.mark.requirement("SR-036")
-def test_a_stop_that_nobody_measures_is_never_confirmed(any_rigs: Rigs) -> None:
-    rig = any_rigs().auto().move()
+def test_a_stop_that_nobody_measures_is_never_confirmed(rigs: Rigs) -> None:
+    rig = rigs().auto().move()
     rig.send(StopRequested(rig.now, "panel", ""))
     rig.measure = False
     rig.seconds(3.0)
@@ -493,9 +498,8 @@ def test_two_overruns_an_hour_apart_and_short_lateness_are_no_fault(rigs: Rigs) 
 
 
 @pytest.mark.requirement("SR-016")
-def test_a_ready_robot_that_nobody_starts_is_locked(rigs: Rigs) -> None:
-    configuration = panda()
-    rig = rigs(replace(configuration, timing=replace(configuration.timing, ready_timeout=400_000_000))).ready()
+def test_a_ready_robot_that_nobody_starts_is_locked(rigs: Rigs, machine: Machine) -> None:
+    rig = rigs(timing=replace(machine.configuration.timing, ready_timeout=400_000_000)).ready()
     rig.seconds(0.38)
     assert rig.state == "READY"
     rig.seconds(0.03)
@@ -503,17 +507,16 @@ def test_a_ready_robot_that_nobody_starts_is_locked(rigs: Rigs) -> None:
     assert not rig.act("start", "auto").ok
 
 
-def test_idle_locks(rigs: Rigs) -> None:
-    configuration = panda()
-    timing = replace(configuration.timing, idle=400_000_000, manual_idle=400_000_000)
-    rig = rigs(replace(configuration, timing=timing)).auto()
+def test_idle_locks(rigs: Rigs, machine: Machine) -> None:
+    timing = replace(machine.configuration.timing, idle=400_000_000, manual_idle=400_000_000)
+    rig = rigs(timing=timing).auto()
     rig.move(0.5, duration=0.9)
     rig.seconds(0.7)
     assert rig.state == "AUTO/HOLDING"
     rig.seconds(0.2)
     assert (rig.state, rig.status.cause) == (L, "E_IDLE")
-    person = rigs(replace(configuration, timing=timing)).manual()
-    person.jog(0.3, [0.05, 0, 0, 0, 0, 0, 0])
+    person = rigs(timing=timing).manual()
+    person.jog(0.3, rig.unit(0, 0.05))
     person.seconds(0.3)
     assert person.state == "MANUAL"
     person.seconds(0.3)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from crowd import REDUCED, SEPARATION, Perception, standing
 from rig import HOME, MS, Rig, upright
-from two_tools import write_two_tools
+from two_tools import write_humanoid_with_tools, write_two_tools
 
 from safety_supervisor.config import load_config
 from safety_supervisor.core.act_events import TokenRefused, ToolChange
@@ -38,6 +38,18 @@ SLOW = 3.0
 @pytest.fixture(scope="module")
 def cell(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
     return load_config(write_two_tools(tmp_path_factory.mktemp("tools"), own=(ROD,)))
+
+
+@pytest.fixture(scope="module")
+def humanoid(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+    return load_config(write_humanoid_with_tools(tmp_path_factory.mktemp("tools"), own=(ROD,)))
+
+
+@pytest.fixture(params=["cell", "humanoid"])
+def tool_rigs(request: pytest.FixtureRequest, panda_rigs: Rigs) -> Rigs:
+    """Make rigs of a Panda, and of a G1, that may carry both tools: for what hangs on no place in a cell."""
+    configuration: Configuration = request.getfixturevalue(request.param)
+    return lambda: panda_rigs(configuration, np.array(configuration.robot.start))
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +101,8 @@ def told(rig: Rig) -> tuple[str, float]:
 
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-027")
-def test_with_a_tool_more_is_refused_and_without_it_no_more(rigs: Rigs, cell: Configuration) -> None:
-    rig = rigs(cell).auto()
+def test_with_a_tool_more_is_refused_and_without_it_no_more(panda_rigs: Rigs, cell: Configuration) -> None:
+    rig = panda_rigs(cell).auto()
     assert go(rig, LOW).verdict == "PASS"
     assert go(rig, HOME).verdict == "PASS"
     epoch = rig.status.epoch
@@ -118,10 +130,10 @@ def test_with_a_tool_more_is_refused_and_without_it_no_more(rigs: Rigs, cell: Co
 
 
 @pytest.mark.requirement("SR-026")
-def test_a_streamed_step_is_judged_with_the_tool(rigs: Rigs, cell: Configuration) -> None:
+def test_a_streamed_step_is_judged_with_the_tool(panda_rigs: Rigs, cell: Configuration) -> None:
     codes = {}
     for tool in ("", ROD):
-        rig = rigs(cell, NEAR).auto()
+        rig = panda_rigs(cell, NEAR).auto()
         assert rig.act("tool", tool).ok
         rig.clear()
         sweep(rig, NEAR, LOW, 1.0)
@@ -130,8 +142,8 @@ def test_a_streamed_step_is_judged_with_the_tool(rigs: Rigs, cell: Configuration
     assert codes == {"": None, ROD: ("panda_hand", ROD)}
 
 
-def test_where_it_would_touch_it_is_refused_and_nothing_changes(rigs: Rigs, cell: Configuration) -> None:
-    rig = rigs(cell, LOW).auto()
+def test_where_it_would_touch_it_is_refused_and_nothing_changes(panda_rigs: Rigs, cell: Configuration) -> None:
+    rig = panda_rigs(cell, LOW).auto()
     epoch = rig.status.epoch
     reply = rig.act("tool", ROD)
     assert (reply.ok, reply.code) == (False, "E_TOOL")
@@ -151,11 +163,11 @@ def test_where_it_would_touch_it_is_refused_and_nothing_changes(rigs: Rigs, cell
     assert go(rig, HOME).verdict == "PASS"
 
 
-def test_what_is_put_down_is_put_down_wherever_the_robot_stands(rigs: Rigs, cell: Configuration) -> None:
+def test_what_is_put_down_is_put_down_wherever_the_robot_stands(panda_rigs: Rigs, cell: Configuration) -> None:
     """A robot that was limited down to the edge of a margin is a hair nearer than a motion may begin with."""
     wall = upright("wall", ZoneKind.KEEP_OUT, (-0.9, 0.3, 0.0), (0.9, 0.9, 1.2), margin=0.01)
     limited = replace(cell, zones=(*cell.zones, wall), limiting=LimitingSettings(("planner",), 500 * MS))
-    rig = rigs(limited).auto()
+    rig = panda_rigs(limited).auto()
     assert change(rig, ROD).verdict == "PASS"
     aside = HOME.copy()
     aside[0] += 0.8
@@ -172,9 +184,9 @@ def test_what_is_put_down_is_put_down_wherever_the_robot_stands(rigs: Rigs, cell
     assert go(rig, HOME).verdict == "PASS"
 
 
-def test_what_is_carried_already_changes_nothing(rigs: Rigs, cell: Configuration) -> None:
+def test_what_is_carried_already_changes_nothing(tool_rigs: Rigs) -> None:
     """A source that repeats itself makes no act of a person old."""
-    rig = rigs(cell).auto()
+    rig = tool_rigs().auto()
     assert change(rig, ROD).verdict == "PASS"
     rig.seconds(0.2)
     epoch = rig.status.epoch
@@ -186,8 +198,8 @@ def test_what_is_carried_already_changes_nothing(rigs: Rigs, cell: Configuration
     assert rig.act("mode", "", epoch).ok
 
 
-def test_the_measured_pose_counts_like_the_commanded_one(rigs: Rigs, cell: Configuration) -> None:
-    rig = rigs(cell, NEAR).auto()
+def test_the_measured_pose_counts_like_the_commanded_one(panda_rigs: Rigs, cell: Configuration) -> None:
+    rig = panda_rigs(cell, NEAR).auto()
 
     sag(rig, 0.08)
     rig.seconds(0.5)
@@ -199,20 +211,20 @@ def test_the_measured_pose_counts_like_the_commanded_one(rigs: Rigs, cell: Confi
 
 
 @pytest.mark.requirement("SR-028")
-def test_a_measured_tool_that_touches_is_a_stop(rigs: Rigs, cell: Configuration) -> None:
+def test_a_measured_tool_that_touches_is_a_stop(panda_rigs: Rigs, cell: Configuration) -> None:
     zones = tuple(replace(zone, margin=0.0) for zone in cell.zones)
     near, causes = NEAR.copy(), {}
     near[1] = -0.13
     for tool in ("", ROD):
-        rig = rigs(replace(cell, zones=zones), near).auto()
+        rig = panda_rigs(replace(cell, zones=zones), near).auto()
         assert rig.act("tool", tool).ok
         sag(rig, 0.14)
         causes[tool] = rig.status.cause
     assert causes == {"": "", ROD: "E_MEASURED_WORKSPACE"}
 
 
-def test_only_where_nothing_moves(rigs: Rigs, cell: Configuration) -> None:
-    rig = rigs(cell)
+def test_only_where_nothing_moves(tool_rigs: Rigs) -> None:
+    rig = tool_rigs()
     rig.cycle(2)
     assert rig.act("tool", "gripper").code == "E_ACT_STATE", "INIT"
     rig.auto().move()
@@ -230,17 +242,17 @@ def test_only_where_nothing_moves(rigs: Rigs, cell: Configuration) -> None:
     assert rig.supervisor.tool == ""
 
 
-def test_a_stop_that_still_runs_is_motion(rigs: Rigs, cell: Configuration) -> None:
-    rig = rigs(cell).auto().move()
-    rig.trajectory([], np.zeros((0, 7)))  # cancelled
+def test_a_stop_that_still_runs_is_motion(tool_rigs: Rigs) -> None:
+    rig = tool_rigs().auto().move()
+    rig.trajectory([], rig.rest[:0])  # cancelled
     rig.cycle()
     assert not rig.supervisor._motion.at_rest
     assert not rig.act("tool", "gripper").ok
     assert rig.supervisor.tool == ""
 
 
-def test_people_may_in_locked_ready_and_holding(rigs: Rigs, cell: Configuration) -> None:
-    rig = rigs(cell).lock()
+def test_people_may_in_locked_ready_and_holding(tool_rigs: Rigs) -> None:
+    rig = tool_rigs().lock()
     assert rig.act("tool", "gripper").ok
     assert change(rig, ROD).code == "E_NOT_MOVING_STATE", "a source may not"
     assert rig.act("reset").ok
@@ -256,8 +268,8 @@ def test_people_may_in_locked_ready_and_holding(rigs: Rigs, cell: Configuration)
     ]  # fmt: skip
 
 
-def test_while_a_trajectory_is_verified_the_tool_stays(rigs: Rigs, cell: Configuration) -> None:
-    rig = rigs(cell).auto()
+def test_while_a_trajectory_is_verified_the_tool_stays(panda_rigs: Rigs, cell: Configuration) -> None:
+    rig = panda_rigs(cell).auto()
     rest = np.zeros((1, 7))
     rig.trajectory([SLOW], LOW[None, :], rest, rest)
     assert rig.act("tool", ROD).code == "E_TOOL_BUSY"
@@ -269,8 +281,10 @@ def test_while_a_trajectory_is_verified_the_tool_stays(rigs: Rigs, cell: Configu
     assert rig.act("tool", "gripper").ok
 
 
-def test_a_source_takes_and_puts_down_what_it_may(rigs: Rigs, cell: Configuration, mounted: Configuration) -> None:
-    rig = rigs(cell).auto()
+def test_a_source_takes_and_puts_down_what_it_may(
+    panda_rigs: Rigs, cell: Configuration, mounted: Configuration
+) -> None:
+    rig = panda_rigs(cell).auto()
     assert change(rig, ROD).verdict == "PASS"
     assert told(rig) == (ROD, 0.6)
     assert go(rig, LOW).code == "E_WORKSPACE"
@@ -285,21 +299,21 @@ def test_a_source_takes_and_puts_down_what_it_may(rigs: Rigs, cell: Configuratio
     assert rig.supervisor.tool == "gripper"
     rig.send(SourceEndpoints(rig.now, "planner", 2))
     assert change(rig, "").code in ("E_SOURCE_ENDPOINTS", "E_NOT_MOVING_STATE")
-    both = rigs(mounted).auto()
+    both = panda_rigs(mounted).auto()
     assert change(both, ROD).verdict == "PASS"
     both.seconds(1.0)
     assert change(both, "gripper").verdict == "PASS"
 
 
-def test_a_source_that_asks_in_vain_too_often_is_stopped(rigs: Rigs, cell: Configuration) -> None:
-    rig = rigs(cell).auto()
+def test_a_source_that_asks_in_vain_too_often_is_stopped(tool_rigs: Rigs) -> None:
+    rig = tool_rigs().auto()
     for _ in range(60):
         change(rig, "gripper")
     assert "E_REFUSALS" in rig.status.cause
 
 
-def test_after_a_fault_the_tool_is_that_of_a_start(rigs: Rigs, mounted: Configuration) -> None:
-    rig = rigs(mounted)
+def test_after_a_fault_the_tool_is_that_of_a_start(panda_rigs: Rigs, mounted: Configuration) -> None:
+    rig = panda_rigs(mounted)
     assert [(d.source, d.detail) for d in rig.decisions("PASS")] == [("robot.tool", "tool: gripper, 0.4 kg")]
     rig.auto()
     assert rig.act("tool", "").ok
@@ -312,9 +326,9 @@ def test_after_a_fault_the_tool_is_that_of_a_start(rigs: Rigs, mounted: Configur
     assert rig.supervisor._inputs.measured._scene is rig.supervisor._verifier.outfits["gripper"].scene
 
 
-def test_points_of_the_tool_are_no_faster_than_allowed(rigs: Rigs, cell: Configuration) -> None:
+def test_points_of_the_tool_are_no_faster_than_allowed(panda_rigs: Rigs, cell: Configuration) -> None:
     slow = replace(cell, envelope=replace(cell.envelope, frame_speed=0.6))
-    rig = rigs(slow).auto()
+    rig = panda_rigs(slow).auto()
     turned = HOME.copy()
     turned[5] += 0.8
     assert go(rig, turned, 1.0).verdict == "PASS"
@@ -324,9 +338,9 @@ def test_points_of_the_tool_are_no_faster_than_allowed(rigs: Rigs, cell: Configu
     assert go(rig, turned, 3.0).verdict == "PASS"
 
 
-def test_speed_zones_see_the_tool(rigs: Rigs, cell: Configuration) -> None:
+def test_speed_zones_see_the_tool(panda_rigs: Rigs, cell: Configuration) -> None:
     slow = upright("slow", ZoneKind.SPEED, (0.2, -0.6, 0.0), (0.8, 0.6, 0.3), frame_speed=0.1)
-    rig = rigs(replace(cell, zones=(*cell.zones, slow))).auto()
+    rig = panda_rigs(replace(cell, zones=(*cell.zones, slow))).auto()
     turned = HOME.copy()
     turned[0] += 0.8
     assert go(rig, turned, 2.0).verdict == "PASS"
@@ -337,12 +351,12 @@ def test_speed_zones_see_the_tool(rigs: Rigs, cell: Configuration) -> None:
 
 
 @pytest.mark.requirement("SR-033")
-def test_people_are_kept_from_the_tool(rigs: Rigs, cell: Configuration) -> None:
+def test_people_are_kept_from_the_tool(panda_rigs: Rigs, cell: Configuration) -> None:
     envelope = replace(cell.envelope, reduced=REDUCED)
     watched = replace(cell, zones=(), envelope=envelope, separation=SEPARATION)
     causes = {}
     for tool in ("", ROD):
-        rig = rigs(watched)
+        rig = panda_rigs(watched)
         Perception(rig, standing((0.85, 0.0, -0.1))).auto()
         assert rig.act("tool", tool).ok
         check = rig.supervisor._verifier.separation
@@ -353,9 +367,9 @@ def test_people_are_kept_from_the_tool(rigs: Rigs, cell: Configuration) -> None:
     assert causes == {"": "", ROD: "E_SEPARATION"}
 
 
-def test_limited_streams_slow_down_before_the_tool_is_near(rigs: Rigs, cell: Configuration) -> None:
+def test_limited_streams_slow_down_before_the_tool_is_near(panda_rigs: Rigs, cell: Configuration) -> None:
     limited = replace(cell, limiting=LimitingSettings(("planner",), 500 * MS))
-    rig = rigs(limited).auto()
+    rig = panda_rigs(limited).auto()
     assert rig.act("tool", ROD).ok
     rig.clear()
     assert rig.supervisor._motion._limiter._double.scene is rig.supervisor._verifier.scene
@@ -365,8 +379,10 @@ def test_limited_streams_slow_down_before_the_tool_is_near(rigs: Rigs, cell: Con
     assert all((scene.distances(np.array(q)) >= scene.margins).all() for q in rig.outputs[::20])
 
 
-def test_who_asks_by_a_token_is_told_the_ruling_and_its_id_is_told_with_it(rigs: Rigs, cell: Configuration) -> None:
-    rig = rigs(cell, LOW).auto()
+def test_who_asks_by_a_token_is_told_the_ruling_and_its_id_is_told_with_it(
+    panda_rigs: Rigs, cell: Configuration
+) -> None:
+    rig = panda_rigs(cell, LOW).auto()
     replies, decisions = [], []
     for tool, jti in ((ROD, "token-0001"), ("gripper", "token-0002"), ("", "token-0003")):
         effects = rig.send(ToolChange(rig.now, "planner", tool, f"token-{jti}", jti, "me", "a reason"))
@@ -383,8 +399,8 @@ def test_who_asks_by_a_token_is_told_the_ruling_and_its_id_is_told_with_it(rigs:
     assert not [e for e in rig.send(ToolChange(rig.now, "planner", "")) if isinstance(e, Reply)], "nobody waits"
 
 
-def test_a_source_changes_its_tool_once_a_second(rigs: Rigs, cell: Configuration) -> None:
-    rig = rigs(cell).auto()
+def test_a_source_changes_its_tool_once_a_second(tool_rigs: Rigs) -> None:
+    rig = tool_rigs().auto()
     assert change(rig, ROD).verdict == "PASS"
     rig.seconds(0.5)
     refused = change(rig, "")
@@ -397,9 +413,9 @@ def test_a_source_changes_its_tool_once_a_second(rigs: Rigs, cell: Configuration
     assert change(rig, "").verdict == "PASS", "what was refused counts for nothing"
 
 
-def test_refused_tokens_are_told_and_hold_up_nobody(rigs: Rigs, cell: Configuration) -> None:
+def test_refused_tokens_are_told_and_hold_up_nobody(tool_rigs: Rigs) -> None:
     """Anyone can send them: they stop nothing, quarantine nobody, and are no refused command of a source."""
-    rig = rigs(cell).auto().move()
+    rig = tool_rigs().auto().move()
     rig.clear()
     for source in ("", "planner", "nobody"):
         for _ in range(100):
@@ -413,8 +429,8 @@ def test_refused_tokens_are_told_and_hold_up_nobody(rigs: Rigs, cell: Configurat
     assert rig.supervisor._commands.standing("planner") is None
 
 
-def test_the_same_events_give_the_same_effects(rigs: Rigs, cell: Configuration) -> None:
-    rig = rigs(cell).auto()
+def test_the_same_events_give_the_same_effects(panda_rigs: Rigs, cell: Configuration) -> None:
+    rig = panda_rigs(cell).auto()
     change(rig, ROD)
     rig.send(ToolChange(rig.now, "planner", "gripper", "token-1", "token-0001", "me", "a reason"))
     rig.send(TokenRefused(rig.now, "", "E_TOKEN_FORM", 0.0, 0.0, "a detail", 3))
@@ -446,8 +462,8 @@ def test_a_tool_is_kept_from_its_links_neighbour_and_from_what_the_link_may_touc
     }
 
 
-def test_without_tools_there_is_nothing_to_change(rigs: Rigs) -> None:
-    rig = rigs().auto()
+def test_without_tools_there_is_nothing_to_change(panda_rigs: Rigs) -> None:
+    rig = panda_rigs().auto()
     assert rig.act("tool", "gripper").code == "E_TOOL_UNKNOWN"
     assert (rig.status.tool, rig.status.tool_mass) == ("", 0.0)
     assert not [d for d in rig.decisions() if d.source == "robot.tool"]

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rig import HOME, Rig, panda
+from machines import Machine
+from rig import Rig
 
 from safety_supervisor.core.events import SourceLiveliness
 from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.motion.trajectory import PlannedTrajectory
 from safety_supervisor.core.motion.trajectory_job import SAMPLES_PER_SLICE, STRIDES_PER_SLICE, TrajectoryJob
 
-ZERO = np.zeros((1, 7))
 PLAYED = [("PASS", ""), ("PASS", "E_ENDED")]
 """Verdicts on a trajectory that was accepted and played to its end."""
 
@@ -38,10 +38,10 @@ def play(rig: Rig, seconds: float) -> np.ndarray:
 
 
 @pytest.mark.requirement("SR-031")
-def test_an_accepted_quintic_is_played_as_it_was_sent() -> None:
-    rig = Rig().auto()
+def test_an_accepted_quintic_is_played_as_it_was_sent(machine: Machine) -> None:
+    rig = machine.rig().auto()
     start, end = rig.output, goal(rig, 0.4, 0.1, 0, 0.2)
-    rig.trajectory([1.5], end, ZERO, ZERO)
+    rig.trajectory([1.5], end, rig.rest, rig.rest)
     out = play(rig, 2.2)
     assert [d.verdict for d in rig.decisions()][:1] == ["PASS"]
     assert rig.codes()[-1] == "E_ENDED"
@@ -56,10 +56,10 @@ def test_an_accepted_quintic_is_played_as_it_was_sent() -> None:
 
 
 @pytest.mark.parametrize("form", ["linear", "cubic", "quintic"])
-def test_every_accepted_form_plays_to_its_end(form: str) -> None:
-    rig = Rig().auto()
+def test_every_accepted_form_plays_to_its_end(machine: Machine, form: str) -> None:
+    rig = machine.rig().auto()
     end = goal(rig, 0.01 if form == "linear" else 0.3)
-    rig.trajectory([2.0], end, None if form == "linear" else ZERO, ZERO if form == "quintic" else None)
+    rig.trajectory([2.0], end, None if form == "linear" else rig.rest, rig.rest if form == "quintic" else None)
     out = play(rig, 2.6)
     assert [(d.verdict, d.code) for d in rig.decisions()] == PLAYED
     assert np.array_equal(out[-1], end[0])
@@ -71,17 +71,21 @@ def test_every_accepted_form_plays_to_its_end(form: str) -> None:
 
 
 @pytest.mark.requirement("SR-026")
-def test_what_was_accepted_is_never_refused_half_way() -> None:
+def test_what_was_accepted_is_never_refused_half_way(machine: Machine) -> None:
     """Random smooth and rough trajectories: either refused whole, nothing played, or played to the end."""
     random = np.random.default_rng(4)
     accepted = refused = 0
+    # Of 29 joints one is soon too fast.
+    scales = {"panda": (-2.0, 0.0), "g1": (-4.0, -1.0)}[machine.configuration.robot.id]
     for _ in range(20):
-        rig = Rig().auto()
+        rig = machine.rig().auto()
         count = int(random.integers(1, 6))
         times = np.cumsum(random.uniform(0.15, 0.6, count))
-        offsets = np.cumsum(random.normal(size=(count, 7)), axis=0) * 10.0 ** random.uniform(-2, 0)
+        offsets = np.cumsum(random.normal(size=(count, machine.count)), axis=0) * 10.0 ** random.uniform(*scales)
         q = rig.output + offsets
-        v = np.gradient(np.vstack([np.zeros(7), offsets]), np.append(0.0, times), axis=0)[1:] * random.uniform(0, 1)
+        v = np.gradient(np.vstack([np.zeros(machine.count), offsets]), np.append(0.0, times), axis=0)[
+            1:
+        ] * random.uniform(0, 1)
         v[-1] = 0.0
         first = len(rig.outputs)
         form = random.choice(["linear", "cubic", "quintic"])
@@ -119,32 +123,33 @@ def test_what_was_accepted_is_never_refused_half_way() -> None:
         ("zone", "E_WORKSPACE"),
     ],
 )
-def test_one_bad_sample_in_the_middle_refuses_the_whole(change: str, code: str) -> None:
-    shipped = panda()
-    joints = replace(shipped.envelope.joints, jerk=np.array([100.0, *shipped.envelope.joints.jerk[1:]]))
-    rig = Rig(replace(shipped, envelope=replace(shipped.envelope, joints=joints))).auto()
+def test_one_bad_sample_in_the_middle_refuses_the_whole(machine: Machine, change: str, code: str) -> None:
+    joints = replace(machine.limits, jerk=np.array([100.0, *machine.limits.jerk[1:]]))
+    rig = machine.rig(envelope=replace(machine.configuration.envelope, joints=joints)).auto()
+    swung = machine.names.index(
+        {"panda": "panda_joint7", "g1": "left_wrist_roll_joint"}[machine.configuration.robot.id]
+    )
     times = np.arange(1, 41) * 0.1
     t = np.append(times, 0)[:-1]
     q = np.tile(rig.output, (40, 1))
-    q[:, 6] += 0.2 * (1 - np.cos(np.pi * t / 2))
+    q[:, swung] += 0.2 * (1 - np.cos(np.pi * t / 2))
     v = np.zeros_like(q)
-    v[:, 6] = 0.2 * np.pi / 2 * np.sin(np.pi * t / 2)
+    v[:, swung] = 0.2 * np.pi / 2 * np.sin(np.pi * t / 2)
     a = np.zeros_like(q)
-    a[:, 6] = 0.2 * (np.pi / 2) ** 2 * np.cos(np.pi * t / 2)
+    a[:, swung] = 0.2 * (np.pi / 2) ** 2 * np.cos(np.pi * t / 2)
     v[-1] = a[-1] = 0.0
-    good, good_v, good_a = q.copy(), v[:, 6].copy(), a[:, 6].copy()
+    good, good_v, good_a = q.copy(), v[:, swung].copy(), a[:, swung].copy()
     if change == "position":
-        q[20, 6] = 2.9
+        q[20, swung] = machine.limits.upper[swung] + 0.05
     elif change == "jump":
-        q[20, 6] += 0.4
+        q[20, swung] += 0.4
     elif change == "jerk":
         a[20, 0] = 3.0  # in 0.1 s up and down again: 9 a / T is 270 rad/s3
     else:
-        # The arm swings out and back, each step gentle: at the middle its hand is in the cabinet.
-        swing = 1 - np.cos(2 * np.pi * t / 4.0)
-        way = np.array([0.4, 0.5, 0, 0.5, 0, 0, 0])
+        # The arm swings out and back, each step gentle: at the middle its hand is in the zone.
+        swing, way = 1 - np.cos(2 * np.pi * t / 4.0), machine.way / 2
         q, v, a = (
-            HOME + np.outer(swing, way),
+            machine.home + np.outer(swing, way),
             np.outer(np.sin(2 * np.pi * t / 4.0), way) * np.pi / 2,
             np.outer(np.cos(2 * np.pi * t / 4.0), way) * (np.pi / 2) ** 2,
         )
@@ -153,30 +158,32 @@ def test_one_bad_sample_in_the_middle_refuses_the_whole(change: str, code: str) 
     rig.trajectory(times.tolist(), q, v, a)
     out = play(rig, 4.5)
     decision = rig.decisions("REJECT")[-1]
-    assert decision.code == code, decision
+    # Where jerk is limited sooner than acceleration, a leap breaks that limit first.
+    soft = change == "jump" and machine.configuration.robot.id == "g1"
+    assert decision.code == ("E_JERK_LIMIT" if soft else code), decision
     assert len(set(rig.outputs[first:])) == 1, "nothing of it may be played"
     assert len(out)
     rig.clear()
     v, a = np.zeros_like(good), np.zeros_like(good)
-    v[:, 6], a[:, 6] = good_v, good_a
+    v[:, swung], a[:, swung] = good_v, good_a
     v[-1] = a[-1] = 0.0
     rig.trajectory(times.tolist(), good, v, a)
     rig.seconds(4.5)
     assert rig.decisions()[0].verdict == "PASS", "without the bad sample it is accepted"
 
 
-def test_it_must_start_where_the_robot_is_commanded_and_end_at_rest() -> None:
-    rig = Rig().auto()
-    off = rig.output + np.array([0.011, 0, 0, 0, 0, 0, 0])
-    rig.trajectory([0.0, 1.0], np.stack([off, rig.output]), np.zeros((2, 7)))
+def test_it_must_start_where_the_robot_is_commanded_and_end_at_rest(machine: Machine) -> None:
+    rig = machine.rig().auto()
+    off = rig.output + rig.unit(0, 0.011)
+    rig.trajectory([0.0, 1.0], np.stack([off, rig.output]), np.zeros((2, machine.count)))
     rig.cycle(3)
     assert rig.codes()[-1] == "E_START_STATE"
-    rig.trajectory([1.0], goal(rig, 0.1), np.array([[0.01, 0, 0, 0, 0, 0, 0]]))
+    rig.trajectory([1.0], goal(rig, 0.1), rig.unit(0, 0.01)[None, :])
     rig.cycle(3)
     assert rig.codes()[-1] == "E_END_VELOCITY"
-    near = rig.output + np.array([0.009, 0, 0, 0, 0, 0, 0])
+    near = rig.output + rig.unit(0, 0.009)
     start, end = rig.output, goal(rig, 0.2)
-    rig.trajectory([0.0, 1.0], np.stack([near, end[0]]), np.zeros((2, 7)))
+    rig.trajectory([0.0, 1.0], np.stack([near, end[0]]), np.zeros((2, machine.count)))
     out = play(rig, 1.5)
     assert rig.decisions("PASS")
     assert np.abs(out[0] - start).max() < 1e-6, "it begins at the commanded pose, without a step"
@@ -185,14 +192,14 @@ def test_it_must_start_where_the_robot_is_commanded_and_end_at_rest() -> None:
 
 @pytest.mark.requirement("SR-026")
 @pytest.mark.redteam(30)
-def test_a_new_trajectory_takes_over_a_moving_one_smoothly() -> None:
-    rig = Rig().auto()
-    rig.trajectory([2.0], goal(rig, 0.6, 0, 0, 0.3), ZERO, ZERO)
+def test_a_new_trajectory_takes_over_a_moving_one_smoothly(machine: Machine) -> None:
+    rig = machine.rig().auto()
+    rig.trajectory([2.0], goal(rig, 0.6, 0, 0, 0.3), rig.rest, rig.rest)
     rig.seconds(0.8)
     first = len(rig.outputs)
     end = goal(rig, -0.2, 0.1)
     rig.clear()
-    rig.trajectory([2.0], end, ZERO, ZERO)
+    rig.trajectory([2.0], end, rig.rest, rig.rest)
     out = play(rig, 3.0)
     assert [(d.verdict, d.code) for d in rig.decisions()] == [PLAYED[0], ("STOP", "E_PREEMPTED"), PLAYED[1]]
     assert np.array_equal(out[-1], end[0])
@@ -203,12 +210,12 @@ def test_a_new_trajectory_takes_over_a_moving_one_smoothly() -> None:
 
 
 @pytest.mark.redteam(30)
-def test_a_refused_successor_stops_the_robot_on_the_path_of_the_first() -> None:
-    rig = Rig().auto()
+def test_a_refused_successor_stops_the_robot_on_the_path_of_the_first(machine: Machine) -> None:
+    rig = machine.rig().auto()
     start, end = rig.output, goal(rig, 0.6, 0, 0, 0.3)
-    rig.trajectory([2.0], end, ZERO, ZERO)
+    rig.trajectory([2.0], end, rig.rest, rig.rest)
     rig.seconds(0.8)
-    rig.trajectory([0.05], goal(rig, -0.5), ZERO, ZERO)
+    rig.trajectory([0.05], goal(rig, -0.5), rig.rest, rig.rest)
     out = play(rig, 1.0)
     assert rig.decisions("REJECT")
     assert rig.state == "AUTO/HOLDING"
@@ -219,10 +226,10 @@ def test_a_refused_successor_stops_the_robot_on_the_path_of_the_first() -> None:
     assert 0.1 < out[-1, 0] - start[0] < 0.6
 
 
-def test_a_scheduled_trajectory_starts_at_its_stamp() -> None:
-    rig = Rig().auto()
+def test_a_scheduled_trajectory_starts_at_its_stamp(machine: Machine) -> None:
+    rig = machine.rig().auto()
     start = rig.output
-    rig.trajectory([1.0], goal(rig, 0.2), ZERO, ZERO, stamp=rig.now + 400_000_000)
+    rig.trajectory([1.0], goal(rig, 0.2), rig.rest, rig.rest, stamp=rig.now + 400_000_000)
     out = play(rig, 2.0)
     first = int(np.flatnonzero(np.abs(out - start).max(axis=1) > 0)[0])
     assert 100 <= first <= 101, "0.4 s are 100 cycles; the first set-point off the start is one later"
@@ -231,13 +238,13 @@ def test_a_scheduled_trajectory_starts_at_its_stamp() -> None:
 
 
 @pytest.mark.parametrize("ahead", [0.0, 0.3])
-def test_a_cancelled_trajectory_ends_in_its_kept_stop(ahead: float) -> None:
-    rig = Rig().auto()
+def test_a_cancelled_trajectory_ends_in_its_kept_stop(machine: Machine, ahead: float) -> None:
+    rig = machine.rig().auto()
     start = rig.output
     stamp = rig.now + round(ahead * 1e9) if ahead else 0
-    rig.trajectory([2.0], goal(rig, 0.6), ZERO, ZERO, stamp=stamp)
+    rig.trajectory([2.0], goal(rig, 0.6), rig.rest, rig.rest, stamp=stamp)
     rig.seconds(0.7 if not ahead else 0.1)
-    rig.trajectory([], np.zeros((0, 7)), names=())
+    rig.trajectory([], rig.rest[:0], names=())
     assert rig.codes()[-1] == "E_CANCELLED"
     out = play(rig, 2.5)
     assert rig.state == "AUTO/HOLDING"
@@ -249,11 +256,11 @@ def test_a_cancelled_trajectory_ends_in_its_kept_stop(ahead: float) -> None:
 @pytest.mark.requirement("SR-013")
 @pytest.mark.redteam(56)
 @pytest.mark.parametrize("when", ["verifying", "playing", "scheduled"])
-def test_a_trajectory_ends_with_its_agent(when: str) -> None:
-    rig = Rig().auto()
+def test_a_trajectory_ends_with_its_agent(machine: Machine, when: str) -> None:
+    rig = machine.rig().auto()
     start = rig.output
     stamp = rig.now + 500_000_000 if when == "scheduled" else 0
-    rig.trajectory([2.0], goal(rig, 0.6), ZERO, ZERO, stamp=stamp)
+    rig.trajectory([2.0], goal(rig, 0.6), rig.rest, rig.rest, stamp=stamp)
     rig.cycle({"verifying": 2, "playing": 200, "scheduled": 40}[when])
     rig.send(SourceLiveliness(rig.now, "planner", False))
     out = play(rig, 2.0)
@@ -264,15 +271,15 @@ def test_a_trajectory_ends_with_its_agent(when: str) -> None:
     else:
         assert np.array_equal(out[-1], start)
     keeps_envelope(rig)
-    rig.trajectory([2.0], goal(rig, 0.1), ZERO, ZERO)
+    rig.trajectory([2.0], goal(rig, 0.1), rig.rest, rig.rest)
     rig.cycle(5)
     assert rig.codes()[-1] == "E_SOURCE_NOT_ALIVE"
 
 
 @pytest.mark.redteam(26)
-def test_a_slice_is_a_bounded_number_of_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slice_is_a_bounded_number_of_operations(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """1,000 points for 60 s: 15,000 set-points, none of it in one cycle."""
-    rig = Rig().auto()
+    rig = machine.rig().auto()
     counts = {"queries": 0, "samples": 0}
     clearance, positions_at, states_at = (
         Scene.distances,
@@ -309,8 +316,8 @@ def test_a_slice_is_a_bounded_number_of_operations(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(TrajectoryJob, "advance", judged)
     times = np.arange(1, 1001) * 0.058
     w = 2 * np.pi / 58.0
-    way = np.array([0.5, 0.2, 0, 0.2, 0, 0, 0.5])
-    q = HOME + np.outer(1 - np.cos(w * times), way)
+    way = rig.unit(0, 0.3) + rig.unit(3, 0.2) + rig.unit(6, 0.3)
+    q = rig.home + np.outer(1 - np.cos(w * times), way)
     v = np.outer(w * np.sin(w * times), way)
     v[-1] = 0.0
     rig.clear()
@@ -328,10 +335,10 @@ def test_a_slice_is_a_bounded_number_of_operations(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.redteam(26)
-def test_a_stop_during_verification_is_not_late() -> None:
+def test_a_stop_during_verification_is_not_late(machine: Machine) -> None:
     from safety_supervisor.core.act_events import StopRequested
 
-    rig = Rig().auto()
+    rig = machine.rig().auto()
     times = np.arange(1, 1001) * 0.05
     rig.trajectory(times.tolist(), np.tile(rig.output, (1000, 1)))
     rig.cycle(3)
@@ -342,15 +349,15 @@ def test_a_stop_during_verification_is_not_late() -> None:
     assert rig.state in ("STOPPING", "PROTECTIVE_STOP", "LOCKED")
 
 
-def test_the_predicted_number_of_slices_is_enough_for_a_moving_start() -> None:
+def test_the_predicted_number_of_slices_is_enough_for_a_moving_start(machine: Machine) -> None:
     """A trajectory that takes over a moving one has to be verified before its start, near a wall too."""
-    rig = Rig().auto()
-    rig.trajectory([6.0], goal(rig, 0.5), ZERO, ZERO)
+    rig = machine.rig().auto()
+    rig.trajectory([6.0], goal(rig, 0.5), rig.rest, rig.rest)
     rig.seconds(1.0)
     for _ in range(3):
         rig.clear()
         target = goal(rig, -0.1, 0.02)
-        rig.trajectory([4.0], target, ZERO, ZERO)
+        rig.trajectory([4.0], target, rig.rest, rig.rest)
         rig.seconds(0.5)  # it waits to begin when the next one comes
         assert [d for d in rig.decisions() if d.code != "E_PREEMPTED"] == rig.decisions("PASS"), rig.decisions()
         assert len(rig.decisions("PASS")) == 1

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 from safety_supervisor import Supervisor, load_config
 from safety_supervisor.boot_script import BootScript
@@ -21,31 +23,41 @@ from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.events import Event, StreamCommand, Tick
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.evidence import event_log
+from safety_supervisor.evidence.cli import app
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap
 from safety_supervisor.evidence.feed import EventFeed, describe_boot
 
 pytestmark = [pytest.mark.requirement("SR-044"), pytest.mark.requirement("SR-042")]
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = ROOT / "config" / "panda.yaml"
-HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)
 encode = msgspec.msgpack.Encoder().encode
 
 
 def play(supervisor: Supervisor, configuration: Configuration) -> Iterator[tuple[Event, tuple[Effect, ...]]]:
-    """Arm, move by streamed set-points, send a NaN, press the e-stop; the robot follows what it is sent."""
-    script, robot = BootScript(configuration, "b"), HOME
-    names, period = configuration.robot.joints, configuration.timing.period
+    """Arm, move by streamed set-points, send a NaN, press the e-stop; the robot follows what it is sent.
+
+    Joints that are observed, the last ones, drift by themselves until they have gone too far.
+    """
+    home, others = configuration.robot.start, configuration.robot.observed
+    assert home is not None
+    script, robot = BootScript(configuration, "b"), home
+    period, ours = configuration.timing.period, len(home) - len(others)
+    # One of the groups that the source may command.
+    members = configuration.robot.groups[configuration.source("planner").groups[0]]
+    names = tuple(configuration.robot.joints[member] for member in members)
+    held = [home[member] for member in members]
     for cycle in range(450):
         now = 1_000_000_000 + cycle * period
         events = list(script.begin(now)) if cycle == 0 else []
-        events.append(script.measure(now, robot))
+        drift = tuple(home[index] + 4e-5 * cycle for index in others)
+        events.append(script.measure(now, (*robot[:ours], *drift)))
         if cycle == 120:
             events.append(script.reset(now))
         if cycle == 130:
             events.append(script.start(now))
         if 140 <= cycle < 400 and cycle % 5 == 0:
             shift = 0.05 * (1 - math.cos((cycle - 140) * period / 1e9 * 2))
-            target = (HOME[0] + (math.nan if cycle == 300 else shift), *HOME[1:])
+            target = (held[0] + (math.nan if cycle == 300 else shift), *held[1:])
             events.append(StreamCommand(now, "planner", names, target, (), 0, 0, now, "", ""))
         events.append(Tick(now, now, EstopInput("stop" if cycle > 420 else "run", received_at=now)))
         for event in events:
@@ -56,11 +68,8 @@ def play(supervisor: Supervisor, configuration: Configuration) -> Iterator[tuple
             yield event, effects
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    configuration = load_config(CONFIGURATION)
+def record(configuration: Configuration, place: Path) -> Path:
     supervisor = Supervisor(configuration)
-    place = tmp_path_factory.mktemp("replay")
     feed = EventFeed(place, describe_boot(configuration, "b", "b"))
     for event, effects in play(supervisor, configuration):
         feed.record(event, effects)
@@ -70,7 +79,28 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record(load_config(CONFIGURATION), tmp_path_factory.mktemp("replay"))
+
+
+@pytest.fixture(scope="module")
+def humanoid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A G1 on a stand: what it stands with has no events here."""
+    place = tmp_path_factory.mktemp("humanoid")
+    keys = yaml.safe_load(CONFIGURATION.with_name("g1.yaml").read_text(encoding="utf-8")) | {"balance": None}
+    file = place / "g1.yaml"
+    file.write_text(yaml.safe_dump(keys, sort_keys=False), encoding="utf-8")
+    return record(load_config(file), place)
+
+
 def replay(path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """Replay in this process."""
+    done = CliRunner().invoke(app, ["replay", str(path), "--json", *arguments])
+    return done.exit_code, json.loads(done.stdout) if done.stdout else {"error": done.stderr}
+
+
+def replay_apart(path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     """Replay in a process of its own."""
     script = "from safety_supervisor.evidence.cli import app; app()"
     search = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -94,9 +124,11 @@ def rewrite(source: Path, target: Path, change: Any) -> Path:
     return target
 
 
-def test_two_processes_give_every_effect_again(recorded: Path) -> None:
+@pytest.mark.parametrize("log", ["recorded", "humanoid"])
+def test_two_processes_give_every_effect_again(log: str, request: pytest.FixtureRequest) -> None:
+    recorded: Path = request.getfixturevalue(log)
     items = list(EventLog(recorded))
-    first, second = replay(recorded, "--show-decisions"), replay(recorded, "--show-decisions")
+    first, second = (run(recorded, "--show-decisions") for run in (replay, replay_apart))
     assert first == second
     status, report = first
     assert (status, report["same"], report["divergence"]) == (0, True, None)
@@ -110,7 +142,31 @@ def test_two_processes_give_every_effect_again(recorded: Path) -> None:
     assert report["final_state"] in ("STOPPING", "EMERGENCY_STOP")
 
 
-def test_a_set_point_that_differs_in_its_last_bit_is_found(recorded: Path, tmp_path: Path) -> None:
+def test_a_boot_with_several_controllers_and_joints_of_others_is_replayed_too(tmp_path: Path) -> None:
+    keys = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
+    joints, output = keys["robot"]["joints"], keys.pop("output")
+    parts = {"arm": joints[:3], "elbow": joints[3:5], "wrist": joints[5:]}
+    keys["robot"]["groups"] = parts
+    for source in keys["sources"].values():
+        source["groups"] = ["arm", "elbow"]
+    keys["outputs"] = {name: {**output, "topic": f"/{name}/motors", "groups": [name]} for name in ("arm", "elbow")}
+    keys["observed"] = {"wrist": {"band": 0.0002, "velocity": 0.02}}
+    path = tmp_path / "robot.yaml"
+    path.write_text(yaml.safe_dump(keys), encoding="utf-8")
+    log = record(load_config(path), tmp_path)
+    path.unlink()  # the log has it
+    status, report = replay(log, "--show-decisions")
+    assert (status, report["same"], report["divergence"]) == (0, True, None), report
+    seen = [(row["what"], row["code"]) for row in report["rows"]]
+    assert "AUTO/MOVING" in [what for what, _ in seen]
+    assert ("REJECT", "E_OBSERVED_MOVES") in seen
+
+
+@pytest.mark.parametrize("log", ["recorded", "humanoid"])
+def test_a_set_point_that_differs_in_its_last_bit_is_found(
+    log: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    recorded: Path = request.getfixturevalue(log)
     at = next(
         index
         for index, item in enumerate(EventLog(recorded))

@@ -9,9 +9,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # importlib mode puts no test directory there
 
-from recorded_boot import RecordedBoot, record
+from recorded_boot import RecordedBoot, record, write_humanoid
+from stages import _shared_stages  # noqa: F401  a fixture
 
 
 @pytest.fixture(scope="session")
 def boot(tmp_path_factory: pytest.TempPathFactory) -> RecordedBoot:
     return record(tmp_path_factory.mktemp("explain"))
+
+
+@pytest.fixture(scope="session")
+def humanoid(tmp_path_factory: pytest.TempPathFactory) -> RecordedBoot:
+    directory = tmp_path_factory.mktemp("humanoid")
+    return record(directory, write_humanoid(directory))

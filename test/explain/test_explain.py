@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import yaml
 from matplotlib.image import imread
-from recorded_boot import CONFIGURATION, HOME, LOW, RecordedBoot
+from recorded_boot import CONFIGURATION, HEIGHTS, HOME, LOW, RecordedBoot
 from typer.testing import CliRunner, Result
 
-from safety_supervisor import cli
+from safety_supervisor import cli, load_config
 from safety_supervisor.config.link_volumes import load_link_volumes
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.geometry.shapes import Polytope
@@ -41,9 +41,9 @@ def refused(*words: str) -> str:
     return " ".join(result.output.split())
 
 
-def height_above_table(link: str, pose: dict[str, float]) -> float:
-    """Distance of a link from the plane z = 0, by kinematics that share nothing with the core's."""
-    robot = load_link_volumes(CONFIGURATION)
+def height_above_table(link: str, pose: dict[str, float], file: Path = CONFIGURATION) -> float:
+    """Distance of a link from the table's plane, by kinematics that share nothing with the core's."""
+    robot = load_link_volumes(file)
     turn, shift = Kinematics(robot.urdf, robot.tree, robot.locked).placements(pose)[link]
     low = np.inf
     for shape in robot.volumes[link]:
@@ -51,7 +51,10 @@ def height_above_table(link: str, pose: dict[str, float]) -> float:
             (shape.vertices, 0.0) if isinstance(shape, Polytope) else ((shape.start, shape.end), shape.radius)
         )
         low = min(low, min((turn @ np.array(corner) + shift)[2] for corner in corners) - radius)
-    return float(low)
+    return float(low) - HEIGHTS[file.stem]
+
+
+BOTH = pytest.mark.parametrize("recorded", ["boot", "humanoid"])
 
 
 def like(picture: Path, colour: tuple[float, float, float]) -> int:
@@ -75,21 +78,27 @@ def show(boot: RecordedBoot) -> list[dict[str, Any]]:
 # --- a log
 
 
-def test_the_last_refusal_of_a_log_is_explained_with_pose_pair_and_numbers(boot: RecordedBoot, tmp_path: Path) -> None:
+@BOTH
+def test_the_last_refusal_of_a_log_is_explained_with_pose_pair_and_numbers(
+    recorded: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    boot: RecordedBoot = request.getfixturevalue(recorded)
+    joints = load_config(boot.configuration).robot.joints
     picture = tmp_path / "why.png"
     found = explain("--log", str(boot.path), "--out", str(picture))
     assert (found["verdict"], found["code"], found["rule"]) == ("STOP", "E_WORKSPACE", "zones.table")
-    assert found["commanded"] == dict(zip(JOINTS, boot.commanded, strict=True))
-    assert found["pose"] == dict(zip(JOINTS, boot.stop.pose, strict=True))
+    assert found["commanded"] == dict(zip(joints, boot.commanded, strict=True))
+    assert found["pose"] == dict(zip(joints, boot.stop.pose, strict=True))
     # The pose is that of the verdict: other kinematics finds the same distance there.
-    assert height_above_table(found["joint"], found["pose"]) == pytest.approx(found["value"], abs=1e-6)
+    file = boot.configuration
+    assert height_above_table(found["joint"], found["pose"], file) == pytest.approx(found["value"], abs=1e-6)
     assert found["value"] < found["limit"]
-    assert height_above_table(found["joint"], found["commanded"]) > found["value"]
+    assert height_above_table(found["joint"], found["commanded"], file) > found["value"]
     nearest = found["nearest"]
     assert nearest["links"] == [found["joint"]]
     first, second = np.array(nearest["points"])
     assert np.linalg.norm(first - second) == pytest.approx(found["value"], abs=1e-6)
-    assert second[2] == pytest.approx(0.0, abs=1e-9)
+    assert second[2] == pytest.approx(HEIGHTS[file.stem], abs=1e-9)
     assert (found["cause"], found["cure"]) == (Code.WORKSPACE.cause, Code.WORKSPACE.cure)
     assert found["notes"] == []
     assert like(picture, RED) > 300
@@ -142,17 +151,21 @@ def test_a_line_that_is_not_there_and_a_file_that_is_no_log(boot: RecordedBoot, 
 # --- a decision
 
 
-def test_a_decision_alone_shows_the_pose_that_it_tells(boot: RecordedBoot, tmp_path: Path) -> None:
+@BOTH
+def test_a_decision_alone_shows_the_pose_that_it_tells(
+    recorded: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    boot: RecordedBoot = request.getfixturevalue(recorded)
     (row,) = [row for row in show(boot) if row["what"] == "STOP"]
-    found = explain(str(CONFIGURATION), "--decision", json.dumps(row))
-    assert found["pose"] == dict(zip(JOINTS, boot.stop.pose, strict=True))
+    found = explain(str(boot.configuration), "--decision", json.dumps(row))
+    assert list(found["pose"].values()) == list(boot.stop.pose)
     assert found["nearest"]["distance"] == pytest.approx(boot.stop.value, abs=1e-9)
     assert found["commanded"] is None
     # As text, the way ~/decisions carries it, and from a file.
     text = {"verdict": "STOP", "code": "E_WORKSPACE", "rule": "zones.table", "joint": boot.stop.joint}
     text |= {"value": str(boot.stop.value), "pose": " ".join(f"{value:.6g}" for value in boot.stop.pose)}
     (tmp_path / "decision.json").write_text(json.dumps(text))
-    again = explain(str(CONFIGURATION), "--decision", str(tmp_path / "decision.json"))
+    again = explain(str(boot.configuration), "--decision", str(tmp_path / "decision.json"))
     assert again["nearest"]["distance"] == pytest.approx(boot.stop.value, abs=1e-5)
 
 
@@ -193,6 +206,21 @@ def command(directory: Path, goal: list[float], seconds: float = 4.0, **more: An
     path = directory / "command.yaml"
     path.write_text(yaml.safe_dump({"joint_names": JOINTS, "points": [point], **more}) + "---\n")
     return str(path)
+
+
+def test_an_arm_of_a_humanoid_into_the_table_is_refused_before_it_moves(humanoid: RecordedBoot, tmp_path: Path) -> None:
+    configuration = load_config(humanoid.configuration)
+    low = humanoid.low
+    file = command(tmp_path, list(low.values()), joint_names=list(low))
+    found = explain(str(humanoid.configuration), "--command", file)
+    assert (found["verdict"], found["code"], found["rule"]) == ("REJECT", "E_WORKSPACE", "zones.table")
+    assert list(found["commanded"].values()) == pytest.approx(configuration.robot.start)
+    there = height_above_table(found["joint"], found["pose"], humanoid.configuration)
+    assert there == pytest.approx(found["value"], abs=1e-6)
+    start = dict(zip(configuration.robot.joints, configuration.robot.start or (), strict=True))
+    good = command(tmp_path, [start[name] - 0.1 * (name == "left_elbow_joint") for name in low], joint_names=list(low))
+    found = explain(str(humanoid.configuration), "--command", good)
+    assert (found["verdict"], found["code"]) == ("PASS", "E_ENDED")
 
 
 def test_a_trajectory_into_the_table_is_refused_before_it_moves(tmp_path: Path) -> None:

@@ -97,7 +97,8 @@ def test_the_line_runs_at_its_speed(board: SimulatedBench) -> None:
 @pytest.mark.requirement("SR-035")
 def test_the_image_talks_over_a_pseudo_terminal_in_real_time(simulator: list[str]) -> None:
     """The same image with a serial port on its UART; loosely timed, since a busy machine simulates slowly."""
-    process = subprocess.Popen([*simulator, "--tty"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # Unbuffered: a line that waits in a buffer of ours is none that select() sees.
+    process = subprocess.Popen([*simulator, "--tty"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     try:
         assert process.stdout is not None
         name = ""

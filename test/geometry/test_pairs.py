@@ -17,11 +17,16 @@ from safety_supervisor.geometry.kinematics import Kinematics
 from safety_supervisor.geometry.pairs import Pair, Standing, clearance, examine_pairs
 
 PANDA = find_urdf("example-robot-data://panda_description/urdf/panda.urdf", Path())
+G1 = find_urdf("example-robot-data://g1_description/urdf/g1_29dof_rev_1_0.urdf", Path())
 FINGERS = {"panda_finger_joint1": 0.02}
 
 
 def panda(locked: dict[str, float]) -> Kinematics:
-    text, tree = parse_urdf(PANDA.read_bytes())
+    return kinematics_of(PANDA, locked)
+
+
+def kinematics_of(urdf: Path, locked: dict[str, float]) -> Kinematics:
+    text, tree = parse_urdf(urdf.read_bytes())
     return Kinematics(text, tree, locked)
 
 
@@ -29,23 +34,31 @@ def drawn(kinematics: Kinematics, chance: np.random.Generator) -> dict[str, floa
     return {name: float(chance.uniform(*ends)) for name, ends in kinematics.ranges.items()}
 
 
-@pytest.mark.parametrize("locked", [{}, FINGERS], ids=["moving fingers", "locked fingers"])
-def test_placements_are_pinocchio_s(locked: dict[str, float]) -> None:
-    kinematics = panda(locked)
-    model = pin.buildModelFromUrdf(str(PANDA))
+@pytest.mark.parametrize(
+    ("urdf", "locked", "links"),
+    [
+        (PANDA, {}, ("panda_leftfinger", "panda_link3")),
+        (PANDA, FINGERS, ("panda_leftfinger", "panda_link3")),
+        (G1, {}, ("left_rubber_hand", "right_knee_link")),
+    ],
+    ids=["moving fingers", "locked fingers", "humanoid"],
+)
+def test_placements_are_pinocchio_s(urdf: Path, locked: dict[str, float], links: tuple[str, str]) -> None:
+    kinematics = kinematics_of(urdf, locked)
+    model = pin.buildModelFromUrdf(str(urdf))
     data = model.createData()
     chance = np.random.default_rng(0)
     for _ in range(20):
         positions = drawn(kinematics, chance)
         finger = positions.get("panda_finger_joint1", 0.02)
-        q = np.array([*(positions[f"panda_joint{i}"] for i in range(1, 8)), finger, finger])
+        q = np.array([positions.get(name, finger) for name in list(model.names)[1:]])
         pin.framesForwardKinematics(model, data, q)
         placed = kinematics.placements(positions)
         for link, (turn, shift) in placed.items():
             expected = data.oMf[model.getFrameId(link)]
             assert np.allclose(turn, expected.rotation, atol=1e-12)
             assert np.allclose(shift, expected.translation, atol=1e-12)
-        first, second = "panda_leftfinger", "panda_link3"
+        first, second = links
         turn, shift = kinematics.relative(first, second, positions)
         expected = data.oMf[model.getFrameId(first)].actInv(data.oMf[model.getFrameId(second)])
         assert np.allclose(turn, expected.rotation, atol=1e-12)
@@ -60,15 +73,24 @@ def test_joints_between_links() -> None:
     assert locked.between("panda_link7", "panda_hand") == ()
     assert locked.neighbours("panda_link3", "panda_link4")
     assert not locked.neighbours("panda_link3", "panda_link5")
+    legs = kinematics_of(G1, {})
+    assert legs.between("torso_link", "left_shoulder_roll_link") == (
+        "left_shoulder_pitch_joint",
+        "left_shoulder_roll_joint",
+    )
+    over_the_pelvis = ("waist_yaw_joint", "waist_roll_joint", "waist_pitch_joint", "left_hip_pitch_joint")
+    assert set(legs.between("torso_link", "left_hip_pitch_link")) == set(over_the_pelvis)
 
 
 @pytest.mark.parametrize(
-    "links",
-    [("panda_link2", "panda_hand"), ("panda_hand", "panda_link2"), ("panda_leftfinger", "panda_rightfinger"),
-     ("panda_link5", "panda_leftfinger"), ("panda_leftfinger", "panda_link0")],
+    ("urdf", "links"),
+    [(PANDA, ("panda_link2", "panda_hand")), (PANDA, ("panda_hand", "panda_link2")),
+     (PANDA, ("panda_leftfinger", "panda_rightfinger")), (PANDA, ("panda_link5", "panda_leftfinger")),
+     (PANDA, ("panda_leftfinger", "panda_link0")),
+     (G1, ("left_elbow_link", "right_elbow_link")), (G1, ("left_knee_link", "torso_link"))],
 )  # fmt: skip
-def test_no_motion_changes_a_distance_by_more_than_the_reach(links: tuple[str, str]) -> None:
-    kinematics = panda({})
+def test_no_motion_changes_a_distance_by_more_than_the_reach(urdf: Path, links: tuple[str, str]) -> None:
+    kinematics = kinematics_of(urdf, {})
     bodies = [
         Body.of_shapes([Capsule((0.0, 0.03, -0.1), (0.05, 0.0, 0.1), 0.02)]),
         Body.of_shapes([Sphere((0.0, 0.1, 0.04), 0.03), Sphere((0.0, 0.0, 0.0), 0.01)]),

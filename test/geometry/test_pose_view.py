@@ -9,12 +9,14 @@ import pytest
 
 from safety_supervisor import load_config
 from safety_supervisor.core.geometry.shapes import Box, Capsule, Cylinder, HalfSpace, Polytope, Shape, Sphere
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.geometry.distances import signed_distances
 from safety_supervisor.geometry.pose_view import Viewer
 from safety_supervisor.geometry.solids import Solid, edges, solids, surface
 
-CONFIGURATION = Path(__file__).parents[2] / "config" / "panda.yaml"
-HOME = np.array([0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785])
+CONFIG = Path(__file__).parents[2] / "config"
+PLANES = {"panda": ("zones.table", "panda_hand", 0.0), "g1": ("zones.floor", "left_ankle_roll_link", -1.0)}
+"""Of each robot a zone whose top is a level plane, a link above it, and the plane's height, [m]."""
 CORNERS = ((0.0, 0.0, 0.0), (0.3, 0.0, 0.0), (0.0, 0.2, 0.0), (0.0, 0.0, 0.4))
 SHAPES = [
     Sphere((0.1, -0.2, 0.3), 0.15),
@@ -26,9 +28,14 @@ SHAPES = [
 ]
 
 
+@pytest.fixture(scope="module", params=PLANES)
+def configuration(request: pytest.FixtureRequest) -> Configuration:
+    return load_config(CONFIG / f"{request.param}.yaml")
+
+
 @pytest.fixture(scope="module")
-def viewer() -> Viewer:
-    return Viewer(load_config(CONFIGURATION))
+def viewer(configuration: Configuration) -> Viewer:
+    return Viewer(configuration)
 
 
 def skin(part: Solid) -> np.ndarray:
@@ -83,7 +90,7 @@ def test_nearest_points_are_as_far_apart_as_the_scene_says(viewer: Viewer) -> No
     rng = np.random.default_rng(3)
     lower, upper, _, _ = viewer.model.urdf_limits()
     apart = inside = 0
-    for q in rng.uniform(lower, upper, size=(200, 7)):
+    for q in rng.uniform(lower, upper, size=(200, len(lower))):
         nearest = viewer.look(q).nearest
         assert nearest is not None
         assert np.linalg.norm(nearest.points[0] - nearest.points[1]) == pytest.approx(abs(nearest.distance), abs=1e-5)
@@ -92,21 +99,21 @@ def test_nearest_points_are_as_far_apart_as_the_scene_says(viewer: Viewer) -> No
     assert inside > 10
 
 
-def test_a_pair_can_be_asked_for_and_rooms_are_the_least_of_their_pairs(viewer: Viewer) -> None:
-    view = viewer.look(HOME)
+def test_a_pair_can_be_asked_for_and_rooms_are_the_least_of_their_pairs(
+    configuration: Configuration, viewer: Viewer
+) -> None:
+    rule, link, height = PLANES[configuration.robot.id]
+    home = np.array(configuration.robot.start)
+    view = viewer.look(home)
     assert view.nearest is not None
-    asked = viewer.look(HOME, "zones.table", ("panda_hand",)).nearest
+    asked = viewer.look(home, rule, (link,)).nearest
     assert asked is not None
-    assert (asked.pair.rule, asked.pair.links, asked.label) == (
-        "zones.table",
-        ("panda_hand",),
-        "panda_hand - zones.table",
-    )
-    # The table's top is z = 0: the point below the hand's is on it, right below.
-    assert asked.points[1] == pytest.approx([*asked.points[0][:2], 0.0], abs=1e-6)
-    beyond = viewer.scene.distances(HOME) - viewer.scene.margins
+    assert (asked.pair.rule, asked.pair.links, asked.label) == (rule, (link,), f"{link} - {rule}")
+    # The point on the plane is right below the link's.
+    assert asked.points[1] == pytest.approx([*asked.points[0][:2], height], abs=1e-6)
+    beyond = viewer.scene.distances(home) - viewer.scene.margins
     assert min(view.rooms) == pytest.approx(beyond.min())
-    hand = [volume.link for volume in view.volumes].index("panda_hand")
-    mine = [room for pair, room in zip(viewer.scene.pairs, beyond, strict=True) if "panda_hand" in pair.links]
-    assert view.rooms[hand] == pytest.approx(min(mine))
-    assert viewer.look(HOME, "zones.nothing").nearest is None
+    which = [volume.link for volume in view.volumes].index(link)
+    mine = [room for pair, room in zip(viewer.scene.pairs, beyond, strict=True) if link in pair.links]
+    assert view.rooms[which] == pytest.approx(min(mine))
+    assert viewer.look(home, "zones.nothing").nearest is None

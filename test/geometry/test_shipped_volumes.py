@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from safety_supervisor.config import load_config
 from safety_supervisor.config.link_volumes import LinkVolumes, load_link_volumes
 from safety_supervisor.core.geometry.shapes import BoundedShape, Box, Polytope
+from safety_supervisor.geometry.bodies import Body
 from safety_supervisor.geometry.kinematics import Kinematics
 from safety_supervisor.geometry.meshes import surface_coverage
 from safety_supervisor.geometry.surfaces import read_surfaces
@@ -56,3 +59,27 @@ def test_no_pair_is_left_out_but_neighbours_two_links_apart(robot: LinkVolumes) 
     for links, reason in robot.left_out.items():
         first, second = sorted(links)
         assert 1 <= len(kinematics.between(first, second)) <= 2, reason
+
+
+def test_talos_links_that_are_left_out_stay_apart_inside_the_envelope() -> None:
+    """On a coarse grid with its corners, by the visual meshes, left side; beyond the envelope the hips do touch."""
+    robot = load_link_volumes(CONFIG / "talos.yaml")
+    configuration = load_config(CONFIG / "talos.yaml")
+    kinematics = Kinematics(robot.urdf, robot.tree, robot.locked)
+    limits = configuration.envelope.joints
+    ends = dict(zip(configuration.robot.joints, zip(limits.lower, limits.upper, strict=True), strict=True))
+    judged = 0
+    for first, second in (sorted(links) for links in robot.left_out):
+        if "right" in first:
+            continue
+        surfaces = read_surfaces(robot.urdf, robot.urdf_path.parent, ("visual",), {first, second})
+        one, other = (Body.of_surface(surfaces[link].triangles) for link in (first, second))
+        joints = kinematics.between(first, second)
+        for place in itertools.product(*(np.linspace(*ends[joint], 9).tolist() for joint in joints)):
+            at = kinematics.relative(first, second, dict(zip(joints, place, strict=True)))
+            assert one.distance(other, *at) > 4e-4, (first, second, place)
+            judged += 1
+        if (first, second) == ("leg_left_1_link", "leg_left_3_link"):
+            beyond = kinematics.relative(first, second, {"leg_left_2_joint": -0.45, "leg_left_3_joint": -2.0})
+            assert one.distance(other, *beyond) <= 0.0
+    assert judged == 5 * 81

@@ -7,3 +7,5 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 sys.path.insert(0, str(Path(__file__).parent))
+
+from stages import _shared_stages  # noqa: F401  a fixture

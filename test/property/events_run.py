@@ -1,4 +1,4 @@
-"""Runs a fixed script and prints a hash of every effect's bytes: `python events_run.py`."""
+"""Runs a fixed script on each robot and prints hashes of every effect's bytes: `python events_run.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "core"), str(HERE)]
 
-from rig import Rig  # noqa: E402
+from machines import ROBOTS, machine_of  # noqa: E402
 
 from scripts import Player, Step  # noqa: E402
 
@@ -25,8 +25,8 @@ SCRIPT: list[Step] = [
     ("scheduled", [0.1, 0, 0, 0, 0, 0, 0.1], 0.3, 100),
     ("cancel",),
     ("wait", 40),
-    ("stream_raw", [float("nan")] * 7, False, 2),
-    ("stream_raw", [1e9] * 7, False, 2),
+    ("stream_near", [float("nan")] * 7, 1, 2),
+    ("stream_near", [1e9] * 7, 1, 2),
     ("stream_near", [0.1] * 7, 3, 2),
     ("trajectory_raw", [0.5, 0.4], [0.1] * 14, 3),
     ("go_home", 2.0, 620),
@@ -46,10 +46,10 @@ SCRIPT: list[Step] = [
 ]
 
 
-def run() -> tuple[str, int, Counter[str], Counter[str]]:
-    """Return the hash, the number of effects, and how often each kind and each code occurred."""
+def run(robot: str) -> tuple[str, int, Counter[str], Counter[str]]:
+    """Play it on a robot; return the hash, the number of effects, and how often each kind and each code occurred."""
     digest, kinds, codes = hashlib.sha256(), Counter[str](), Counter[str]()
-    rig = Rig()
+    rig = machine_of(robot).rig()
     original, encoder = rig.send, msgspec.msgpack.Encoder()
 
     def send(event):  # type: ignore[no-untyped-def]
@@ -69,5 +69,6 @@ def run() -> tuple[str, int, Counter[str], Counter[str]]:
 
 
 if __name__ == "__main__":
-    digest, count, _, _ = run()
-    print(digest, count)
+    for name in ROBOTS:
+        digest, count, _, _ = run(name)
+        print(digest, count)

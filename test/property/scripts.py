@@ -1,11 +1,15 @@
-"""Scripts of events for a rig, drawn or fixed, and how each is played."""
+"""Scripts of events for a rig, drawn or fixed, and how each is played.
+
+A script is written for seven joints: the Panda's, or seven of a humanoid's, of each of its groups.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from rig import HOME, Rig
+from numpy.typing import NDArray
+from rig import Rig
 
 from safety_supervisor.core.act_events import HoldToRun, StopRequested, ToolChange
 from safety_supervisor.core.events import (
@@ -19,12 +23,28 @@ from safety_supervisor.core.events import (
 Step = tuple[Any, ...]
 """Name of what happens, then its numbers."""
 
+SEVEN = {
+    "panda": tuple(f"panda_joint{number}" for number in range(1, 8)),
+    "g1": (
+        "left_shoulder_pitch_joint", "left_shoulder_roll_joint", "left_wrist_pitch_joint", "left_elbow_joint",
+        "waist_yaw_joint", "right_elbow_joint", "left_knee_joint",
+    ),
+}  # fmt: skip
+"""Joints that a script's vectors are of; the first two lead into a zone together."""
+
 
 class Player:
     """Plays a script on a rig; knows which acts may place the robot anew."""
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
+        self.seven = [rig.names.index(name) for name in SEVEN[rig.configuration.robot.id]]
+
+    def spread(self, values: list[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+        """A vector of all joints with the seven values."""
+        vector = np.zeros(len(self.rig.names))
+        vector[self.seven] = values
+        return vector
 
     def play(self, script: list[Step]) -> None:
         for name, *arguments in script:
@@ -39,7 +59,7 @@ class Player:
         due = 0.0
         for i in range(count):
             target = base.copy()
-            target[joint] += amplitude * (1 - np.cos(2 * np.pi * hertz * i * 0.01))
+            target[self.seven[joint]] += amplitude * (1 - np.cos(2 * np.pi * hertz * i * 0.01))
             rig.stream(target)
             due += every
             rig.cycle(int(due))
@@ -48,9 +68,7 @@ class Player:
     def stream_velocity(self, speed: float, count: int, joint: int) -> None:
         rig = self.rig
         for i in range(count):
-            velocities = np.zeros(7)
-            velocities[joint] = speed * min(1.0, i / 10)
-            rig.stream(velocities, source="joystick", velocity=True)
+            rig.stream(rig.unit(self.seven[joint], speed * min(1.0, i / 10)), source="joystick", velocity=True)
             rig.cycle(5)
 
     def stream_raw(self, values: list[float], velocity: bool, cycles: int) -> None:
@@ -61,15 +79,15 @@ class Player:
     def stream_near(self, offsets: list[float], count: int, cycles: int) -> None:
         """Set-points a little off, in a burst or one by one."""
         for _ in range(count):
-            self.rig.stream(self.rig.output + np.array(offsets))
+            self.rig.stream(self.rig.output + self.spread(offsets))
             self.rig.cycle(cycles)
 
     def reach(self, offsets: list[float], duration: float, form: str, cycles: int) -> None:
         """A trajectory of two points to an offset from the present set-point."""
         rig = self.rig
-        goal = rig.output + np.array(offsets)
+        goal = rig.output + self.spread(offsets)
         q = np.stack([(rig.output + goal) / 2, goal])
-        v, a = np.zeros((2, 7)), np.zeros((2, 7))
+        v, a = np.zeros_like(q), np.zeros_like(q)
         v[0] = (goal - rig.output) / duration * 1.5
         rig.trajectory(
             [duration / 2, duration],
@@ -80,23 +98,23 @@ class Player:
         rig.cycle(cycles)
 
     def go_home(self, duration: float, cycles: int) -> None:
-        zero = np.zeros((1, 7))
-        self.rig.trajectory([duration], HOME[None, :], zero, zero)
+        rig = self.rig
+        rig.trajectory([duration], rig.home[None, :], rig.rest, rig.rest)
         self.rig.cycle(cycles)
 
     def trajectory_raw(self, times: list[float], values: list[float], cycles: int) -> None:
-        rows = np.resize(np.array(values), (len(times), 7))
+        rows = np.resize(np.array(values), (len(times), len(self.rig.names)))
         self.rig.trajectory(times, rows)
         self.rig.cycle(cycles)
 
     def scheduled(self, offsets: list[float], ahead: float, cycles: int) -> None:
-        rig, zero = self.rig, np.zeros((1, 7))
-        goal = rig.output + np.array(offsets)
-        rig.trajectory([1.0], goal[None, :], zero, zero, stamp=rig.now + round(ahead * 1e9))
+        rig = self.rig
+        goal = rig.output + self.spread(offsets)
+        rig.trajectory([1.0], goal[None, :], rig.rest, rig.rest, stamp=rig.now + round(ahead * 1e9))
         rig.cycle(cycles)
 
     def cancel(self) -> None:
-        self.rig.trajectory([], np.zeros((0, 7)), names=())
+        self.rig.trajectory([], self.rig.rest[:0], names=())
 
     def unreadable(self, count: int) -> None:
         self.rig.send(CommandUnreadable(self.rig.now, "planner", "E_TOO_LARGE", 1e9, 1e5, "", count))
@@ -139,7 +157,7 @@ class Player:
     def pushed(self, joint: int, angle: float) -> None:
         """Somebody moves the robot."""
         robot = self.rig.robot.copy()
-        robot[joint] += angle
+        robot[self.seven[joint]] += angle
         self.rig.robot = robot
         self.rig.follow = False
         self.rig.cycle(70)

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from rig import MS, Rig, panda, upright
+from machines import ROBOTS, machine_of
+from rig import HOME, MS, Rig, upright
 from two_tools import write_two_tools
 
 from safety_supervisor.config import load_config
@@ -43,11 +44,6 @@ SPLINE_TOLERANCE = 1e-5
 
 
 ROD = "gripper_with_rod"
-
-
-@lru_cache(maxsize=1)
-def shipped() -> Configuration:
-    return panda()
 
 
 @lru_cache(maxsize=1)
@@ -82,7 +78,7 @@ def spline(actuate: Actuate, t: float) -> np.ndarray:
 class JudgedRig(Rig):
     """A rig that judges every set-point as it comes out."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, start: np.ndarray = HOME) -> None:
         self.last: Actuate | None = None
         self.rows: list[np.ndarray] = []
         self.states: set[str] = set()
@@ -94,7 +90,7 @@ class JudgedRig(Rig):
         self.rough = 0
         self.changes = 0
         self.asked = b""
-        super().__init__(configuration)
+        super().__init__(configuration, start)
 
     def send(self, event: Event) -> tuple[Effect, ...]:
         carried = self.supervisor.tool
@@ -264,8 +260,12 @@ TOOL_SCRIPT = st.lists(
 )
 
 
-def play(script: list[Step], configuration: Configuration | None = None) -> JudgedRig:
-    rig = JudgedRig(configuration or shipped())
+def judged(robot: str) -> JudgedRig:
+    machine = machine_of(robot)
+    return JudgedRig(machine.configuration, machine.home)
+
+
+def play(script: list[Step], rig: JudgedRig) -> JudgedRig:
     rig.auto()
     with np.errstate(all="ignore"):
         Player(rig).play(script)
@@ -309,17 +309,21 @@ COVERING: list[Step] = [
 @pytest.mark.redteam(1)
 @pytest.mark.redteam(6)
 @pytest.mark.redteam(30)
-@given(script=SCRIPT)
-@example(script=COVERING)
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-def test_whatever_happens_the_output_keeps_the_envelope(script: list[Step]) -> None:
-    play(script)
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_whatever_happens_the_output_keeps_the_envelope(robot: str) -> None:
+    @given(script=SCRIPT)
+    @example(script=COVERING)
+    @settings(
+        max_examples=40,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    def keeps_it(script: list[Step]) -> None:
+        play(script, judged(robot))
+
+    keeps_it()
 
 
 TOOLS_AND_WALL: list[Step] = [
@@ -327,7 +331,7 @@ TOOLS_AND_WALL: list[Step] = [
     ("stream_sine", 0.35, 0.4, 180, 0),
     ("wait", 60),
     ("tool", "person", "gripper", 5),
-    ("go_home", 3.0, 60),
+    ("go_home", 3.0, 200),
     ("tool", "planner", "", 5),
     ("tool", "person", "", 5),
     ("wait", 800),
@@ -359,11 +363,11 @@ TOOLS_AND_WALL: list[Step] = [
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 def test_with_tools_that_change_and_streams_that_are_limited_it_holds_too(script: list[Step]) -> None:
-    play(script, carrying())
+    play(script, JudgedRig(carrying()))
 
 
 def test_the_script_with_tools_reaches_what_it_is_for() -> None:
-    rig = play(TOOLS_AND_WALL, carrying())
+    rig = play(TOOLS_AND_WALL, JudgedRig(carrying()))
     codes = {decision.code for decision in rig.history if isinstance(decision, Decision)}
     replies = {reply.code for reply in rig.history if isinstance(reply, Reply)}
     print(sorted(codes), sorted(replies), sorted(rig.states), rig.changes)
@@ -373,21 +377,23 @@ def test_the_script_with_tools_reaches_what_it_is_for() -> None:
     assert {"E_TOOL", "E_ACT_STATE"} <= replies
 
 
-def test_the_scripts_reach_what_they_are_for() -> None:
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_the_scripts_reach_what_they_are_for(robot: str) -> None:
     """The property would hold of a robot that never moves: this script does."""
-    rig = play(COVERING)
+    rig = play(COVERING, judged(robot))
     print(f"{len(rig.outputs)} set-points, states {sorted(rig.states)}, {rig.stops_followed} stops while moving")
     assert {"LOCKED", "READY", "AUTO/MOVING", "AUTO/HOLDING", "STOPPING", "PROTECTIVE_STOP", "FAULT"} <= rig.states
     assert "EMERGENCY_STOP" in rig.states
     assert rig.stops_followed >= 5
     assert rig.placed_anew >= 1
     moved = np.ptp(np.array(rig.outputs), axis=0)
-    assert moved[0] > 0.25
+    assert moved[Player(rig).seven[0]] > 0.25
 
 
-def test_the_judge_sees_what_it_looks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_the_judge_sees_what_it_looks_for(robot: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A set-point moved by 2e-3 rad in mid-motion is found, and so is a stop that is not the kept one."""
-    rig = JudgedRig(shipped())
+    rig = judged(robot)
     rig.auto()
     original: Any = rig.judge
     shift = 0.0
@@ -440,10 +446,11 @@ def _raise_once(monkeypatch: pytest.MonkeyPatch, where: type, name: str, after: 
     ids=lambda x: x if isinstance(x, str) else x.__name__,
 )
 @pytest.mark.parametrize("motion", ["stream", "trajectory"])
+@pytest.mark.parametrize("robot", ROBOTS)
 def test_a_bug_of_our_own_anywhere_in_a_cycle_runs_the_kept_stop(
-    motion: str, where: type, name: str, after: bool, monkeypatch: pytest.MonkeyPatch
+    robot: str, motion: str, where: type, name: str, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rig = JudgedRig(shipped())
+    rig = judged(robot)
     rig.auto()
     player = Player(rig)
     if motion == "stream":

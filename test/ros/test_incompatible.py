@@ -187,7 +187,7 @@ def watched() -> tuple[FakeNode, FakeSink, Endpoints, GraphWatch]:
     endpoints.watched["/planner"] = describe(JointTrajectory, QoSProfile(depth=10), publishes=False)
     endpoints.watched["/motors"] = describe(JointTrajectory, offer_profile(4_000_000), publishes=True)
     node.subscriptions["/motors"] = [endpoint("controller", QoSProfile(depth=1))]
-    return node, sink, endpoints, GraphWatch(node, sink, endpoints, "/motors", "/beat")  # type: ignore[arg-type]
+    return node, sink, endpoints, GraphWatch(node, sink, endpoints, ("/motors",), "/beat")  # type: ignore[arg-type]
 
 
 def incompatible(sink: FakeSink) -> list[tuple[str, str, bool]]:
@@ -290,7 +290,7 @@ def test_a_second_process_that_borrows_the_name_is_a_second_speaker(watched: Any
 def test_whoever_tells_of_people_is_known_by_his_id(watched: Any) -> None:
     node, sink, endpoints, _ = watched
     endpoints.watched["/~/humans"] = describe(JointTrajectory, QoSProfile(depth=10), publishes=False)
-    watch = GraphWatch(node, sink, endpoints, "/motors", "/beat")
+    watch = GraphWatch(node, sink, endpoints, ("/motors",), "/beat")
     for gid in (1, 2):
         node.publishers["/~/humans"] = [endpoint("eyes", QoSProfile(depth=1), gid=gid)]
         watch.look_at_all(gid)

@@ -21,12 +21,12 @@ from safety_supervisor.config import load_config
 from safety_supervisor.core.balance.settings import BalanceSettings, FallSettings, LadderSettings, UpSource
 from safety_supervisor.core.effects import LadderMode, Status
 from safety_supervisor.ros.enact import Enactor
-from safety_supervisor.ros.outputs import find_output
+from safety_supervisor.ros.outputs import find_outputs
 from safety_supervisor.ros.polled import PolledSubscriptions
 from safety_supervisor.ros.quality import Endpoints
 
 PANDA = Path(__file__).resolve().parents[2] / "config" / "panda.yaml"
-LADDER = LadderSettings(hold=10**9, postures=(), lower=0, damp=10**9, unknown=10**9)
+LADDER = LadderSettings(hold=10**9, postures=(), lower=0, damp=10**9, unknown=10**9, rest=10**10)
 BALANCE = BalanceSettings(
     soles=(), contacts=(), margin=0.01, contact_timeout=1, base_timeout=1, up=UpSource.IMU, tilt=0.1, slip=0.01,
     fall=FallSettings(0.6, 3.0, 0), ladder=LADDER,
@@ -53,7 +53,7 @@ def test_a_mode_is_told_at_once_kept_for_who_comes_late_and_repeated() -> None:
         configuration = replace(load_config(PANDA), balance=BALANCE)
         endpoints = Endpoints(node, SimpleNamespace(), PolledSubscriptions())  # type: ignore[arg-type]
         made = Enactor(
-            node, configuration, endpoints, find_output(configuration), SimpleNamespace(), lambda _: None, tuple,  # type: ignore[arg-type]
+            node, configuration, endpoints, find_outputs(configuration), SimpleNamespace(), lambda _: None, tuple,  # type: ignore[arg-type]
         )  # fmt: skip
         made.beat()
         made.carry_out([LadderMode(1, "hold", "a person's start"), LadderMode(1, "damp", "E_FALL")])

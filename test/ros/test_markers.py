@@ -7,7 +7,9 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pinocchio as pin
 import pytest
@@ -20,7 +22,9 @@ from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.geometry.shapes import Capsule, Polytope
 from safety_supervisor.core.settings import Configuration, GeometrySettings
 from safety_supervisor.geometry.kinematics import Kinematics
+from safety_supervisor.ros.frames import PaintRequest
 from safety_supervisor.ros.markers import GHOST, GREEN, LIFETIME, RED, YELLOW, MarkerWriter, Moment
+from safety_supervisor.ros.painting import Painting
 
 CONFIGURATION = Path(__file__).parents[2] / "config" / "panda.yaml"
 LOW = np.array([0.0, 0.65, 0.0, -2.2, 0.0, 2.85, 0.785])
@@ -121,6 +125,45 @@ def test_every_message_is_whole_and_deletes_what_is_not_shown(configuration: Con
     assert {name.partition("/")[0] for name, _ in keys(arrays[2], Marker.ADD)} == {"zones"}
 
 
+@pytest.mark.requirement("SR-034")
+@pytest.mark.parametrize(
+    ("state", "rung", "words", "colour"),
+    [
+        ("STOPPING", "lower", "STOPPING\nlower", YELLOW),
+        ("EMERGENCY_STOP", "off", "EMERGENCY_STOP\noff", RED),
+        ("AUTO/MOVING", "", "AUTO/MOVING", (1.0, 1.0, 1.0, 1.0)),
+        ("", "", None, None),
+    ],
+)
+def test_the_state_and_the_rung_of_the_ladder_stand_above_the_robot(
+    configuration: Configuration, state: str, rung: str, words: str | None, colour: tuple[float, ...] | None
+) -> None:
+    array = MarkerWriter(configuration).write(Moment(np.array(HOME), np.array(HOME), "", state, rung), 0)
+    drawn = [marker for marker in array.markers if marker.ns == "state"]
+    assert [marker.text for marker in drawn] == ([] if words is None else [words])
+    if words is None:
+        return
+    assert colours(array)["state"] == colour
+    highest = max(
+        point[2] for marker in array.markers if marker.ns.startswith("links/") for point in corners_of(marker)
+    )
+    assert highest < drawn[0].pose.position.z < highest + 0.6, "above it, and not far"
+
+
+def test_the_control_process_hands_state_and_rung_on_to_the_painter() -> None:
+    sent: list[bytes] = []
+    child = SimpleNamespace(pid=1, backlog=0, send=sent.append)
+    painting = Painting.__new__(Painting)
+    painting.__dict__.update(
+        _child=child, _picture=None, _asked=0, _due=0, _starts=1, _encoder=msgspec.msgpack.Encoder(),
+        _publisher=SimpleNamespace(get_subscription_count=lambda: 1),
+    )  # fmt: skip
+    row = np.array(HOME)
+    assert painting.slice(1, (row, row), False, "", ("STOPPING", "damp"))
+    request = msgspec.msgpack.Decoder(PaintRequest).decode(sent[0])
+    assert (request.state, request.rung) == ("STOPPING", "damp")
+
+
 def test_a_missing_estop_is_written_and_a_robot_without_volumes_has_bones(configuration: Configuration) -> None:
     assert "NO E-STOP" not in texts(MarkerWriter(configuration).write(Moment(None, None), 0))
     bare = replace(
@@ -167,6 +210,7 @@ def running(cell_rig: Rig) -> tuple[Client, Viewer, Process]:
 def test_a_viewer_sees_zones_links_and_the_stop_of_a_motion(running: tuple[Client, Viewer, Process]) -> None:
     client, viewer, _ = running
     client.wait_for(lambda: viewer.shows("links/panda_hand"), "markers", timeout=60.0)
+    client.wait_for(lambda: "LOCKED" in texts(viewer.newest), "the state, above the robot")
     assert {"zones/cell", "zones/table", "zones/cabinet", "nearest", "estop"} <= set(colours(viewer.newest))
     assert all(m.lifetime.sec == LIFETIME for m in viewer.newest.markers if m.action == Marker.ADD)
     assert not viewer.shows("stop/")

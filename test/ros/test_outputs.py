@@ -43,7 +43,7 @@ def test_a_slewed_clock_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.requirement("SR-039")
 def test_a_message_begins_where_the_controller_is_and_outlives_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
     configuration = load_config(CONFIGURATION)
-    output = JointTrajectoryHorizon(configuration)
+    output = JointTrajectoryHorizon(configuration, configuration.outputs[0])
     period = configuration.timing.period
     rest, here, zero = (0.2,) * 7, (0.1,) * 7, (0.0,) * 7
     before = HorizonPoint(-period, here, zero, zero)

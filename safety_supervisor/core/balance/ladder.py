@@ -19,14 +19,14 @@ from safety_supervisor.core.balance.watch import BalanceWatch
 from safety_supervisor.core.decisions import DecisionLog
 from safety_supervisor.core.effects import Effect, LadderMode
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.inputs import Inputs
+from safety_supervisor.core.inputs import PEOPLE, Inputs
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.stop_ramp import Ramp
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.ladder_table import DOWNWARD, LIMP, Rung
 from safety_supervisor.core.states.safety_state import SafetyState
 from safety_supervisor.core.states.state_table import State
-from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.core.units import Nanoseconds, seconds
 from safety_supervisor.core.verifier import Verifier
 
 _LEADS_DOWN: Final = (State.EMERGENCY_STOP, State.FAULT)
@@ -68,6 +68,8 @@ class StopLadder:
         self._missed = False
         self._refused: Violation | None = None
         self._lowering: Lowering | None = None
+        line = configuration.estop.line
+        self._cuts = line is not None and line.relay_effect != "none"
         self._news: list[LadderMode] = []
 
     def follow(self, now: Nanoseconds) -> None:
@@ -87,8 +89,9 @@ class StopLadder:
             self._down(Rung.HOLD if stands else Rung.DAMP, now, state.cause.value if state.cause else "")
         if self._watch.fallen:
             self._down(Rung.DAMP, now, Code.FALL.value)
-        if self.rung is Rung.DAMP and now - self._since >= settings.damp and self._settled(now):
-            self._down(Rung.OFF, now, "at rest")
+        state.waits = ""
+        if self.rung is Rung.DAMP:
+            self._damp(settings, now)
         state.lowers = self._watch.stood and self.rung not in LIMP
 
     def descend(self, now: Nanoseconds, ramp: Callable[[Nanoseconds], Ramp]) -> set[Code]:
@@ -143,8 +146,15 @@ class StopLadder:
     # --- rungs
 
     def _hold(self, settings: LadderSettings, now: Nanoseconds, ramp: Callable[[Nanoseconds], Ramp]) -> set[Code]:
-        """Let the kept stop run, then look for a verified way down, until the deadline."""
-        if self._expire(settings, now) or self._missed:
+        """Let the kept stop run, then look for a verified way down, until the deadline.
+
+        While people may be near it stands as long as it may, so that they can step back. Then it lowers itself all the
+        same: nothing but a fall is left otherwise.
+        """
+        lowering = self._lowering
+        if lowering is not None and lowering.done and not self._missed and now - self._since >= settings.hold:
+            self._begin(lowering, now, "people are near, and its time is over")
+        if self.rung is not Rung.HOLD or self._expire(settings, now) or self._missed:
             return set()
         match ramp(now):
             case Ramp.MISSED:
@@ -166,10 +176,23 @@ class StopLadder:
         self._refused = self._lowering.advance()
         if self._refused is not None:
             self._watch.note(self._refused)
-        elif self._lowering.done and self._follows(now):
+        elif self._lowering.done and self._people_near():
+            self._state.waits = "people to step back"
+        elif self._lowering.done:
+            self._begin(self._lowering, now, "standstill")
+
+    def _begin(self, lowering: Lowering, now: Nanoseconds, reason: str) -> None:
+        """Begin with the verified way down, if the robot is where that begins."""
+        motion = self._motion
+        if self._follows(now):
             lanes = {name: lane.indices for name, lane in motion.lanes.items()}
-            motion.begin_trajectory(self._lowering.parts(lanes), motion.tick, "", "")
-            self._down(Rung.LOWER, now, "standstill")
+            motion.begin_trajectory(lowering.parts(lanes), motion.tick, "", "")
+            self._down(Rung.LOWER, now, reason)
+
+    def _people_near(self) -> bool:
+        """Whether somebody may be so near that a moving robot could not stop for him; unknown people may."""
+        check, active = self._verifier.separation, self._inputs.conditions.active()
+        return check is not None and (bool(active & PEOPLE) or not check.permits_full(self._motion.state[0], 0.0))
 
     def _lower(self, now: Nanoseconds) -> None:
         """See that the robot goes along, and whether it is down."""
@@ -184,23 +207,48 @@ class StopLadder:
 
     def _expire(self, settings: LadderSettings, now: Nanoseconds) -> bool:
         """Leave a rung whose deadline has passed; return whether that was so."""
-        limit = {Rung.HOLD: settings.hold, Rung.LOWER: settings.lower}.get(self.rung)
+        limit = {Rung.HOLD: settings.hold, Rung.LOWER: settings.lower, Rung.DAMP: settings.rest}.get(self.rung)
         if limit is None or now - self._since < limit:
             return False
-        self._down(Rung.DAMP, now, f"{self.rung.value}: its time is over")
+        below = Rung.OFF if self.rung is Rung.DAMP else Rung.DAMP
+        self._down(below, now, f"{self.rung.value}: its time is over")
         return True
+
+    def _damp(self, settings: LadderSettings, now: Nanoseconds) -> None:
+        """End DAMP at rest; a robot that goes on moving has no power anyway when the relays open, or its time is over.
+
+        Whatever still moves it then is told: it may be the drives.
+        """
+        lasts = now - self._since
+        moves = self._restless(now)
+        self._state.waits = moves
+        if lasts < settings.damp:
+            return
+        if not moves:
+            self._down(Rung.OFF, now, "at rest")
+            return
+        unpowered = self._cuts and self._inputs.estop_word.relays == "open"
+        if not unpowered and lasts < settings.rest:
+            return
+        told = Violation(Code.CREEPS, "balance.ladder.rest", seconds(lasts), seconds(settings.rest), detail=moves)
+        self._watch.note(told)
+        self._down(Rung.OFF, now, "the relays are open" if unpowered else "damp: its time is over")
 
     def _follows(self, now: Nanoseconds) -> bool:
         """Whether the robot is known to be where it was sent."""
         measured = self._inputs.measured
         return not measured.stale(now) and measured.follows()
 
-    def _settled(self, now: Nanoseconds) -> bool:
-        """Whether the robot lies or sits: every joint rests, and the base as far as it is known."""
+    def _restless(self, now: Nanoseconds) -> str:
+        """Say what of the robot does not lie or sit still, or is not known to; empty when every joint rests.
+
+        The base counts as far as it is known: IMUs that fall silent with their robot must not keep it here.
+        """
         footing = self._inputs.footing
         lean = None if footing is None else footing.lean(now)
-        turning = lean is not None and not lean[1] <= _STILL
-        return not turning and not self._inputs.measured.stale(now) and self._inputs.measured.rests(now, limp=True)
+        if lean is not None and not lean[1] <= _STILL:
+            return f"the base, which turns at {lean[1]:.2f} rad/s"
+        return self._inputs.measured.unrest(now, limp=True)
 
     def _down(self, rung: Rung, now: Nanoseconds, reason: str) -> None:
         if DOWNWARD[rung] > DOWNWARD[self.rung]:

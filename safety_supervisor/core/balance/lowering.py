@@ -93,7 +93,7 @@ class Lowering:
             return None
         before, after = self._whole.states_at(np.array([self._judged, self._judged + self._period]))
         self._judged += _EVERY * self._period
-        return self._verifier.balance.check(before, after, StraightStop(after, self._limits), trial=True)
+        return self._verifier.balance.check(before, after, StraightStop(after, self._limits))
 
     def parts(self, groups: Mapping[str, NDArray[np.intp]]) -> dict[str, PlannedTrajectory]:
         """Return the verified motion of each group; `groups` maps names to joint indices."""

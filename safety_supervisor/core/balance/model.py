@@ -98,38 +98,38 @@ Judgement: TypeAlias = Margin | Unjudged
 
 
 def zero_moment_point(centre: Matrix, acceleration: Matrix, height: Vector, gravity: float) -> Matrix:
-    """Return x - x'' / w^2, shape (m, 2), [m].
+    """Return x - x'' / w^2, shape (..., 2), [m].
 
     Args:
-        centre: x, horizontal, shape (m, 2), [m].
-        acceleration: x'', horizontal, shape (m, 2), [m/s^2].
-        height: z over the ground, shape (m,), [m], above 0.
+        centre: x, horizontal, shape (..., 2), [m].
+        acceleration: x'', horizontal, shape (..., 2), [m/s^2].
+        height: z over the ground, shape (...), [m], above 0.
         gravity: g, [m/s^2].
 
     Source: Vukobratovic and Borovac 2004, for a constant height.
     """
-    return centre - acceleration * (height / gravity)[:, None]
+    return centre - acceleration * (height / gravity)[..., None]
 
 
 def capture_point(centre: Matrix, velocity: Matrix, height: Vector, gravity: float) -> Matrix:
-    """Return x + x' / w, shape (m, 2), [m]; arguments as of `zero_moment_point`, the velocity x' in [m/s].
+    """Return x + x' / w, shape (..., 2), [m]; arguments as of `zero_moment_point`, the velocity x' in [m/s].
 
     Source: Pratt et al. 2006, eq. 8; Hof 2005, extrapolated centre of mass.
     """
-    return centre + velocity * np.sqrt(height / gravity)[:, None]
+    return centre + velocity * np.sqrt(height / gravity)[..., None]
 
 
 def bends(derivatives: NDArray[np.float64], lowest: Vector, highest: Vector, gravity: float) -> tuple[Vector, Vector]:
     """Bound the second derivatives in time of zero-moment point and capture point, as derived above.
 
     Args:
-        derivatives: D1 .. D4, bounds of the derivatives of x, shape (4, m).
-        lowest: least height z over the ground, shape (m,), [m], above 0.
-        highest: greatest, shape (m,), [m].
+        derivatives: D1 .. D4, bounds of the derivatives of x, shape (4, ...).
+        lowest: least height z over the ground, shape (...), [m], above 0.
+        highest: greatest, shape (...), [m].
         gravity: g, [m/s^2].
 
     Returns:
-        Shapes (m,) and (m,), [m/s^2].
+        Shapes (...) and (...), [m/s^2].
     """
     first, second, third, fourth = derivatives
     zero_moment = second + (fourth * highest + 2.0 * third * first + second * second) / gravity

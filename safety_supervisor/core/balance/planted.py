@@ -152,6 +152,7 @@ class Planted:
             for joint, inertia in enumerate(self._model.inertias)
             if joint and inertia.mass
         ]
+        self._chains = chains
         self.centre = Carried(carrier, chains, bodies)
         self.soles = tuple(Carried(carrier, chains, [(1.0, *ball)]) for ball in soles)
 
@@ -180,9 +181,19 @@ class Planted:
 
     def commanded(self, carried: Carried, count: int) -> tuple[Vector, Matrix]:
         """Return `Carried.reach` and `bend` for the commanded joints, of which there are n, shapes (n,) and (n, n)."""
+        turn = self._turn(count)
+        return carried.reach @ turn, turn.T @ carried.bend @ turn
+
+    def sums(self, count: int) -> tuple[Matrix, Matrix]:
+        """Return what makes S and S - b of `geometry.carried` of bounds of n commanded joints, both shape (n, N)."""
+        turn = self._turn(count).T
+        own = np.eye(len(self._chains))
+        return turn @ self._chains, turn @ (self._chains - own)
+
+    def _turn(self, count: int) -> Matrix:
         turn = np.zeros((len(self._sources), count))
         turn[np.arange(len(turn)), self._sources] = np.abs(self._rates)
-        return carried.reach @ turn, turn.T @ carried.bend @ turn
+        return turn
 
     def see(self, states: NDArray[np.float64]) -> Seen:
         """Compute where the centre of mass and the other soles are.

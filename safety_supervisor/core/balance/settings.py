@@ -61,7 +61,7 @@ class Posture:
 
 @dataclass(frozen=True)
 class LadderSettings:
-    """How a robot goes down by an emergency stop or a fault: deadlines of HOLD and LOWER, least time of DAMP."""
+    """How a robot goes down by an emergency stop or a fault: deadlines of HOLD, LOWER and DAMP, least time of DAMP."""
 
     hold: Nanoseconds
     postures: tuple[Posture, ...]
@@ -70,10 +70,12 @@ class LadderSettings:
     damp: Nanoseconds
     unknown: Nanoseconds
     """Balance that is unknown for longer than this goes down the ladder."""
+    rest: Nanoseconds
+    """Deadline of DAMP: a robot that moves for longer is told OFF all the same."""
 
     @property
     def duration(self) -> Nanoseconds:
-        """All deadlines together."""
+        """What the relays have to wait for: the deadlines of HOLD and LOWER, and the least time of DAMP."""
         return self.hold + self.lower + self.damp
 
 

@@ -86,13 +86,14 @@ class SupportPolygon:
         Returns:
             Shape (m,), [m]; never positive where the polygon is a line or a point; NaN where a point is not finite.
         """
-        if not len(self._inward):
-            return -self._outside(points)
-        inside: Vector = (points @ self._inward.T - self._offsets).min(axis=1)
-        if not inside.min(initial=0.0) >= 0.0:
-            out = ~(inside >= 0.0)
-            inside[out] = -self._outside(points[out])
-        return inside
+        with np.errstate(invalid="ignore"):
+            if not len(self._inward):
+                return -self._outside(points)
+            inside: Vector = (points @ self._inward.T - self._offsets).min(axis=1)
+            if not inside.min(initial=0.0) >= 0.0:
+                out = ~(inside >= 0.0)
+                inside[out] = -self._outside(points[out])
+            return inside
 
     def _outside(self, points: Matrix) -> Vector:
         """Return how far points are from the nearest edge, shape (m,), [m]."""

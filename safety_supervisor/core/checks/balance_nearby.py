@@ -1,4 +1,4 @@
-"""Motions that surely keep their balance, known from a pose that was asked before: what most control cycles need.
+"""Motions that surely keep their balance, known from a pose that was asked before: what most steps on trial need.
 
 Let x_r be the centre of mass at a pose q_r, z_r its height and d_r its signed distance to the edge of the support
 polygon. On a motion whose poses lie within `way` of q, joint by joint, and whose speeds and accelerations are bounded,

@@ -1,37 +1,44 @@
 """Whether the next step and the full stop behind it keep the robot's balance.
 
-Most steps are known to by a pose that was asked before (`Nearby`); the others are sampled and bounded between the
-samples (`BalanceCheck`). Only the straight stop is judged: of a stop along a path the course between two samples is
-not known, so that such a stop counts as not proven, and the straight one is tried instead.
+Most steps are known to by one that was foreseen (`Kept`), those on trial by a pose that was asked before
+(`Nearby`); the others are sampled and bounded between the samples (`BalanceCheck`), those with a stop along a path as
+pieces (`balance_path`). A path whose velocity jumps has none: its stop counts as not proven, and the straight one is
+tried instead.
 
-The stance that steps are judged on is the measured one, kept as long as hardly anything changed: another stance makes
-`Nearby` forget. With LEAN the angle between the kept direction of gravity and the measured one, seen from a sole, and
-SHIFT how far a corner of another sole came, everything that is judged moves by no more than
+The stance that steps are judged on is the measured one, kept as long as hardly anything changed. With LEAN the angle
+between the kept direction of gravity and the measured one, seen from a sole, and SHIFT how far a corner of another sole
+came, everything that is judged moves by no more than
 
     LEAN (3 |c| + 2 |k|) + 2 SHIFT
 
 where c is the centre of mass and k a corner, seen from the sole: c and its offset x'' z / g turn, z changes by no more
 than LEAN |c| and its own level's change, and the polygon's corners turn and shift. With both within FARTHEST that is
 below RESERVE, which everything that is commanded keeps beyond the margin; that corners are is looked at, that the
-centre of mass is holds for any robot with legs below 1.5 m. IMU noise above LEAN renews the stance: that costs time.
+centre of mass is holds for any robot with legs below 1.5 m. IMU noise above LEAN renews the stance: what was foreseen
+on another one then has to keep as much more as this formula says of their difference.
 
 Requirements: SR-034, SR-036.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 
-from safety_supervisor.core.balance.model import Unjudged, Unknown
+from safety_supervisor.core.balance.model import Judgement, Unjudged, Unknown
 from safety_supervisor.core.balance.settings import BalanceSettings
-from safety_supervisor.core.balance.standing import Ground, Stance
-from safety_supervisor.core.checks.balance import BalanceCheck, step_and_stop
+from safety_supervisor.core.balance.standing import Stance
+from safety_supervisor.core.checks.balance import BalanceCheck, Course, step_and_stop
+from safety_supervisor.core.checks.balance_foreseen import Kept
 from safety_supervisor.core.checks.balance_nearby import Nearby
+from safety_supervisor.core.checks.balance_path import path_liveliness, path_pieces
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.geometry.spline_bounds import derivative_bounds
+from safety_supervisor.core.motion.foreseen import Foreseen, Met
+from safety_supervisor.core.motion.path_stop import PathStop
 from safety_supervisor.core.motion.stopping import Stop, StraightStop
 from safety_supervisor.core.settings import ToolSettings
 from safety_supervisor.core.units import Matrix
@@ -59,8 +66,20 @@ class BalanceStep:
         stance: that steps are judged on, or why there is none.
     """
 
-    def __init__(self, robot: RobotModel, settings: BalanceSettings, tool: ToolSettings | None, period: float) -> None:
-        """Prepare a robot for every foot that it may stand on; `period` is the control period, [s].
+    def __init__(
+        self,
+        robot: RobotModel,
+        settings: BalanceSettings,
+        tool: ToolSettings | None,
+        period: float,
+    ) -> None:
+        """Prepare a robot for every foot that it may stand on.
+
+        Args:
+            robot: kinematics.
+            settings: of balance.
+            tool: what it carries.
+            period: of control, [s].
 
         Raises:
             RobotModelError: when a foot is no link, or the robot has no mass.
@@ -72,38 +91,60 @@ class BalanceStep:
         self._needed = settings.margin + RESERVE
         self._times = np.array([0.0, period])
         self._period = period
-        self._near = Nearby(settings, self.standing.planted, self._joints)
         self._trials = Nearby(settings, self.standing.planted, self._joints)
+        self._paths = Nearby(settings, self.standing.planted, self._joints)
         self.forget()
 
     def forget(self) -> None:
         """Begin anew: how the robot stands has to be told again."""
         self.stance: Stance | Unjudged = Unjudged(Unknown.NO_CONTACT, "not measured yet")
+        self._kept: Kept | None = None
+        self._moved = 0.0, 0.0
 
     def stand(self, measured: Stance | Unjudged) -> None:
         """Take how the robot stands, as it was measured for this cycle."""
-        if isinstance(measured, Stance) and isinstance(self.stance, Stance) and same(self.stance, measured):
-            return
+        if isinstance(measured, Stance) and isinstance(self.stance, Stance):
+            lean, shift = change(self.stance, measured)
+            # What RESERVE holds. Written so that NaN is another stance.
+            if lean <= LEAN and shift <= SHIFT:
+                return
+            self._moved = self._moved[0] + lean, self._moved[1] + shift
+        else:
+            self._moved = math.inf, math.inf
         self.stance = measured
 
-    def check(self, before: Matrix, after: Matrix, stop: Stop, *, trial: bool = False) -> Violation | None:
+    def check(self, before: Matrix, after: Matrix, stop: Stop, met: Met | None = None) -> Violation | None:
         """Check the step from the last set-point to the next one, and the stop from there.
 
         Args:
             before: position, velocity, acceleration of the last set-point, shape (3, n).
             after: of the next one.
             stop: planned from `after`.
-            trial: whether the step is on trial, so that its pose is no news for the next steps.
+            met: the same beside what was foreseen; None of a step on trial, and where nothing was.
         """
         stance = self.stance
         if isinstance(stance, Unjudged):
             return Violation(Code.BALANCE_UNKNOWN, "balance", detail=f"{stance.reason.value} {stance.detail}".strip())
+        if isinstance(stop, PathStop) and stop.path.smooth:
+            return self._path(stance, before, after, stop, self._trials if met is None else self._paths)
         if not isinstance(stop, StraightStop):
-            return Violation(Code.BALANCE, "balance.path_stop", detail="a stop along a path is not judged")
-        if self._surely(stance, before, after, stop, self._trials if trial else self._near):
+            return Violation(Code.BALANCE, "balance.path_stop", detail="a stop along a path that jumps is not judged")
+        if self._known(stance, before, after, stop, met):
             return None
-        times, states = step_and_stop(before, after, self._period, stop, max(FINEST, stop.duration / SAMPLES))
-        found = self._check.least_margin(stance, times, states)
+        found = self._judge(stance, before, after, stop)
+        return self._refused(found.margin if isinstance(found, Course) else found)
+
+    def _path(self, stance: Stance, before: Matrix, after: Matrix, stop: PathStop, near: Nearby) -> Violation | None:
+        """Check a step whose stop stays on a smooth path."""
+        alive = path_liveliness(before, after, self._period, stop)
+        if near.surely_keeps(stance, after[0], *alive, self._needed):
+            return None
+        pieces = path_pieces(before, after, self._period, stop, max(FINEST, stop.duration / SAMPLES))
+        found = (self._refused(self._check.least_margin(stance, *piece)) for piece in pieces)
+        return next((violation for violation in found if violation is not None), None)
+
+    def _refused(self, found: Judgement) -> Violation | None:
+        """Say what is wrong with a judgement."""
         if isinstance(found, Unjudged):
             if found.reason is Unknown.NOT_FINITE:
                 return Violation(Code.NOT_FINITE_RESULT, "balance", detail=found.detail)
@@ -114,6 +155,38 @@ class BalanceStep:
         rule = "balance." + found.point.replace("-", "_").replace(" ", "_")
         detail = f"on {found.foot}, {found.time:.3f} s from the last set-point on"
         return Violation(Code.BALANCE, rule, found.value, self._needed, detail=detail)
+
+    def prepare(self, foreseen: Foreseen | None) -> None:
+        """Judge ahead what will most likely come."""
+        stance = self.stance
+        if foreseen is None or isinstance(stance, Unjudged):
+            self._kept = None
+            return
+        if self._kept is not None and self._kept.foreseen is foreseen and self._moved == (0.0, 0.0):
+            return
+        found = self._judge(stance, foreseen.before, foreseen.after, foreseen.stop)
+        self._kept, self._moved = None, (0.0, 0.0)
+        if isinstance(found, Course):
+            self._kept = Kept(foreseen, self._check.on_feet(stance, self._joints), found)
+
+    def _known(self, stance: Stance, before: Matrix, after: Matrix, stop: StraightStop, met: Met | None) -> bool:
+        """Whether it is sure without looking."""
+        if met is None:
+            return self._surely(stance, before, after, stop, self._trials)
+        kept, (lean, shift) = self._kept, self._moved
+        if kept is None or kept.foreseen is not met.foreseen:
+            return False
+        differs = met.differs()
+        needed = self._needed + kept.lever * lean + 2.0 * shift
+        return differs is not None and kept.keeps(differs, needed, shift, self._settings.gravity)
+
+    def _judge(self, stance: Stance, before: Matrix, after: Matrix, stop: StraightStop) -> Course | Unjudged:
+        """Judge by the knots of the stop, and by more samples where that is not enough."""
+        found = self._check.follow(stance, *step_and_stop(before, after, self._period, stop, math.inf))
+        if isinstance(found, Course) and found.margin.value >= self._needed:
+            return found
+        longest = max(FINEST, stop.duration / SAMPLES)
+        return self._check.follow(stance, *step_and_stop(before, after, self._period, stop, longest))
 
     def _surely(self, stance: Stance, before: Matrix, after: Matrix, stop: StraightStop, near: Nearby) -> bool:
         bounds = derivative_bounds(self._times, np.stack([before, after]))[:2, 0]
@@ -128,20 +201,23 @@ class BalanceStep:
         )
 
 
-def same(kept: Stance, measured: Stance) -> bool:
-    """Whether a measured stance is the kept one, but for what RESERVE holds."""
-    return kept.feet == measured.feet and all(
-        _same_ground(one, other) for one, other in zip(kept.grounds, measured.grounds, strict=True)
-    )
+def change(kept: Stance, measured: Stance) -> tuple[float, float]:
+    """Return by how much a measured stance leans against a kept one, [rad], and how far a corner came, [m].
 
-
-def _same_ground(kept: Ground, measured: Ground) -> bool:
-    """Judge one sole; written so that NaN is no same one."""
-    bearing = np.repeat(measured.bearing, [len(sole.corners) for sole in measured.planted.others])
-    corners = measured.corners[bearing]
-    moved = kept.corners[bearing] - corners
-    return bool(
-        np.linalg.norm(kept.up - measured.up) <= LEAN
-        and (np.linalg.norm(moved, axis=1) <= SHIFT).all()
-        and (np.linalg.norm(corners, axis=1) <= FARTHEST).all()
-    )
+    Both infinite where they can not be compared; NaN of what is NaN.
+    """
+    if kept.feet != measured.feet:
+        return math.inf, math.inf
+    leans, shifts = [], []
+    for one, other in zip(kept.grounds, measured.grounds, strict=True):
+        bearing = np.repeat(other.bearing, [len(sole.corners) for sole in other.planted.others])
+        corners = other.corners[bearing]
+        moved = one.corners[bearing] - corners
+        # Squares of lengths of corners and of how far they came; the greatest of a NaN is NaN.
+        far = float((corners * corners).sum(axis=1).max(initial=0.0))
+        if not far <= FARTHEST * FARTHEST:
+            return math.inf, math.inf
+        turned = one.up - other.up
+        leans.append(math.sqrt(float(turned @ turned)))
+        shifts.append(math.sqrt(float((moved * moved).sum(axis=1).max(initial=0.0))))
+    return float(np.max(leans)), float(np.max(shifts))

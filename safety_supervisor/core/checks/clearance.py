@@ -47,6 +47,8 @@ _ALIKE: Final = 1e-3
 
 Indices: TypeAlias = NDArray[np.intp]
 
+_NONE: Final = np.empty(0, dtype=np.intp)
+
 _HALVES: Final = {
     2: np.array([[[2.0, 0.0], [1.0, 1.0]], [[1.0, 1.0], [0.0, 2.0]]]) / 2.0,
     4: np.array(
@@ -102,7 +104,11 @@ class Clearance:
         self._both: Vector = np.full(self._rooms.shape[1], -np.inf)  # proves nothing
 
     def quick(self, way: Vector, first: Vector, last: Vector) -> bool:
-        """Whether the last proof covers this way, too: lengthened to begin and end where that one did.
+        """Whether the last proof covers this way for all pairs; arguments as of `uncovered`."""
+        return not len(self.uncovered(way, first, last))
+
+    def uncovered(self, way: Vector, first: Vector, last: Vector) -> Indices:
+        """Return the pairs for which the last proof does not cover this way: lengthened to begin and end as that one.
 
         Args:
             way: travel of each joint from `first` to `last`, shape (n,), [rad].
@@ -112,7 +118,8 @@ class Clearance:
         whole = np.abs(first - self._first)
         whole += way
         whole += np.abs(last - self._last)
-        return bool(np.count_nonzero(self._reach.dot(whole) < self._both) == len(self._both))  # quicker than all()
+        held = self._reach.dot(whole) < self._both  # so that NaN is not proven
+        return _NONE if np.count_nonzero(held) == len(held) else np.flatnonzero(~held)  # quicker than all()
 
     def rooms(self, q: Vector) -> Vector | Violation:
         """Ask a pose, shape (n,): the room of every pair, shape (P,), [m]; a violation when a result is not finite."""
@@ -181,6 +188,27 @@ class Clearance:
         clear = (least - taken > 0.0) & (before < first[which] + (begin - taken))  # so that NaN is not proven
         left: Indices = which[~clear]
         return left
+
+    def slack(self, pieces: tuple[Matrix, ...], which: Indices) -> Vector:
+        """Bound the rooms of some pairs all along a way from below, by what `faced` asks.
+
+        On the straight end a room is at least the least gap there; before it, on a travel L from room A to room B, at
+        least the greater one of A - x and B - (L - x), which is (A + B - L) / 2 or more. So is what is known of every
+        way that is nowhere farther from this one than d, joint by joint, less reach @ d.
+
+        Args:
+            pieces: of the way, as for `faced`, two or more.
+            which: the pairs, shape (k,).
+
+        Returns:
+            Shape (k,), [m]; NaN where there is no bound.
+        """
+        first = self.rooms_of(pieces[0][0], which)
+        self.rooms_of(pieces[-1][-1], which)  # for the directions
+        begin, least = self.scene.least_gaps(pieces[-1][0], pieces[-1][-1], which)
+        taken, before = self.taken[which], self._reach[which].dot(way_along(pieces[:-1]))
+        slack: Vector = np.minimum(least - taken, 0.5 * (first + begin - taken - before))
+        return slack
 
     def prove(
         self, pieces: tuple[Matrix, ...], which: Indices, first: Vector, last: Vector, detail: str

@@ -14,6 +14,7 @@ from safety_supervisor.core.checks.clearance import POSES, STEP, Clearance, line
 from safety_supervisor.core.checks.leaving import Leaving
 from safety_supervisor.core.errors import Violation
 from safety_supervisor.core.geometry.scene import Scene
+from safety_supervisor.core.motion.foreseen import Foreseen, Met
 from safety_supervisor.core.motion.stopping import StraightStop
 from safety_supervisor.core.units import Matrix, Vector
 
@@ -24,6 +25,8 @@ _SPARE: Final = 1.3  # times the way, so that a motion that grows faster is prep
 _TRIED: Final = 4  # poses that trials remember: they are near each other
 
 _NEARLY: Final = 0.02  # [m]: pairs with less room where a trial failed are those that a slower one is asked for
+
+_STUBBORN: Final = 32  # pairs that are proven along what is foreseen, at most
 
 _WINDOW: Final = 128  # set-points of a path that one pose is tried on
 
@@ -55,6 +58,7 @@ class CollisionCheck:
         self._end: Vector | None = None
         self._last_end: Vector | None = None
         self._tried: NDArray[np.intp] | None = None
+        self._slack: tuple[Foreseen, Vector] | None = None
 
     @property
     def tried(self) -> bool:
@@ -70,14 +74,17 @@ class CollisionCheck:
         """Begin anew, at another pose."""
         self._clearance.forget()
         self._leaving.forget()
-        self._passed = self._end = self._last_end = self._tried = None
+        self._passed = self._end = self._last_end = self._tried = self._slack = None
 
-    def prepare(self) -> None:
+    def prepare(self, foreseen: Foreseen | None = None) -> None:
         """Ask now what the next steps would have to ask, if the motion goes on as it does.
 
         A proof is as good between any two poses whose rooms are known: those where the next step, and the stop after
-        it, will end. What comes of another motion is asked when it comes.
+        it, will end. Pairs that are nearer than such a proof takes are proven along the motion that is foreseen: a few
+        of them, as long as all others are proven without asking. What comes of another motion is asked when it comes.
         """
+        if self._slack is not None and self._slack[0] is not foreseen:
+            self._slack = None
         if self._passed is None:
             return
         clearance = self._clearance
@@ -87,7 +94,8 @@ class CollisionCheck:
         if end is None or last is None:
             return
         begin, course = 2.0 * q - before, end - last
-        if clearance.quick(_SPARE * way, begin, end + course):
+        left = clearance.uncovered(_SPARE * way, begin, end + course)
+        if not len(left):
             return
         ahead, enough = end + course, clearance.approach(way)
         first = clearance.ample(begin, self._all, enough, "")
@@ -99,9 +107,37 @@ class CollisionCheck:
         clearance.keep(begin, first)
         clearance.keep(ahead, second)
         clearance.remember_proof(begin, first, ahead, second)
+        if foreseen is not None:
+            self._near(foreseen, clearance.uncovered(_SPARE * way, begin, ahead))
+
+    def _near(self, foreseen: Foreseen, which: NDArray[np.intp]) -> None:
+        """Bound the rooms of a few pairs along what is foreseen."""
+        if not 0 < len(which) <= _STUBBORN:
+            return
+        stop = foreseen.stop
+        slack = np.full(len(self._all), -np.inf)
+        slack[which] = self._clearance.slack(
+            (line(foreseen.before[0], foreseen.after[0]), *stop.control_points()), which
+        )
+        self._slack = foreseen, slack
+
+    def _foretold(self, met: Met, before: Vector, which: NDArray[np.intp]) -> bool:
+        """Whether pairs are proven by the rooms along what was foreseen."""
+        if self._slack is None or self._slack[0] is not met.foreseen:
+            return False
+        differs = met.differs()
+        if differs is None or not np.array_equal(before, met.foreseen.before[0]):
+            return False
+        return bool((self._scene.reach[which].dot(differs[0]) < self._slack[1][which]).all())  # so that NaN is not
 
     def check(
-        self, before: Vector, q: Vector, stop: StraightStop, recovery: bool = False, moved: Vector | None = None
+        self,
+        before: Vector,
+        q: Vector,
+        stop: StraightStop,
+        recovery: bool = False,
+        moved: Vector | None = None,
+        met: Met | None = None,
     ) -> Violation | None:
         """Check the straight way from the last set-point to the next one, and the stop from there.
 
@@ -111,6 +147,7 @@ class CollisionCheck:
             stop: planned from q.
             recovery: a robot that penetrates something may leave it.
             moved: |q - before|, for a caller that has it.
+            met: the step beside what was foreseen; None of a step on trial, and where nothing was.
         """
         clearance = self._clearance
         if self._scene.empty:
@@ -119,7 +156,8 @@ class CollisionCheck:
         way = stop.travel_to(end)
         way += np.abs(q - before) if moved is None else moved
         self._last_end, self._end, self._passed, self._tried = self._end, end, None, None
-        if clearance.quick(way, before, end):
+        left = clearance.uncovered(way, before, end)
+        if not len(left) or (met is not None and self._foretold(met, before, left)):
             self._passed = before, q, way
             return None
         first, last = clearance.bound(np.stack([before, end]))

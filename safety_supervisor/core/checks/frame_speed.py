@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.geometry.robot import RobotModel
+from safety_supervisor.core.output_settings import VELOCITY_SHARE, ObservedSettings
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
 _TURNED_AND_MOVED: Final = np.repeat(np.eye(2), [9, 3], axis=0)
@@ -45,16 +46,30 @@ class _Asked(NamedTuple):
     bend: Vector
 
 
+def carried_speed(model: RobotModel, observed: ObservedSettings, rows: NDArray[np.intp]) -> float:
+    """Bound how fast observed joints carry any of some points that commanded joints move, too, [m/s]."""
+    reach: Matrix = model.frame_reach[rows]
+    commanded = reach[:, model.commanded].any(axis=1)
+    return float((reach[commanded] @ (VELOCITY_SHARE * observed.velocity)).max(initial=0.0))
+
+
 class FrameSpeed:
     """Judges the speed of points, all of a model's or those of some links."""
 
-    def __init__(self, model: RobotModel, period: Nanoseconds, rows: NDArray[np.intp] | None = None) -> None:
+    def __init__(
+        self,
+        model: RobotModel,
+        period: Nanoseconds,
+        rows: NDArray[np.intp] | None = None,
+        observed: ObservedSettings | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
             model: with the volumes of the links.
             period: time of a step, [ns].
             rows: points that count, indices into `RobotModel.frame_names`; None for all.
+            observed: joints that another controller moves meanwhile.
         """
         self._model = model
         self._dt = seconds(period)
@@ -64,6 +79,8 @@ class FrameSpeed:
         self._radius = model.frame_radius[chosen] * math.sqrt(0.5)
         self.reach: Vector = model.frame_reach[chosen].max(axis=0)
         """No point that counts moves farther than reach @ |dq|, shape (n,)."""
+        self.carried = 0.0 if observed is None else carried_speed(model, observed, chosen)
+        """How fast others carry points that commanded joints move: so much less is left for these, [m/s]."""
         self._bend: Matrix = 0.5 * model.frame_bend[chosen].max(axis=0)
         self._last: tuple[bytes, Matrix] | None = None
         self._asked: _Asked | None = None
@@ -71,6 +88,7 @@ class FrameSpeed:
 
     def exceeds(self, before: Vector, after: Vector, limit: float, rule: str) -> Violation | None:
         """Check a straight step between two poses, shape (n,), against a speed, [m/s]."""
+        limit -= self.carried
         step, longest = after - before, limit * self._dt
         if self._slow(before, after, np.abs(step), longest):
             return None
@@ -87,7 +105,7 @@ class FrameSpeed:
 
     def slow(self, before: Vector, after: Vector, moved: Vector, limit: float) -> bool:
         """Whether the ways of the joints, shape (n,), tell that a step keeps a speed, [m/s]: the quick answer."""
-        return self._slow(before, after, moved, limit * self._dt)
+        return self._slow(before, after, moved, (limit - self.carried) * self._dt)
 
     def _slow(self, before: Vector, after: Vector, moved: Vector, longest: float) -> bool:
         farthest = self.reach.dot(moved)
@@ -152,9 +170,10 @@ class FrameSpeed:
             start = self._model.placements(before, self._numbers)
         end = self._model.placements(after, self._numbers)
         self._last = after.tobytes(), end
-        change = end - start
-        change *= change
-        sizes = np.sqrt(change.dot(_TURNED_AND_MOVED))
-        way: Vector = self._radius * sizes[:, 0]
-        way += sizes[:, 1]
+        with np.errstate(invalid="ignore"):  # not finite in, not finite out, which no caller passes
+            change = end - start
+            change *= change
+            sizes = np.sqrt(change.dot(_TURNED_AND_MOVED))
+            way: Vector = self._radius * sizes[:, 0]
+            way += sizes[:, 1]
         return way

@@ -14,6 +14,7 @@ from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.motion.stopping import StraightStop
+from safety_supervisor.core.output_settings import ObservedSettings
 from safety_supervisor.core.settings import GeometrySettings, Zone
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
 
@@ -22,16 +23,22 @@ class SpeedZone:
     """Judges one zone."""
 
     def __init__(
-        self, zone: Zone, model: RobotModel, geometry: GeometrySettings, path_error: Vector, period: Nanoseconds
+        self,
+        zone: Zone,
+        model: RobotModel,
+        geometry: GeometrySettings,
+        path_error: Vector,
+        period: Nanoseconds,
+        observed: ObservedSettings | None = None,
     ) -> None:
         """Prepare for one zone of kind `SPEED`."""
         assert zone.frame_speed is not None
         self._zone = zone
         self._clearance = Clearance(Scene(model, geometry, (zone,), path_error, between_links=False))
         rows = [i for i, link in enumerate(model.frame_names) if not zone.links or link in zone.links]
-        self._speed = FrameSpeed(model, period, np.array(rows, dtype=np.intp))
+        self._speed = FrameSpeed(model, period, np.array(rows, dtype=np.intp), observed)
         self._limit = zone.frame_speed
-        self._longest = zone.frame_speed * seconds(period)
+        self._longest = (zone.frame_speed - self._speed.carried) * seconds(period)
 
     def forget(self) -> None:
         """Begin anew, at another pose."""

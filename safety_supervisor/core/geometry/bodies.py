@@ -8,6 +8,7 @@ the velocity of a rigid body is an affine function of the point.
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import coal
@@ -55,8 +56,9 @@ class Body(NamedTuple):
     placement: Any
 
 
+@lru_cache(maxsize=1024)
 def coal_body(shape: Shape) -> Body:
-    """Return Coal's geometry of a shape."""
+    """Return Coal's geometry of a shape; the same object for an equal one, for hulls take long: not to be changed."""
     match shape:
         case Sphere():
             return Body(coal.Sphere(shape.radius), _at(np.array(shape.centre)))
@@ -163,6 +165,7 @@ def hull_balls(shape: BoundedShape) -> tuple[Ball, ...]:
             return tuple(Ball((float(x), float(y), float(z)), 0.0) for x, y, z in corners)
 
 
+@lru_cache(maxsize=1024)
 def few_balls(shape: BoundedShape) -> tuple[Ball, ...]:
     """Return balls whose convex hull holds the shape, for what is asked in every cycle: fewer than `hull_balls`.
 

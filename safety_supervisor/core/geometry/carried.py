@@ -57,8 +57,8 @@ class Carried:
             Shape (i, ...), [m/s], [m/s^2], ...
         """
         sums = joints @ self._chains
-        grown = np.array(_bell(sums))
-        grown -= np.array(_bell(sums - joints))
+        grown = np.array(bell(sums))
+        grown -= np.array(bell(sums - joints))
         bounds: NDArray[np.float64] = grown @ self.reach
         return bounds
 
@@ -72,8 +72,12 @@ class Carried:
         return bend
 
 
-def _bell(s: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Return the complete Bell polynomials of as many arguments as there are, first to last."""
+def bell(s: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return the complete Bell polynomials of as many arguments as there are, first to last.
+
+    Args:
+        s: the arguments, shape (i, ...), i at most 4.
+    """
     a = s[0]
     found = [a]
     if len(s) > 1:

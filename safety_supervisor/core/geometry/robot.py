@@ -40,6 +40,7 @@ class RobotModel:
         frame_radius: radius of the ball around each point, 0 for an origin, shape (m,), [m].
         frame_reach: how far a joint can carry each ball, shape (m, n), [m/rad] or [m/m].
         frame_bend: how that changes as joints move (`Reach.bend_of_ball`), shape (m, n, n).
+        commanded: indices of the joints that no other controller commands.
         carrier: proves such bounds (`Reach`).
         neighbours: pairs of links that one joint joins.
 
@@ -64,6 +65,7 @@ class RobotModel:
             RobotModelError: with all problems found; a joint is missing, contradictory or of an unsupported type.
         """
         self.joints = settings.joints
+        self.commanded = np.setdiff1d(np.arange(len(settings.joints)), settings.observed)
         try:
             self._described = read_joints(settings.urdf)
             self.neighbours = read_neighbours(settings.urdf)

@@ -75,7 +75,7 @@ class Scene:
     """All pairs of bodies that matter, evaluated at once.
 
     Attributes:
-        pairs: P of them.
+        pairs: P of them; not those that observed joints alone move against each other.
         reach: shape (P, n), [m/rad] or [m/m]: when the joints move by dq, pair p approaches by at most reach[p] @ |dq|.
         bodies: numbers of each pair's bodies, shape (P, 2): first the volumes of all links, in the order of the
             settings, then those of the tool, then points and zones.
@@ -149,6 +149,9 @@ class Scene:
                 if zone.world:
                     self._world[index] = coal_body(shape).placement
                 found += [(pair, travel, (body, index)) for pair, travel, body in pairs]
+        if len(model.commanded) < len(model.joints):
+            # What no commanded joint moves against each other, nothing here can keep apart; a base moves the world's.
+            found = [one for one in found if one[1][model.commanded].any() or one[2][1] in self._world]
         error = np.broadcast_to(path_error, len(model.joints))
         if not every_pair:
             found = self._can_touch(found, error)

@@ -16,6 +16,18 @@ from safety_supervisor.core.units import Vector
 ORDERS = 4
 """Derivatives of the joints that are bounded: velocity, acceleration, jerk, snap."""
 
+_ACCELERATION = np.array(
+    [
+        [0.0, 0.0, 0.0, 1.0, 0.0],
+        [20.0, -12.0, -8.0, -2.0, 1.0],
+        [-20.0, 8.0, 12.0, 1.0, -2.0],
+        [0.0, 0.0, 0.0, 0.0, 1.0],
+    ]
+)
+_JERK = 3.0 * np.diff(_ACCELERATION, axis=0)
+_POINTS = np.concatenate([_ACCELERATION, _JERK, 2.0 * np.diff(_JERK, axis=0)])
+"""Control points of acceleration, jerk times h and snap times h^2, of (q1 - q0) / h^2, v0 / h, v1 / h, a0, a1."""
+
 
 def derivative_bounds(times: Vector, states: NDArray[np.float64]) -> NDArray[np.float64]:
     """Bound the first four derivatives of every joint between consecutive samples.
@@ -39,17 +51,21 @@ def derivative_bounds(times: Vector, states: NDArray[np.float64]) -> NDArray[np.
     """
     step = np.diff(times)[:, None]
     before, after = states[:-1], states[1:]
-    v0, v1, a0, a1 = before[:, 1], after[:, 1], before[:, 2], after[:, 2]
-    slope = (after[:, 0] - before[:, 0]) / step
-    points = np.empty((4, *slope.shape))
-    points[0], points[3] = a0, a1
-    points[1] = (slope - 0.6 * v0 - 0.4 * v1) * (20.0 / step) - 2.0 * a0 + a1
-    points[2] = (0.4 * v0 + 0.6 * v1 - slope) * (20.0 / step) + a0 - 2.0 * a1
-    bounds: NDArray[np.float64] = np.empty_like(points)
-    bounds[1] = np.abs(points).max(axis=0)
-    jerk = np.diff(points, axis=0) * (3.0 / step)
-    bounds[2] = np.abs(jerk).max(axis=0)
-    snap = np.diff(jerk, axis=0) * (2.0 / step)
-    bounds[3] = np.abs(snap).max(axis=0)
-    bounds[0] = np.maximum(np.abs(v0), np.abs(v1)) + bounds[2] * (step * step / 8.0)
+    count, joints = len(step), states.shape[2]
+    per_step = 1.0 / step
+    parts = np.empty((count, 5, joints))
+    np.subtract(after[:, 0], before[:, 0], out=parts[:, 0])
+    parts[:, 0] *= per_step
+    parts[:, 1], parts[:, 2] = before[:, 1], after[:, 1]
+    parts[:, :3] *= per_step[:, :, None]
+    parts[:, 3], parts[:, 4] = before[:, 2], after[:, 2]
+    points = np.abs(_POINTS @ parts)
+    bounds: NDArray[np.float64] = np.empty((ORDERS, count, joints))
+    points[:, :4].max(axis=1, out=bounds[1])
+    points[:, 4:7].max(axis=1, out=bounds[2])
+    points[:, 7:].max(axis=1, out=bounds[3])
+    bounds[2] *= per_step
+    bounds[3] *= per_step * per_step
+    np.maximum(np.abs(before[:, 1]), np.abs(after[:, 1]), out=bounds[0])
+    bounds[0] += bounds[2] * (step * step / 8.0)
     return bounds

@@ -31,7 +31,7 @@ class _Source:
 
     def __init__(self, settings: SourceSettings, configuration: Configuration) -> None:
         self.settings = settings
-        self.names = JointNames(settings.groups, configuration.robot)
+        self.names = JointNames(settings.groups, configuration.robot, configuration.observed)
         self.keys = IdempotencyKeys(settings.idempotency_keys, settings.idempotency_lifetime)
         self.counter = 0
         # The newest stamp that is not 0 and our clock at its receipt, [ns]: where that was set back, order begins anew.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.output_settings import ObservedSettings
 from safety_supervisor.core.settings import RobotSettings
 
 _NAME = re.compile(r"[A-Za-z0-9_./-]{1,256}")
@@ -32,8 +33,9 @@ class Selection:
 class JointNames:
     """The joints that one source may command."""
 
-    def __init__(self, groups: tuple[str, ...], robot: RobotSettings) -> None:
-        """Take the source's groups of the robot."""
+    def __init__(self, groups: tuple[str, ...], robot: RobotSettings, observed: ObservedSettings | None = None) -> None:
+        """Take the source's groups of the robot, and what nobody may command."""
+        self._observed = frozenset(() if observed is None else (robot.joints[index] for index in observed.joints))
         self._joints = robot.joints
         self._groups = {name: frozenset(robot.groups[name]) for name in groups}
         allowed = frozenset().union(*self._groups.values())
@@ -47,8 +49,8 @@ class JointNames:
             names: as they came, in any order.
 
         Returns:
-            The selection, or the first rule that is broken: JOINT_NAME, UNKNOWN_JOINT, DUPLICATE_JOINT,
-            MISSING_JOINT.
+            The selection, or the first rule that is broken: JOINT_NAME, UNKNOWN_JOINT, OBSERVED_JOINT,
+            DUPLICATE_JOINT, MISSING_JOINT.
         """
         known = self._selections.get(names)
         if known is not None:
@@ -66,7 +68,8 @@ class JointNames:
                 return Violation(Code.JOINT_NAME, "command.names", detail=f"name {place} is {describe(name)}")
             index = self._index.get(name)
             if index is None:
-                return Violation(Code.UNKNOWN_JOINT, "command.names", joint=name)
+                code = Code.OBSERVED_JOINT if name in self._observed else Code.UNKNOWN_JOINT
+                return Violation(code, "command.names", joint=name)
             if index in seen:
                 return Violation(Code.DUPLICATE_JOINT, "command.names", joint=name)
             seen[index] = place

@@ -11,7 +11,7 @@ from collections import deque
 from typing import Final
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.settings import Configuration, OutputType
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds, seconds
 
 _HOUR: Final = 3600 * NS_PER_S
@@ -26,7 +26,7 @@ class Lateness:
         """Start with none."""
         timing = configuration.timing
         self._period, self._allowed, self._per_hour = timing.period, timing.overrun, timing.overruns_per_hour
-        bridged = configuration.output.type is OutputType.JOINT_TRAJECTORY_HORIZON
+        bridged = configuration.carries_stop
         at_once = timing.overrun // timing.period
         self._most = max(at_once, NS_PER_S // timing.period // SHARE_BRIDGED) if bridged else at_once
         self._missed: deque[tuple[Nanoseconds, int]] = deque()

@@ -99,6 +99,11 @@ class Lane:
         return self._waiting[0].source if self._waiting else ""
 
     @property
+    def played(self) -> tuple[str, str]:
+        """Source and command of what it plays, or played last."""
+        return self._source, self._command
+
+    @property
     def owner(self) -> str:
         """The source that holds it: the one whose accepted motion comes last; empty for none."""
         return self._waiting[-1].source if self._waiting else self.source

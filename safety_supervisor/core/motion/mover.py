@@ -7,17 +7,18 @@ with one stop, and where that fails lets the offending lanes run the stop that w
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from safety_supervisor.core.checks.envelope import HISTORY, JointEnvelope
+from safety_supervisor.core.checks.envelope import HISTORY
 from safety_supervisor.core.effects import HorizonPoint
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.intake.results import SetPoint
+from safety_supervisor.core.motion.group_ends import GroupEnds
 from safety_supervisor.core.motion.lane import Lane, Progress, at_rest
 from safety_supervisor.core.motion.limiting import Limiter
 from safety_supervisor.core.motion.segments import Segment, Stream
-from safety_supervisor.core.motion.stop_room import StopRoom
 from safety_supervisor.core.motion.stopping import Stop, StopLimits, StraightStop
-from safety_supervisor.core.motion.trajectory import PlannedTrajectory, glide_duration, limits_of
+from safety_supervisor.core.motion.trajectory import PlannedTrajectory, glide_duration
 from safety_supervisor.core.notes import Note, Notes, excuse
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Matrix, Vector, seconds
@@ -41,14 +42,11 @@ class Motion:
         n = len(configuration.robot.joints)
         groups = configuration.robot.groups or {"all": tuple(range(n))}
         self.lanes = {name: Lane(name, np.array(ids, dtype=np.intp), self._dt) for name, ids in groups.items()}
-        self._group_limits = {name: limits_of(self._limits, lane.indices) for name, lane in self.lanes.items()}
-        self._group_stop_limits = {name: StopLimits(limits) for name, limits in self._group_limits.items()}
-        self._group_rooms = {name: StopRoom(limits) for name, limits in self._group_limits.items()}
-        joints = configuration.robot.joints
-        names = {name: tuple(joints[i] for i in lane.indices.tolist()) for name, lane in self.lanes.items()}
-        self._group_envelopes = {
-            name: JointEnvelope(limits, names[name], self._dt) for name, limits in self._group_limits.items()
+        joints, seen = configuration.robot.joints, configuration.observed
+        self._ends = {
+            name: GroupEnds(self._limits, lane.indices, joints, self._dt) for name, lane in self.lanes.items()
         }
+        self._commanded = slice(None) if seen is None else np.setdiff1d(np.arange(n), seen.joints)
         self.tick = 0
         self._late = 0.0  # [s], of a cycle before which others were missed
         self._notes = Notes()
@@ -70,6 +68,21 @@ class Motion:
             lane.rest_at(positions[lane.indices])
         self._verifier.forget()
         self._limiter.forget()
+
+    def meet_observed(self, joints: NDArray[np.intp], positions: Vector) -> None:
+        """Take joints that nobody commands, indices shape (k,), as at rest at a pose, shape (k,), [rad].
+
+        Only at rest: what moves was verified for where they were.
+        """
+        if not self.at_rest:
+            raise AssertionError("what moves relies on where observed joints were")
+        if np.array_equal(self.state[0, joints], positions):
+            return
+        self.state, self.history = self.state.copy(), self.history.copy()
+        self.state[0, joints] = self.history[:, joints] = positions
+        self.kept, self.kept_tick = StraightStop(self.state, self._stop_limits), self.tick
+        for lane in self.lanes.values():
+            lane.rest_at(self.state[0, lane.indices])
 
     @property
     def at_rest(self) -> bool:
@@ -131,7 +144,7 @@ class Motion:
             segment = stream.plan(received, values, begin)
             if segment is None:
                 return Violation(Code.RATE, "source.rate", detail="too many set-points wait")
-            violation = None if recovery else self._check_end(group, segment.end_state)
+            violation = None if recovery else self._ends[group].check(segment.end_state)
             if violation is not None and not self._limiter.waits_with(violation, set_point.source):
                 return violation
             planned.append((lane, stream, segment, begin is not None))
@@ -150,20 +163,6 @@ class Motion:
         state = lane.state_at(t)
         assert state is not None
         return state
-
-    def _check_end(self, group: str, state: Matrix) -> Violation | None:
-        """Check that a group could stop from a state inside its position limits."""
-        limits, envelope = self._group_limits[group], self._group_envelopes[group]
-        if self._group_rooms[group].holds(state):
-            return None
-        stop = StraightStop(state, self._group_stop_limits[group])
-        if not stop.turning and envelope.passes_stop(state, stop.top_velocity, stop.end_list):
-            return None
-        return (
-            envelope.check_state(state[1], state[2])
-            or envelope.check_positions(stop.extremes(), limits.lower, limits.upper)
-            or envelope.check_state(np.array(stop.top_velocity), state[2])
-        )
 
     def begin_trajectory(self, parts: dict[str, PlannedTrajectory], tick: int, source: str, command: str) -> None:
         """Play an accepted trajectory, one part a group, from cycle `tick` on."""
@@ -324,12 +323,12 @@ class Motion:
         return bool((left <= distance).all())
 
     def _offenders(self, violation: Violation, moving: list[str]) -> list[str]:
-        """Name the moving groups that a violation stops: the joint's own, else all of them."""
+        """Name the moving groups that a violation stops: the joint's and what its command moves besides, else all."""
         if violation.joint in self._configuration.robot.joints:
             joint = self._configuration.robot.joints.index(violation.joint)
-            owners = [name for name in moving if joint in self.lanes[name].indices]
-            if owners:
-                return owners
+            broken = {self.lanes[name].played for name in moving if joint in self.lanes[name].indices}
+            if broken:
+                return [name for name in moving if self.lanes[name].played in broken]
         return list(moving)
 
     def _follow_kept(self, progress: dict[str, Progress], state: Matrix, rules: Rules) -> Matrix:
@@ -397,4 +396,4 @@ class Motion:
     def distance_to_limit(self) -> float:
         """Return the smallest distance of a commanded joint to its position limit, [rad]."""
         q = self.state[0]
-        return float(np.minimum(q - self._limits.lower, self._limits.upper - q).min())
+        return float(np.minimum(q - self._limits.lower, self._limits.upper - q)[self._commanded].min())

@@ -11,7 +11,7 @@ import math
 from safety_supervisor.core.effects import Actuate, HorizonPoint
 from safety_supervisor.core.events import Tick
 from safety_supervisor.core.motion.mover import Motion
-from safety_supervisor.core.settings import Configuration, OutputType
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Matrix, Nanoseconds
 
 
@@ -22,7 +22,7 @@ class SetPoints:
         """Start with nothing sent."""
         self._period: Nanoseconds = configuration.timing.period
         self._motion = motion
-        self._with_horizon = configuration.output.type is OutputType.JOINT_TRAJECTORY_HORIZON
+        self._with_horizon = configuration.carries_stop
         self._cycle = 0
         self._due_tick = self._due_cycle = 0
 

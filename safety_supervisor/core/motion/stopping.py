@@ -5,7 +5,8 @@ Two kinds of stop, both jerk-limited and in closed form:
 - `StraightStop`: from any (q, v, a). First the acceleration fades to zero, each joint by the same share of time
   (at most a few milliseconds); then the robot brakes along the straight joint-space line of its velocity, all
   joints by one common profile.
-- `PathStop`: along a known path (a trajectory), by letting the path's own time run slower until it stands.
+- `PathStop` (`path_stop.py`): along a known path (a trajectory), by letting the path's own time run slower until it
+  stands.
 
 The common profile is sigma(t), the share of the speed that is left: an S-curve from 1 to 0 with |sigma'| <= peak and
 |sigma''| <= peak / ramp. Its integral s(t) is the path time that is still used up; s(end) is half the duration.
@@ -28,7 +29,6 @@ from safety_supervisor.core.settings import JointLimits
 from safety_supervisor.core.units import Matrix, Vector, nanoseconds
 
 _TINY: Final = 1e-12
-_PATH_HORIZON_STEP: Final = 0.04  # [s] between horizon points of a path stop, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class StraightStop:
     Planning is plain Python on lists: for up to some thirty joints that is faster than numpy's calls on short arrays.
     """
 
-    __slots__ = ("_origin", "_profile", "end_list", "fade", "top_velocity", "turning")
+    __slots__ = ("_origin", "end_list", "fade", "profile", "top_velocity", "turning")
 
     def __init__(self, state: Matrix, limits: StopLimits) -> None:
         """Plan the stop.
@@ -174,8 +174,8 @@ class StraightStop:
                 smoothness = w * per_jerk
         self.top_velocity: list[float] = rest
         """Velocity at the end of the fade, the largest or the smallest of the stop, [rad/s]."""
-        self._profile = BrakeProfile.within(slowness, smoothness)
-        alpha, beta = self._weights(fade + self._profile.duration)
+        self.profile = BrakeProfile.within(slowness, smoothness)
+        alpha, beta = self._weights(fade + self.profile.duration)
         self.end_list: list[float] = [
             q + alpha * v + beta * a for q, v, a in zip(position, velocity, acceleration, strict=True)
         ]
@@ -190,7 +190,7 @@ class StraightStop:
     @property
     def duration(self) -> float:
         """Time to standstill, [s]."""
-        return self.fade + self._profile.duration
+        return self.fade + self.profile.duration
 
     @property
     def travel(self) -> Vector:
@@ -202,18 +202,16 @@ class StraightStop:
         if not self.turning:
             return np.abs(end - self._origin[0])  # type: ignore[no-any-return]
         # The legs of the fade's control polygon are fade / 3 times v0, v1, v1.
-        third, half = self.fade / 3.0, 0.5 * self._profile.duration
-        velocity: list[float] = self._origin[1].tolist()
-        bound: Vector = np.array(
-            [third * (abs(v) + 2.0 * abs(w)) + half * abs(w) for v, w in zip(velocity, self.top_velocity, strict=True)]
-        )
+        third, half = self.fade / 3.0, 0.5 * self.profile.duration
+        both: list[tuple[float, float]] = list(zip(self._origin[1].tolist(), self.top_velocity, strict=True))
+        bound: Vector = np.array([third * (abs(v) + 2.0 * abs(w)) + half * abs(w) for v, w in both])
         return bound
 
     def liveliness(self) -> tuple[Vector, Vector]:
         """Bound each joint's speed and acceleration all along the stop, shapes (n,) and (n,)."""
         top = np.abs(np.array(self.top_velocity))
         speed: Vector = np.maximum(np.abs(self._origin[1]), top)
-        return speed, np.maximum(np.abs(self._origin[2]), top * self._profile.peak)
+        return speed, np.maximum(np.abs(self._origin[2]), top * self.profile.peak)
 
     def control_points(self) -> tuple[Matrix, ...]:
         """Bezier control points of the way: the cubic of the fade, when there is one, and the straight line to the end.
@@ -238,7 +236,7 @@ class StraightStop:
         fade = self.fade
         if t < fade:
             return t, t * t / 2.0 - t**3 / (6.0 * fade)
-        s = self._profile.used(t - fade)
+        s = self.profile.used(t - fade)
         return fade + s, fade * fade / 3.0 + 0.5 * fade * s
 
     def positions(self, times: tuple[float, ...]) -> Matrix:
@@ -257,13 +255,12 @@ class StraightStop:
         alpha, beta = self._weights(t)
         if t < fade:
             return (1.0, alpha, beta), (0.0, 1.0, t - t * t / (2.0 * fade)), (0.0, 0.0, 1.0 - t / fade)
-        _, sigma, rate = self._profile.at(t - fade)
+        _, sigma, rate = self.profile.at(t - fade)
         return (1.0, alpha, beta), (0.0, sigma, 0.5 * fade * sigma), (0.0, rate, 0.5 * fade * rate)
 
     def state(self, t: float) -> Matrix:
         """Position, velocity, acceleration t seconds into the stop, shape (3, n)."""
-        result: Matrix = np.array(self._rows(t)).dot(self._origin)
-        return result
+        return np.array(self._rows(t)).dot(self._origin)  # type: ignore[no-any-return]
 
     def extremes(self) -> Matrix:
         """Positions between which every joint stays all the way, shape (m, n)."""
@@ -273,15 +270,21 @@ class StraightStop:
 
     def horizon(self) -> tuple[HorizonPoint, ...]:
         """Points at the profile's knots: between them the motion is a cubic, which a quintic spline reproduces."""
-        p, fade = self._profile, self.fade
-        times: list[float] = []
-        for knot in (fade, fade + p.ramp, fade + p.duration - p.ramp, fade + p.duration):
-            if knot > (times[-1] if times else 0.0) + 1e-6:
+        times = self.knots(1e-6)
+        return horizon_points(times, self.states(times)) if times else ()
+
+    def knots(self, apart: float) -> list[float]:
+        """Return the times after the beginning between which the motion is a cubic, farther apart than that, [s]."""
+        fade, ramp, left, times = self.fade, self.profile.ramp, self.profile.duration, [0.0]
+        for knot in (fade, fade + ramp, fade + left - ramp, fade + left):
+            if knot > times[-1] + apart:
                 times.append(knot)
-        if not times:
-            return ()
-        states: Matrix = np.array([row for t in times for row in self._rows(t)]).dot(self._origin)
-        return _horizon(times, states.reshape(len(times), 3, -1))
+        return times[1:]
+
+    def states(self, times: list[float]) -> NDArray[np.float64]:
+        """Return `state` at several times, shape (len(times), 3, n)."""
+        rows = np.array([self._rows(t) for t in times]).reshape(-1, 3)
+        return rows.dot(self._origin).reshape(len(times), 3, -1)  # type: ignore[no-any-return]
 
 
 def straight_stop_reach(states: NDArray[np.float64], limits: JointLimits) -> tuple[Matrix, Matrix, Matrix]:
@@ -320,73 +323,7 @@ def longest_stop(limits: JointLimits) -> float:
     return sum(longest_parts(limits))
 
 
-class Path(Protocol):
-    """A motion as a function of its own time."""
-
-    def state(self, tau: float) -> Matrix:
-        """Position, velocity, acceleration at path time tau, shape (3, n)."""
-
-    def states_at(self, taus: Vector) -> NDArray[np.float64]:
-        """The same at many times, shape (len(taus), 3, n)."""
-
-    @property
-    def fastest(self) -> Vector:
-        """Bound of |dq/dtau| over the whole path, shape (n,)."""
-
-
-class PathStop:
-    """The stop that stays on a path: the path's time slows down to standstill."""
-
-    __slots__ = ("_path", "_profile", "_start", "end")
-
-    def __init__(self, path: Path, start: float, profile: BrakeProfile) -> None:
-        """Plan the stop from path time `start`, [s]; the profile was chosen for this path's derivatives."""
-        self._path = path
-        self._start = start
-        self._profile = profile
-        self.end: Vector = path.state(start + 0.5 * profile.duration)[0]
-
-    @property
-    def duration(self) -> float:
-        """Time to standstill, [s]."""
-        return self._profile.duration
-
-    def state(self, t: float) -> Matrix:
-        """Position, velocity, acceleration t seconds into the stop, shape (3, n).
-
-        q' = q_tau sigma, q'' = q_tautau sigma^2 + q_tau sigma'.
-        """
-        s, sigma, rate = self._profile.at(t)
-        q, dq, ddq = self._path.state(self._start + s)
-        return np.stack([q, dq * sigma, ddq * (sigma * sigma) + dq * rate])
-
-    def positions(self, times: tuple[float, ...]) -> Matrix:
-        """Positions at several times, shape (len(times), n)."""
-        taus = np.array([self._start + self._profile.at(t)[0] for t in times])
-        positions: Matrix = self._path.states_at(taus)[:, 0]
-        return positions
-
-    def ways(self, times: tuple[float, ...]) -> Matrix:
-        """See `Stop`."""
-        return np.outer(np.diff([self._profile.at(t)[0] for t in times]), self._path.fastest)
-
-    def horizon(self) -> tuple[HorizonPoint, ...]:
-        """Points at the profile's knots and between them, near enough for a spline controller."""
-        p = self._profile
-        times: list[float] = []
-        for knot in (p.ramp, p.duration - p.ramp, p.duration):
-            last = times[-1] if times else 0.0
-            parts = math.ceil((knot - last) / _PATH_HORIZON_STEP)
-            times += [last + (knot - last) * (part + 1) / parts for part in range(parts) if knot - last > 1e-6]
-        profile = np.array([p.at(t) for t in times])
-        states = self._path.states_at(self._start + profile[:, 0])
-        sigma, rate = profile[:, 1:2], profile[:, 2:3]
-        states[:, 2] = states[:, 2] * sigma * sigma + states[:, 1] * rate
-        states[:, 1] *= sigma
-        return _horizon(times, states)
-
-
-def _horizon(times: list[float], states: NDArray[np.float64]) -> tuple[HorizonPoint, ...]:
+def horizon_points(times: list[float], states: NDArray[np.float64]) -> tuple[HorizonPoint, ...]:
     """Make points of states, shape (m, 3, n); the last one exactly at rest."""
     rows = states.tolist()
     if rows:

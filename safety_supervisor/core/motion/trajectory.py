@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import copy
 from math import comb
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from safety_supervisor.core.motion.path_stop import PathStop
 from safety_supervisor.core.motion.segments import HERMITE, derivative_rows
-from safety_supervisor.core.motion.stopping import BrakeProfile, PathStop
+from safety_supervisor.core.motion.stopping import BrakeProfile
 from safety_supervisor.core.settings import JointLimits
 from safety_supervisor.core.units import Matrix, Vector
 
@@ -54,6 +55,8 @@ _FIRST: Final = np.arange(1.0, 6.0)
 _SECOND: Final = np.array([2.0, 6.0, 12.0, 20.0])
 _MOST_PARTS: Final = 8
 """Of a segment, each bounded: as a whole, a motion from rest to rest in one is thought 2.7 times too fast."""
+_SMOOTH: Final = 1e-9
+"""Velocities that differ by no more, from rounding, are the same, [rad/s]."""
 _PARTS: Final = 64
 """Of a trajectory, at most, unless it has more segments."""
 _BERNSTEIN: Final = {
@@ -120,9 +123,12 @@ class PlannedTrajectory:
         result: Matrix = derivative_rows((tau - start) / span, span) @ self._coefficients[index]
         return result
 
-    def _place(self, taus: Vector) -> tuple[NDArray[np.intp], Vector, Matrix]:
-        """Find the segment of each time, its span, and the powers of u = (tau - start) / span, shape (m, 6)."""
-        index = np.clip(np.searchsorted(self._knots, taus, side="right") - 1, 0, len(self._knots) - 2)
+    def _place(self, taus: Vector, side: Literal["left", "right"] = "right") -> tuple[NDArray[np.intp], Vector, Matrix]:
+        """Find the segment of each time, its span, and the powers of u = (tau - start) / span, shape (m, 6).
+
+        At a knot that is the segment to its right, or to its left.
+        """
+        index = np.clip(np.searchsorted(self._knots, taus, side=side) - 1, 0, len(self._knots) - 2)
         start = self._knots[index]
         span = self._knots[index + 1] - start
         return index, span, np.vander(np.clip((taus - start) / span, 0.0, 1.0), 6, increasing=True)
@@ -136,13 +142,27 @@ class PlannedTrajectory:
 
     def states_at(self, taus: Vector) -> NDArray[np.float64]:
         """Position, velocity, acceleration at many times, shape (len(taus), 3, k)."""
-        index, span, powers = self._place(taus)
-        rows = np.zeros((len(taus), 3, 6))
+        result = self._states(*self._place(taus))
+        result[taus >= self.duration] = self._rest
+        return result
+
+    def states_before(self, taus: Vector) -> NDArray[np.float64]:
+        """See `Path`."""
+        result = self._states(*self._place(taus, "left"))
+        result[taus > self.duration] = self._rest
+        return result
+
+    def knots_within(self, first: float, last: float) -> Vector:
+        """See `Path`."""
+        knots: Vector = self._knots[(self._knots > first) & (self._knots < last)]
+        return knots
+
+    def _states(self, index: NDArray[np.intp], span: Vector, powers: Matrix) -> NDArray[np.float64]:
+        rows = np.zeros((len(index), 3, 6))
         rows[:, 0] = powers
         rows[:, 1, 1:] = powers[:, :5] * _FIRST / span[:, None]
         rows[:, 2, 2:] = powers[:, :4] * _SECOND / (span * span)[:, None]
         result: NDArray[np.float64] = np.einsum("mop,mpk->mok", rows, self._coefficients[index])
-        result[taus >= self.duration] = self._rest
         return result
 
     def bound_derivative(self, order: int) -> None:
@@ -166,6 +186,16 @@ class PlannedTrajectory:
     def fastest(self) -> Vector:
         """Bound of each joint's |dq/dtau| over the whole path, shape (k,), [rad/s]; once order 1 is bounded."""
         return self._bounds[0]
+
+    @property
+    def hardest(self) -> Vector:
+        """See `Path`; once order 2 is bounded."""
+        return self._bounds[1]
+
+    @property
+    def smooth(self) -> bool:
+        """See `Path`; once order 1 is bounded. Points with velocities make a path smooth, its end at rest included."""
+        return bool((self._jumps[0] <= _SMOOTH).all())
 
     def choose_path_stop(self, limits: JointLimits, dt: float) -> None:
         """Find one braking profile that keeps the limits from every instant of the path, if there is one.

@@ -159,8 +159,8 @@ class TrajectoryJob:
         if self._next <= 3:
             self.trajectory.bound_derivative(self._next)
             return None
-        # A stop along the path is judged neither for balance nor where zones of the world are by then.
-        if self._verifier.balance is None and not len(self._verifier.scene.world):
+        # A stop along the path is not judged where zones of the world are by then.
+        if not len(self._verifier.scene.world):
             self.trajectory.choose_path_stop(self._limits, self._dt)
         self._stage, self._next = _Stage.ENVELOPE, 0
         return None
@@ -189,10 +189,11 @@ class TrajectoryJob:
     def _check_stops(self) -> Violation | None:
         """Check that the robot could stop inside the position limits from every set-point.
 
-        Where the stop stays on the path, the path's own positions are enough.
+        Where the stop stays on the path, the path's own positions are enough; not where balance may refuse it later,
+        and the straight one is what is left.
         """
         assert self.trajectory is not None
-        if self.trajectory.stop_from(0.0) is not None:
+        if self.trajectory.stop_from(0.0) is not None and self._verifier.balance is None:
             self._stage, self._next = _Stage.FRAME_SPEED, 0
             return None
         last = min(self._count, self._next + SAMPLES_PER_SLICE)

@@ -105,6 +105,8 @@ _ROWS: Final = (
             Code.INCOMPATIBLE_QOS,
         ),
     ),
+    # Where what others command is not where the motion relies on, nobody moves the rest; at rest that ends by itself.
+    _Row(2, State.PROTECTIVE_STOP, False, False, (Code.OBSERVED_MOVES,)),
     # RECOVERY is no way out: it moves joints of a robot that may fall, and the zero-moment point of every motion first
     # goes the other way. People hold the robot and set it on its feet.
     _Row(2, State.PROTECTIVE_STOP, True, False, (Code.BALANCE, Code.BALANCE_UNKNOWN)),

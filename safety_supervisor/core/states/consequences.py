@@ -17,10 +17,10 @@ from safety_supervisor.core.units import Nanoseconds
 
 _NOT_NOW: Final = frozenset(
     {Code.PRIORITY, Code.ENABLING_SWITCH, Code.HOLD_TO_RUN, Code.SEPARATION, Code.PEOPLE_UNKNOWN, Code.REDUCED}
-    | {Code.BALANCE_UNKNOWN}
+    | {Code.BALANCE_UNKNOWN, Code.OBSERVED_MOVES}
 )
 """Refusals that are nobody's mistake: another source has the joints, nobody holds the switch yet, people are near, a
-sensor is silent."""
+sensor is silent, another controller moves what it commands."""
 
 _LATE: Final = frozenset({Code.LATE, Code.OVERRUN})
 """Stops of a motion that no bad command caused."""

@@ -29,17 +29,18 @@ LADDER: Final[tuple[tuple[Rung, str, str], ...]] = (
     (
         Rung.HOLD,
         "the kept stop, then that pose; balancing goes on",
-        "standstill and a verified `lower`: LOWER. `hold` is over: DAMP",
+        "standstill, a verified `lower`, and nobody near or `hold` is over: LOWER. `hold` is over without: DAMP",
     ),
     (
         Rung.LOWER,
-        "the postures of `lower`, every step verified again; a refused one ends in its kept stop",
+        "the postures of `lower`, every step verified again, but for people near; a refused one ends in its kept stop",
         "standstill in the last posture, or the deadline: DAMP",
     ),
     (
         Rung.DAMP,
         "give way slowly; set-points mean nothing any more",
-        "`damp` is over, all joints rest and the base does not turn: OFF. No deadline: a robot that moves stays here",
+        "`damp` is over, all joints rest and the base does not turn: OFF. The relays are open, or `rest` is over: OFF, "
+        "noted as E_CREEPS",
     ),
     (Rung.OFF, "no power needed", "STOPPING ends in its target. A person's start or recovery alone leads back to HOLD"),
 )
@@ -49,6 +50,11 @@ WAYS: Final[tuple[tuple[str, str], ...]] = (
     ("protective stop, LOCKED, E_BALANCE, E_BALANCE_UNKNOWN", "stays on HOLD: it stands"),
     ("e-stop, fault; from LOCKED and PROTECTIVE_STOP too", "from HOLD on; from DAMP on where it was not seen standing"),
     ("E_BALANCE_BLIND: balance unknown for longer than `unknown`", "from HOLD on, to FAULT"),
+    (
+        "people near, or unknown",
+        "HOLD as long as it may, so that they can step back; then LOWER all the same: half-way down it could but fall "
+        "on them. Only where the way down is not verified it is damped where it stands",
+    ),
     ("E_FALL: it falls, on any rung above", "DAMP at once, to FAULT"),
     ("the supervisor's own code fails in every cycle", "HOLD or LOWER until the deadline, then DAMP"),
     ("e-stop or fault found at boot, or of a robot that rests limp already", "DAMP, where nothing lower was told"),

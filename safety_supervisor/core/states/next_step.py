@@ -30,7 +30,9 @@ _DESCENDING: Final[dict[Rung, str]] = {
 """While STOPPING goes down the stop ladder."""
 
 
-def next_step(state: State, cause: Code | None, active: Iterable[Code], rung: Rung = Rung.UNTOLD) -> str:
+def next_step(
+    state: State, cause: Code | None, active: Iterable[Code], rung: Rung = Rung.UNTOLD, waits: str = ""
+) -> str:
     """Tell a technician what to do next, in words that are read in a second.
 
     Args:
@@ -38,9 +40,10 @@ def next_step(state: State, cause: Code | None, active: Iterable[Code], rung: Ru
         cause: what led here.
         active: causes that hold now; codes that are no cause of a stop (such as an input never received) come first.
         rung: of the stop ladder, where it goes down that; else `UNTOLD`.
+        waits: what it waits for on that rung.
     """
     if state is State.STOPPING and rung in _DESCENDING:
-        return _DESCENDING[rung]
+        return f"{_DESCENDING[rung]} It waits for {waits}." if waits else _DESCENDING[rung]
     fixed = _FIXED.get(state)
     if fixed is not None:
         return fixed

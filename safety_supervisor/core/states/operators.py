@@ -11,7 +11,6 @@ from safety_supervisor.core.act_events import OperatorAct
 from safety_supervisor.core.base.drive import BaseDrive
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.inputs import Inputs
-from safety_supervisor.core.measured import POSITION_NOISE
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.acts import ActRefusal, judge_recover, judge_reset, judge_start, judge_tool
@@ -27,7 +26,6 @@ class Operators:
         self, configuration: Configuration, state: SafetyState, motion: Motion, inputs: Inputs, base: BaseDrive
     ) -> None:
         """Act on these parts."""
-        self._limits = configuration.envelope.joints
         self._tracking = configuration.tracking
         self._state = state
         self._motion = motion
@@ -84,25 +82,20 @@ class Operators:
 
     def place(self) -> None:
         """Take the measured pose as the commanded one."""
-        self._motion.place(self._target())
+        self._motion.place(self._inputs.measured.pose())
         self._inputs.measured.restart_tracking(self._motion.state[0])
 
     def _meet_lost_robot(self) -> None:
         """Take the measured pose as the commanded one where the drives can not have held the robot (SR-015)."""
-        target = self._target()
+        target = self._inputs.measured.pose()
         if (np.abs(target - self._motion.state[0]) > self._tracking.bound).any():
             self._motion.place(target)
         self._inputs.measured.restart_tracking(self._motion.state[0])
 
     def _glide_to_measured(self) -> None:
         """Let the set-point meet the robot slowly (SR-015)."""
-        target = self._target()
+        # Those that others command are met where they are, at every cycle at rest.
+        target = np.where(np.isfinite(self._tracking.bound), self._inputs.measured.pose(), self._motion.state[0])
         if (np.abs(target - self._motion.state[0]) > self._tracking.rest).any():
             self._motion.glide_to(target)
         self._inputs.measured.restart_tracking(self._motion.state[0])
-
-    def _target(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Return the measured pose, without the noise that would put it just outside a limit."""
-        measured = self._inputs.measured.positions
-        inside = np.clip(measured, self._limits.lower, self._limits.upper)
-        return np.where(np.abs(inside - measured) <= POSITION_NOISE, inside, measured)

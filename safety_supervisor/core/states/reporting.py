@@ -99,7 +99,7 @@ class Reporting:
         # What keeps INIT may be a cause as well.
         codes = tuple(dict.fromkeys((*first, *(rule.code for rule in by_hardness(active)))))
         descends = state.state is State.STOPPING and state.target in (State.EMERGENCY_STOP, State.FAULT)
-        step = next_step(state.state, state.cause, codes, state.rung if descends else Rung.UNTOLD)
+        step = next_step(state.state, state.cause, codes, state.rung if descends else Rung.UNTOLD, state.waits)
         if step.startswith(Code.BALANCE_UNKNOWN.cure):
             step = f"Balance is {balance}. {step}"
         mode: Literal["none", "manual", "auto"] = "none"

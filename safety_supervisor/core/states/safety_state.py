@@ -67,6 +67,7 @@ class SafetyState:
         lowers: whether an emergency stop or a fault at rest has to bring the robot down first; set by the stop ladder,
             and by nobody else.
         rung: where the stop ladder is; set by it, and by nobody else.
+        waits: what it waits for there, for people, empty for nothing that could be named; set by it too.
     """
 
     __slots__ = (
@@ -81,6 +82,7 @@ class SafetyState:
         "since",
         "state",
         "target",
+        "waits",
     )
 
     def __init__(self, now: Nanoseconds = 0) -> None:
@@ -106,6 +108,7 @@ class SafetyState:
         self.permits_motion: bool = False
         self.lowers: bool = False
         self.rung: Rung = Rung.UNTOLD
+        self.waits: str = ""
 
     # --- stops ---------------------------------------------------------------------------------------------------
 

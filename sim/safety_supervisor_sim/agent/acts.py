@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,9 @@ from safety_supervisor_sim.agent.commands import NANO, shuffled
 from safety_supervisor_sim.agent.estop import Estop
 from safety_supervisor_sim.agent.marks import AFTER
 from safety_supervisor_sim.agent.motions import Array, Cruise, Motion, PointToPoint, set_points, shortest_duration
+from safety_supervisor_sim.agent.poses import foreign_joint, resolve, spoken_joints
 from safety_supervisor_sim.agent.stage import Stage
+from safety_supervisor_sim.agent.upright import push, see_down, stand_up
 
 LEAD: Final = 0.05
 """Time between an order and the first message that it makes, [s]."""
@@ -47,18 +50,23 @@ class Cast:
     """Who plays.
 
     Attributes:
-        mouth: the agent's process, the only publisher of its source.
+        mouths: by source, the agents' processes, each the only publisher of its source; first the scenario's.
         rogues: by topic role, `stream` and `motor`: they appear where they must not.
         estop: the e-stop.
     """
 
-    mouth: Child
+    mouths: dict[str, Child]
     rogues: dict[str, Child]
     estop: Estop
 
+    @property
+    def mouth(self) -> Child:
+        """That of the scenario's source."""
+        return next(iter(self.mouths.values()))
+
     def everyone(self) -> list[Child]:
         """All processes; the e-stop last, because its silence is a stop."""
-        return [self.mouth, *self.rogues.values(), self.estop.child]
+        return [*self.mouths.values(), *self.rogues.values(), self.estop.child]
 
 
 def reset(stage: Stage, estop: Estop) -> None:
@@ -79,9 +87,11 @@ class Players:
     def __init__(self, stage: Stage, cast: Cast, scenario: script.Scenario) -> None:
         self._stage = stage
         self._cast = cast
-        self._poses = {name: np.array(pose) for name, pose in scenario.poses.items()}
-        self._period = stage.configuration.source(scenario.source).period / NANO
+        self._poses = scenario.poses
+        self._source = scenario.source
+        self._period = stage.period_of(scenario.source)
         self._robot = stage.configuration.robot
+        self._spoken = spoken_joints(stage.configuration, scenario.source)
         self._players: dict[type, Callable[[Any], dict[str, Any]]] = {
             script.Stream: self._stream,
             script.TrajectoryAct: self._trajectory,
@@ -89,6 +99,7 @@ class Players:
             script.DefectiveInMotion: self._defective_in_motion,
             script.Replay: self._replay,
             script.Drive: self._drive,
+            script.Reach: self._reach,
             script.Silence: self._silence,
             script.StopInMotion: self._stop_in_motion,
             script.Flood: self._flood,
@@ -100,14 +111,16 @@ class Players:
             script.SecondPublisher: self._second_publisher,
             script.MotorTopic: self._motor_topic,
             script.Technician: self._technician,
+            script.Push: partial(push, stage),
+            script.StandUp: partial(stand_up, stage, cast.estop),
         }
 
     def _prepare(self, name: str, motion: PointToPoint, points: int, defect: str) -> None:
         self._cast.mouth.order(
             do="prepare",
             name=name,
-            start=motion.start.tolist(),
-            goal=motion.goal.tolist(),
+            start=motion.start[self._spoken].tolist(),
+            goal=motion.goal[self._spoken].tolist(),
             seconds=motion.duration,
             points=points,
             defect=defect,
@@ -120,18 +133,22 @@ class Players:
     # -- motions ------------------------------------------------------------------------------
 
     def _to_goal(self, act: Any) -> PointToPoint:
-        start, goal = self._stage.commanded(), self._poses[act.goal]
+        start = self._stage.commanded()
+        goal = resolve(self._poses[act.goal], self._robot.joints, start)
         limits = self._stage.configuration.envelope.joints
         shortest = shortest_duration(
             goal - start, SHARE * limits.velocity, SHARE * limits.acceleration, SHARE * limits.jerk
         )
         return PointToPoint(start, goal, act.seconds or max(shortest, 0.2))
 
-    def _begin_stream(self, motion: Motion, **fault: Any) -> tuple[Array, int]:
-        """Order a stream without waiting for its end; return its rows and the time of the first, [ns]."""
-        rows = set_points(motion, self._period)
+    def _begin_stream(self, motion: Motion, source: str = "", **fault: Any) -> tuple[Array, int]:
+        """Order a stream without waiting for its end; return its whole poses and the time of the first, [ns]."""
+        source = source or self._source
+        period = self._stage.period_of(source)
+        rows = set_points(motion, period)
         start_ns = time.monotonic_ns() + round(LEAD * NANO)
-        self._cast.mouth.send(do="stream", rows=rows.tolist(), period=self._period, start_ns=start_ns, **fault)
+        said = rows[:, spoken_joints(self._stage.configuration, source)].tolist()
+        self._cast.mouths[source].send(do="stream", rows=said, period=period, start_ns=start_ns, **fault)
         return rows, start_ns
 
     @staticmethod
@@ -172,14 +189,17 @@ class Players:
         return self._whole(act, self._stream_once)
 
     def _stream_once(self, act: script.Stream, motion: PointToPoint) -> dict[str, Any]:
-        order = shuffled(self._robot.joints) if act.order == "shuffled" else None
+        source = act.source or self._source
+        mouth = self._cast.mouths[source]
+        spoken = spoken_joints(self._stage.configuration, source)
+        order = shuffled(spoken) if act.order == "shuffled" else None
         stops = self._late_stops()
-        rows, start_ns = self._begin_stream(motion, order=order)
+        rows, start_ns = self._begin_stream(motion, source, order=order)
         left = motion.duration + (start_ns - time.monotonic_ns()) / NANO
         if self._stage.wait(lambda: self._late_stops() > stops, left):
-            self._cast.mouth.send(do="halt")
-        said = self._cast.mouth.answer()
-        return {"set_points": rows.tolist(), "period": self._period, "late": said["late"]}
+            mouth.send(do="halt")
+        said = mouth.answer()
+        return {"set_points": rows.tolist(), "period": self._stage.period_of(source), "late": said["late"]}
 
     def _trajectory(self, act: script.TrajectoryAct) -> dict[str, Any]:
         if act.expect.unchanged:
@@ -205,7 +225,14 @@ class Players:
 
     def _defective(self, act: script.Defective) -> dict[str, Any]:
         pose = self._stage.commanded()
-        self._cast.mouth.order(do="send", pose=pose.tolist(), defect=act.defect, count=act.count, period=self._period)
+        self._cast.mouth.order(
+            do="send",
+            pose=pose[self._spoken].tolist(),
+            defect=act.defect,
+            count=act.count,
+            period=self._period,
+            foreign=self._foreign(pose),
+        )
         return {"start": pose.tolist()}
 
     def _defective_in_motion(self, act: script.DefectiveInMotion) -> dict[str, Any]:
@@ -216,6 +243,11 @@ class Players:
         self._fault_mark(act)
         self._cast.mouth.answer()
         return self._facts(motion, motion.goal)
+
+    def _foreign(self, pose: Array) -> tuple[str, float]:
+        """A joint that the source does not own, and where it is, [rad]; none of its own where it owns all."""
+        name = foreign_joint(self._stage.configuration, self._source)
+        return ("", 0.0) if name is None else (name, float(pose[self._robot.joints.index(name)]))
 
     def _replay(self, act: script.Replay) -> dict[str, Any]:
         start = self._stage.commanded()
@@ -235,6 +267,21 @@ class Players:
     def _refused(self) -> bool:
         return any(decision.get("verdict") == "REJECT" for decision in self._stage.observed.decisions)
 
+    def _reach(self, act: script.Reach) -> dict[str, Any]:
+        motion = self._to_goal(act)
+        self._begin_stream(motion)
+        self._stage.wait(self._refused_or_stopped, motion.duration + LEAD)
+        time.sleep(AFTERWARDS)
+        self._cast.mouth.send(do="halt")
+        self._cast.mouth.answer()
+        return self._facts(motion, motion.goal)
+
+    def _refused_or_stopped(self) -> bool:
+        return any(
+            decision.get("verdict") in ("REJECT", "STOP") and decision.get("code") not in LATE
+            for decision in self._stage.observed.decisions
+        )
+
     # -- in mid-motion ------------------------------------------------------------------------
 
     def _interrupt(self, act: Any, interruption: Callable[[], object]) -> dict[str, Any]:
@@ -253,7 +300,9 @@ class Players:
         return self._interrupt(act, lambda: self._stage.call("stop"))
 
     def _press_estop(self, act: script.PressEstop) -> dict[str, Any]:
-        return self._interrupt(act, lambda: self._cast.estop.press())
+        facts = self._interrupt(act, lambda: self._cast.estop.press())
+        see_down(self._stage)
+        return facts
 
     def _disturb_device(self, act: script.DisturbDevice) -> dict[str, Any]:
         return self._interrupt(act, lambda: self._cast.estop.disturb(act.how))
@@ -295,7 +344,7 @@ class Players:
         pose = self._stage.commanded()
         start_ns = time.monotonic_ns() + round(LEAD * NANO)
         self._cast.mouth.send(
-            do="flood", pose=pose.tolist(), rate_hz=act.rate_hz, seconds=act.seconds, start_ns=start_ns
+            do="flood", pose=pose[self._spoken].tolist(), rate_hz=act.rate_hz, seconds=act.seconds, start_ns=start_ns
         )
         self._sleep_until(start_ns + round(0.5 * act.seconds * NANO))
         if act.stop:
@@ -317,7 +366,7 @@ class Players:
         return self._facts(motion, motion.goal)
 
     def _second_publisher(self, act: script.SecondPublisher) -> dict[str, Any]:
-        pose = self._stage.commanded().tolist()
+        pose = self._stage.commanded()[self._spoken].tolist()
         return self._rogue(act, "stream", {"rows": [pose] * INTRUSIONS, "period": self._period})
 
     def _motor_topic(self, act: script.MotorTopic) -> dict[str, Any]:

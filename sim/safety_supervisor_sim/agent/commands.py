@@ -16,8 +16,10 @@ from safety_supervisor_sim.agent.motions import Array, Motion
 from safety_supervisor_sim.scenario import Defect
 
 NANO: Final = 1_000_000_000
-# Cyrillic small a, for the Latin one in "panda".
 LOOK_ALIKE: Final = "\u0430"
+"""Cyrillic small a."""
+LOOK_ALIKES: Final = {"a": LOOK_ALIKE, "e": "\u0435", "o": "\u043e"}
+"""Latin letters and their Cyrillic twins; the first one that a name has is put in its place."""
 FUTURE: Final = 3600 * NANO
 STALE: Final = 10 * NANO
 JUMP: Final = 0.5
@@ -35,7 +37,9 @@ def joint_state(names: Sequence[str], positions: Sequence[float] | Array, stamp_
     return message
 
 
-def defective(defect: Defect, names: Sequence[str], pose: Array, stamp_ns: int) -> JointState:
+def defective(
+    defect: Defect, names: Sequence[str], pose: Array, stamp_ns: int, foreign: tuple[str, float] = ("", 0.0)
+) -> JointState:
     """One set-point with one thing wrong.
 
     Args:
@@ -43,6 +47,7 @@ def defective(defect: Defect, names: Sequence[str], pose: Array, stamp_ns: int) 
         names: joint names in the configuration's order, n of them.
         pose: the set-point that would be good, shape (n,), [rad].
         stamp_ns: the stamp that would be good, [ns].
+        foreign: a joint that the source does not own and where it is, [rad]; `foreign_joint` adds it.
     """
     message = joint_state(names, pose, stamp_ns)
     values, labels = list(message.position), list(names)
@@ -67,7 +72,10 @@ def defective(defect: Defect, names: Sequence[str], pose: Array, stamp_ns: int) 
     elif defect == "unknown_joint":
         labels[0] = "elbow"
     elif defect == "look_alike_name":
-        labels[0] = labels[0].replace("a", LOOK_ALIKE, 1)
+        latin = next(letter for letter in LOOK_ALIKES if letter in labels[0])
+        labels[0] = labels[0].replace(latin, LOOK_ALIKES[latin], 1)
+    elif defect == "foreign_joint":
+        labels, values = [*labels, foreign[0]], [*values, foreign[1]]
     elif defect == "ragged":
         del values[-1]
     elif defect == "effort":
@@ -142,7 +150,7 @@ def spoil(message: JointTrajectory, defect: str) -> JointTrajectory:
     return message
 
 
-def shuffled(names: Sequence[str], seed: int = 7) -> list[int]:
+def shuffled(names: Sequence[object], seed: int = 7) -> list[int]:
     """An order of the joints in which none keeps its place."""
     size = len(names)
     random = np.random.default_rng(seed)

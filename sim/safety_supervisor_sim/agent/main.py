@@ -26,13 +26,16 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from safety_supervisor import load_config
-from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor_sim.agent.acts import Cast, Players
 from safety_supervisor_sim.agent.child import Child
+from safety_supervisor_sim.agent.commands import NANO
 from safety_supervisor_sim.agent.estop import Estop
-from safety_supervisor_sim.agent.programme import SETTLE_TIMEOUT, play, say
+from safety_supervisor_sim.agent.poses import foreign_joint, spoken_joints
+from safety_supervisor_sim.agent.programme import play, say
 from safety_supervisor_sim.agent.stage import Stage, StageError
-from safety_supervisor_sim.scenario import Scenario, load_scenario
+from safety_supervisor_sim.agent.upright import set_on_feet
+from safety_supervisor_sim.scenario import Scenario, Stream, load_scenario
 
 SPEAKER: Final = "safety_supervisor_sim.agent.speaker"
 START_TIMEOUT: Final = 30.0
@@ -43,43 +46,75 @@ def check(scenario: Scenario, configuration: Configuration) -> list[str]:
     problems = []
     if scenario.robot != configuration.robot.id:
         problems.append(f"the scenario is for robot {scenario.robot}, not {configuration.robot.id}")
-    size = len(configuration.robot.joints)
-    problems += [
-        f"pose {name} has {len(pose)} values, not {size}" for name, pose in scenario.poses.items() if len(pose) != size
-    ]
+    joints = configuration.robot.joints
+    for name, pose in scenario.poses.items():
+        if isinstance(pose, list):
+            problems += [f"pose {name} has {len(pose)} values, not {len(joints)}"] * (len(pose) != len(joints))
+        else:
+            problems += [f"pose {name}: the robot has no joint {joint}" for joint in pose if joint not in joints]
     known = {source.name for source in configuration.sources}
-    if scenario.source not in known:
-        problems.append(f"no source {scenario.source} is configured, only {', '.join(sorted(known))}")
+    unknown = [source for source in sources_of(scenario) if source not in known]
+    problems += [f"no source {source} is configured, only {', '.join(sorted(known))}" for source in unknown]
+    if not unknown and foreign_joint(configuration, scenario.source) is None:
+        foreign = [act.name for act in scenario.acts if getattr(act, "defect", "") == "foreign_joint"]
+        problems += [f"act {name}: the source owns every joint" for name in foreign]
+    if configuration.balance is None:
+        standing = [
+            act.name
+            for act in scenario.acts
+            if act.act in ("push", "stand_up") or act.expect.stands != "any" or act.expect.modes or act.expect.lowered
+        ]
+        problems += [f"act {name}: the robot does not stand on its feet" for name in standing]
     return problems
 
 
+def sources_of(scenario: Scenario) -> list[str]:
+    """Return the sources that agents speak through, the scenario's first."""
+    others = [act.source for act in scenario.acts if isinstance(act, Stream) and act.source is not None]
+    return list(dict.fromkeys([scenario.source, *others]))
+
+
 def hire(scenario: Scenario, configuration: Configuration, supervisor: str) -> Cast:
-    """Start the e-stop device and the agent's mouth."""
-    source = configuration.source(scenario.source)
-    names = list(configuration.robot.joints)
-    topics = {
-        "stream": f"{supervisor}/sources/{source.name}/joint_command",
-        "trajectory": f"{supervisor}/sources/{source.name}/joint_trajectory",
-        "lease": None if source.liveliness_lease is None else source.liveliness_lease / 1e9,
-    }
+    """Start the e-stop device and the agents' mouths."""
     return Cast(
-        mouth=Child(SPEAKER, {"node": "agent", "names": names, **topics}),
+        mouths={source: _mouth(configuration, supervisor, source) for source in sources_of(scenario)},
         rogues={},
         estop=Estop(configuration, configuration.path, supervisor),
     )
 
 
+def _mouth(configuration: Configuration, supervisor: str, name: str) -> Child:
+    source = configuration.source(name)
+    topics = {"stream": f"{supervisor}/sources/{name}/joint_command"}
+    if CommandKind.TRAJECTORY in source.commands:
+        topics["trajectory"] = f"{supervisor}/sources/{name}/joint_trajectory"
+    return Child(
+        SPEAKER,
+        {
+            "node": f"agent_{name}",
+            "names": names_of(configuration, name),
+            "lease": None if source.liveliness_lease is None else source.liveliness_lease / NANO,
+            **topics,
+        },
+    )
+
+
+def names_of(configuration: Configuration, source: str) -> list[str]:
+    """Return the names of the joints that a source speaks of."""
+    return [configuration.robot.joints[index] for index in spoken_joints(configuration, source)]
+
+
 def hire_rogues(scenario: Scenario, configuration: Configuration, supervisor: str, cast: Cast) -> None:
     """Start the processes that will speak where they must not; until they are told to, nobody sees them."""
-    names = list(configuration.robot.joints)
     kinds = {act.act for act in scenario.acts}
     if "second_publisher" in kinds:
+        names = names_of(configuration, scenario.source)
         topic = f"{supervisor}/sources/{scenario.source}/joint_command"
         cast.rogues["stream"] = Child(SPEAKER, {"node": "rogue_source", "names": names, "stream": topic})
     if "motor_topic" in kinds:
-        output = configuration.output
-        motor = {"motor": output.topic, "type": output.type.value}
-        cast.rogues["motor"] = Child(SPEAKER, {"node": "rogue_motor", "names": names, **motor})
+        output = configuration.outputs[0]
+        motor = {"names": list(configuration.robot.joints), "motor": output.topic, "type": output.type.value}
+        cast.rogues["motor"] = Child(SPEAKER, {"node": "rogue_motor", **motor})
 
 
 def take_places(stage: Stage, cast: Cast) -> None:
@@ -89,12 +124,14 @@ def take_places(stage: Stage, cast: Cast) -> None:
         StageError: when it is not in time.
     """
     cast.estop.release()
-    cast.mouth.send(do="open")
+    for mouth in cast.mouths.values():
+        mouth.send(do="open")
     stage.wait_for_services(START_TIMEOUT)
-    opened = cast.mouth.answer()
-    say({"opened": opened})
-    if not opened["heard"]:
-        raise StageError("nobody listens to the source's topics")
+    for source, mouth in cast.mouths.items():
+        opened = mouth.answer()
+        say({"opened": opened})
+        if not opened["heard"]:
+            raise StageError(f"nobody listens to the topics of {source}")
     due = time.monotonic() + START_TIMEOUT
     while not stage.wait_for_state(["LOCKED"], 0.5):
         state = stage.status.get("state", "nothing heard")
@@ -106,12 +143,14 @@ def take_places(stage: Stage, cast: Cast) -> None:
     if cast.estop.on_line:
         # The shift's press test: before it, the device's reset button counts for nothing.
         cast.estop.press()
-        stage.wait_for_state(["EMERGENCY_STOP"], SETTLE_TIMEOUT)
+        stage.wait_for_state(["EMERGENCY_STOP"], stage.settles)
+        if stage.on_feet:
+            set_on_feet(stage, cast.estop)
         cast.estop.release()
-        if not stage.wait_for_state(["LOCKED"], SETTLE_TIMEOUT):
+        if not stage.wait_for_state(["LOCKED"], stage.settles):
             raise StageError(f"not LOCKED after the e-stop was pressed and released: {stage.status}")
-    if not stage.wait(stage.has_output, SETTLE_TIMEOUT):
-        raise StageError(f"nothing on {stage.configuration.output.topic}")
+    if not stage.wait(stage.has_output, stage.settles):
+        raise StageError(f"nothing on {stage.configuration.outputs[0].topic}")
 
 
 def make_executor() -> Any:

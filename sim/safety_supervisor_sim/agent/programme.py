@@ -10,13 +10,17 @@ from typing import Any, Final
 from safety_supervisor_sim import scenario as script
 from safety_supervisor_sim.agent.acts import Cast, Players, reset
 from safety_supervisor_sim.agent.stage import Stage
+from safety_supervisor_sim.agent.upright import set_on_feet
 
-SETTLE_TIMEOUT: Final = 2.0
 HEARD_TIMEOUT: Final = 0.5
 LEFT: Final = 0.1
 """Time for the drives to come to rest and for the last decisions to arrive, [s]."""
-HICCUP: Final = frozenset({"E_OVERRUN", "E_LATE", "E_ESTOP_SILENT"})
+HICCUP: Final = frozenset({"E_OVERRUN", "E_LATE", "E_ESTOP_SILENT", "E_BALANCE_UNKNOWN"})
 """Lateness that stopped the robot, whosever it was; where none of them is expected, the act says nothing of its own."""
+MISSED: Final = "missed cycles"
+"""What is told of an act that these disturbed although no code was heard."""
+LIMP: Final = frozenset({"STOPPING", "EMERGENCY_STOP", "FAULT"})
+"""States on whose way a robot that stands is brought down."""
 ONCE: Final = (
     script.Flood,
     script.AgentDies,
@@ -25,6 +29,8 @@ ONCE: Final = (
     script.SecondPublisher,
     script.MotorTopic,
     script.Technician,
+    script.Push,
+    script.StandUp,
 )
 """Acts that can not be played twice, or that make the load themselves."""
 
@@ -44,12 +50,16 @@ def play(stage: Stage, cast: Cast, players: Players, acts: list[script.Act]) -> 
     An act that lateness disturbed is played once more, after people have set the supervisor again. That is told in its
     result, whether the machine or the supervisor was late, and the oracle goes on judging all the same.
     """
-    results = []
+    results: list[dict[str, Any]] = []
     for number, act in enumerate(acts):
         say({"act": act.name, "number": number, "of": len(acts)})
         result = _play(stage, players, act)
-        disturbed = _disturbed(act, result)
+        disturbed = _disturbed(act, result, stage.on_feet)
+        lies = stage.on_feet and stage.status.get("state") in LIMP
         if disturbed and set_again(stage, cast):
+            # A robot that was set on its feet stands as it stood at first: what led to this act is played, too.
+            before = _led_to(acts, number) if lies else number
+            results[before:] = [_play(stage, players, again) for again in acts[before:number]]
             result = _play(stage, players, act) | {"played_again": disturbed}
         results.append(result)
         expected = act.expect.state
@@ -60,17 +70,26 @@ def play(stage: Stage, cast: Cast, players: Players, acts: list[script.Act]) -> 
     return results
 
 
+def _led_to(acts: list[script.Act], number: int) -> int:
+    """Return where the group of an act begins; of an act without a group, where it stands itself."""
+    group = acts[number].group
+    first = number
+    while group and first and acts[first - 1].group == group:
+        first -= 1
+    return first
+
+
 def _play(stage: Stage, players: Players, act: script.Act) -> dict[str, Any]:
     """Play one act and wait for what it is expected to bring about."""
     stage.begin(act.name)
-    began = time.monotonic_ns()
+    began, missed = time.monotonic_ns(), _missed_cycles(stage)
     facts = players.play(act)
     expect = act.expect
     if expect.state:
-        stage.wait_for_state(expect.state, SETTLE_TIMEOUT)
+        stage.wait_for_state(expect.state, stage.settles)
     if expect.codes:
         stage.wait_for_codes(expect.codes, HEARD_TIMEOUT)
-    stage.wait_for_rest(SETTLE_TIMEOUT, still=0.05)
+    stage.wait_for_rest(stage.settles, still=0.05)
     time.sleep(LEFT)
     seen = stage.observed
     result = {
@@ -83,18 +102,32 @@ def _play(stage: Stage, players: Players, act: script.Act) -> dict[str, Any]:
         "decisions": list(seen.decisions),
         "replies": list(seen.replies),
         "facts": facts,
+        "missed_cycles": _missed_cycles(stage) - missed,
     }
     say({"played": act.name, "state": result["state"], "seconds": (ended - began) * 1e-9})
     return result
 
 
-def _disturbed(act: script.Act, result: dict[str, Any]) -> list[str]:
-    """Name what lateness brought into an act; empty when nothing, or when it was overcome."""
-    if isinstance(act, ONCE) or (isinstance(act, script.TrajectoryAct) and act.call):
+def _missed_cycles(stage: Stage) -> int:
+    return int(stage.status.get("missed_deadlines", "0"))
+
+
+def _disturbed(act: script.Act, result: dict[str, Any], on_feet: bool) -> list[str]:
+    """Name what lateness brought into an act; empty when nothing, or when it was overcome.
+
+    To go on after a missed cycle takes accelerations that an arm bears, and the balance of a robot on feet does not:
+    whatever unexpected comes of it is lateness, too. On its way down a missed cycle ends the lowering, and nothing is
+    heard of it.
+    """
+    if isinstance(act, ONCE) or (isinstance(act, script.TrajectoryAct) and act.call != "none"):
         return []
     overcome = result["facts"].get("late_stops") and result["state"] in act.expect.state
     heard = {decision.get("code", "") for decision in result["decisions"]} | set(result["causes"])
-    return [] if overcome else sorted(heard & HICCUP - set(act.expect.codes) - set(act.expect.also))
+    unexpected = heard - {""} - set(act.expect.codes) - set(act.expect.also)
+    disturbing = unexpected if on_feet and result["missed_cycles"] else unexpected & HICCUP
+    if act.expect.lowered is not None and result["missed_cycles"]:
+        disturbing = disturbing | {MISSED}
+    return [] if overcome else sorted(disturbing)
 
 
 def set_again(stage: Stage, cast: Cast) -> bool:
@@ -103,14 +136,16 @@ def set_again(stage: Stage, cast: Cast) -> bool:
     The act is lost, those behind it need not be. Returns whether it holds in AUTO again.
     """
     stage.mark("set again")
-    stage.wait_for_rest(SETTLE_TIMEOUT)
+    stage.wait_for_rest(stage.settles)
+    if stage.on_feet and stage.status.get("state") in LIMP:
+        set_on_feet(stage, cast.estop)
     if stage.status.get("state") == "EMERGENCY_STOP":
         cast.estop.mend()
         cast.estop.cycle()
-        stage.wait_for_state(["LOCKED"], SETTLE_TIMEOUT)
+        stage.wait_for_state(["LOCKED"], stage.settles)
     if stage.status.get("state") == "LOCKED":
         reset(stage, cast.estop)
-        stage.wait_for_state(["READY"], SETTLE_TIMEOUT)
+        stage.wait_for_state(["READY"], stage.settles)
     if stage.status.get("state") == "READY":
         stage.call("start")
-    return stage.wait_for_state(["AUTO/HOLDING"], SETTLE_TIMEOUT)
+    return stage.wait_for_state(["AUTO/HOLDING"], stage.settles)

@@ -50,6 +50,7 @@ from safety_supervisor_sim.agent.commands import (
     spoil,
 )
 from safety_supervisor_sim.agent.motions import PointToPoint
+from safety_supervisor_sim.scenario import Defect
 
 BURST: Final = 0.001
 """A flood is sent in bursts this far apart, [s]: no clock here sleeps for 200 us."""
@@ -167,11 +168,13 @@ class Speaker:
                 break
         return {"count": len(self._sent), "late": latest / NANO, "at": time.monotonic_ns()}
 
-    def _send(self, pose: list[float], defect: str, count: int, period: float) -> dict[str, Any]:
+    def _send(
+        self, pose: list[float], defect: Defect, count: int, period: float, foreign: tuple[str, float]
+    ) -> dict[str, Any]:
         for number in range(count):
             if number:
                 time.sleep(period)
-            self._stream_publisher.publish(defective(defect, self._names, np.array(pose), self._now()))  # type: ignore[arg-type]
+            self._stream_publisher.publish(defective(defect, self._names, np.array(pose), self._now(), foreign))
         return {"at": time.monotonic_ns()}
 
     def _replay(self, count: int, period: float) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import WrenchStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
@@ -19,7 +20,9 @@ from std_msgs.msg import Float64MultiArray, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from safety_supervisor.core.settings import Configuration, OutputType
+from safety_supervisor.core.output_settings import OutputType
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor_sim.agent.commands import NANO
 from safety_supervisor_sim.agent.motions import Array
 
 SERVICES: Final = ("stop", "reset", "start", "recover")
@@ -30,6 +33,8 @@ _DECISIONS: Final = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE
 _OUTPUT: Final = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 _MARKS: Final = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 _MEASURED: Final = 50
+_SETTLES: Final = 2.0
+"""How long whatever was begun may take to settle, [s]; the stop ladder of a robot that stands comes on top."""
 _KINDS: Final[dict[OutputType, Any]] = {
     OutputType.JOINT_TRAJECTORY_HORIZON: JointTrajectory,
     OutputType.JOINT_POSITION: Float64MultiArray,
@@ -61,6 +66,10 @@ class Stage:
         supervisor: fully qualified name of the supervisor's node.
         cell: fully qualified name of the cell's node.
         report: called with what a live table shows, as it arrives.
+
+    Attributes:
+        settles: how long whatever was begun may take to settle, [s].
+        on_feet: whether the robot stands on feet of its own.
     """
 
     def __init__(
@@ -82,15 +91,23 @@ class Stage:
         self._captured: list[bytes] | None = None
         self._measured: list[list[float]] = []
         self._reported_at = 0.0
-        self._kind = _KINDS[configuration.output.type]
+        self._output = configuration.outputs[0]  # of a robot with one controller
+        self._kind = _KINDS[self._output.type]
         node.create_subscription(DiagnosticArray, f"{supervisor}/status", self._on_status, _LATCHED)
         node.create_subscription(DiagnosticArray, f"{supervisor}/decisions", self._on_decisions, _DECISIONS)
         node.create_subscription(String, f"{cell}/margins", self._on_margins, _MARKS)
-        node.create_subscription(self._kind, configuration.output.topic, self._on_output, _OUTPUT, raw=True)
-        if configuration.output.type is OutputType.JOINT_VELOCITY:
+        node.create_subscription(self._kind, self._output.topic, self._on_output, _OUTPUT, raw=True)
+        if self._output.type is OutputType.JOINT_VELOCITY:
             node.create_subscription(JointState, "joint_states", self._on_measured, _OUTPUT)
         self._marks = node.create_publisher(String, f"{cell}/mark", _MARKS)
         self._clients = {name: node.create_client(Trigger, f"{supervisor}/{name}") for name in SERVICES}
+        self.settles = _SETTLES
+        self.on_feet = configuration.balance is not None
+        if self.on_feet:
+            self._pushes = node.create_publisher(WrenchStamped, f"{cell}/push", _MARKS)
+            self._lift = node.create_client(Trigger, f"{cell}/stand_up")
+        if configuration.balance is not None and configuration.balance.ladder is not None:
+            self.settles += configuration.balance.ladder.duration / NANO
 
     # -- what is heard ----------------------------------------------------------------------
 
@@ -149,17 +166,8 @@ class Stage:
         Raises:
             StageError: when there is no such service or it does not answer.
         """
-        client = self._clients[name]
-        if not client.wait_for_service(timeout):
-            raise StageError(f"no service {self.supervisor}/{name}")
-        done = threading.Event()
         began = time.monotonic()
-        future = client.call_async(Trigger.Request())
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(timeout):
-            raise StageError(f"{self.supervisor}/{name} did not answer in {timeout} s")
-        response = future.result()
-        assert response is not None
+        response = self._ask(self._clients[name], f"{self.supervisor}/{name}", timeout)
         self.observed.replies.append(
             {
                 "service": name,
@@ -169,6 +177,38 @@ class Stage:
             }
         )
         return bool(response.success)
+
+    def push(self, force: Sequence[float]) -> None:
+        """Push a robot that stands, world's axes, shape (3,), [N]."""
+        message = WrenchStamped()
+        message.wrench.force.x, message.wrench.force.y, message.wrench.force.z = force
+        self._pushes.publish(message)
+
+    def stand_up(self, timeout: float = 5.0) -> None:
+        """Have the robot set on its feet, in its hoist.
+
+        Raises:
+            StageError: when nobody does.
+        """
+        self._ask(self._lift, "the cell's stand_up", timeout)
+
+    @staticmethod
+    def _ask(client: Any, name: str, timeout: float) -> Any:
+        """Call a Trigger service; StageError when there is none or it does not answer."""
+        if not client.wait_for_service(timeout):
+            raise StageError(f"no service {name}")
+        done = threading.Event()
+        future = client.call_async(Trigger.Request())
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(timeout):
+            raise StageError(f"{name} did not answer in {timeout} s")
+        response = future.result()
+        assert response is not None
+        return response
+
+    def period_of(self, source: str) -> float:
+        """Return the time between two set-points of a source, [s]."""
+        return self.configuration.source(source).period / NANO
 
     def has_output(self) -> bool:
         """Whether anything was sent to the motors yet."""
@@ -236,13 +276,13 @@ class Stage:
 
         A good agent starts its motions from there. Raises StageError before there is any output.
         """
-        if self.configuration.output.type is OutputType.JOINT_VELOCITY:
+        if self._output.type is OutputType.JOINT_VELOCITY:
             if len(self._measured) < _MEASURED:
                 raise StageError("no joint_states")
             mean: Array = np.mean(self._measured, axis=0)
             return mean
         if not self._raw:
-            raise StageError(f"nothing on {self.configuration.output.topic}")
+            raise StageError(f"nothing on {self._output.topic}")
         return self._values(self._raw, first=False)
 
     def _values(self, data: bytes, first: bool) -> Array:

@@ -126,6 +126,40 @@ class OracleSection(StrictSection):
     limits: LimitsSection
     tolerance: ToleranceSection
 
+    def wrong_sizes(self, size: int) -> list[str]:
+        """Keys that have another number of values than there are joints."""
+        names = ("position_lower", "position_upper", "velocity", "acceleration", "jerk")
+        return [f"oracle.limits.{name}" for name in names if len(getattr(self.limits, name)) != size]
+
+    def as_limits(self) -> Limits:
+        """The oracle's limits as arrays."""
+        section = self.limits
+
+        def boxes(named: dict[str, BoxSection]) -> tuple[Box, ...]:
+            return tuple(Box(k, np.array(b.min), np.array(b.max)) for k, b in named.items())
+
+        return Limits(
+            position_lower=np.array(section.position_lower),
+            position_upper=np.array(section.position_upper),
+            velocity=np.array(section.velocity),
+            acceleration=np.array(section.acceleration),
+            jerk=np.array(section.jerk),
+            link_speed=section.link_speed,
+            keep_in=boxes(section.keep_in),
+            keep_out=boxes(section.keep_out),
+        )
+
+    def as_judging(self, rate_hz: float) -> Judging:
+        """How the oracle judges at a physics rate, [Hz]."""
+        return Judging(
+            period=1.0 / rate_hz,
+            command_period=self.command_period,
+            acceleration_window=self.acceleration_window,
+            standstill_speed=self.standstill_speed,
+            history=self.history,
+            tolerance=self.tolerance.model_dump(),
+        )
+
 
 class CellFile(StrictSection):
     """One cell. Raises pydantic.ValidationError, which lists every error with its path."""
@@ -146,41 +180,10 @@ class CellFile(StrictSection):
             "drive.brake_torque": self.drive.brake_torque,
             "drive.brake_deceleration": self.drive.brake_deceleration,
         }
-        for name in ("position_lower", "position_upper", "velocity", "acceleration", "jerk"):
-            per_joint[f"oracle.limits.{name}"] = getattr(self.oracle.limits, name)
-        wrong = [name for name, values in per_joint.items() if len(values) != size]
+        wrong = [name for name, values in per_joint.items() if len(values) != size] + self.oracle.wrong_sizes(size)
         if wrong:
             raise ValueError(f"not {size} values, one for each joint: {', '.join(wrong)}")
         return self
-
-    def limits(self) -> Limits:
-        """The oracle's limits as arrays."""
-        section = self.oracle.limits
-
-        def boxes(named: dict[str, BoxSection]) -> tuple[Box, ...]:
-            return tuple(Box(k, np.array(b.min), np.array(b.max)) for k, b in named.items())
-
-        return Limits(
-            position_lower=np.array(section.position_lower),
-            position_upper=np.array(section.position_upper),
-            velocity=np.array(section.velocity),
-            acceleration=np.array(section.acceleration),
-            jerk=np.array(section.jerk),
-            link_speed=section.link_speed,
-            keep_in=boxes(section.keep_in),
-            keep_out=boxes(section.keep_out),
-        )
-
-    def judging(self) -> Judging:
-        """How the oracle judges at this cell's physics rate."""
-        return Judging(
-            period=1.0 / self.physics.rate_hz,
-            command_period=self.oracle.command_period,
-            acceleration_window=self.oracle.acceleration_window,
-            standstill_speed=self.oracle.standstill_speed,
-            history=self.oracle.history,
-            tolerance=self.oracle.tolerance.model_dump(),
-        )
 
 
 def load_cell(path: Path) -> CellFile:

@@ -18,11 +18,16 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from safety_supervisor_sim.cell.cell_file import ControllerName, load_cell
-from safety_supervisor_sim.cell.node import CellNode
+from safety_supervisor_sim.cell.cell_file import CellFile, ControllerName
+from safety_supervisor_sim.cell.files import load_any
+from safety_supervisor_sim.cell.node import CellNode, Wanted
+from safety_supervisor_sim.cell.panda_node import PandaNode
+from safety_supervisor_sim.cell.standing_file import StandingFile
+from safety_supervisor_sim.cell.standing_node import StandingNode
 
 BAD_CONFIGURATION = 2
 NICENESS = -10
+LONGEST_PUSH = 10.0
 
 
 def make_executor() -> Any:
@@ -35,7 +40,7 @@ def make_executor() -> Any:
 
 
 def make_cell_node(node: Node, motors: Node) -> CellNode:
-    """Read the parameters and build the cell.
+    """Read the parameters and build the cell, of the kind that its file is of.
 
     Raises:
         ValueError, OSError, yaml.YAMLError: what is wrong with a parameter or the cell file.
@@ -49,6 +54,7 @@ def make_cell_node(node: Node, motors: Node) -> CellNode:
         "command_period": 0.0,
         "physics_rate_hz": 0.0,
         "relays_topic": "",
+        "push_seconds": 0.2,
     }
     read = {name: node.declare_parameter(name, value).value for name, value in defaults.items()}
     home = node.declare_parameter("home", rclpy.Parameter.Type.DOUBLE_ARRAY).value
@@ -57,24 +63,41 @@ def make_cell_node(node: Node, motors: Node) -> CellNode:
     if read["controller"] not in get_args(ControllerName):
         known = ", ".join(get_args(ControllerName))
         raise ValueError(f"parameter controller: {read['controller']!r} is none of {known}")
-    cell = load_cell(Path(read["cell_file"]))
+    file = load_any(Path(read["cell_file"]))
     if read["command_period"] > 0.0:
-        oracle = cell.oracle.model_copy(update={"command_period": read["command_period"]})
-        cell = cell.model_copy(update={"oracle": oracle})
-    if read["physics_rate_hz"] > 0.0:
-        physics = cell.physics.model_copy(update={"rate_hz": read["physics_rate_hz"]})
-        cell = cell.model_copy(update={"physics": physics})
-    return CellNode(
-        node,
-        motors,
-        cell,
-        read["controller"],
+        oracle = file.oracle.model_copy(update={"command_period": read["command_period"]})
+        file = file.model_copy(update={"oracle": oracle})
+    wanted = Wanted(
         seed=read["seed"],
-        home=None if home is None else list(home),
         report_file=Path(read["report_file"]) if read["report_file"] else None,
         trace_file=Path(read["trace_file"]) if read["trace_file"] else None,
         relays_topic=read["relays_topic"],
     )
+    if isinstance(file, CellFile):
+        if read["physics_rate_hz"] > 0.0:
+            physics = file.physics.model_copy(update={"rate_hz": read["physics_rate_hz"]})
+            file = file.model_copy(update={"physics": physics})
+        return PandaNode(node, motors, file, read["controller"], None if home is None else list(home), wanted)
+    return make_standing_node(node, motors, file, read, home is not None, wanted)
+
+
+def make_standing_node(
+    node: Node, motors: Node, file: StandingFile, read: dict[str, Any], moved: bool, wanted: Wanted
+) -> StandingNode:
+    """Build the node of a robot that stands.
+
+    Raises:
+        ValueError: a parameter asks for what only another kind of cell has.
+    """
+    if read["controller"] != "joint_trajectory_controller":
+        raise ValueError("parameter controller: a robot that stands has a joint_trajectory_controller alone")
+    if moved:
+        raise ValueError("parameter home: a robot that stands begins as its file says")
+    if not 0.0 < read["push_seconds"] <= LONGEST_PUSH:
+        raise ValueError(f"parameter push_seconds: above 0 to {LONGEST_PUSH:g} s")
+    if read["physics_rate_hz"] > 0.0:
+        file = file.model_copy(update={"rate_hz": read["physics_rate_hz"]})
+    return StandingNode(node, motors, file, read["push_seconds"], wanted)
 
 
 def prefer(niceness: int) -> bool:

@@ -1,18 +1,13 @@
-"""The cell without ROS: robot, drives, one controller, oracle, stepped by the caller.
-
-Deterministic: the same seed and the same calls give bit-identical states.
-"""
+"""The cell of a robot whose base is fixed: drives, one of four controllers, brakes."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from safety_supervisor_sim.cell.cell import Array, Cell
 from safety_supervisor_sim.cell.cell_file import CellFile, ControllerName
 from safety_supervisor_sim.cell.controllers import (
     Controller,
@@ -21,25 +16,12 @@ from safety_supervisor_sim.cell.controllers import (
     JointStateBridge,
     JointTrajectoryController,
     Refused,
-    Trajectory,
 )
 from safety_supervisor_sim.cell.drive import Drive
 from safety_supervisor_sim.cell.robot import SimulatedRobot
-from safety_supervisor_sim.oracle import Oracle
-
-Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What joint_states tells: names, positions and velocities with noise, held joints last."""
-
-    names: tuple[str, ...]
-    positions: Array
-    velocities: Array
-
-
-class PandaCell:
+class PandaCell(Cell):
     """One robot behind one controller double.
 
     Args:
@@ -62,11 +44,18 @@ class PandaCell:
         ros_offset_ns: int = 0,
     ) -> None:
         self.cell = cell
-        self.period_ns = round(1e9 / cell.physics.rate_hz)
-        self.now_ns = start_ns
-        self.ros_offset_ns = ros_offset_ns
-        self.steps = 0
-        self._robot = SimulatedRobot(cell.robot, cell.physics.rate_hz)
+        rate = cell.physics.rate_hz
+        self._robot = SimulatedRobot(cell.robot, rate)
+        super().__init__(
+            self._robot.joints,
+            self._robot.links,
+            cell.oracle,
+            cell.measurement,
+            rate,
+            seed=seed,
+            start_ns=start_ns,
+            ros_offset_ns=ros_offset_ns,
+        )
         pose = np.array(cell.robot.home if home is None else home, dtype=np.float64)
         if pose.shape != (len(self.joints),) or not np.isfinite(pose).all():
             self._robot.close()
@@ -78,9 +67,6 @@ class PandaCell:
         deadman = cell.controllers.named(controller).deadman
         if deadman is not None:
             self._deadman_ns = round(deadman * 1e9)
-        self.oracle = Oracle(cell.limits(), cell.judging(), self.joints, self._robot.links)
-        self._random = np.random.default_rng(seed)
-        self.malformed: Counter[str] = Counter()
         self._read()
         self.controller.activate(self.ros_now_ns, self.position, self.velocity)
 
@@ -93,21 +79,6 @@ class PandaCell:
         if name == "joint_state":
             return JointStateBridge(self.joints)
         return JointTrajectoryController(self.joints, self.period_ns)
-
-    @property
-    def joints(self) -> tuple[str, ...]:
-        """The judged joints, in order."""
-        return self._robot.joints
-
-    @property
-    def links(self) -> tuple[str, ...]:
-        """The judged link frames, in order."""
-        return self._robot.links
-
-    @property
-    def ros_now_ns(self) -> int:
-        """The cell's time on the clock of stamps."""
-        return self.now_ns + self.ros_offset_ns
 
     # -- commands --------------------------------------------------------------------------
 
@@ -139,42 +110,6 @@ class PandaCell:
             assert commanded is not None
             self.oracle.add_position_command(self.now_ns, commanded, self.drive.reference)
         return refused
-
-    def send_trajectory(self, message: Trajectory) -> Refused | None:
-        """A JointTrajectory; None when it was accepted."""
-        if not isinstance(self.controller, JointTrajectoryController):
-            raise TypeError("this cell's controller takes no trajectories")
-        refused = self.controller.command(self.now_ns, self.ros_now_ns, message)
-        if refused is not None:
-            self.oracle.add_malformed_command(self.now_ns, refused.reason)
-            return refused
-        in_order = message.joint_names == self.joints
-        order = [message.joint_names.index(joint) for joint in self.joints]
-        points = message.points
-
-        def stacked(name: str) -> Array | None:
-            rows = [getattr(point, name) for point in points]
-            rows = [row for row in rows if len(row)]
-            if not rows:
-                return None
-            table = np.array(rows)
-            return table if in_order else table[:, order]
-
-        positions = stacked("positions")
-        assert positions is not None
-        self.oracle.add_trajectory(
-            self.now_ns,
-            np.array([point.time_from_start_ns for point in points]) * 1e-9,
-            positions,
-            stacked("velocities"),
-            stacked("accelerations"),
-        )
-        return None
-
-    def malformed_message(self, reason: str) -> None:
-        """A message on the motors' topic that does not even translate."""
-        self.malformed[reason] += 1
-        self.oracle.add_malformed_command(self.now_ns, reason)
 
     # -- power -----------------------------------------------------------------------------
 
@@ -211,24 +146,10 @@ class PandaCell:
     def _read(self) -> None:
         self.position, self.velocity = self._robot.joint_states()
 
-    def skip(self, nanoseconds: int) -> None:
-        """Let the clock pass without physics: time that the machine lost."""
-        self.now_ns += nanoseconds
-
     # -- what is seen ----------------------------------------------------------------------
 
-    def measure(self) -> Measured:
-        """One noisy measurement of all joints."""
-        section = self.cell.measurement
-        held_position, held_velocity = self._robot.held_states()
-        positions = np.concatenate((self.position, held_position))
-        velocities = np.concatenate((self.velocity, held_velocity))
-        noise = self._random.standard_normal((2, len(positions)))
-        return Measured(
-            (*self.joints, *self.cell.robot.held),
-            positions + section.position_noise * noise[0],
-            velocities + section.velocity_noise * noise[1],
-        )
+    def _held(self) -> tuple[tuple[str, ...], Array, Array]:
+        return (*self.cell.robot.held,), *self._robot.held_states()
 
     def link_positions(self) -> Array:
         """True origins of the link frames, shape (m, 3), [m]."""
@@ -236,23 +157,10 @@ class PandaCell:
 
     def report(self) -> dict[str, Any]:
         """The oracle's report and the counters of controller and drive."""
-        report = self.oracle.report()
-        report["controller"] = {
-            "active": self.controller.active,
-            "accepted": self.controller.accepted,
-            "refused": dict(self.controller.refusals),
-            "malformed": dict(self.malformed),
-            "refused_targets": self.drive.refused_targets,
-            "powered": self.drive.powered,
-        }
+        report = super().report()
+        report["controller"] |= {"refused_targets": self.drive.refused_targets, "powered": self.drive.powered}
         return report
 
     def close(self) -> None:
         """Leave PyBullet. Safe to call twice."""
         self._robot.close()
-
-    def __enter__(self) -> PandaCell:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -46,7 +46,8 @@ class StandingRobot:
 
     Attributes:
         joints: names, the order of every pose.
-        links: names of all links but the base.
+        base: name of the base link.
+        links: names of all others.
         mass: of all of it, [kg].
         steps: since the beginning.
         hollow: pairs of links that do not collide, and why.
@@ -259,6 +260,26 @@ class StandingRobot:
         centre, momentum = self.centre_of_mass()
         return Stance(self.time, float(place[2]), tilt, centre, momentum, feet, tuple(sorted(set(grounded))))
 
+    def ground_force(self, foot: str) -> Array:
+        """Force of the floor on a foot, friction and all, shape (3,), world, [N]."""
+        force = np.zeros(3)
+        for contact in self._set(pybullet.getContactPoints, self._body, self._floor, self._links[foot]):
+            for size, along in ((9, 7), (10, 11), (12, 13)):
+                force += contact[size] * np.array(contact[along])
+        return force
+
+    def link_pose(self, link: str) -> tuple[Array, Array]:
+        """Where a link's frame is, as `base_pose` tells of the base."""
+        if link == self._names[-1]:
+            return self.base_pose()
+        state = self._set(pybullet.getLinkState, self._body, self._links[link], computeForwardKinematics=1)
+        return np.array(state[4]), np.array(state[5])
+
+    def frame_positions(self) -> Array:
+        """Origins of the frames of the base and of all `links`, shape (1 + m, 3), world, [m]."""
+        states = self._set(pybullet.getLinkStates, self._body, self._moving, computeForwardKinematics=1)
+        return np.array([self.base_pose()[0], *(state[4] for state in states)])
+
     def self_contacts(self) -> tuple[tuple[str, str], ...]:
         """Pairs of links that press against each other, by physics and its hulls."""
         found = self._set(pybullet.getContactPoints, self._body, self._body)
@@ -287,6 +308,7 @@ class StandingRobot:
         self._numbers = {info[1].decode(): info[0] for info in self._infos}
         self._names = {-1: base} | {info[0]: info[12].decode() for info in self._infos}
         self._links = {name: index for index, name in self._names.items()}
+        self.base = base
         self.links = tuple(name for index, name in self._names.items() if index >= 0)
 
     def _prepare(self) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 from safety_supervisor import Supervisor
 from safety_supervisor.core.effects import Actuate, Effect
 from safety_supervisor.core.events import Event, Tick
-from safety_supervisor.core.settings import Configuration, OutputType
+from safety_supervisor.core.output_settings import OutputType
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.evidence.event_log import SUFFIX, EventLog, LogError
 from safety_supervisor.evidence.replay import recorded_configuration, replay
 from safety_supervisor_sim.demo.judge import Replayed
@@ -99,7 +100,7 @@ def arrivals(recording: Recording, results: Sequence[Mapping[str, Any]]) -> dict
         arrival = find(np.array(facts["set_points"]), facts["period"], _as_output(recording, actuates))
         # A message that was sent just before may be heard just after the beginning.
         sent = recording.output(facts["began_ns"] - DELAY, result["ended_ns"])
-        doubt = _doubt(recording.configuration.output.type, sent, facts["output"])
+        doubt = _doubt(recording.configuration.outputs[0].type, sent, facts["output"])
         found[result["name"]] = replace(arrival, doubt=doubt)
     return found
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from safety_supervisor_sim.agent.marks import AFTER
+from safety_supervisor_sim.demo.stance import records_of, stance_reasons, stance_seen
 from safety_supervisor_sim.demo.unchanged import Arrival
 from safety_supervisor_sim.scenario import Act, Expect, has_fault
 
@@ -118,12 +119,13 @@ def judge_act(act: Act, result: Record | None, oracle: Record, arrival: Arrival 
     """Judge one act."""
     records = [record for record in oracle.get("acts", []) if record["name"] in (act.name, act.name + AFTER)]
     found = [entry for entry in oracle.get("violations", []) if entry["act"] in (act.name, act.name + AFTER)]
-    motion = _motion(records, found)
+    motion = _motion(records, found) | stance_seen(records_of(act.name, oracle))
     if result is None:
         return Judgement(act.name, describe(act.expect), "not played", ("it was not played",), motion)
     reasons = [
         *_heard_reasons(act.expect, result),
         *_motion_reasons(act, result, records),
+        *stance_reasons(act.expect, act.name, oracle),
         *(f"the oracle saw {entry['kind']} of {entry['item']} passed: {entry['value']:.4g}" for entry in found),
     ]
     if act.expect.unchanged:
@@ -245,6 +247,12 @@ def describe(expect: Expect) -> str:
         parts.append({"start": "stays", "goal": "reaches the goal", "short": "stops short"}[expect.ends])
     if expect.unchanged:
         parts.append("unchanged")
+    if expect.stands != "any":
+        parts.append({"yes": "stands", "no": "falls"}[expect.stands])
+    if expect.modes:
+        parts.append(f"told {' '.join(expect.modes)}")
+    if expect.lowered is not None:
+        parts.append(f"{expect.lowered:.2f} m lower before it gives way")
     return ", ".join(parts)
 
 
@@ -262,4 +270,10 @@ def _seen(result: Record, motion: Mapping[str, Any]) -> str:
         parts.append(f"played again after {' '.join(result['played_again'])}")
     parts.append(f"-> {result['state'] or 'unknown'}")
     parts.append(f"moved {motion['farthest']:.3f} rad" if motion["moved"] else "no motion")
+    if motion.get("modes"):
+        parts.append(f"told {' '.join(motion['modes'])}")
+    if motion.get("fell"):
+        parts.append("fell")
+    elif motion.get("capture_point") is not None:
+        parts.append(f"capture point {1e3 * motion['capture_point']:.0f} mm inside")
     return ", ".join(parts)

@@ -19,7 +19,9 @@ _DOMAINS: Final = range(1, 100)
 """Their ports end below 32768, where Linux begins to give ports to anyone."""
 
 RELAY_DELAY: Final = 0.4
-"""The longest stop takes 0.3 s, and may begin 65 ms behind the contact, [s]."""
+"""Of an arm: the longest stop takes 0.3 s, and may begin 65 ms behind the contact, [s]."""
+LADDER_RELAYS: Final[dict[str, Any]] = {"relay_delay": 5.5, "relay_effect": "damping"}
+"""Of a robot that is brought down before its power goes; `check-config` proves that the ladder is over by then."""
 CONTROLLERS: Final[dict[str, dict[str, Any]]] = {
     "joint_trajectory_controller": {},
     "forward_position": {
@@ -51,6 +53,24 @@ def shared(folder: str, name: str) -> Path:
         if (place / name).is_file():
             return place / name
     raise FileNotFoundError(f"{name} is in none of {', '.join(map(str, places))}")
+
+
+def cell_file(robot: str) -> Path:
+    """Return the file of a robot's cell: `ROBOT.yaml`, or `ROBOT_standing.yaml` of one on its feet.
+
+    Raises:
+        FileNotFoundError: there is neither.
+    """
+    try:
+        return shared("cells", f"{robot}.yaml")
+    except FileNotFoundError:
+        return shared("cells", f"{robot}_standing.yaml")
+
+
+def robots() -> list[str]:
+    """Return the robots that `demo` has a scenario for."""
+    folder = shared("scenarios", "panda_demo.yaml").parent
+    return sorted(path.stem.removesuffix("_demo") for path in folder.glob("*_demo.yaml"))
 
 
 def missing() -> list[str]:
@@ -95,7 +115,9 @@ def _used_ports() -> set[int]:
 def write_config(source: Path, controller: str, directory: Path) -> Path:
     """Write the configuration of a run: `source` with the emulated e-stop device, and the controller's `output`."""
     value = yaml.safe_load(source.read_text(encoding="utf-8"))
-    value["estop"] = {"driver": "frame_v1", "port": str(directory.absolute() / "estop"), "relay_delay": RELAY_DELAY}
+    ladder = (value.get("balance") or {}).get("ladder")
+    relays = LADDER_RELAYS if ladder else {"relay_delay": RELAY_DELAY}
+    value["estop"] = {"driver": "frame_v1", "port": str(directory.absolute() / "estop"), **relays}
     changes = CONTROLLERS[controller]
     if changes:
         value["output"] = {"simulated": True, **changes}

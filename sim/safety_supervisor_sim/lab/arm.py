@@ -18,6 +18,8 @@ from safety_supervisor_sim.oracle.world import Array
 
 SOURCE: Final = "planner"
 START: Final = 1_000_000_000
+STREAM_PERIOD: Final = 0.01
+"""Between two set-points that the laboratory makes, [s]; an agent of a longer period streams some of them."""
 _LAG: Final = 2  # cycles from a set-point to its measurement
 _MEASURED_EVERY: Final = 5  # cycles; every 20 ms is well within the time-out
 _PATIENCE: Final = 3000  # cycles
@@ -55,6 +57,9 @@ class Arm:
         self.rows: list[Array] = [pose]
         self.sent: list[Actuate] = []
         self.decisions: list[Decision] = []
+        self.shares: dict[str, list[int]] = {SOURCE: list(range(len(self._names)))}
+        """Agent to the joints that it moves, as numbers in the configuration's order."""
+        self._every = {one.name: max(1, round(one.period * 1e-9 / STREAM_PERIOD)) for one in configuration.sources}
         self._script = BootScript(configuration, "lab")
         for event in self._script.begin(self.now):
             self.handle(event)
@@ -95,26 +100,39 @@ class Arm:
             self.cycle()
 
     def stream(self, positions: Array) -> None:
-        """Send a streamed set-point, shape (n,), [rad]."""
-        values = tuple(positions.tolist())
-        self.handle(StreamCommand(self.now, SOURCE, self._names, values, (), 0, 0, self.now, "", ""))
+        """Have every agent stream its share of a set-point, shape (n,), [rad]."""
+        for source in self.shares:
+            self.stream_of(source, positions)
+
+    def stream_of(self, source: str, positions: Array) -> None:
+        """Have one agent stream its share of a set-point, shape (n,), [rad]."""
+        joints = self.shares[source]
+        names, values = tuple(self._names[joint] for joint in joints), tuple(positions[joints].tolist())
+        self.handle(StreamCommand(self.now, source, names, values, (), 0, 0, self.now, "", ""))
+
+    def stream_due(self, positions: Array, number: int) -> None:
+        """Have those agents stream to whose own period the set-point of this number falls."""
+        for source in self.shares:
+            if number % self._every[source] == 0:
+                self.stream_of(source, positions)
 
     def trajectory(self, times: list[float], samples: list[Sample]) -> None:
-        """Send a trajectory of points with velocities and accelerations; none cancels."""
+        """Have `SOURCE` send its share of a trajectory of points with velocities and accelerations; none cancels."""
+        joints = self.shares[SOURCE]
         self._acts += 1
         command = f"t{self._acts}"
         if samples:
             self._verifying.add(command)
-        counts = (len(self._names),) * len(samples)
+        counts = (len(joints),) * len(samples)
         blocks = [
-            np.array([getattr(sample, name) for sample in samples], dtype=np.float64).tobytes()
+            np.array([getattr(sample, name)[joints] for sample in samples], dtype=np.float64).tobytes()
             for name in ("position", "velocity", "acceleration")
         ]
         self.handle(
             TrajectoryCommand(
                 self.now,
                 SOURCE,
-                self._names if samples else (),
+                tuple(self._names[joint] for joint in joints) if samples else (),
                 tuple(round(time * 1e9) for time in times),
                 blocks[0],
                 counts,

@@ -38,6 +38,11 @@ class Bench:
     cell: CellFile
     obstacles: Mapping[str, Obstacle]
 
+    @property
+    def hollow(self) -> frozenset[str]:
+        """None: all meshes of the Panda are convex."""
+        return frozenset()
+
     def judge(self) -> TouchJudge:
         """Return a judge with a PyBullet world of its own; pairs that the configuration leaves out stand apart."""
         robot = self.cell.robot

@@ -1,4 +1,4 @@
-"""The whole campaign: five parts in chunks, each chunk with a seed of its own, so that the number of processes changes
+"""The whole campaign: its parts in chunks, each chunk with a seed of its own, so that the number of processes changes
 nothing that comes out."""
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from safety_supervisor_sim.lab.bench import Bench, load_bench
 from safety_supervisor_sim.lab.closed_loop import ClosedLoop, judge_closed_loop
 from safety_supervisor_sim.lab.motions import Motions, judge_motions
 from safety_supervisor_sim.lab.pick_place import PickPlace, judge_pick_place
-from safety_supervisor_sim.lab.stand import load_stand
+from safety_supervisor_sim.lab.stances import FootedBench, load_footed
+from safety_supervisor_sim.lab.standing_motions import StandingMotions, judge_standing_motions
+from safety_supervisor_sim.lab.standing_states import StandingStates, judge_standing
 from safety_supervisor_sim.lab.states import States, judge_states
 from safety_supervisor_sim.lab.tunnel import Tunnel, judge_tunnel
 
-Result = States | Motions | Tunnel | PickPlace | ClosedLoop
+Result = States | StandingStates | Motions | Tunnel | PickPlace | ClosedLoop
 Progress = Callable[[str, float], None]
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -37,7 +39,7 @@ class Part:
         about: for people, with the unit of the amount.
     """
 
-    judge: Callable[[Bench, tuple[int, ...], Any], Result]
+    judge: Callable[[Any, tuple[int, ...], Any], Result]
     empty: Callable[[], Result]
     chunk: float
     about: str
@@ -53,24 +55,38 @@ PARTS: Final[Mapping[str, Part]] = {
 
 
 PANDA: Final = "panda"
-"""The robot that has all parts; of another one on its stand there are random states alone."""
+"""The robot that has `PARTS`; every other one has `HUMANOID_PARTS`."""
+
+
+def _judge_stand(bench: FootedBench, seed: tuple[int, ...], count: int) -> States:
+    return judge_states(bench.stand, seed, count)
+
+
+HUMANOID_PARTS: Final[Mapping[str, Part]] = {
+    "states": Part(_judge_stand, States, 2500, "random states, its base fixed"),
+    "standing": Part(judge_standing, StandingStates, 1250, "random states on its feet"),
+    "motions": Part(judge_standing_motions, StandingMotions, 125, "random motions on its feet"),
+}
+
+
+def parts_of(robot: str) -> Mapping[str, Part]:
+    """Return the parts that there are of a robot."""
+    return PARTS if robot == PANDA else HUMANOID_PARTS
 
 
 @lru_cache(maxsize=1)
-def _bench() -> Bench:
+def _bench(robot: str) -> Bench | FootedBench:
     """One a process."""
-    return load_bench()
+    return load_bench() if robot == PANDA else load_footed(robot)
 
 
 def _run_chunk(robot: str, name: str, seed: tuple[int, ...], amount: float) -> Result:
-    if robot != PANDA:
-        return judge_states(load_stand(robot), seed, round(amount))
     whole = name == "closed_loop"
-    return PARTS[name].judge(_bench(), seed, amount if whole else round(amount))
+    return parts_of(robot)[name].judge(_bench(robot), seed, amount if whole else round(amount))
 
 
-def _chunks(amounts: Mapping[str, float], seed: int) -> Iterator[tuple[str, tuple[int, ...], float]]:
-    for number, (name, part) in enumerate(PARTS.items()):
+def _chunks(robot: str, amounts: Mapping[str, float], seed: int) -> Iterator[tuple[str, tuple[int, ...], float]]:
+    for number, (name, part) in enumerate(parts_of(robot).items()):
         left, index = amounts[name], 0
         while left > 0:
             amount = min(part.chunk, left)
@@ -84,24 +100,26 @@ def run_campaign(
     """Run all parts.
 
     Args:
-        amounts: of each of `PARTS`; 0 leaves one out.
+        amounts: of each of `parts_of(robot)`; 0 leaves one out.
         seed: of everything that is drawn.
         processes: at a time.
         progress: told part and amount of each chunk that is done.
-        robot: `PANDA`, or another one on its stand, of which only `states` may be asked for.
+        robot: `PANDA`, or a humanoid.
 
     Returns:
         By part, ready for JSON; `ok` is true when nothing was touched and the controls show that the judge sees.
 
     Raises:
-        ValueError: another robot, and more than its states.
+        ValueError: a part that there is not of the robot.
     """
-    if robot != PANDA and any(amount > 0 for name, amount in amounts.items() if name != "states"):
-        raise ValueError(f"of {robot} there are random states alone")
-    results = {name: part.empty() for name, part in PARTS.items() if amounts[name] > 0}
+    parts = parts_of(robot)
+    strange = [name for name, amount in amounts.items() if amount > 0 and name not in parts]
+    if strange:
+        raise ValueError(f"of {robot} there is no {', '.join(strange)}")
+    results = {name: part.empty() for name, part in parts.items() if amounts[name] > 0}
     context = multiprocessing.get_context("spawn")  # PyBullet's worlds do not survive a fork
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent) as pool:
-        jobs = {pool.submit(_run_chunk, robot, *chunk): chunk for chunk in _chunks(amounts, seed)}
+        jobs = {pool.submit(_run_chunk, robot, *chunk): chunk for chunk in _chunks(robot, amounts, seed)}
         try:
             for job in as_completed(jobs):
                 name, _, amount = jobs[job]

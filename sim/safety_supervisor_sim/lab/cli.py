@@ -22,9 +22,12 @@ class Robot(str, Enum):
 
 def geometry_oracle(
     robot: Annotated[
-        Robot, typer.Option(help="The Panda in its cell; or a humanoid on its stand, of which only states are judged.")
+        Robot, typer.Option(help="The Panda in its cell; or a humanoid, judged for tipping, too.")
     ] = Robot.PANDA,
     states: Annotated[int, typer.Option(min=0, help="Random joint states; 0 leaves the part out.")] = 200_000,
+    standing: Annotated[
+        int, typer.Option(min=0, help="Random states of a humanoid on one foot or both; the Panda has none.")
+    ] = 50_000,
     motions: Annotated[int, typer.Option(min=0, help="Random motions through the supervisor.")] = 20_000,
     ways: Annotated[int, typer.Option(min=0, help="Ways through a plate of 5 mm, each at 20 speeds.")] = 50,
     tasks: Annotated[int, typer.Option(min=0, help="Pick-and-place motions that are 3 cm clear.")] = 500,
@@ -38,7 +41,8 @@ def geometry_oracle(
     Random states, random motions with their stops, a thin plate between way-points, pick and place, and the closed loop
     with a simulated robot, in a cell of table, wall, pole and plate. Exit status 1 when anything was touched.
 
-    Of a humanoid (`--robot g1`) the base is fixed and random states alone are judged; on its feet: sim humanoid-oracle.
+    Of a humanoid (`--robot g1`): random states with its base fixed, random states on one foot and on both, and random
+    motions on its feet, judged for touching and for tipping, without physics: with it, sim humanoid-oracle.
 
     Example: safety-supervisor sim geometry-oracle --states 20000 --motions 1000 --minutes 1
     """
@@ -46,21 +50,23 @@ def geometry_oracle(
     if lacking:
         typer.echo(f'{", ".join(lacking)} not installed: pip install "safety_supervisor[sim]"', err=True)
         raise typer.Exit(2)
-    from safety_supervisor_sim.lab.campaign import PARTS, run_campaign
+    from safety_supervisor_sim.lab.campaign import PANDA, parts_of, run_campaign
     from safety_supervisor_sim.lab.tables import print_results
 
-    whole = robot is Robot.PANDA
-    amounts = {
+    asked = {
         "states": float(states),
-        "motions": float(motions) * whole,
-        "tunnel": float(ways) * whole,
-        "pick_place": float(tasks) * whole,
-        "closed_loop": 60.0 * minutes * whole,
+        "standing": float(standing) * (robot.value != PANDA),
+        "motions": float(motions),
+        "tunnel": float(ways),
+        "pick_place": float(tasks),
+        "closed_loop": 60.0 * minutes,
     }
+    parts = parts_of(robot.value)
+    amounts = {name: asked[name] for name in parts}
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     console = Console(stderr=True)
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
-        rows = {name: bar.add_task(PARTS[name].about, total=amount) for name, amount in amounts.items() if amount > 0}
+        rows = {name: bar.add_task(parts[name].about, total=amount) for name, amount in amounts.items() if amount > 0}
 
         def advance(name: str, done: float) -> None:
             bar.advance(rows[name], done)

@@ -6,13 +6,12 @@ measured are the true joint positions, every cycle.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from safety_supervisor.core.effects import Effect, LadderMode
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.events import Event, JointStates, StreamCommand, Tick
+from safety_supervisor.core.events import Event, JointStates, Tick
 from safety_supervisor.core.settings import Configuration, SourceKind
 from safety_supervisor_sim.cell.controllers import JointTrajectoryController
 from safety_supervisor_sim.cell.standing import HOLD, StandingRobot
@@ -45,7 +44,6 @@ class Humanoid(Arm):
     Attributes:
         robot: the simulated one.
         balance: its judge.
-        sources: its agents.
         true: joint positions, each shape (n,), [rad]; who judges them shortens it.
         phases: what the supervisor had the robot do in each cycle since the boot.
         pressed: pairs of links that pressed against each other as hulls.
@@ -70,9 +68,7 @@ class Humanoid(Arm):
         if left:
             raise ValueError(f"the physics' period of {self._physics} ns is none of the cycle's")
         self._configuration = configuration
-        self._owners = owners(configuration)
         self._footsteps = Footsteps(configuration)
-        self.sources = tuple(one for one in configuration.sources if one.name in self._owners)
         self._controller = JointTrajectoryController(file.robot.joints, self._physics)
         pose, velocity = self.robot.joint_states()
         self._controller.activate(START, pose, velocity)
@@ -83,6 +79,7 @@ class Humanoid(Arm):
         self.pressed_button = False
         robot.obey(HOLD)
         super().__init__(configuration, pose)
+        self.shares = owners(configuration)
 
     def cycle(self) -> None:
         """Run physics for one period, measure, judge, decide, send."""
@@ -124,20 +121,6 @@ class Humanoid(Arm):
         """Begin a control cycle now."""
         pressed = Tick(self.now, self.now, EstopInput("stop", received_at=self.now))
         self.handle(pressed if self.pressed_button else self._script.tick(self.now))
-
-    def say(self, source: str, positions: Mapping[str, float]) -> None:
-        """Stream a source's set-point, [rad] by joint."""
-        names, values = tuple(positions), tuple(positions.values())
-        self.handle(StreamCommand(self.now, source, names, values, (), 0, 0, self.now, "", ""))
-
-    def stream(self, positions: Array) -> None:
-        """Have every agent stream its share of a set-point, shape (n,), [rad]."""
-        for source in self._owners:
-            self.stream_of(source, positions)
-
-    def stream_of(self, source: str, positions: Array) -> None:
-        """Have one agent stream its share of a set-point, shape (n,), [rad]."""
-        self.say(source, {self.robot.joints[index]: float(positions[index]) for index in self._owners[source]})
 
     def phase_at(self, time: float) -> str:
         """What the supervisor had the robot do at a time of the robot's, [s]."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from safety_supervisor_sim.agent.motions import Cruise, Motion, PointToPoint, set_points
-from safety_supervisor_sim.lab.arm import Arm, Stuck
+from safety_supervisor_sim.lab.arm import STREAM_PERIOD, Arm, Stuck
 from safety_supervisor_sim.lab.bench import Bench
 from safety_supervisor_sim.lab.kept_stop import kept_stop
 from safety_supervisor_sim.lab.pace import Pace
@@ -22,7 +22,6 @@ from safety_supervisor_sim.oracle.touch import TouchJudge
 from safety_supervisor_sim.oracle.way import Seen, WayJudge
 from safety_supervisor_sim.oracle.world import Array
 
-STREAM_PERIOD: Final = 0.01
 PER_BOOT: Final = 25
 """Motions in one boot, each from where the one before ended; then the arm is placed elsewhere."""
 _POOL: Final = 60
@@ -152,6 +151,10 @@ class Driver:
         self._arm.settle()
         return kind
 
+    def set_points(self, motion: Motion) -> Array:
+        """Return what an agent streams of a motion, one row every `STREAM_PERIOD`, shape (m, n), [rad]."""
+        return set_points(motion, STREAM_PERIOD)
+
     def _some_pace(self) -> float:
         """Full speed three times of four."""
         return 1.0 if self._random.random() < 0.75 else float(self._random.uniform(0.3, 1.0))
@@ -173,7 +176,7 @@ class Driver:
         """Stream a motion until a time of it, [s], or a refusal; some agents do not hear the refusal at once."""
         arm, stubborn = self._arm, self._random.integers(_STUBBORN + 1)
         begin, sent = arm.now, 0
-        rows = set_points(motion, STREAM_PERIOD)
+        rows = self.set_points(motion)
         while sent < len(rows) and sent * STREAM_PERIOD <= until:
             while sent < len(rows) and sent * STREAM_PERIOD <= (arm.now - begin) * 1e-9:
                 arm.stream(rows[sent])
@@ -279,7 +282,7 @@ def _play(arm: Arm, driver: Driver, way: WayJudge, result: Motions, count: int, 
             kind = driver.play()
         except Stuck as error:
             result.stuck[str(error)] += 1
-        _judge(arm, kind, way, result, random)
+        judge_motion(arm, kind, way, result, random)
         try:
             arm.arm()
         except Stuck as error:
@@ -287,8 +290,17 @@ def _play(arm: Arm, driver: Driver, way: WayJudge, result: Motions, count: int, 
             return
 
 
-def _judge(arm: Arm, kind: str, way: WayJudge, result: Motions, random: np.random.Generator) -> None:
+def judge_motion(
+    arm: Arm, kind: str, way: WayJudge, result: Motions, random: np.random.Generator
+) -> list[tuple[Array, Array]]:
+    """Judge what came out of a motion, and one kept stop of it; note everything in `result`.
+
+    Returns:
+        What was judged: rows, shape (m, n), [rad], and their times, shape (m,), [s]; the kept stop, if any, behind.
+    """
     rows = np.array(arm.rows)
+    times: Array = np.arange(len(rows), dtype=np.float64) * (arm.period * 1e-9)
+    ways = [(rows, times)]
     result.count += 1
     result.kinds[kind] += 1
     result.moved += bool(np.ptp(rows, axis=0).max() > 1e-6)
@@ -298,12 +310,14 @@ def _judge(arm: Arm, kind: str, way: WayJudge, result: Motions, random: np.rando
         f"{one.code} {one.rule} {one.joint}".strip() if one.rule.startswith(("geometry", "zones")) else one.code
         for one in refused
     )
-    found = [way.follow(rows)]
     moving = [one for one in arm.sent if one.horizon]
     if moving:
         result.kept_stops += 1
-        found.append(way.follow(kept_stop(moving[random.integers(len(moving))])[1]))
-    for touched in found:
+        after, stop = kept_stop(moving[random.integers(len(moving))])
+        ways.append((stop, np.array(after) * 1e-9))
+    for one, _ in ways:
+        touched = way.follow(one)
         if touched is not None:
             pose, near = list(touched.pose), touched.near
             result.violations.append({"kind": kind, "pair": near.pair, "distance": near.distance, "pose": pose})
+    return ways

@@ -33,6 +33,11 @@ class StandBench:
     robot: RobotSection
     obstacles: Mapping[str, Obstacle]
 
+    @property
+    def hollow(self) -> frozenset[str]:
+        """Links of several volumes: the judge has the hull of a visual mesh, which these need not hold."""
+        return frozenset(link for link, shapes in self.configuration.geometry.volumes.items() if len(shapes) > 1)
+
     def judge(self) -> TouchJudge:
         """Return a judge by the visual meshes; pairs that the configuration leaves out stand apart."""
         return TouchJudge(

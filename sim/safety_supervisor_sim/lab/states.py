@@ -3,7 +3,8 @@
 Random states are rarely near anything that they do not touch. So of each `EDGE_EVERY` one is followed along the
 straight way from the last state that was passed to the next that was refused, to the last pose that passes: the edge,
 where what is wrong by a millimetre shows. And in every state, the supervisor's bodies of the pair that the judge finds
-nearest may not be farther apart than its meshes are: that would be a mesh that its volumes do not hold.
+nearest may not be farther apart than its meshes are: that would be a mesh that its volumes do not hold. The judge knows
+hulls of meshes: where several volumes leave a hollow that the hull fills, that says nothing, see `Stand.hollow`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ class Stand(Protocol):
     @property
     def configuration(self) -> Configuration:
         """What the supervisor is given."""
+
+    @property
+    def hollow(self) -> frozenset[str]:
+        """Links of which the judge's hulls may fill what the volumes leave out: their distances are not compared."""
 
     def judge(self) -> TouchJudge:
         """Return a judge with a world of its own."""
@@ -218,7 +223,7 @@ class _Laboratory:
                 key = f"zones.{obstacle.split('.')[0]}", frozenset((near.first,))
             else:
                 key = "geometry.self", frozenset((near.first, link))
-            if near.touches or key not in self._numbers:  # how deep they touch is no distance
+            if near.touches or key not in self._numbers or key[1] & self._bench.hollow:  # how deep they touch is none
                 continue
             self._result.compared += 1
             told = float(distances[self._numbers[key]].min())

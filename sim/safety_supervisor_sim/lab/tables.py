@@ -35,10 +35,24 @@ def summaries(told: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
         ]
         rows.append(("left out and touching", _counts(states["left_out_touching"])))
         tables["Random states"] = rows
+    if standing := told.get("standing"):
+        keys = ("states", "edges", "touching", "tipping", "clear", "balanced", "violations")
+        rows = [(key, str(standing[key])) for key in keys]
+        rows.append(("passed", _counts(standing["passed"])))
+        rows += _nearest(standing) + _inside(standing)
+        rows.append(("refusals by code", _counts(standing["refusals_by_code"])))
+        rows.append(("neither touches nor tips, refused", _share(standing["safe_refused"], standing["safe"])))
+        rows.append(("  by code", _counts(standing["price"])))
+        tables["Random states on its feet"] = rows
     if motions := told.get("motions"):
         keys = ("motions", "moved", "refused", "set_points", "asked", "kept_stops", "violations")
         rows = [(key.replace("_", " "), str(motions[key])) for key in keys]
         rows += _nearest(motions)
+        if "price" in motions:
+            rows.append(("stances", _counts(motions["stances"])))
+            rows += _inside(motions)
+            rows.append(("neither touches nor tips, refused", _share(motions["safe_refused"], motions["safe"])))
+            rows.append(("  by code", _counts(motions["price"])))
         rows.append(("refusals by code", _counts(motions["refusals_by_code"])))
         tables["Random motions"] = rows
     if tunnel := told.get("tunnel"):
@@ -67,6 +81,11 @@ def _nearest(told: Mapping[str, Any]) -> list[tuple[str, str]]:
         (f"nearest miss, {name}", f"{1e3 * one['distance']:.1f} mm, {one['pair']}" if one["pair"] else "none in sight")
         for name, one in told["nearest_miss"].items()
     ]
+
+
+def _inside(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    least = told["least_inside"]
+    return [("nearest to the soles' edge", "none" if least is None else f"{1e3 * least:.1f} mm inside")]
 
 
 def _apart(mean: float | None) -> str:

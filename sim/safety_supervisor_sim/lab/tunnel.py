@@ -15,9 +15,8 @@ import numpy as np
 
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor_sim.agent.motions import PointToPoint, set_points
-from safety_supervisor_sim.lab.arm import Arm, Stuck
+from safety_supervisor_sim.lab.arm import STREAM_PERIOD, Arm, Stuck
 from safety_supervisor_sim.lab.bench import Bench
-from safety_supervisor_sim.lab.motions import STREAM_PERIOD
 from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.lab.reaching import reach
 from safety_supervisor_sim.oracle.touch import TouchJudge

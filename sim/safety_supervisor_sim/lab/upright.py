@@ -19,10 +19,10 @@ from typing import Any, Final
 import numpy as np
 
 from safety_supervisor_sim.cell.standing import StandingRobot
-from safety_supervisor_sim.lab.arm import Stuck
+from safety_supervisor_sim.lab.arm import STREAM_PERIOD, Stuck
 from safety_supervisor_sim.lab.balance_inputs import checks_balance
 from safety_supervisor_sim.lab.humanoid import Humanoid, standing_file
-from safety_supervisor_sim.lab.motions import STREAM_PERIOD, Poses
+from safety_supervisor_sim.lab.motions import Poses
 from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.lab.stand import StandBench, load_stand
 from safety_supervisor_sim.lab.wanderer import Wanderer
@@ -234,7 +234,7 @@ class _Laboratory:
                 due += STREAM_PERIOD
                 before = wanderer.fork()
                 set_point = wanderer.next()
-                self._stream(humanoid, set_point, round(due / STREAM_PERIOD))
+                humanoid.stream_due(set_point, round(due / STREAM_PERIOD))
                 sent.append(set_point)
             if cycle == stop_at:
                 humanoid.request_stop()
@@ -253,12 +253,6 @@ class _Laboratory:
             self._note_fall(humanoid, saved, stopped_at, before, list(sent))
         if saved is not None:
             humanoid.robot.forget(saved)
-
-    def _stream(self, humanoid: Humanoid, set_point: Array, number: int) -> None:
-        """Each agent at its own period."""
-        for source in humanoid.sources:
-            if number % max(1, round(source.period * 1e-9 / STREAM_PERIOD)) == 0:
-                humanoid.stream_of(source.name, set_point)
 
     def _note_fall(
         self,

@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from safety_supervisor_sim.lab.motions import STREAM_PERIOD, Poses
+from safety_supervisor_sim.lab.arm import STREAM_PERIOD
+from safety_supervisor_sim.lab.motions import Poses
 from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.oracle.world import Array
 

@@ -37,15 +37,17 @@ class History:
         self._position = np.empty((self._capacity, joints))
         self._velocity = np.empty((self._capacity, joints))
         self._links = np.empty((self._capacity, links, 3), dtype=np.float32)
+        self._judged = np.empty(self._capacity, dtype=np.bool_)
         self._count = 0
 
-    def extend(self, time: NDArray[np.int64], q: Array, v: Array, links: Array) -> None:
-        """Append samples: times (k,) [ns], q and v (k, n), links (k, m, 3)."""
+    def extend(self, time: NDArray[np.int64], q: Array, v: Array, links: Array, judged: bool = True) -> None:
+        """Append samples: times (k,) [ns], q and v (k, n), links (k, m, 3), and whether their motion is judged."""
         where = (self._count + np.arange(len(time))) % self._capacity
         self._time[where] = time
         self._position[where] = q
         self._velocity[where] = v
         self._links[where] = links
+        self._judged[where] = judged
         self._count += len(time)
 
     def _order(self) -> NDArray[np.int64]:
@@ -59,7 +61,7 @@ class History:
         return self._time[order], self._position[order], self._velocity[order]
 
     def save(self, path: Path, joints: tuple[str, ...], links: tuple[str, ...]) -> None:
-        """Write time_ns, position, velocity, link_position and names as .npz."""
+        """Write time_ns, position, velocity, link_position, judged and names as .npz."""
         order = self._order()
         with path.open("wb") as file:
             np.savez(
@@ -68,6 +70,7 @@ class History:
                 position=self._position[order],
                 velocity=self._velocity[order],
                 link_position=self._links[order],
+                judged=self._judged[order],
                 joints=np.array(joints),
                 links=np.array(links),
             )

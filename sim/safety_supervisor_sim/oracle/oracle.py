@@ -103,6 +103,7 @@ class Oracle:
         self._setpoint_count = 0
         self._acts: list[Act] = []
         self._measurements: dict[str, tuple[int, Array | None]] = {}
+        self._judges = True
         self._begin(0, "start")
 
     # -- what is fed -----------------------------------------------------------------------
@@ -121,6 +122,16 @@ class Oracle:
         self._samples += 1
         if self._filled == len(self._time):
             self._flush()
+
+    def watch(self, judged: bool) -> None:
+        """Judge the true motion from the next sample on, or record it only: who gives way keeps no motor's limits.
+
+        What was recorded before it is judged again is not differenced with what comes: it may have been moved by hand.
+        """
+        if judged != self._judges:
+            self._flush()
+            self._judges = judged
+            self._filled = self._judged = self._setpoint_count = 0
 
     def add_position_command(self, time_ns: int, values: Array, reference: Array) -> None:
         """Add a streamed position that reached the motors; see StreamJudge.positions."""
@@ -290,8 +301,9 @@ class Oracle:
         fresh = self._filled - self._judged
         if fresh:
             end, new = self._filled, slice(self._judged, self._filled)
-            self._truth.judge(self._time[:end], self._q[:end], self._v[:end], self._link[:end], fresh)
-            self._history.extend(self._time[new], self._q[new], self._v[new], self._link[new])
+            if self._judges:
+                self._truth.judge(self._time[:end], self._q[:end], self._v[:end], self._link[:end], fresh)
+            self._history.extend(self._time[new], self._q[new], self._v[new], self._link[new], self._judges)
             self._account(new)
         keep = min(self._keep, self._filled)
         tail = slice(self._filled - keep, self._filled)

@@ -79,9 +79,10 @@ class Seen:
 class WayJudge:
     """Walks along ways and remembers what it has seen."""
 
-    def __init__(self, judge: TouchJudge) -> None:
-        """Look with `judge`."""
+    def __init__(self, judge: TouchJudge, exact: bool = True) -> None:
+        """Look with `judge`; `exact`: find the nearest miss of all set-points, which takes a look at most of them."""
         self._judge = judge
+        self._exact = exact
         self.seen = Seen()
 
     def follow(self, rows: Array) -> Touched | None:
@@ -125,6 +126,8 @@ class WayJudge:
 
     def _spare(self, look: Look) -> float:
         """How far the robot can move from a pose without coming nearer to anything than it ever was, or touching."""
+        if not self._exact:
+            return max(0.0, look.nearest.distance - TOUCH)
         best = self.seen.nearest
         pairs = (look.own, best.own), (look.cell, best.cell)
         return min(max(0.0, here.distance - max(least.distance, TOUCH)) for here, least in pairs)

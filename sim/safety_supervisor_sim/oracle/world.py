@@ -186,7 +186,7 @@ class World:
         root = ElementTree.parse(urdf).getroot()
         name_masses(root)
         if shown:
-            _collide_with_what_is_shown(root)
+            collide_with_what_is_shown(root)
         for number, geometry in enumerate(root.iterfind("link/collision/geometry")):
             box = geometry.find("box")
             if box is not None:
@@ -259,7 +259,7 @@ class World:
         return np.array(place), np.array(pybullet.getAABB(self._robot, link, physicsClientId=self._client))
 
 
-def _collide_with_what_is_shown(robot: ElementTree.Element) -> None:
+def collide_with_what_is_shown(robot: ElementTree.Element) -> None:
     """Give each link its visual geometry for a collision geometry, which may be less, or missing."""
     for link in robot.findall("link"):
         visuals = link.findall("visual/geometry/..")

@@ -59,6 +59,19 @@ def test_values_of_defects() -> None:
     assert look_alike.replace(commands.LOOK_ALIKE, "a") == NAMES[0]
 
 
+def test_a_name_without_an_a_has_another_look_alike() -> None:
+    names = ["left_shoulder_pitch_joint"]
+    look_alike = commands.defective("look_alike_name", names, POSE[:1], STAMP).name[0]
+    assert look_alike == names[0].replace("e", commands.LOOK_ALIKES["e"], 1)
+    assert not look_alike.isascii()
+
+
+def test_a_foreign_joint_is_added_where_it_is() -> None:
+    message = commands.defective("foreign_joint", NAMES, POSE, STAMP, ("left_knee_joint", 0.3))
+    assert list(message.name) == [*NAMES, "left_knee_joint"]
+    assert list(message.position) == [*POSE.tolist(), 0.3]
+
+
 def test_a_shuffled_order_keeps_no_joint_at_its_place() -> None:
     order = commands.shuffled([f"j{n}" for n in range(7)])
     assert sorted(order) == list(range(7))

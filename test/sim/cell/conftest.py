@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "ros"))  # ros_rig; importlib mode puts no test directory there
 
 from safety_supervisor_sim.cell.standing import StandingRobot
 from safety_supervisor_sim.lab.humanoid import standing_file

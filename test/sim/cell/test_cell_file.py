@@ -25,8 +25,8 @@ def raw() -> dict[str, Any]:
 
 def test_the_shipped_cell_loads() -> None:
     cell = load_cell(CELL_PATH)
-    assert cell.limits().velocity.tolist() == [2.175] * 4 + [2.61] * 3
-    assert cell.judging().window == 20
+    assert cell.oracle.as_limits().velocity.tolist() == [2.175] * 4 + [2.61] * 3
+    assert cell.oracle.as_judging(cell.physics.rate_hz).window == 20
     assert urdf_path(cell.robot).name == "panda.urdf"
 
 

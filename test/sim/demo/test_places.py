@@ -10,6 +10,8 @@ import pytest
 
 from safety_supervisor import load_config
 from safety_supervisor_sim.cell.cell_file import load_cell
+from safety_supervisor_sim.cell.files import load_any
+from safety_supervisor_sim.cell.standing_file import StandingFile
 from safety_supervisor_sim.demo import places
 from safety_supervisor_sim.demo.cli import Controller
 
@@ -53,6 +55,28 @@ def test_every_controller_gets_a_configuration_that_fits_the_cell(controller: Co
     source = places.shared("config", "panda.yaml")
     configuration = load_config(places.write_config(source, controller.value, tmp_path))
     cell = load_cell(places.shared("cells", "panda.yaml"))
-    assert configuration.output.topic == cell.controllers.named(controller.value).topic
-    assert configuration.output.simulated
+    assert configuration.outputs[0].topic == cell.controllers.named(controller.value).topic
+    assert configuration.simulated
     assert configuration.robot.joints == cell.robot.joints
+
+
+def test_a_robot_on_its_feet_gets_relays_that_wait_until_it_is_down(tmp_path: Path) -> None:
+    written = places.write_config(places.shared("config", "g1.yaml"), Controller.JOINT_TRAJECTORY.value, tmp_path)
+    configuration = load_config(written)  # which refuses relays that open before the stop ladder has ended
+    ladder = configuration.balance and configuration.balance.ladder
+    line = configuration.estop.line
+    assert ladder
+    assert line
+    assert line.relay_delay > ladder.hold + ladder.lower + ladder.damp
+    assert line.relay_effect == "damping"
+    cell = load_any(places.cell_file("g1"))
+    assert isinstance(cell, StandingFile)
+    assert configuration.outputs[0].topic == cell.node.trajectory
+    assert configuration.robot.joints == cell.robot.joints
+
+
+def test_every_robot_of_the_demonstration_has_its_files() -> None:
+    assert places.robots() == ["g1", "panda"]
+    for robot in places.robots():
+        assert places.cell_file(robot).is_file()
+        assert places.shared("config", f"{robot}.yaml").is_file()

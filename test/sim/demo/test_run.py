@@ -114,8 +114,8 @@ def test_ctrl_c_in_mid_run_stops_the_robot_first_and_leaves_nothing(tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["demo", "--robot", "g1"], "not in this version"),
-        (["demo", "--robot", "nobody"], "unknown"),
+        (["demo", "--robot", "nobody"], "known: g1, panda"),
+        (["demo", "--robot", "g1", "--controller", "forward_position"], "joint_trajectory_horizon"),
         (["demo", "--controller", "magic"], "magic"),
         (["sim", "run", "nowhere.yaml"], "No such file"),
         (["sim", "validate", str(ROOT / "config" / "panda.yaml")], "E_CONFIG_UNKNOWN_KEY"),

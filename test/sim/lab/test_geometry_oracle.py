@@ -175,7 +175,7 @@ def test_a_supervisor_that_forgets_the_stop_is_found_out(monkeypatch: pytest.Mon
     """It asks where a step leads, and not where the stop after it does."""
     from safety_supervisor.core.checks.collision import CollisionCheck
 
-    def only_the_step(self: Any, before: Any, q: Any, stop: Any, recovery: bool = False, moved: Any = None) -> Any:
+    def only_the_step(self: Any, before: Any, q: Any, *rest: Any) -> Any:
         outcome = self._clearance.clear(q, np.arange(len(self._scene.pairs)), "")
         return None if isinstance(outcome, np.ndarray) else outcome
 

@@ -19,8 +19,8 @@ from safety_supervisor_sim.agent.motions import PointToPoint, set_points
 from safety_supervisor_sim.cell.standing import StandingRobot
 from safety_supervisor_sim.demo.cli import sim_app
 from safety_supervisor_sim.lab import balance_inputs, upright
+from safety_supervisor_sim.lab.arm import STREAM_PERIOD
 from safety_supervisor_sim.lab.humanoid import MOVING, RESTING, STOPPING, Humanoid, owners, standing_file
-from safety_supervisor_sim.lab.motions import STREAM_PERIOD
 from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.lab.stand import StandBench, load_stand
 from safety_supervisor_sim.lab.upright import falls_if_let_on, judge_upright

@@ -9,8 +9,8 @@ import pytest
 
 from safety_supervisor_sim.agent.motions import set_points
 from safety_supervisor_sim.cell.standing import DAMP, OFF
+from safety_supervisor_sim.lab.arm import STREAM_PERIOD
 from safety_supervisor_sim.lab.humanoid import Humanoid, standing_file
-from safety_supervisor_sim.lab.motions import STREAM_PERIOD
 from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.lab.stand import StandBench, load_stand
 from safety_supervisor_sim.oracle.world import Array
@@ -45,9 +45,7 @@ def go(humanoid: Humanoid, joints: dict[str, float], share: float, speed: float)
     humanoid.begin()
     while sent < share * len(rows):
         while sent < len(rows) and sent * STREAM_PERIOD <= (humanoid.now - begin) * 1e-9:
-            for source in humanoid.sources:
-                if sent % round(source.period * 1e-9 / STREAM_PERIOD) == 0:
-                    humanoid.stream_of(source.name, rows[sent])
+            humanoid.stream_due(rows[sent], sent)
             sent += 1
         humanoid.cycle()
         assert humanoid.refused is None, humanoid.refused

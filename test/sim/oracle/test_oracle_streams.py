@@ -153,3 +153,17 @@ def test_setpoints_beyond_a_position_limit_and_not_finite_are_judged(oracle: Ora
     for step in range(20):
         oracle.add_setpoint(step, np.array([np.nan]))
     assert "command_not_finite" in kinds(oracle)
+
+
+def test_set_points_from_before_it_was_put_elsewhere_are_not_differenced(oracle: Oracle) -> None:
+    for step in range(9):
+        oracle.add_setpoint(step, np.array([0.5]))
+    oracle.watch(judged=False)
+    oracle.watch(judged=True)
+    for step in range(9, 18):
+        oracle.add_setpoint(step, np.array([-0.5]))
+    assert kinds(oracle) == set()
+    oracle.add_setpoint(18, np.array([0.5]))
+    for step in range(19, 23):
+        oracle.add_setpoint(step, np.array([0.5]))
+    assert kinds(oracle) == {"setpoint_velocity"}, "or nothing is judged at all"

@@ -1,0 +1,161 @@
+"""Scenario files: what an agent does, act by act, and what has to come of it.
+
+One YAML file, strict and bounded as a configuration is (`safety_supervisor.config.bounds`): unknown or duplicate
+keys, aliases and NaN are errors, and all errors are told at once with their path and line. `docs/scenarios.md`
+describes every field.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from safety_supervisor.config.bounds import MAXIMUM_BYTES, parse, read_bounded
+from safety_supervisor.config.problems import ConfigurationCode, ConfigurationError, Problems, shown
+from safety_supervisor_sim.scenario.acts import (
+    Act,
+    AgentDies,
+    MotorTopic,
+    Stream,
+    Technician,
+    TrajectoryAct,
+    has_fault,
+)
+from safety_supervisor_sim.scenario.expect import POSE_KINDS, Call, Expect, Identifier, Pose, Section, StateName
+
+
+class Scenario(Section):
+    """One scenario."""
+
+    name: Identifier
+    robot: Identifier
+    about: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    source: Identifier
+    """What the agent speaks through, but for acts that name another one."""
+    poses: dict[Identifier, Pose] = Field(min_length=1, max_length=50)
+    """Name to joint positions in the configuration's order, or by joint, [rad]."""
+    acts: list[Act] = Field(min_length=1, max_length=200)
+
+    def expanded(self) -> list[Act]:
+        """Return the acts with those of the technician as acts of their own."""
+        result: list[Act] = []
+        for act in self.acts:
+            result.append(act)
+            result += [_technician(act, call) for call in act.technician]
+        return result
+
+    def within(self, seconds: float) -> tuple[Scenario, list[str]]:
+        """Return the scenario cut to a time budget, and the names of the acts that were left out.
+
+        Acts of priority 1 always stay; those of 3 go first, later ones before earlier ones. A group goes as a whole,
+        with the most important priority of its acts.
+        """
+        units: dict[str, list[int]] = {}
+        for index, act in enumerate(self.acts):
+            units.setdefault(f"group {act.group}" if act.group else f"act {index}", []).append(index)
+
+        def order(unit: list[int]) -> tuple[int, int]:
+            return min(self.acts[index].priority for index in unit), unit[0]
+
+        kept: set[int] = set()
+        left = seconds
+        for unit in sorted(units.values(), key=order):
+            cost = sum(self.acts[index].takes for index in unit)
+            if order(unit)[0] == 1 or cost <= left:
+                kept.update(unit)
+                left -= cost
+        out = [act.name for index, act in enumerate(self.acts) if index not in kept]
+        acts = [act for index, act in enumerate(self.acts) if index in kept]
+        return self.model_copy(update={"acts": acts}), out
+
+
+def _technician(act: Act, call: Call) -> Technician:
+    state: dict[Call, list[StateName]] = {"reset": ["READY"], "start": ["AUTO/HOLDING"]}
+    return Technician(
+        act="technician",
+        name=f"{act.name}: {call}"[:60],
+        calls=[call],
+        expect=Expect(replies="accepted", state=state.get(call, []), moved="no"),
+        takes=0.3,
+    )
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read and validate a scenario file.
+
+    Raises:
+        ConfigurationError: with every problem, its path and line; it is a ValueError.
+    """
+    try:
+        data = read_bounded(path, MAXIMUM_BYTES)
+    except OSError as error:
+        problems = Problems()
+        problems.add("", ConfigurationCode.FILE, error.strerror or str(error))
+        raise ConfigurationError(path, tuple(problems.found)) from error
+    value, problems = parse(path, data)
+    try:
+        scenario = Scenario.model_validate(value)
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            problems.add(_path(found["loc"]), _code(found["type"]), f"{found['msg']}, got {shown(found['input'])}")
+        raise ConfigurationError(path, tuple(problems.found)) from error
+    _cross_check(scenario, problems)
+    if problems.found:
+        raise ConfigurationError(path, tuple(problems.found))
+    return scenario
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """Write pydantic's location as the path in the file; tags of chosen acts and poses are no part of it."""
+    path = ""
+    after_act = False
+    for step in location:
+        if step in POSE_KINDS:
+            continue
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif not after_act:
+            path += f".{step}" if path else step
+        after_act = isinstance(step, int) and path.startswith("acts[") and path.count("[") == 1
+    return path
+
+
+def _code(kind: str) -> ConfigurationCode:
+    if kind == "extra_forbidden":
+        return ConfigurationCode.UNKNOWN_KEY
+    if kind in ("missing", "union_tag_not_found"):
+        return ConfigurationCode.MISSING
+    return ConfigurationCode.TYPE if kind.endswith("_type") else ConfigurationCode.VALUE
+
+
+def _cross_check(scenario: Scenario, problems: Problems) -> None:
+    value = ConfigurationCode.VALUE
+    sizes = {len(pose) for pose in scenario.poses.values() if isinstance(pose, list)}
+    if len(sizes) > 1:
+        problems.add("poses", value, f"poses of different lengths: {sorted(sizes)}", "Give every pose all joints.")
+    names: set[str] = set()
+    groups: list[str] = []
+    dead = False
+    for index, act in enumerate(scenario.acts):
+        where = f"acts[{index}]"
+        if act.name in names:
+            problems.add(f"{where}.name", value, f"{shown(act.name)} stands twice", "Give every act a name of its own.")
+        names.add(act.name)
+        goal = getattr(act, "goal", None)
+        if goal is not None and goal not in scenario.poses:
+            problems.add(f"{where}.goal", value, f"{shown(goal)} is no pose", "Use a name of `poses`.")
+        if act.expect.ends in ("goal", "short") and goal is None:
+            problems.add(f"{where}.expect.ends", value, "the act has no goal", "Leave it out, or use `start`.")
+        if act.expect.unchanged and not isinstance(act, Stream | TrajectoryAct):
+            problems.add(f"{where}.expect.unchanged", value, "only a stream or a trajectory can be", "Leave it out.")
+        for key in ("moved_after", "rest_after"):
+            if getattr(act.expect, key) is not None and not has_fault(act):
+                problems.add(f"{where}.expect.{key}", value, "the act has no fault to count from", "Leave it out.")
+        if dead and not isinstance(act, MotorTopic | Technician):
+            problems.add(f"{where}.act", value, "the agent is dead by now", "Put the act before `agent_dies`.")
+        dead = dead or isinstance(act, AgentDies)
+        if act.group and act.group in groups and groups[-1] != act.group:
+            problems.add(f"{where}.group", value, "acts of a group stand apart", "Put them one after the other.")
+        groups.append(act.group or "")
