@@ -167,18 +167,17 @@ class Robot:
 
     def move(self) -> None:
         """Turn a joint of each controller, for 4 s, and come into the middle of it."""
-        client, start = self.client.client, self.pose()
+        client, end = self.client.client, self.pose()
         client.spin(0.3)
-        end = [*start]
-        end[0], end[6] = start[0] + 0.8, start[6] + 0.8
+        end[0], end[6] = end[0] + 0.8, end[6] + 0.8
         for _ in range(3):
+            here = self.pose()
             client.publish_trajectory(4.0, end)
             try:
-                client.wait_for(lambda: abs(self.pose()[6] - start[6]) > 0.1, "motion of the wrist", 4.0)
+                client.wait_for(lambda here=here: abs(self.pose()[6] - here[6]) > 0.1, "motion of the wrist", 4.0)
             except AssertionError:  # a late cycle of a busy machine ended it: a good agent sends another one
-                end = [*self.pose()[:6], self.pose()[6] + 0.8]
                 continue
-            assert abs(self.pose()[0] - start[0]) > 0.05
+            assert abs(self.pose()[0] - here[0]) > 0.05
             return
         raise AssertionError("stopped again and again")
 
