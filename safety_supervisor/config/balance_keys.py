@@ -103,7 +103,7 @@ class BalanceKeys(Section):
         le=0.3,
     )
     slip: float = key(
-        "how far a bearing foot may come to be from where it was, seen from another one: joint play, soft soles",
+        "how far a bearing foot may come to be from where it stood when the robot rested last, seen from another one",
         "m",
         gt=0.0,
         le=0.05,

@@ -57,7 +57,7 @@ def check_lowering(configuration: Configuration, problems: Problems, stages: Map
         why = f"{stance.reason.value} {stance.detail}".strip()
         problems.add("robot.start", Code.POSE, f"the robot does not stand on all its soles in it: {why}")
         return
-    judge.stand(stance)
+    judge.stand(stance, rests=True)
     lowering = Lowering(configuration, verifier, ladder.postures, pose, 0)
     while not lowering.done:
         violation = lowering.advance()

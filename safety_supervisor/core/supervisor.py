@@ -196,7 +196,8 @@ class Supervisor:
             self._fault_on_disk = None
         missed = self._set_points.begin(event)
         self._base.begin(now)
-        causes = self._balance.look(now, self._state.state) | self._observed.look()
+        moves = self._placed and not self._motion.at_rest
+        causes = self._balance.look(now, self._state.state, moves) | self._observed.look()
         causes |= self._watch.look(now, self._state.state, self._motion if self._placed else None)
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled

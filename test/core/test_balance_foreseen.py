@@ -314,7 +314,7 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.step = BalanceStep(ROBOT, humanoids.balance(), None, H)
-        self.step.stand(stand(BOTH))
+        self.step.stand(stand(BOTH), rests=True)
         self.judged = 0
         self.foreseen: Foreseen | None = None
         self.done: tuple[Array, Array] | None = None
@@ -382,8 +382,8 @@ def test_what_was_foreseen_on_another_stance_or_before_all_was_forgotten_proves_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counted = Counted(monkeypatch)
-    for renew in (lambda: counted.step.stand(stand(ONE)), counted.step.forget):
-        counted.step.stand(stand(BOTH))
+    for renew in (lambda: counted.step.stand(stand(ONE), rests=True), counted.step.forget):
+        counted.step.stand(stand(BOTH), rests=True)
         counted.check(squatting(0), squatting(1))
         counted.prepare()
         ahead = counted.judged
@@ -396,12 +396,12 @@ def test_noise_of_the_imu_costs_margin_not_another_judgement(monkeypatch: pytest
     """Leaning by 0.4 mrad to and fro: below the needed margin, less by what that may cost, it is judged itself."""
     counted = Counted(monkeypatch)
     for lean, more in ((4e-4, 0), (4e-3, 0), (0.05, 1)):
-        counted.step.stand(stand(BOTH))
+        counted.step.stand(stand(BOTH), rests=True)
         assert counted.check(squatting(0), squatting(1)) is None
         counted.prepare()
         ahead = counted.judged
         leant = replace(BASE, orientation=(math.sin(lean / 2), 0.0, 0.0, math.cos(lean / 2)))
-        counted.step.stand(stand(BOTH, base=leant))
+        counted.step.stand(stand(BOTH, base=leant), rests=True)
         counted.check(squatting(1), squatting(2))
         assert (counted.judged > ahead) == bool(more), lean
 

@@ -230,7 +230,7 @@ def test_a_step_is_verified_with_the_stop_along_its_path_or_says_why_not(
     tau = 0.4 * made.duration
     stop = slowed(made, 0.2, 0.5, tau)
     step = BalanceStep(humanoids.robot(humanoids.G1), humanoids.balance(), None, DT)
-    step.stand(stand(BOTH))
+    step.stand(stand(BOTH), rests=True)
     violation = step.check(*begin_of(made, tau), stop)
     if kept is None:
         assert not made.smooth

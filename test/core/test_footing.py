@@ -21,7 +21,8 @@ from safety_supervisor.core.checks.balance import BalanceCheck, Course
 from safety_supervisor.core.checks.balance_step import FARTHEST, LEAN, RESERVE, SHIFT, BalanceStep, change
 from safety_supervisor.core.events import BalanceEndpoints, FootContact, Imu
 from safety_supervisor.core.geometry.robot import RobotModel
-from safety_supervisor.core.settings import RobotSettings
+from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
+from safety_supervisor.core.settings import JointLimits, RobotSettings
 
 pytestmark = pytest.mark.requirement("SR-034")
 
@@ -32,6 +33,8 @@ BODY = WholeBody(ROBOT, BALANCE.soles)
 CHECK = BalanceCheck(ROBOT, BALANCE)
 STEP = BalanceStep(ROBOT, BALANCE, None, 0.004)
 JOINTS = len(ROBOT.joints)
+ONES = np.ones(JOINTS)
+STOPS = StopLimits(JointLimits(-9.0 * ONES, 9.0 * ONES, 9.0 * ONES, 20.0 * ONES, 400.0 * ONES))
 POSE = humanoids.squat(0.3)
 REST = np.zeros(JOINTS)
 BOTH = {foot: Contact(True, 0) for foot in humanoids.FEET[humanoids.G1]}
@@ -126,8 +129,8 @@ def test_an_imu_that_is_turned_tells_of_the_base() -> None:
 def same(kept: Stance, measured: Stance) -> bool:
     """Whether steps are judged on the kept stance still."""
     STEP.forget()
-    STEP.stand(kept)
-    STEP.stand(measured)
+    STEP.stand(kept, rests=True)
+    STEP.stand(measured, rests=True)
     return STEP.stance is kept
 
 
@@ -195,14 +198,35 @@ def lively_arms(random: np.random.Generator) -> Array:
 def test_a_step_is_judged_on_the_kept_stance_until_it_changes() -> None:
     step = BalanceStep(ROBOT, BALANCE, None, 0.004)
     first = stance()
-    step.stand(first)
-    step.stand(stance(turned(np.array([1.0, 0.0, 0.0]), 0.5 * LEAN)))
+    step.stand(first, rests=True)
+    step.stand(stance(turned(np.array([1.0, 0.0, 0.0]), 0.5 * LEAN)), rests=True)
     assert step.stance is first
     moved = stance(turned(np.array([1.0, 0.0, 0.0]), 20.0 * LEAN))
-    step.stand(moved)
+    step.stand(moved, rests=True)
     assert step.stance is moved
     step.forget()
     assert not isinstance(step.stance, Stance)
+
+
+def led_apart(rests: bool) -> float:
+    """Turn a hip slowly, measured exactly, until a step is refused; return how far a corner came, [m]."""
+    step, pose, velocity = BalanceStep(ROBOT, BALANCE, None, 0.004), POSE, np.zeros(JOINTS)
+    velocity[ROBOT.joints.index("left_hip_yaw_joint")] = 0.05
+    step.stand(stance(), rests=True)
+    for _ in range(1000):
+        before, after = (np.stack([pose + more * velocity, velocity, REST]) for more in (0.0, 0.004))
+        if step.check(before, after, StraightStop(after, STOPS)) is not None:
+            break
+        pose = after[0]
+        step.stand(stance(pose=pose), rests)
+    first, last = stance().grounds[0].corners, stance(pose=pose).grounds[0].corners
+    return float(np.linalg.norm(last - first, axis=1).max())
+
+
+def test_feet_that_bear_are_not_led_apart_step_by_step() -> None:
+    """Found by random motions: each step was judged from where the last one had brought the feet."""
+    assert 0.9 * BALANCE.slip < led_apart(rests=False) <= BALANCE.slip
+    assert led_apart(rests=True) > 2.0 * BALANCE.slip, "where it rests, it stands"
 
 
 def test_an_age_is_that_of_the_stamp_where_it_tells_more() -> None:

@@ -23,14 +23,14 @@ class Foothold(NamedTuple):
     Attributes:
         axes: the world's horizontal axes and up, as columns, in each sole's frame, shape (F, 3, 3).
         origin: of each sole in the world, horizontally, and minus the level of its ground, shape (F, 3), [m].
-        corners: of the other soles that bear, as each foot sees them, shape (c, 3), [m].
+        rested: corners of the other soles that bear, as each foot saw them at the last rest, shape (c, 3), [m].
         polygon: that bears.
-        farthest: of these corners and the own ones, seen from a sole, [m].
+        farthest: of their corners now and the own ones, seen from a sole, [m].
     """
 
     axes: NDArray[np.float64]
     origin: Matrix
-    corners: Matrix
+    rested: Matrix
     polygon: SupportPolygon
     farthest: float
 
@@ -81,11 +81,12 @@ class OnFeet:
 
     def stand(self, grounds: tuple[Ground, ...]) -> Foothold:
         """Return where they stand."""
-        corners = np.concatenate([ground.corners[kept] for ground, kept in zip(grounds, self._kept, strict=True)])
+        pairs = list(zip(grounds, self._kept, strict=True))
+        corners = np.concatenate([ground.corners[kept] for ground, kept in pairs])
         return Foothold(
             np.array([np.column_stack((ground.flat, ground.up)) for ground in grounds]),
             np.array([[*ground.place.tolist(), -ground.level] for ground in grounds]),
-            corners,
+            np.concatenate([ground.rested[kept] for ground, kept in pairs]),
             grounds[0].polygon,
             max(self._own, math.sqrt(float((corners * corners).sum(axis=1).max(initial=0.0)))),
         )
@@ -93,7 +94,7 @@ class OnFeet:
     def see(
         self, grounds: tuple[Ground, ...], hold: Foothold, states: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], Matrix]:
-        """Compute where the centre of mass is, and how far other soles are from where they stand.
+        """Compute where the centre of mass is, and how far other soles are from where they stood at rest.
 
         Args:
             grounds: as each foot sees it.
@@ -115,7 +116,7 @@ class OnFeet:
         if not self.pairs:
             return centre, np.zeros((len(states), 0))
         away = np.concatenate(corners, axis=1)
-        away -= hold.corners
+        away -= hold.rested
         away *= away
         apart: Matrix = np.sqrt(np.maximum.reduceat(away.sum(axis=2), self._starts, axis=1))
         return centre, apart

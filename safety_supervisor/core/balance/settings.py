@@ -96,7 +96,7 @@ class BalanceSettings:
     tilt: float
     """Greatest angle between up and the normal of a sole that bears, [rad]: more, and it does not lie on the ground."""
     slip: float
-    """How far a bearing foot may come to be from where it was, seen from another one, [m]."""
+    """How far a bearing foot may come to be from where it stood at rest, seen from another one, [m]."""
     gravity: float = 9.81
     """[m/s^2]"""
     imu_topic: str = ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +39,7 @@ class Ground:
         polygon: of all soles that bear, in the world.
         bearing: which of `Planted.others` bear.
         corners: where the corners of all others are now, shape (k, 3), [m].
+        rested: where they were when the robot rested last: what they may come to be away from, [m].
     """
 
     planted: Planted
@@ -49,6 +50,7 @@ class Ground:
     polygon: SupportPolygon
     bearing: tuple[bool, ...]
     corners: Matrix
+    rested: Matrix
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class Stance:
     margin: Margin
     feet: tuple[str, ...]
     grounds: tuple[Ground, ...]
+
+    def since(self, rest: Stance) -> Stance:
+        """Return this stance of a robot that rested last in another one, on the same feet."""
+        pairs = zip(self.grounds, rest.grounds, strict=True)
+        return replace(self, grounds=tuple(replace(ground, rested=before.rested) for ground, before in pairs))
 
 
 class Standing:
@@ -192,6 +199,7 @@ class Standing:
         turn, place = sole.rotation, sole.translation
         rest = [other for other in range(len(corners)) if other != index]
         seen = [(corners[other] - place) @ turn for other in rest]
+        where = np.concatenate(seen) if seen else np.zeros((0, 3))
         # The world's axes, seen from the sole, are the rows of its rotation.
         return Ground(
             self.planted[index],
@@ -201,7 +209,8 @@ class Standing:
             level - float(place[2]),
             polygon,
             tuple(other in bearing for other in rest),
-            np.concatenate(seen) if seen else np.zeros((0, 3)),
+            where,
+            where,
         )
 
     def _doubt(

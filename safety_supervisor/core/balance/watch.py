@@ -52,8 +52,13 @@ class BalanceWatch:
         self._blind: Nanoseconds = 0
         self._news: list[Violation] = []
 
-    def look(self, now: Nanoseconds, state: State) -> set[Code]:
+    def look(self, now: Nanoseconds, state: State, moves: bool) -> set[Code]:
         """Judge the robot as it is, once a cycle; what is found is noted as conditions, and steps are judged by it.
+
+        Args:
+            now: steady clock, [ns].
+            state: of the supervisor.
+            moves: whether anything is commanded to move.
 
         Returns:
             Causes of a stop of this moment: a fall, or balance unknown for too long.
@@ -78,7 +83,7 @@ class BalanceWatch:
             self.told = f"unknown: {why}"
             stance = None
         else:
-            check.stand(found)
+            check.stand(found, rests=not moves and measured.rests(now))
             self.told = f"{found.margin.value:.3f} m"
             note(Code.BALANCE, not found.margin.value >= self._least)
             stance = found

@@ -115,7 +115,7 @@ class Nearby:
         """Return room and height of the centre, and what is left to each bearing sole."""
         seen = ground.planted.see(states)
         here = seen.centre[:, 0]
-        apart = np.sqrt(((seen.corners[0] - ground.corners) ** 2).sum(axis=1))
+        apart = np.sqrt(((seen.corners[0] - ground.rested) ** 2).sum(axis=1))
         slips, first = [], 0
         for other, bears in zip(ground.planted.others, ground.bearing, strict=True):
             last = first + len(other.corners)

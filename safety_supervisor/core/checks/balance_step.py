@@ -93,6 +93,7 @@ class BalanceStep:
         self._period = period
         self._trials = Nearby(settings, self.standing.planted, self._joints)
         self._paths = Nearby(settings, self.standing.planted, self._joints)
+        self._rest: Stance | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -101,9 +102,24 @@ class BalanceStep:
         self._kept: Kept | None = None
         self._moved = 0.0, 0.0
 
-    def stand(self, measured: Stance | Unjudged) -> None:
-        """Take how the robot stands, as it was measured for this cycle."""
-        if isinstance(measured, Stance) and isinstance(self.stance, Stance):
+    def stand(self, measured: Stance | Unjudged, rests: bool) -> None:
+        """Take how the robot stands, as it was measured for this cycle, and whether it rests, by command and measured.
+
+        Where feet are when it rests is where they stand. In motion that stays the reference, or step by step they would
+        be led apart by any distance.
+        """
+        if isinstance(measured, Stance):
+            if not rests and self._rest is not None and self._rest.feet == measured.feet:
+                measured = measured.since(self._rest)
+            self._renew(measured)
+            if rests or self._rest is None or self._rest.feet != measured.feet:
+                self._rest = self.stance if isinstance(self.stance, Stance) else None
+        else:
+            self.stance, self._moved = measured, (math.inf, math.inf)
+
+    def _renew(self, measured: Stance) -> None:
+        """Keep the stance that steps are judged on, or take the measured one."""
+        if isinstance(self.stance, Stance):
             lean, shift = change(self.stance, measured)
             # What RESERVE holds. Written so that NaN is another stance.
             if lean <= LEAN and shift <= SHIFT:
@@ -204,7 +220,7 @@ class BalanceStep:
 def change(kept: Stance, measured: Stance) -> tuple[float, float]:
     """Return by how much a measured stance leans against a kept one, [rad], and how far a corner came, [m].
 
-    Both infinite where they can not be compared; NaN of what is NaN.
+    Of corners those of now count, and those at the last rest. Both infinite where they can not be compared; NaN of NaN.
     """
     if kept.feet != measured.feet:
         return math.inf, math.inf
@@ -213,11 +229,12 @@ def change(kept: Stance, measured: Stance) -> tuple[float, float]:
         bearing = np.repeat(other.bearing, [len(sole.corners) for sole in other.planted.others])
         corners = other.corners[bearing]
         moved = one.corners[bearing] - corners
+        ways = [moved] if one.rested is other.rested else [moved, (one.rested - other.rested)[bearing]]
         # Squares of lengths of corners and of how far they came; the greatest of a NaN is NaN.
         far = float((corners * corners).sum(axis=1).max(initial=0.0))
         if not far <= FARTHEST * FARTHEST:
             return math.inf, math.inf
         turned = one.up - other.up
         leans.append(math.sqrt(float(turned @ turned)))
-        shifts.append(math.sqrt(float((moved * moved).sum(axis=1).max(initial=0.0))))
+        shifts += [math.sqrt(float((each * each).sum(axis=1).max(initial=0.0))) for each in ways]
     return float(np.max(leans)), float(np.max(shifts))

@@ -129,6 +129,8 @@ class _Laboratory:
         self._bench, self._touch, self._tip, self._random = bench, touch, tip, random
         self._product = Product(bench)
         self._pace = Pace(bench.configuration)
+        timing = bench.configuration.timing
+        self._pause = 2 * timing.standstill_window // timing.period
         self._way, self._asked = WayJudge(touch), WayJudge(touch)
         self._result = StandingMotions()
         self._poses: dict[tuple[str, ...], tuple[Poses, list[Array]]] = {}
@@ -165,6 +167,7 @@ class _Laboratory:
             return
         driver = FootedDriver(arm, self._pace, poses, self._touch, self._random)
         for _ in range(count):
+            arm.run(self._pause)  # where it rests is where its feet stand, for judge and supervisor
             arm.begin()
             kind = "none"
             try:

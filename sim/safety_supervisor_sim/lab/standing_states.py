@@ -148,7 +148,8 @@ class Product:
             balance.stand(
                 balance.standing.stand_turning(
                     _NOW, stood.orientation, (0.0, 0.0, 0.0), _NOW, contacts, stood.pose, still
-                )
+                ),
+                rests=True,
             )
             state = np.stack([stood.pose, still, still])
             found = balance.check(state, state, StraightStop(state, self._limits))
