@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor_sim.cell.standing import DAMP, HOLD, LOWER, OFF, StandingRobot
 from safety_supervisor_sim.lab.arm import STREAM_PERIOD, Stuck
 from safety_supervisor_sim.lab.humanoid import Humanoid, standing_file
@@ -25,8 +26,6 @@ from safety_supervisor_sim.lab.wanderer import Wanderer
 from safety_supervisor_sim.oracle.touch import TouchJudge
 from safety_supervisor_sim.oracle.way import WayJudge
 
-RELAYS: Final = 5.5
-"""When the relays open, `estop.relay_delay` of a device as config/g1.yaml demands one, [s]."""
 _SHARE: Final = 0.9  # of the fastest pace
 _JERK_SHARE: Final = 0.1
 _SOONEST, _LATEST = 0.5, 4.0
@@ -140,10 +139,7 @@ def judge_estops(
         ValueError: the configuration has no `balance.ladder`.
     """
     bench, random = bench_of(name), np.random.default_rng((*seed, 7))
-    balance = bench.configuration.balance
-    if balance is None or balance.ladder is None:
-        raise ValueError(f"config/{name}.yaml has no `balance.ladder`")
-    result = Descents()
+    relays, result = relays_open(bench.configuration), Descents()
     robot, judge = StandingRobot(standing_file(name)), bench.judge()
     try:
         landed, home = robot.save(), np.array(robot.file.robot.home)
@@ -154,7 +150,9 @@ def judge_estops(
             robot.restore(landed)
             try:
                 result.all.append(
-                    _press(_driven(bench, robot, wanderer, random, result), drive, judge, number % _WATCHED == 0)
+                    _press(
+                        _driven(bench, robot, wanderer, random, result), drive, judge, relays, number % _WATCHED == 0
+                    )
                 )
             except Stuck as stuck:
                 result.stuck[str(stuck)] += 1
@@ -191,7 +189,19 @@ def _driven(
     return humanoid
 
 
-def _press(humanoid: Humanoid, drive: str, judge: TouchJudge, watched: bool) -> Descent:
+def relays_open(configuration: Configuration) -> float:
+    """Return how long after the button relays open at the soonest that the ladder allows them, [s].
+
+    Raises:
+        ValueError: the configuration has no `balance.ladder`.
+    """
+    balance = configuration.balance
+    if balance is None or balance.ladder is None:
+        raise ValueError("the configuration has no `balance.ladder`")
+    return (balance.ladder.duration + configuration.timing.estop_timeout) * 1e-9
+
+
+def _press(humanoid: Humanoid, drive: str, judge: TouchJudge, relays: float, watched: bool) -> Descent:
     """Press the e-stop, and watch until `damp`, or until the relays open; agents are silent."""
     robot, seen = humanoid.robot, humanoid.balance.seen
     pressed, stood, pose = robot.time, float(robot.base_pose()[0][2]), humanoid.true[-1]
@@ -199,12 +209,12 @@ def _press(humanoid: Humanoid, drive: str, judge: TouchJudge, watched: bool) -> 
     told, codes = len(humanoid.rungs), len(humanoid.decisions)
     humanoid.true = humanoid.true[-1:]
     humanoid.pressed_button = True
-    while not _told(humanoid, told, DAMP) and robot.time < pressed + RELAYS:
+    while not _told(humanoid, told, DAMP) and robot.time < pressed + relays:
         humanoid.cycle()
     sunk = stood - float(robot.base_pose()[0][2])
     fell, lost, slipped = seen.fell, seen.lost_at is not None, max(seen.slips.values(), default=0.0)
     touched = WayJudge(judge).follow(np.array(humanoid.true))
-    while watched and not _told(humanoid, told, OFF) and robot.time < pressed + RELAYS:
+    while watched and not _told(humanoid, told, OFF) and robot.time < pressed + relays:
         humanoid.cycle()
     causes = {Code.ESTOP.value, Code.PURGED.value}
     refused = [
