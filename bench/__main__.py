@@ -16,6 +16,7 @@ MODULES = {
     "people": ("people.",),
     "balance": ("balance.",),
     "log": ("log.",),
+    "policy": ("policy.",),
     "estop": ("estop.link", "estop.idle"),
     "relay": ("relay.",),
     "deadlines": ("deadlines.",),

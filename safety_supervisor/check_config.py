@@ -153,6 +153,7 @@ def summarise(configuration: Configuration) -> dict[str, Any]:
             for source in configuration.sources
         },
         "period": configuration.timing.period / 1e9,
+        "policy": describe_policy(configuration),
         "operators": {person.name: person.role.value for person in configuration.operators.people},
         "outputs": {
             output.name or "output": {
@@ -181,6 +182,15 @@ def describe_estop(configuration: Configuration) -> str:
     if estop.line is None:
         return estop.driver
     return f"{estop.driver} on {estop.line.port}, relays: {estop.line.relay_effect}"
+
+
+def describe_policy(configuration: Configuration) -> str:
+    """Say in a sentence what the policy can answer; empty where there is none."""
+    policy = configuration.policy
+    if policy is None:
+        return ""
+    denials = ", ".join(sorted(policy.denials)) or "nothing"
+    return f"over {', '.join(sorted(policy.used)) or 'no fact'}; denies with {denials}"
 
 
 def describe_ladder(configuration: Configuration) -> str:
@@ -293,6 +303,7 @@ def _print_summary(configuration: Configuration, meshes: dict[str, Any]) -> None
     tools = ", ".join(f"{name} ({mass:g} kg)" for name, mass in summary["tools"].items()) or "none"
     console.print(f"tools: {tools}", soft_wrap=True)
     console.print(f"e-stop: {summary['estop']}", soft_wrap=True)
+    console.print(f"policy: {summary['policy'] or 'none'}", soft_wrap=True)
     if summary["ladder"]:
         console.print(f"stop ladder: {summary['ladder']}", soft_wrap=True)
     zones = ", ".join(f"{name} ({kind})" for name, kind in summary["zones"].items()) or "none"

@@ -34,6 +34,7 @@ Examples:
   safety-supervisor check-config config/panda.yaml
   safety-supervisor run --config config/panda.yaml
   safety-supervisor geometry propose robot.urdf --out geometry.yaml --picture robot.png
+  safety-supervisor policy test config/policies/cell_examples.yaml
   safety-supervisor log replay FILE
   safety-supervisor explain --log FILE --out why.png
 
@@ -44,6 +45,7 @@ Exit status: 0 good, 1 the check failed, 2 wrong use or configuration.
 ROOMS = {
     "geometry": ("Propose and check the volumes that wrap the robot's links.", "safety_supervisor.geometry.cli:app"),
     "estop": ("The e-stop device: emulate, watch and test it.", "safety_supervisor.estop.tools.cli:app"),
+    "policy": ("The policy: try its examples, list the facts.", "safety_supervisor.policy.cli:app"),
     "log": ("Show and replay recorded events.", "safety_supervisor.evidence.cli:app"),
     "explain": ("A picture of why a command was refused.", "safety_supervisor.explain.cli:explain"),
     "agent": (

@@ -114,12 +114,15 @@ def test_setup_names_every_package_that_is_imported() -> None:
     provided_by = {
         "yaml": "pyyaml",
         "PIL": "pillow",
+        "cel": "common-expression-language",
         "serial": "pyserial",
         "pinocchio": "pin",
         "mpl_toolkits": "matplotlib",
     }
     setup = (ROOT / "setup.py").read_text(encoding="utf-8")
-    declared = {re.split(r"[\[=<>]", name)[0] for name in re.findall(r'f?"([A-Za-z][\w.\[\]=<>{}-]+)"', setup)}
+    declared = {
+        re.split(r"[\[=<>]", name)[0] for name in re.findall(r'f?"([A-Za-z][\w.\[\]=<>{}-]+)(?:;[^"]*)?"', setup)
+    }
     own = {"safety_supervisor", "safety_supervisor_sim", *sys.stdlib_module_names}
     for path in [*SHIPPED.rglob("*.py"), *SIMULATION.rglob("*.py")]:
         for name in imported(path) - own - no_wheel:

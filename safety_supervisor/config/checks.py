@@ -11,6 +11,7 @@ from safety_supervisor.config.geometry_checks import check_geometry, check_reaso
 from safety_supervisor.config.key_checks import check_keys
 from safety_supervisor.config.observed_checks import check_observed
 from safety_supervisor.config.output_checks import check_outputs, demand_horizon
+from safety_supervisor.config.policy_checks import check_policy
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
 from safety_supervisor.config.sections import Sections, twice
@@ -34,6 +35,7 @@ def check_all(sections: Sections, problems: Problems) -> None:
     check_tools(sections, problems)
     check_keys(sections, problems)
     check_base(sections, problems)
+    check_policy(sections, problems)
     if sections.balance is not None:
         check_balance(sections.balance, sections, problems)
 

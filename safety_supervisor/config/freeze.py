@@ -83,6 +83,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         if sections.base is None
         else freeze_base(sections.base, sections.separation, timing.period, timing.overrun),
         observed=observed,
+        policy=sections.compiled_policy,
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 NAME_PATTERN = rf"^{NAME.pattern}$"
+DENIAL = r"^E_POLICY_[A-Z0-9_]{1,40}$"
 ROS_NAME = r"^(/[A-Za-z_][A-Za-z0-9_]{0,63}){1,8}$"
 
 _URDF_NAME = r"^[A-Za-z0-9_./-]{1,128}$"
@@ -17,6 +18,7 @@ IN_WORDS = {
     NAME_PATTERN: "a small letter, then at most 31 small letters, digits and '_'",
     _URDF_NAME: "letters, digits, '_', '.', '/' and '-', at most 128",
     ROS_NAME: "a full name with its namespaces, each behind a '/', of letters, digits and '_', such as /sim_cell",
+    DENIAL: "E_POLICY_, then at most 40 capital letters, digits and '_'",
     PORT: "an absolute path, such as /dev/serial/by-id/NAME, or a URL of pyserial",
 }
 """What patterns allow, for people."""

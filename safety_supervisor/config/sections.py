@@ -11,6 +11,8 @@ from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.operator_keys import OperatorsKeys
 from safety_supervisor.config.output_keys import GroupOutputKeys, ObservedKeys, OutputKeys
+from safety_supervisor.config.policy.program import CelPolicy
+from safety_supervisor.config.policy_keys import PolicyKeys
 from safety_supervisor.config.urdf import Urdf
 
 
@@ -40,6 +42,8 @@ class Sections:
     """Whether an entry of `outputs` was left out because something is wrong with it."""
     observed: dict[str, ObservedKeys] = field(default_factory=dict)
     evidence: schema.EvidenceKeys | None = None
+    policy: PolicyKeys | None = None
+    compiled_policy: CelPolicy | None = None
     urdf: Urdf | None = None
 
     @property

@@ -14,11 +14,12 @@ import numpy as np
 from safety_supervisor.core.checks.envelope import HISTORY
 from safety_supervisor.core.effects import Verdict
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
-from safety_supervisor.core.events import CommandUnreadable, StreamCommand, TrajectoryCommand
+from safety_supervisor.core.events import BaseCommand, CommandUnreadable, StreamCommand, TrajectoryCommand
 from safety_supervisor.core.intake.intake import Intake
 from safety_supervisor.core.intake.results import Cancel, Refused, Repeat, SetPoint, TrajectoryPoints
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.trajectory_job import TrajectoryJob
+from safety_supervisor.core.policy.gate import NOT_ASKED, Judged, PolicyGate
 from safety_supervisor.core.sessions import Session, other_kind
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.safety_state import SafetyState
@@ -76,6 +77,9 @@ class Commands:
         self._started = 0
         self.observed: Violation | None = None
         """Why joints can not be commanded now: others move that another controller commands."""
+        policy = configuration.policy
+        self.policy = None if policy is None else PolicyGate(policy, configuration, state, motion, verifier)
+        """Asks the policy, where there is one."""
         self.hands_off: Code | None = None
         """What a person has to hold for motion and does not hold now: the enabling switch, the hold-to-run button."""
 
@@ -90,6 +94,10 @@ class Commands:
         violation = self._standing(session) or self._priority(session, taken.groups)
         if violation is None and 0 < event.received < self._started:
             violation = Violation(Code.PURGED, "start", detail="received before the last start")
+        judged = NOT_ASKED
+        if violation is None and self.policy is not None:
+            judged = self._heed(self.policy.stream(taken, session.settings, event.at), session, event.at)
+            violation = judged.violation
         if violation is None:
             settings = session.settings
             since = seconds(min(self._period, max(0, (event.received or event.at) - last_tick)))
@@ -102,7 +110,9 @@ class Commands:
             )
             if not isinstance(outcome, Violation):
                 self._intake.remember(taken.source, taken.command, "PASS", "")
-                return Ruling(taken.source, taken.command, "PASS", began=True) if outcome else None
+                # A stream that goes on is told of again only where the policy's verdict is another one.
+                passed = Ruling(taken.source, taken.command, "PASS", began=outcome, detail=judged.said)
+                return passed if outcome or judged.fresh else None
             violation = outcome
         return replace(self._refuse(taken.source, taken.command, violation), foldable=True)
 
@@ -136,6 +146,7 @@ class Commands:
 
     def advance(self) -> tuple[Ruling, ...]:
         """Do one slice of each verification under way, and begin what is done."""
+        self._end_denied()
         rulings, self._dropped = self._dropped, []
         for source in tuple(self._jobs):
             job, floating = self._jobs[source]
@@ -143,12 +154,13 @@ class Commands:
             if violation is None and not floating and self._motion.tick > job.start_tick:
                 violation = Violation(Code.STATE_CHANGED, "trajectory.start", detail="verified too late for its start")
             if violation is None and job.done:
-                violation = self._begin(job, floating)
-                if violation is None:
+                outcome = self._begin(job, floating)
+                if not isinstance(outcome, Violation):
                     del self._jobs[source]
                     self._intake.remember(source, job.points.command, "PASS", "")
-                    rulings.append(Ruling(source, job.points.command, "PASS", began=True))
+                    rulings.append(Ruling(source, job.points.command, "PASS", began=True, detail=outcome))
                     continue
+                violation = outcome
             if violation is not None:
                 del self._jobs[source]
                 rulings.append(self._refuse(source, job.points.command, violation))
@@ -162,12 +174,14 @@ class Commands:
                 if lane.source == points.source:
                     return Violation(Code.MOTION_ACTIVE, "source.motion", detail="its stream is still active")
                 motion.preempt((group,), points.source, points.command)
+        facts = None if self.policy is None else self.policy.facts_of_goal()
         floating = motion.at_rest and points.start_in == 0
         tick = motion.tick
         if not floating:
-            tick += max(
-                TrajectoryJob.slices_for(int(points.times[-1]), self._period), -(-points.start_in // self._period)
-            )
+            slices = TrajectoryJob.slices_for(int(points.times[-1]), self._period)
+            if facts is not None:
+                slices += facts.slices_for(int(points.times[-1]) // self._period)
+            tick += max(slices, -(-points.start_in // self._period))
         wait = max(motion.lanes[group].waits_before(tick) for group in points.groups)
         if wait >= _WAITING_LIMIT:
             return Violation(
@@ -183,12 +197,16 @@ class Commands:
             predicted.append(state)
         begin = predicted[-1]
         history = np.stack([state[0] for state in predicted])
-        job = TrajectoryJob(points, begin, history, tick, self._configuration, self._verifier)
+        job = TrajectoryJob(points, begin, history, tick, self._configuration, self._verifier, facts)
         self._jobs[points.source] = (job, floating)
         return None
 
-    def _begin(self, job: TrajectoryJob, floating: bool) -> Violation | None:
-        """Hand a verified trajectory to the motion, if the robot is where the verification began from."""
+    def _begin(self, job: TrajectoryJob, floating: bool) -> Violation | str:
+        """Hand a verified trajectory to the motion, if the robot is where the verification began from.
+
+        Returns:
+            Why not, or what the policy said, empty where there is none.
+        """
         points = job.points
         session = self.sessions[points.source]
         violation = self._standing(session) or self._priority(session, points.groups)
@@ -202,9 +220,46 @@ class Commands:
         now = self._motion.state if floating else self._motion.predict(points.groups, tick)
         if now is None or not np.array_equal(now[:, points.indices], job.begin[:, points.indices]):
             return Violation(Code.STATE_CHANGED, "trajectory.start")
+        said = ""
+        if self.policy is not None and job.facts is not None:
+            judged = self.policy.goal(session.settings, points.command, points.groups, job.facts)
+            if judged.violation is not None:
+                return judged.violation
+            said = judged.said
         parts = job.parts({group: self._motion.lanes[group].indices for group in points.groups})
         self._motion.begin_trajectory(parts, tick, points.source, points.command)
-        return None
+        return said
+
+    # --- policy
+
+    def begin(self, now: int, people: str) -> None:
+        """Begin a cycle; `people` is what a policy is told of them."""
+        if self.policy is not None:
+            self.policy.begin(now, people)
+
+    def policy_on_drive(self, event: BaseCommand, session: Session) -> Judged:
+        """Ask the policy about a twist of the base."""
+        if self.policy is None:
+            return NOT_ASKED
+        return self._heed(self.policy.drive(event, session.settings), session, event.at)
+
+    @staticmethod
+    def _heed(judged: Judged, session: Session, now: int) -> Judged:
+        if judged.turned:
+            session.excuse(now)
+        return judged
+
+    def _end_denied(self) -> None:
+        """Let the goals that the policy denies now, since the world has changed, end in the kept stop."""
+        if self.policy is None:
+            return
+        for source, command, violation in self.policy.turned_down(self._is_under_way):
+            self.sessions[source].excuse(self.policy.now)
+            lanes = tuple(name for name, lane in self._motion.lanes.items() if lane.has(source, command))
+            self._motion.stop_lanes(lanes, source, violation, violation.detail)
+
+    def _is_under_way(self, source: str, command: str) -> bool:
+        return any(lane.has(source, command) for lane in self._motion.lanes.values())
 
     # --- standing
 
@@ -240,12 +295,18 @@ class Commands:
         """Give up the verification of a source's trajectory, if there is one; the ruling comes with the next cycle."""
         job, _ = self._jobs.pop(source, (None, False))
         if job is not None:
-            self._intake.remember(source, job.points.command, "REJECT", violation.code.value)
+            self._intake.remember(source, job.points.command, "REJECT", violation.told)
             self._dropped.append(Ruling(source, job.points.command, "REJECT", violation))
 
     def started(self, now: int) -> None:
         """A person has started: what was received before is old (SR-013, REDTEAM 40)."""
         self._started = now
+        self.recovers(now)
+
+    def recovers(self, now: int) -> None:
+        """A person has begun to recover the robot, or has started it: from now on a policy counts the time."""
+        if self.policy is not None:
+            self.policy.started(now)
 
     def forgive(self) -> None:
         """A person has reset: lift quarantines."""
@@ -307,7 +368,7 @@ class Commands:
         """Refuse a command; where its source moves the robot, the kept stop runs."""
         if source in self.sessions:
             if command:
-                self._intake.remember(source, command, "REJECT", violation.code.value)
+                self._intake.remember(source, command, "REJECT", violation.told)
             groups = tuple(
                 name
                 for name, lane in self._motion.lanes.items()

@@ -15,6 +15,7 @@ from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
 _FOLDED: Final = frozenset(
     {Code.NOT_MOVING_STATE, Code.QUARANTINED, Code.RATE, Code.SOURCE_ENDPOINTS, Code.SOURCE_KIND}
+    | {Code.POLICY, Code.POLICY_ERROR, Code.APPROVAL_REQUIRED}
 )
 """Refusals that a stream earns again and again while nothing changes."""
 
@@ -30,8 +31,8 @@ class DecisionLog:
 
     def __init__(self) -> None:
         """Start with nothing said."""
-        self._said: dict[tuple[str, Verdict, Code], Nanoseconds] = {}
-        self._unsaid: dict[tuple[str, Verdict, Code], tuple[Ruling, int, Nanoseconds]] = {}
+        self._said: dict[tuple[str, Verdict, str], Nanoseconds] = {}
+        self._unsaid: dict[tuple[str, Verdict, str], tuple[Ruling, int, Nanoseconds]] = {}
 
     def ruled(self, ruling: Ruling, now: Nanoseconds) -> list[Decision]:
         """Report a ruling on a command; a folded one gives nothing now, and its count later."""
@@ -41,7 +42,7 @@ class DecisionLog:
             return [_decision(now, ruling.source, ruling.command, ruling.verdict, ruling.code, detail=detail)]
         if ruling.verdict != "LIMIT" and (not ruling.foldable or violation.code not in _FOLDED):
             return [_of_violation(now, ruling.source, ruling.command, ruling.verdict, violation, ruling.count)]
-        key = (ruling.source, ruling.verdict, violation.code)
+        key = (ruling.source, ruling.verdict, violation.told)
         _, unsaid, _ = self._unsaid.get(key, (ruling, 0, now))
         self._unsaid[key] = (ruling, unsaid + ruling.count, now)
         return self.due(now)
@@ -128,7 +129,7 @@ def _of_violation(
         source,
         command,
         verdict,
-        violation.code.value,
+        violation.told,
         violation.rule,
         violation.joint,
         violation.value,

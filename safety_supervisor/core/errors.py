@@ -64,6 +64,9 @@ class Code(str, Enum):
     SOURCE_KIND = "E_SOURCE_KIND", "The present mode permits only sources of another kind.", "In MANUAL a person moves the robot, in AUTO an agent or a person."
     PRIORITY = "E_PRIORITY", "A source of higher or equal priority moves this joint group.", "Wait until it has ended."
     TOOL_SOURCE = "E_TOOL_SOURCE", "The source may not take or put down this tool.", "Let a person do it, or add the tool to `sources.NAME.tools`."
+    POLICY = "E_POLICY", "The configuration's policy denies the command; it is told under the code that the policy names, `E_POLICY_...`.", "Read the detail: it is what `policy.denials` says of that code."
+    POLICY_ERROR = "E_POLICY_ERROR", "The policy gave no verdict, which is a refusal: a fact is missing or wrong, or the evaluation failed.", "Keep the log and report it; try the facts with `safety-supervisor policy test`."
+    APPROVAL_REQUIRED = "E_APPROVAL_REQUIRED", "The policy lets the command pass only while a person's approval of that kind is held, and none is.", "Ask a person; a stream needs a standing approval before it."
     SOURCE_NOT_ALIVE = "E_SOURCE_NOT_ALIVE", "The trajectory's publisher is not known to be alive.", "Offer the liveliness lease that the configuration names."
     SOURCE_ENDPOINTS = "E_SOURCE_ENDPOINTS", "The source's inputs have more than one publisher.", "Stop the second publisher, then reset."
     QUARANTINED = "E_QUARANTINED", "The source was quarantined after too many refused commands.", "Find the reason; a reset lifts it."
@@ -206,6 +209,7 @@ class Violation:
         detail: one sentence for people, plain text.
         pose: joint positions at which bodies were found too near, shape (n,), [rad]; empty where it is no such rule.
         tool: what the robot carried at that pose; empty for nothing.
+        named: the code that the configuration has for it; it is told in the place of `code`. Empty for none.
     """
 
     code: Code
@@ -216,3 +220,9 @@ class Violation:
     detail: str = ""
     pose: tuple[float, ...] = ()
     tool: str = ""
+    named: str = ""
+
+    @property
+    def told(self) -> str:
+        """The code that others see."""
+        return self.named or self.code.value

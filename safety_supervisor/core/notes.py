@@ -53,8 +53,10 @@ class Notes:
         self._fresh: list[Note] = []
         self._told: set[tuple[str, str]] = set()
 
-    def add(self, motive: Motive, code: Code, violation: Violation | None = None, detail: str = "") -> None:
-        """Note how a motion ended, unless it was the supervisor's own."""
+    def add(self, motive: Motive, code: Code | Violation, violation: Violation | None = None, detail: str = "") -> None:
+        """Note how a motion ended, by a code or by the rule that it broke, unless it was the supervisor's own."""
+        if isinstance(code, Violation):
+            violation, code = code, code.code
         if motive.source:
             self._fresh.append(Note(motive.source, motive.command, code, violation, detail))
 

@@ -45,6 +45,7 @@ class SeparationWatch:
         self._near: Nanoseconds = 0
         self._permits_full = True
         self._told = "not watched" if verifier.separation is None else "unknown"
+        self._unknown = True
 
     def look(self, now: Nanoseconds, state: State, motion: Motion | None) -> set[Code]:
         """Judge the robot as it is, once a cycle; what lasts is noted as conditions.
@@ -83,7 +84,17 @@ class SeparationWatch:
 
     def _tell(self, now: Nanoseconds, people: Bystanders) -> None:
         unknown = people.unknown(now)
+        self._unknown = bool(unknown)
         self._told = f"unknown: {unknown}" if unknown else f"{len(people.points)} points"
+
+    @property
+    def nearness(self) -> str:
+        """What a policy is told of people: `unwatched`, `unknown`, `near` or `clear`."""
+        if self._verifier.separation is None:
+            return "unwatched"
+        if self._unknown:
+            return "unknown"
+        return "clear" if self._permits_full else "near"
 
     @property
     def told(self) -> str:

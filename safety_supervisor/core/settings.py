@@ -15,6 +15,7 @@ from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.geometry.shapes import BoundedShape, Shape
 from safety_supervisor.core.operator_settings import OperatorSettings
 from safety_supervisor.core.output_settings import ObservedSettings, OutputSettings, OutputType
+from safety_supervisor.core.policy.verdict import Policy
 from safety_supervisor.core.units import Nanoseconds, Vector
 
 
@@ -324,6 +325,8 @@ class Configuration:
     """None: nothing drives."""
     observed: ObservedSettings | None = None
     """None: every joint is commanded."""
+    policy: Policy | None = None
+    """None: whatever is verified passes."""
 
     @property
     def carries_stop(self) -> bool:

@@ -202,6 +202,7 @@ class Supervisor:
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
+        self._commands.begin(now, self._watch.nearness)
         if not self._placed or self._state.state is State.INIT:
             self._try_to_place(now)
         if self._state.state is State.INIT:

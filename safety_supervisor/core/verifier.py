@@ -297,6 +297,11 @@ class Verifier:
         travel = np.abs(np.diff(poses, axis=0)) @ self._speed.reach
         return np.flatnonzero(~(travel <= (self._frame_speed - self._speed.carried) * self._dt))
 
+    def frame_speeds(self, speeds: Matrix) -> Vector:
+        """Bound the speed of the fastest point of any link at joints' speeds, shape (m, n); shape (m,), [m/s]."""
+        bound: Vector = speeds @ self._speed.reach + self._speed.carried
+        return bound
+
     def check_speed(self, before: Vector, after: Vector) -> Violation | None:
         """Check one step between poses, shape (n,), against the frame speed of the envelope."""
         return (

@@ -25,6 +25,7 @@ from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.events import BaseCommand, Odometry, OdometryEndpoints
 from safety_supervisor.core.inputs import Inputs
 from safety_supervisor.core.notes import Note
+from safety_supervisor.core.policy.gate import NOT_ASKED
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
 from safety_supervisor.core.states.safety_state import SafetyState
 from safety_supervisor.core.states.state_table import AUTO, State
@@ -139,6 +140,7 @@ class BaseDrive:
         command = f"{source}-base-{number}"
         session = self._commands.sessions.get(source)
         violation: Violation | None
+        judged = NOT_ASKED
         if self._settings is None:
             violation = Violation(Code.COMMAND_KIND, "source.commands", detail="no base is configured")
         elif session is None:
@@ -147,6 +149,9 @@ class BaseDrive:
             violation = self._malformed(event, session.settings, self._settings) or self._not_now(
                 event, session.settings
             )
+            if violation is None:
+                judged = self._commands.policy_on_drive(event, session)
+                violation = judged.violation
         if violation is not None:
             self.drop(source, violation)
             return self._commands.refuse(source, command, violation)
@@ -155,7 +160,8 @@ class BaseDrive:
             self._notes.append(Note(self.driver, self._command, Code.PREEMPTED, detail=f"{source} took over the base"))
         self.driver, self._command = source, command
         self._wanted = WantedTwist(event.linear, event.angular, event.received or event.at)
-        return Ruling(source, command, "PASS", began=True) if began else None
+        passed = Ruling(source, command, "PASS", began=began, detail=judged.said)
+        return passed if began or judged.fresh else None
 
     def _malformed(self, event: BaseCommand, source: SourceSettings, settings: BaseSettings) -> Violation | None:
         if CommandKind.CMD_VEL not in source.commands:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.checks.clearance import Clearance, line
+from safety_supervisor.core.checks.clearance import STEP, Clearance, line
+from safety_supervisor.core.checks.collision import PathCheck
 from safety_supervisor.core.checks.frame_speed import FrameSpeed
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.geometry.robot import RobotModel
@@ -49,6 +50,30 @@ class SpeedZone:
         step = np.abs(q - before)
         if self._speed.reach.dot(step) <= self._longest:
             return None
+        inside = self._inside(before, q, stop)
+        return None if inside is None else self._too_fast(before, q, inside)
+
+    def touches(self, before: Vector, q: Vector, stop: StraightStop) -> bool:
+        """Whether a step, or its stop, is not proven to stay outside, however slow it is."""
+        return self._inside(before, q, stop) is not None
+
+    def holds(self, q: Vector) -> bool:
+        """Whether a pose, shape (n,), is not proven to be outside."""
+        rooms = self._clearance.rooms(q)
+        return isinstance(rooms, Violation) or not rooms.min(initial=np.inf) >= STEP
+
+    def path_check(self) -> PathCheck:
+        """Return a check of a whole path against the zone, at its beginning."""
+        return PathCheck(self._clearance.scene)
+
+    @property
+    def name(self) -> str:
+        """Of the zone."""
+        return self._zone.name
+
+    def _inside(self, before: Vector, q: Vector, stop: StraightStop) -> Violation | None:
+        """Return what a step and its stop are not proven to stay away from."""
+        step = np.abs(q - before)
         clearance, end = self._clearance, stop.end
         if clearance.quick(step + stop.travel, before, end):
             return None
@@ -57,8 +82,7 @@ class SpeedZone:
         inside = clearance.prove((line(before, q), *stop.control_points()), which, first, last, "")
         if inside is None:
             clearance.remember_proof(before, first, end, last)
-            return None
-        return self._too_fast(before, q, inside)
+        return inside
 
     def suspects(self, poses: Matrix) -> NDArray[np.intp]:
         """Return the steps between consecutive poses, shape (m, n), that could be too fast inside."""

@@ -127,6 +127,10 @@ class Lane:
         """Whether a command's motion has begun and plays."""
         return any(one.playing and (one.source, one.command) == (source, command) for one in self.motives())
 
+    def has(self, source: str, command: str) -> bool:
+        """Whether a command's trajectory plays or waits."""
+        return any((one.source, one.command) == (source, command) and not one.streamed for one in self.motives())
+
     def waits_before(self, tick: int) -> int:
         """Count the trajectories that wait and would begin before a cycle."""
         return sum(later.tick < tick for later in self._waiting)

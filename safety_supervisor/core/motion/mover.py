@@ -204,7 +204,7 @@ class Motion:
             if lane.moving:
                 self._halt(lane, Code.PREEMPTED, Code.PREEMPTED, detail=f"{command} of {source} took over")
 
-    def stop_lanes(self, groups: tuple[str, ...], source: str, code: Code, detail: str) -> None:
+    def stop_lanes(self, groups: tuple[str, ...], source: str, code: Code | Violation, detail: str) -> None:
         """Let groups run the kept stop and forget their queued motion, because of one source.
 
         Its trajectories there end with `code`, those of others are purged. Its streams hear of it by the refusal of

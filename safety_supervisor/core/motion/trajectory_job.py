@@ -21,6 +21,7 @@ from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.intake.results import TrajectoryPoints
 from safety_supervisor.core.motion.stopping import straight_stop_reach
 from safety_supervisor.core.motion.trajectory import PlannedTrajectory, limits_of
+from safety_supervisor.core.policy.goal_facts import GoalFacts
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
 from safety_supervisor.core.verifier import Verifier
@@ -42,6 +43,7 @@ class _Stage(Enum):
     FRAME_SPEED = auto()
     SPEED_ZONES = auto()
     CLEARANCE = auto()
+    FACTS = auto()
     DONE = auto()
 
 
@@ -56,6 +58,7 @@ class TrajectoryJob:
         start_tick: int,
         configuration: Configuration,
         verifier: Verifier,
+        facts: GoalFacts | None = None,
     ) -> None:
         """Prepare the verification.
 
@@ -67,11 +70,13 @@ class TrajectoryJob:
             start_tick: cycle at which the trajectory's time 0 lies.
             configuration: of the robot.
             verifier: for speeds and clearance.
+            facts: what a policy is to be told, found at the end; None where there is none.
         """
         self.points = points
         self.start_tick = start_tick
         self.begin = begin
         self.trajectory: PlannedTrajectory | None = None
+        self.facts = facts
         self._verifier = verifier
         self._dt = configuration.timing.period / NS_PER_S
         self._limits = limits_of(configuration.envelope.joints, points.indices)
@@ -117,6 +122,8 @@ class TrajectoryJob:
             return self._check_speed_zones()
         if self._stage is _Stage.CLEARANCE:
             return self._check_clearance()
+        if self._stage is _Stage.FACTS and self.facts is not None and self.facts.advance(self._whole()):
+            self._stage = _Stage.DONE
         return None
 
     def parts(self, groups: dict[str, NDArray[np.intp]]) -> dict[str, PlannedTrajectory]:
@@ -262,7 +269,7 @@ class TrajectoryJob:
             return self._at(violation, self._next + reached)
         self._next += reached
         if self._next >= len(self._rows) - 1:
-            self._stage = _Stage.DONE
+            self._stage = _Stage.DONE if self.facts is None else _Stage.FACTS
         return None
 
     def _at(self, violation: Violation, index: int) -> Violation:

@@ -17,10 +17,13 @@ from safety_supervisor.core.units import Nanoseconds
 
 _NOT_NOW: Final = frozenset(
     {Code.PRIORITY, Code.ENABLING_SWITCH, Code.HOLD_TO_RUN, Code.SEPARATION, Code.PEOPLE_UNKNOWN, Code.REDUCED}
-    | {Code.BALANCE_UNKNOWN, Code.OBSERVED_MOVES}
+    | {Code.BALANCE_UNKNOWN, Code.OBSERVED_MOVES, Code.APPROVAL_REQUIRED}
 )
 """Refusals that are nobody's mistake: another source has the joints, nobody holds the switch yet, people are near, a
-sensor is silent, another controller moves what it commands."""
+sensor is silent, another controller moves what it commands, nobody has approved."""
+
+_EXCUSED: Final = ENVELOPE | {Code.POLICY, Code.POLICY_ERROR}
+"""Refusals that a source can not know of yet when its motion has been stopped by what it did not do."""
 
 _LATE: Final = frozenset({Code.LATE, Code.OVERRUN})
 """Stops of a motion that no bad command caused."""
@@ -65,7 +68,7 @@ class Consequences:
         session = self._sessions.get(source)
         if session is None or not self._state.permits(session.settings.kind) or session.quarantined:
             return set()
-        if violation.code in _NOT_NOW or (violation.code in ENVELOPE and session.excused(now)):
+        if violation.code in _NOT_NOW or (violation.code in _EXCUSED and session.excused(now)):
             return set()
         if not session.count_refusals(count, now):
             return set()

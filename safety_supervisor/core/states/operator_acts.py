@@ -90,6 +90,7 @@ class OperatorActs:
                 effects += self._stop({Code.MODE_CHANGE}, now)
             case "recover":
                 self._operators.recover(now)
+                self._commands.recovers(now)
             case "tool":
                 effects += self._decisions.ruled(self._tools.ruling(event.person), now)
             case "maintainer":

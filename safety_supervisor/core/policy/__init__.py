@@ -1,0 +1,1 @@
+"""Policy: facts of a command in, allow, approve or deny out."""
