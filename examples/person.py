@@ -25,6 +25,8 @@ def main() -> int:
     client = node.create_client(Trigger, f"/supervisor/{sys.argv[1]}")
     if not client.wait_for_service(PATIENCE):
         print(f"nobody offers {client.srv_name}: is the supervisor running, in this ROS domain?", file=sys.stderr)
+        if sys.argv[1] != "stop":
+            print("Without `operators.unsigned_services: true` people have keys: docs/people.md", file=sys.stderr)
         return 1
     future = client.call_async(Trigger.Request())
     rclpy.spin_until_future_complete(node, future, timeout_sec=PATIENCE)

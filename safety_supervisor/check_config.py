@@ -225,7 +225,8 @@ def notes(configuration: Configuration) -> list[str]:
 
     found = []
     if configuration.simulated:
-        found.append("output.simulated is true: not for a robot with motors")
+        where = "output.simulated" if len(configuration.outputs) == 1 else "every output's simulated"
+        found.append(f"{where} is true: not for a robot with motors")
     else:
         may = {act for person in configuration.operators.people for act in ACTS_OF[person.role]}
         found += [f"operators.people names nobody who may {act}" for act in ("reset", "start") if act not in may]

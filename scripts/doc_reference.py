@@ -62,7 +62,8 @@ ARMS_ONLY = """\
 ### Arms alone: the maker's controller keeps the legs
 
 What to change in `config/g1.yaml`, whose sections `output`, `balance` and source `walker` go. Arms a little away from
-the body at `robot.start`, since every distance to legs and trunk holds for all that these may do.
+the body at `robot.start`, since every distance to legs and trunk holds for all that these may do. `robot.joints`, its
+groups and `envelope` keep legs and waist, and `robot.joint_states` names the nodes that measure them, too.
 
 ```yaml
 outputs:
@@ -84,7 +85,9 @@ The rule. With `t` = `timing.joint_state_timeout` + a period + `timing.overrun` 
 what is commanded, each observed joint counts as anywhere within `band` + SHARE `velocity` `t` of where it was when the
 motion began; its reach times that is added to the margin of every pair of bodies and zones and to the separation from
 people. What observed joints add to the speed of a commanded point is taken off every limit of speed. SHARE: what a
-measured speed may pass its limit by.
+measured speed may pass its limit by. So a short `timing.joint_state_timeout` lets arms come nearer to the body; but
+what lies between two messages of any node in `robot.joint_states` has to be shorter: else the robot stops
+(`E_STATE_STALE`).
 
 Not claimed: what these joints do once the robot rests, among themselves, or faster than declared; and balance, which
 their controller keeps.

@@ -206,7 +206,10 @@ def _check_separation(sections: Sections, problems: Problems) -> None:
 def _check_people(sections: Sections, problems: Problems) -> None:
     real = sections.real_output
     if sections.operators is not None and sections.operators.unsigned_services and real is not None:
-        problems.add("operators.unsigned_services", Code.SIMULATION_ONLY, f"is true, but `{real}.simulated` is not")
+        problems.add(
+            "operators.unsigned_services", Code.SIMULATION_ONLY, f"is true, but `{real}.simulated` is not",
+            "Remove it; people act by keys: docs/people.md. `simulated: true` is for simulators only.",
+        )  # fmt: skip
     check_estop(sections, problems)
 
 

@@ -48,7 +48,7 @@ class ConfigurationCode(str, Enum):
     EMPTY = "E_CONFIG_EMPTY", "A range or region has nothing inside.", "Put the lower bound below the upper one, margin included."
     PRIORITY = "E_CONFIG_PRIORITY", "Two sources of one joint group have the same priority.", "Give every source of a group a priority of its own."
     TIMING = "E_CONFIG_TIMING", "Times contradict each other.", "Follow the relation that is named."
-    SIMULATION_ONLY = "E_CONFIG_SIMULATION_ONLY", "Something that only a simulation may use stands in a real robot's configuration.", "Remove it; `output.simulated: true` is for simulators only."
+    SIMULATION_ONLY = "E_CONFIG_SIMULATION_ONLY", "Something that only a simulation may use stands in a real robot's configuration.", "Remove it; an output's `simulated: true` is for simulators only."
     ON_LOSS = "E_CONFIG_ON_LOSS", "What happens without the supervisor is not declared, or can not be for this output.", "Declare `output.on_loss` and, where named, `output.deadman`."
     ACCEPT = "E_CONFIG_ACCEPT", "A protection is left out without the words that accept it.", "Add the protection, or write the exact words."
     KEY = "E_CONFIG_KEY", "A public key is no usable Ed25519 key, or two holders have the same one.", "Make one key for each source and person: `safety-supervisor agent key` and `operator key` print the line for this file."

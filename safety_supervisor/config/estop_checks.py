@@ -26,7 +26,10 @@ def check_estop(sections: Sections, problems: Problems) -> None:
     written = keys.model_fields_set | malformed
     real = sections.real_output
     if keys.driver == SIMULATED and real is not None:
-        problems.add("estop.driver", Code.SIMULATION_ONLY, f"is simulated, but `{real}.simulated` is not")
+        problems.add(
+            "estop.driver", Code.SIMULATION_ONLY, f"is simulated, but `{real}.simulated` is not",
+            "Name the device's driver and its `port`: docs/estop.md; `simulated: true` is for simulators only.",
+        )  # fmt: skip
     if keys.driver == NO_DEVICE and keys.none is None and "none" not in malformed:
         problems.add("estop.none", Code.ACCEPT, "is missing", 'Configure a device, or write none: "I accept".')
     if keys.driver != NO_DEVICE and keys.none is not None:

@@ -17,9 +17,14 @@ from safety_supervisor.core.geometry.mimic import RobotModelError
 from safety_supervisor.core.geometry.scene import RESERVE, Scene
 from safety_supervisor.core.outfit import Stage, set_stage
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.units import Matrix
+from safety_supervisor.core.units import Matrix, Vector
 
 _SELF: Final = "geometry.self"
+_LESS: Final = (
+    "Move `robot.start` away from it, or lower `observed.GROUP.band`, its `velocity`, or the times that it lasts, as"
+    " far as measured: docs/configuration.md, Arms alone."
+)
+"""Cure where part of a margin is for observed joints."""
 TRIED: Final = 256
 """Poses that are tried where none is declared."""
 
@@ -35,7 +40,7 @@ def check_poses(configuration: Configuration, problems: Problems) -> dict[str, S
     mounted = _build(still, problems, stages)
     if mounted is not None and not mounted.empty:
         if configuration.robot.start is not None:
-            _judge(mounted, np.array(configuration.robot.start), problems)
+            _judge(mounted, configuration, np.array(configuration.robot.start), problems)
         else:
             _look(mounted, configuration, problems)
     for name in configuration.tools:
@@ -74,15 +79,25 @@ def _look(scene: Scene, configuration: Configuration, problems: Problems) -> Non
         path = "geometry.volumes" if rule == _SELF else rule
         short = -float(rooms[:, rules == rule].min(axis=1).max())
         what = f"in none of {TRIED} poses all links keep it; the best pose is {short:.4f} m short"
+        taken = float(_taken(scene, configuration)[rules == rule].max())
+        if taken:
+            what += f"; up to {taken:.4f} m are kept for what `observed` joints may do"
         if always:
             what += f"; never {', '.join(always[:8])}"
-        problems.add(path, Code.POSE, what)
+        problems.add(path, Code.POSE, what, _LESS if taken else "")
 
 
-def _judge(scene: Scene, start: Matrix, problems: Problems) -> None:
+def _taken(scene: Scene, configuration: Configuration) -> Vector:
+    """Return the part of each pair's margin that is for what observed joints may do, shape (P,), [m]."""
+    observed = configuration.observed
+    return scene.reach @ observed.beside if observed is not None else np.zeros(len(scene.pairs))
+
+
+def _judge(scene: Scene, configuration: Configuration, start: Matrix, problems: Problems) -> None:
     """Name each pair of links, and each zone and what the robot carries once, by the link that is worst off."""
     distances = scene.distances(start)
     needed = scene.margins + RESERVE
+    taken = _taken(scene, configuration)
     broken: dict[tuple[str, ...], list[int]] = {}
     for index in np.flatnonzero(~(distances >= needed)).tolist():
         pair = scene.pairs[index]
@@ -91,9 +106,12 @@ def _judge(scene: Scene, start: Matrix, problems: Problems) -> None:
         index = min(found, key=lambda one: float(distances[one] - needed[one]))
         pair = scene.pairs[index]
         away = f"{distances[index]:.4f} m from {pair.rule}, which needs {needed[index]:.4f} m"
+        if taken[index]:
+            away += f", {taken[index]:.4f} m of it for what `observed` joints may do"
         others = len({link for one in found for link in scene.pairs[one].links} - set(pair.links))
         more = f"; and {others} more link{'s' if others > 1 else ''}" if which == (pair.rule,) and others else ""
         cure = "" if pair.rule == _SELF else f"Move `robot.start`, or correct {pair.rule} or its margin."
+        cure = _LESS if taken[index] else cure
         problems.add("robot.start", Code.POSE, f"{' and '.join(pair.links)}: {away}{more}", cure)
 
 

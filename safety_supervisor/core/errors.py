@@ -39,7 +39,7 @@ class Code(str, Enum):
     COMMAND_KIND = "E_COMMAND_KIND", "The source is not configured for this kind of command.", "Add the kind to `sources.NAME.commands`, or send the kind that is configured."
     EFFORT_COMMAND = "E_EFFORT_COMMAND", "A command carries effort.", "Efforts are never forwarded; leave `effort` empty."
     TIME_ORDER = "E_TIME_ORDER", "`time_from_start` is negative or does not increase.", "Send strictly increasing times."
-    STAMP = "E_STAMP", "The stamp lies too far from the time of receipt.", "Synchronise the clocks, or send stamp 0 for now."
+    STAMP = "E_STAMP", "The stamp lies too far from the time of receipt.", "Synchronise the clocks, and send at once; a command may have stamp 0, for now, but no sensor."
     OUT_OF_ORDER = "E_OUT_OF_ORDER", "The stamp is not newer than the last one: repeated, reordered or replayed.", "Send every set-point once, in order."
     TOO_LARGE = "E_TOO_LARGE", "The message is longer than the source may send.", "Send fewer points, or raise the limit in the configuration."
     TOO_MANY_POINTS = "E_TOO_MANY_POINTS", "The trajectory has more points than allowed.", "Send fewer points."

@@ -206,6 +206,11 @@ def test_the_arms_of_a_humanoid_alone(panda: RobotFile) -> None:
 def test_legs_that_may_go_too_far_or_too_fast_leave_no_room(panda: RobotFile) -> None:
     with pytest.raises(ConfigurationError, match="left_hip_yaw_link and left_rubber_hand"):
         load_config(arms_only(panda, {"band": 0.2, "velocity": 0.05}, WAIST).write())
+    wide = arms_only(panda, {"band": 1.0, "velocity": 0.05}, WAIST)
+    for broken in (wide.error(), wide.drop("robot.start").error()):
+        told = next(one for one in broken.errors if one.code.value == "E_CONFIG_POSE")
+        assert "for what `observed` joints may do" in told.message
+        assert "`observed.GROUP.band`" in told.cure
     fast = arms_only(panda, LEGS, {"band": 0.01, "velocity": 0.1}).error()
     assert ("envelope.recovery_frame_speed", "E_CONFIG_EMPTY") in {(one.path, one.code.value) for one in fast.errors}
     assert "may move commanded points at" in str(fast)
