@@ -26,7 +26,8 @@ class OdometryKeys(Section):
     )
     timeout: float = key("a pose that is older stops base and robot", "s", gt=0.0, le=0.5)
     jump: float = key(
-        "a pose may differ from the one before by this, beyond what the greatest speed covers; more is a stop",
+        "a pose may differ from the one before, and from that half a second ago, by this, beyond what the speed that "
+        "was sent covers, or the greatest one where no source drives; more is a stop",
         "m",
         gt=0.0,
         le=0.5,

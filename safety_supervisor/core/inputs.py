@@ -36,10 +36,13 @@ from safety_supervisor.core.states.conditions import Conditions
 from safety_supervisor.core.states.estop_latch import EstopLatch
 from safety_supervisor.core.states.state_table import AUTO, State
 from safety_supervisor.core.states.switches import EnablingSwitch, HoldToRunButton
-from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
 _WORKSPACE_EVERY: Final = 10 * 1_000_000
 """Time between checks of the measured pose against the workspace, [ns]."""
+
+_TOLD_EVERY: Final = NS_PER_S
+"""The same of the same sensor is told no more often, [ns]."""
 
 _TRACKED: Final = frozenset({State.READY, State.MANUAL, State.RECOVERY, State.STOPPING, *AUTO})
 """States in which the robot has to follow its set-points."""
@@ -110,6 +113,7 @@ class Inputs:
         self.lateness = Lateness(configuration)
         self._people_refused: Code | None = None
         self._refused: dict[str, Code] = {}
+        self._refused_at: dict[tuple[str, Code], Nanoseconds] = {}
         self._refusals: list[tuple[str, Violation]] = []
 
     # --- once a cycle
@@ -229,13 +233,19 @@ class Inputs:
                 self._refused.pop(told, None)
             elif self._refused.get(told) is not refusal.code:
                 self._refused[told] = refusal.code
-                self._refusals.append((told, refusal))
+                # A driver that is wrong in every other message must not fill the log.
+                if event.at - self._refused_at.get((told, refusal.code), -_TOLD_EVERY) >= _TOLD_EVERY:
+                    self._refused_at[told, refusal.code] = event.at
+                    self._refusals.append((told, refusal))
         if footing.wrong():
             self.conditions.note(Code.BALANCE_UNKNOWN, True)  # that it is known again is the watch's word
         return {Code.BALANCE_UNKNOWN} if replaced else set()
 
     def take_refusals(self) -> list[tuple[str, Violation]]:
-        """Return what was wrong with messages, and of whom, since this was asked last; once while it stays the same."""
+        """Return what was wrong with messages, and of whom, since this was asked last.
+
+        Once while it stays the same, and the same of the same sensor once a second at most.
+        """
         refusals, self._refusals = self._refusals, []
         return refusals
 

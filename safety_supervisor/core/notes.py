@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from safety_supervisor.core.checks.envelope import ENVELOPE
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.motion.lane import Lane, Motive
+
+_EXCUSED: Final = ENVELOPE | {Code.BALANCE}
+"""What a step may break that has to catch up: to be in time it hurries, which the feet may not hold either."""
 
 
 def excuse(broken: Violation, late: float, period: float) -> Violation:
@@ -18,7 +22,7 @@ def excuse(broken: Violation, late: float, period: float) -> Violation:
         late: how late the cycle is, before which others were missed, [s]; 0 when none was.
         period: control period, [s]: a cycle that is later than this has missed another one.
     """
-    if not late or broken.code not in ENVELOPE:
+    if not late or broken.code not in _EXCUSED:
         return broken
     detail = f"missed control cycles: to go on from where the controller is would break {broken.rule}"
     return Violation(Code.OVERRUN, "timing.period", late, period, broken.joint, detail)

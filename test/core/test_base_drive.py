@@ -309,6 +309,21 @@ def test_a_jump_stops_at_once_and_needs_a_person(base: BaseRig, where: tuple[flo
 
 
 @pytest.mark.requirement("SR-036")
+@pytest.mark.parametrize(("way", "sent"), [((0.3, 0.0, 0.0), 0.0), ((0.0, 0.0, 0.9), 0.0), ((0.6, 0.0, 0.0), 0.3)])
+def test_a_base_that_goes_where_nobody_sent_it_stops(base: BaseRig, way: tuple[float, ...], sent: float) -> None:
+    """Its drive runs away: slower than it may go, faster than it was sent."""
+    base.keep_driving(0.5, sent)
+
+    def each(index: int) -> None:
+        base.place += np.array(way) * base.period / 1e9
+        base.drive(sent) if index % 5 == 0 else None
+
+    for _ in range(3):
+        base.seconds(0.2, each)
+    assert base.status.cause == "E_BASE_JUMP"
+
+
+@pytest.mark.requirement("SR-036")
 def test_silence_another_publisher_and_a_frozen_driver_stop(base: BaseRig) -> None:
     def again() -> None:
         base.seconds(0.5)

@@ -98,3 +98,21 @@ def test_what_only_repeats_ages_and_a_fast_base_is_no_jump() -> None:
     assert refusal is not None
     assert refusal.code.value == "E_OUT_OF_ORDER"
     assert known.unknown(START + 400 * MS) == ""
+
+
+@pytest.mark.requirement("SR-036")
+@pytest.mark.parametrize(("speed", "turning"), [(4.5, 0.0), (0.0, 9.0)])
+def test_jumps_that_each_are_small_are_one_together(speed: float, turning: float) -> None:
+    """Each step is within `jump` and `turn_jump`; a base that goes as fast as it may, told with noise, is none."""
+    known, noise = judge(), np.random.default_rng(1)
+    for at in range(START, START + 1000 * MS, 20 * MS):
+        x, y, heading = pose(at, 0.8, 1.0)
+        nx, ny = noise.uniform(-0.03, 0.03, 2).tolist()
+        assert known.take(told(at, (x + nx, y + ny, heading), 20 * MS)) is None
+    known = judge()
+    found = [
+        known.take(told(at, (speed * (at - START) / 1e9, 0.0, turning * (at - START) / 1e9), 20 * MS))
+        for at in range(START, START + 200 * MS, 20 * MS)
+    ]
+    assert found[1] is None
+    assert [one.code.value for one in found if one is not None][:1] == ["E_BASE_JUMP"]

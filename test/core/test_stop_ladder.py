@@ -435,3 +435,46 @@ def test_what_keeps_balance_is_no_motion_of_ours() -> None:
 def test_both_codes_are_faults_of_category_1() -> None:
     for code in (Code.FALL, Code.BALANCE_BLIND):
         assert (CAUSE_OF[code].category, CAUSE_OF[code].target.value) == (1, "FAULT")
+
+
+def unheard(upright: Upright, duration: int) -> None:
+    """The IMU falls silent for a time."""
+    upright.speaks.remove("imu")
+    run(upright, duration)
+    upright.speaks.add("imu")
+
+
+@pytest.mark.parametrize(("disturb", "after"), [(Upright.miss, 200 * MS), (unheard, 20 * MS)])
+def test_a_way_down_that_is_broken_off_goes_on_when_it_is_verified_anew(
+    disturb: Callable[[Upright, int], None], after: int
+) -> None:
+    shipped = laddered()
+    assert shipped.balance is not None
+    assert shipped.balance.ladder is not None
+    ladder = replace(shipped.balance.ladder, lower=LOWER + 500 * MS)
+    upright = reaching(replace(shipped, balance=replace(shipped.balance, ladder=ladder)))
+    rig, knee = upright.rig, upright.joint("left_knee_joint")
+    rig.estop = "stop"
+    while rungs(upright)[-1] != "lower":
+        upright.cycle(1)
+    run(upright, after)
+    disturb(upright, 60 * MS)
+    first = len(rig.outputs)
+    run(upright, LOWER + 500 * MS - after - 60 * MS)
+    knees = np.array(rig.outputs[first:])[:, knee]
+    still = np.flatnonzero(np.diff(knees) == 0.0)[0]
+    assert knees[still] < dict(SQUAT)["left_knee_joint"] - 0.01, "it came to rest on the way"
+    assert [reason for _, reason in told(upright)][1:3] == ["standstill", "lowered"]
+    for joint, angle in SQUAT:
+        assert rig.output[upright.joint(joint)] == pytest.approx(angle, abs=1e-6)
+
+
+def test_a_sensor_that_is_silent_while_the_way_down_is_verified_only_delays_it() -> None:
+    upright = reaching()
+    upright.rig.estop = "stop"
+    run(upright, 240 * MS)
+    unheard(upright, 180 * MS)
+    assert rungs(upright) == ["hold"]
+    run(upright, SECOND)
+    assert [reason for _, reason in told(upright)][1:3] == ["standstill", "lowered"]
+    assert [d.code for d in upright.rig.decisions("STOP")].count("E_BALANCE_UNKNOWN") == 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from machines import Machine
-from rig import Rig
+from rig import MS, Rig
 
 from safety_supervisor.core.act_events import OperatorAct, StopRequested
 from safety_supervisor.core.events import (
@@ -380,6 +380,37 @@ def test_every_stop_ends_in_bounded_time(rigs: Rigs) -> None:
         rig = rigs().auto().move(part)
         rig.send(StopRequested(rig.now, "panel", ""))
         rig.until(P, limit=0.2 + 0.3 + 0.05)
+
+
+@pytest.mark.requirement("SR-007")
+@pytest.mark.parametrize("runs_on", [False, True])
+def test_a_ramp_that_nobody_could_watch_is_missed_only_by_a_robot_that_still_moves(rigs: Rigs, runs_on: bool) -> None:
+    rig = rigs().auto().move(1.0)
+    rig.send(StopRequested(rig.now, "panel", ""))
+    rig.cycle(1)
+    # No cycle for 1.5 s; meanwhile the controller ran on along the kept stop.
+    rig._pipeline.clear()
+    rig.robot = rig.supervisor._motion.kept.end.copy()
+    rig.skips = True
+    rig.late = 1500 * MS
+    rig.now += rig.late
+    rig.send(JointStates(rig.now, rig.names, tuple(rig.robot.tolist()), (), rig.now, rig.now))
+    rig.estop_received = rig.now
+    rig.now -= rig.late
+    rig.measure = False
+    rig.cycle(1)
+    rig.measure, rig.estop_received = True, None
+    rig.now += rig.late
+    rig.late = 0
+    assert rig.relays_open, "the standstill is overdue"
+
+    def creep(_: int) -> None:
+        rig.offset[-1] += 0.0004 * runs_on
+
+    rig.seconds(0.7, creep)
+    assert rig.latches == (False, "E_RAMP_MISSED" if runs_on else "")
+    assert rig.state == ("STOPPING" if runs_on else "LOCKED")
+    assert rig.relays_open is runs_on
 
 
 @pytest.mark.requirement("SR-007")

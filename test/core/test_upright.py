@@ -117,6 +117,21 @@ def test_a_reach_that_would_tip_the_robot_is_refused_in_time_to_stop() -> None:
     assert upright.rig.state == "AUTO/HOLDING"
 
 
+@pytest.mark.requirement("SR-054")
+def test_going_on_after_missed_cycles_may_tip_it_which_is_nobody_s_bad_command() -> None:
+    """The controller ran on into the stop: to catch up with the agent takes more than the feet hold."""
+    upright = Upright().auto()
+    backward = dict.fromkeys(BACKWARD, 0.8)
+    upright.swing(0.5, backward, smooth(1.6))
+    upright.rig.clear()
+    upright.miss(upright.rig.period)
+    upright.cycle(3)
+    (stop,) = upright.rig.decisions("STOP")
+    assert (stop.code, stop.value, stop.limit) == ("E_OVERRUN", 0.004, 0.004), stop
+    assert stop.detail.endswith("would break balance.zero_moment_point")
+    assert upright.rig.state == "AUTO/HOLDING"
+
+
 @pytest.mark.parametrize(("way", "codes"), [(-1.1, []), (1.1, ["E_BALANCE"])])
 def test_a_trajectory_is_judged_as_it_runs(way: float, codes: list[str]) -> None:
     upright = Upright().auto()
@@ -168,6 +183,7 @@ UNKNOWN: list[tuple[str, Callable[[Upright], None], str, str]] = [
     ("no quaternion", orientation(0.0, 0.0, 0.0, 0.0), "E_ORIENTATION", "0.0000 long"),
     ("not finite", orientation(0.0, float("nan"), 0.0, 1.0), "E_NOT_FINITE", "the IMU"),
     ("spins without end", lambda u: u.imu.update(angular=(float("inf"), 0.0, 0.0)), "E_NOT_FINITE", "the IMU"),
+    ("spins as no robot does", lambda u: u.imu.update(angular=(0.0, 101.0, 0.0)), "E_NOT_FINITE", "101 rad/s"),
     ("another IMU's frame", lambda u: u.imu.update(frame_id="imu_in_torso"), "E_BALANCE_FRAME", "imu_in_pelvis"),
     (
         "an IMU without orientation",
@@ -281,6 +297,21 @@ def test_a_frozen_driver_is_silent() -> None:
     upright.cycle(20, repeat)
     assert upright.rig.status.cause == "E_BALANCE_UNKNOWN"
     assert "E_OUT_OF_ORDER" in [d.code for d in upright.rig.decisions("REJECT")]
+
+
+@pytest.mark.requirement("SR-042")
+def test_a_driver_whose_stamps_jump_to_and_fro_fills_no_log() -> None:
+    upright = Upright().cycle(100)
+    upright.speaks.remove("imu")
+    upright.rig.clear()
+
+    def each(index: int) -> None:
+        now = upright.rig.now
+        upright.rig.send(Imu(now, stamp=now - MS - 8 * MS * (index % 2), clock=now, received=now, **upright.imu))
+
+    upright.cycle(500, each)  # 2 s
+    refused = [d.code for d in upright.rig.decisions("REJECT")]
+    assert refused == ["E_OUT_OF_ORDER"] * 2, len(refused)
 
 
 def test_a_robot_without_the_section_knows_nothing_of_it() -> None:

@@ -164,12 +164,12 @@ def test_placed_anew_where_the_base_was_pushed_and_not_before(configuration: Con
         assert abs(turn) <= 0.02
         assert math.hypot(world.anchor.x - rig.place[0] - 0.007, world.anchor.y - rig.place[1] + 0.008) <= 0.02
     # What was proven before is forgotten: the same reach is refused once the base was pushed on.
-    reach_out(rig)
+    reach_out(rig, duration=4.0)
     assert rig.state == "AUTO/MOVING"
     rig.clear()
-    for _ in range(25):
-        rig.place += (0.02, 0.0, 0.0)
-        rig.seconds(0.06)
+    for _ in range(33):
+        rig.place += (0.015, 0.0, 0.0)  # so slowly that it is no jump
+        rig.seconds(0.09)
     assert "zones.pillar" in {decision.rule for decision in rig.decisions()}
     assert rig.least > 0.0
     judge_replay(rig)

@@ -14,7 +14,8 @@ from rig import CONFIGURATION, Rig
 
 from safety_supervisor.boot_script import BootScript
 from safety_supervisor.config import load_config
-from safety_supervisor.core.events import BalanceEndpoints, FootContact, Imu
+from safety_supervisor.core.estop_input import EstopInput
+from safety_supervisor.core.events import BalanceEndpoints, FootContact, Imu, JointStates, Tick
 from safety_supervisor.core.settings import Configuration
 
 MS = 1_000_000
@@ -75,6 +76,18 @@ class Upright:
 
         self.rig.cycle(count, both)
         return self
+
+    def miss(self, duration: int) -> None:
+        """Miss cycles: the controller runs on along the kept stop; all is heard again just before the late cycle."""
+        rig = self.rig
+        due, motion = rig.now + rig.period, rig.supervisor._motion
+        rig.now = due + duration
+        rig._pipeline.clear()
+        ran = (motion.tick - motion.kept_tick) * rig.period + duration
+        rig.robot = motion.kept.state(ran * 1e-9)[0].copy()
+        rig.send(JointStates(rig.now - MS // 10, rig.names, tuple(rig.robot.tolist()), (), rig.now, rig.now))
+        self.tell()
+        rig.send(Tick(rig.now, due, EstopInput(rig.estop, received_at=rig.now - MS // 20), True))  # type: ignore[arg-type]
 
     def auto(self) -> Upright:
         self.cycle(100)

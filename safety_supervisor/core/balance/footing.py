@@ -26,7 +26,9 @@ from safety_supervisor.core.stamps import judge_stamp
 from safety_supervisor.core.units import Nanoseconds
 
 GREATEST = 1e6
-"""A force beyond this, [N], or an angular velocity, [rad/s], is no number of a robot."""
+"""A force beyond this is no number of a robot, [N]."""
+FASTEST = 100.0
+"""Nor is a base that turns faster, [rad/s]: gyroscopes end at a third of it, and one that tells degrees is no fall."""
 
 _IMU = ""
 """Stands for the IMU where a foot would be named."""
@@ -171,8 +173,11 @@ class Footing:
     def _judge_imu(self, event: Imu | FootContact) -> Violation | None:
         assert isinstance(event, Imu)
         # Written so that NaN fails.
-        if not all(abs(number) <= GREATEST for number in (*event.orientation, *event.angular)):
+        if not all(abs(number) <= GREATEST for number in event.orientation):
             return Violation(Code.NOT_FINITE, "balance.imu", detail="a number is not finite")
+        rate = math.hypot(*event.angular)
+        if not rate <= FASTEST:
+            return Violation(Code.NOT_FINITE, "balance.imu", rate, FASTEST, detail=f"it turns at {rate:.0f} rad/s")
         length = math.hypot(*event.orientation)
         if not abs(length - 1.0) <= UNIT:
             return Violation(

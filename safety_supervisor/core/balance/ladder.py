@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from safety_supervisor.core.balance.lowering import Lowering
-from safety_supervisor.core.balance.settings import LadderSettings
+from safety_supervisor.core.balance.settings import LadderSettings, Posture
 from safety_supervisor.core.balance.watch import BalanceWatch
 from safety_supervisor.core.decisions import DecisionLog
 from safety_supervisor.core.effects import Effect, LadderMode
@@ -66,8 +66,10 @@ class StopLadder:
         self.descends = self._leads_down = False
         self._since: Nanoseconds = 0
         self._missed = False
-        self._refused: Violation | None = None
+        self._refused: Code | None = None
         self._lowering: Lowering | None = None
+        self._again: Lowering | None = None
+        self._begun = self._played = 0
         line = configuration.estop.line
         self._cuts = line is not None and line.relay_effect != "none"
         self._news: list[LadderMode] = []
@@ -86,6 +88,7 @@ class StopLadder:
             stands = stops and self._watch.stood and not self._watch.fallen
             # On a rung that is told already, its time begins now.
             self._since, self._missed, self._refused, self._lowering = now, False, None, None
+            self._again = None
             self._down(Rung.HOLD if stands else Rung.DAMP, now, state.cause.value if state.cause else "")
         if self._watch.fallen:
             self._down(Rung.DAMP, now, Code.FALL.value)
@@ -160,26 +163,38 @@ class StopLadder:
             case Ramp.MISSED:
                 self._missed = True
                 return {Code.RAMP_MISSED}
-            case Ramp.CONFIRMED if settings.postures and self._refused is None:
-                self._verify(settings, now)
+            case Ramp.CONFIRMED if settings.postures:
+                self._prepare(settings, now)
             case _:
                 pass
         return set()
 
-    def _verify(self, settings: LadderSettings, now: Nanoseconds) -> None:
+    def _prepare(self, settings: LadderSettings, now: Nanoseconds) -> None:
         """Verify one slice of the postures from where the robot is, and begin with them when all is verified."""
-        motion = self._motion
         if self._lowering is None:
-            self._lowering = Lowering(
-                self._configuration, self._verifier, settings.postures, motion.state[0], motion.tick
-            )
-        self._refused = self._lowering.advance()
-        if self._refused is not None:
-            self._watch.note(self._refused)
-        elif self._lowering.done and self._people_near():
-            self._state.waits = "people to step back"
-        elif self._lowering.done:
-            self._begin(self._lowering, now, "standstill")
+            self._lowering = self._way(settings.postures)
+        if self._verified(self._lowering):
+            if self._people_near():
+                self._state.waits = "people to step back"
+            else:
+                self._begin(self._lowering, now, "standstill")
+
+    def _way(self, postures: tuple[Posture, ...]) -> Lowering:
+        motion = self._motion
+        return Lowering(self._configuration, self._verifier, postures, motion.state[0], motion.tick)
+
+    def _verified(self, lowering: Lowering) -> bool:
+        """Verify one slice of a way down; return whether all of it is verified.
+
+        What a silent sensor refuses is asked again in the next cycle, and anything else of it no more.
+        """
+        if self._refused not in (None, Code.BALANCE_UNKNOWN):
+            return False
+        refused = lowering.advance()
+        if refused is not None and refused.code is not self._refused:
+            self._refused = refused.code
+            self._watch.note(refused)
+        return refused is None and lowering.done
 
     def _begin(self, lowering: Lowering, now: Nanoseconds, reason: str) -> None:
         """Begin with the verified way down, if the robot is where that begins."""
@@ -187,6 +202,7 @@ class StopLadder:
         if self._follows(now):
             lanes = {name: lane.indices for name, lane in motion.lanes.items()}
             motion.begin_trajectory(lowering.parts(lanes), motion.tick, "", "")
+            self._lowering, self._again, self._begun = lowering, None, motion.tick
             self._down(Rung.LOWER, now, reason)
 
     def _people_near(self) -> bool:
@@ -195,15 +211,28 @@ class StopLadder:
         return check is not None and (bool(active & PEOPLE) or not check.permits_full(self._motion.state[0], 0.0))
 
     def _lower(self, now: Nanoseconds) -> None:
-        """See that the robot goes along, and whether it is down."""
+        """See that the robot goes along, and whether it is down.
+
+        Where it came to rest on the way, because cycles were missed or a sensor was silent, what is left is verified
+        anew: one that is half-way down and limp falls from there.
+        """
         motion, lowering = self._motion, self._lowering
         assert lowering is not None
         if not self._follows(now):
             motion.stop_all()
-            return
-        arrived = motion.at_rest and np.abs(motion.state[0] - lowering.end).max() <= _THERE
-        if arrived and self._inputs.measured.rests(now):
-            self._down(Rung.DAMP, now, "lowered")
+        elif any(lane.moving for lane in motion.lanes.values()):
+            self._played = motion.tick
+        elif motion.at_rest:
+            rests = self._inputs.measured.rests(now)
+            if np.abs(motion.state[0] - lowering.end).max() <= _THERE:
+                if rests:
+                    self._down(Rung.DAMP, now, "lowered")
+                return
+            if self._again is None:
+                played = (self._played - self._begun) * self._configuration.timing.period
+                self._again = self._way(lowering.left(played, motion.state[0]))
+            if self._verified(self._again) and rests:
+                self._begin(self._again, now, "")
 
     def _expire(self, settings: LadderSettings, now: Nanoseconds) -> bool:
         """Leave a rung whose deadline has passed; return whether that was so."""

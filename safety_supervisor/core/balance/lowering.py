@@ -26,10 +26,14 @@ from safety_supervisor.core.verifier import Verifier
 
 _EVERY: Final = 5
 """Balance is judged ahead in one of so many steps: what is missed between two is refused when it is played."""
+_LEAST: Final = 0.1
+"""Share of its duration that what is left of a way takes at least."""
+_HAIR: Final = 1e-6
+"""A joint that goes less far on a way stays, [rad] or [m]."""
 
 
 class Lowering:
-    """The postures from one pose on.
+    """The postures from one pose on, to be verified slice by slice.
 
     Attributes:
         end: the last posture, shape (n,), [rad], read-only.
@@ -48,13 +52,14 @@ class Lowering:
             tick: cycle in which it does.
         """
         joints = configuration.robot.joints
-        rows, times, at = [pose.copy()], list[int](), 0
+        rows, times, at = [pose.copy()], list[Nanoseconds](), 0
         for posture in postures:
             rows.append(rows[-1].copy())
             for joint, position in posture.joints:
                 rows[-1][joints.index(joint)] = position
             at += posture.duration
             times.append(at)
+        self._postures, self._rows, self._times = postures, rows, times
         still = np.zeros((len(times), len(joints)))
         groups = tuple(configuration.robot.groups or ("all",))
         points = TrajectoryPoints(
@@ -92,8 +97,27 @@ class Lowering:
             self._judged = np.inf
             return None
         before, after = self._whole.states_at(np.array([self._judged, self._judged + self._period]))
-        self._judged += _EVERY * self._period
-        return self._verifier.balance.check(before, after, StraightStop(after, self._limits))
+        violation = self._verifier.balance.check(before, after, StraightStop(after, self._limits))
+        if violation is None:  # what was refused for a sensor that is silent now is asked again
+            self._judged += _EVERY * self._period
+        return violation
+
+    def left(self, played: Nanoseconds, pose: Vector) -> tuple[Posture, ...]:
+        """Return the postures that are left of a way that was broken off.
+
+        The first of them is nearer than it was. With the cube root of the way's share for its duration no joint gets
+        faster or is accelerated more, and its jerk stays.
+
+        Args:
+            played: how much of the way was, [ns].
+            pose: in which the robot came to rest, shape (n,), [rad].
+        """
+        index = min(sum(time <= played for time in self._times), len(self._times) - 1)
+        before, goal = self._rows[index : index + 2]
+        share = float((np.abs(goal - pose) / np.maximum(np.abs(goal - before), _HAIR)).max())
+        first = self._postures[index]
+        duration = round(first.duration * min(1.0, max(_LEAST, share ** (1 / 3))))
+        return (Posture(duration, first.joints), *self._postures[index + 1 :])
 
     def parts(self, groups: Mapping[str, NDArray[np.intp]]) -> dict[str, PlannedTrajectory]:
         """Return the verified motion of each group; `groups` maps names to joint indices."""

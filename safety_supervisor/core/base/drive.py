@@ -9,6 +9,7 @@ Requirements: SR-013, SR-024, SR-026, SR-030, SR-031, SR-036, SR-054.
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -29,12 +30,14 @@ from safety_supervisor.core.policy.gate import NOT_ASKED
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
 from safety_supervisor.core.states.safety_state import SafetyState
 from safety_supervisor.core.states.state_table import AUTO, State
-from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
+from safety_supervisor.core.units import NS_PER_S, Matrix, Nanoseconds, Vector, seconds
 
 BaseEvent: TypeAlias = Odometry | OdometryEndpoints
 """What the world says of the base."""
 
 _DRIVES: Final = frozenset({State.MANUAL, *AUTO})
+_REMEMBERED: Final = 2 * NS_PER_S
+"""What was sent is known for so long: longer than jumps count together, and a pose is old."""
 _SLOW: Final = frozenset({State.MANUAL, State.AUTO_REDUCED})
 _CODES: Final = {
     GateReason.SPEED: (Code.BASE_LIMIT, "base.speed"),
@@ -74,9 +77,12 @@ class BaseDrive:
         if self._settings is not None:
             self._gate = BaseGate(self._settings.gate)
             self._odometry = OdometryJudge(self._settings, self._frame)
+            if any(CommandKind.CMD_VEL in source.commands for source in configuration.sources):
+                self._odometry.fastest = self._fastest  # else others drive it
             inputs.conditions.note(Code.BASE_UNKNOWN, True)
             if inputs.people is not None:
                 inputs.people.carrier = self._carry
+        self._sent: deque[tuple[Nanoseconds, PlanarTwist]] = deque()
         self.driver = ""
         self._command = ""
         self._wanted: WantedTwist | None = None
@@ -231,7 +237,7 @@ class BaseDrive:
             self._world.allow(self._gate.moves(now, pose))
         if wanted is not None and gated.reason in _CODES:
             self._rulings.append(self._limited(wanted, gated))
-        return [_drive(now, gated.twist)]
+        return [self._drive(now, gated.twist)]
 
     def brake(self, now: Nanoseconds, *, sends: bool) -> list[Effect]:
         """Stop after our own code failed, whatever was half done; return the next step where this event `sends` one."""
@@ -239,7 +245,7 @@ class BaseDrive:
         if self._settings is None or self._state.state is State.INIT or not sends:
             return []
         try:
-            return [_drive(now, self._gate.brake(now))]
+            return [self._drive(now, self._gate.brake(now))]
         except Exception:
             return []  # nothing is left but silence: the base's own deadman stops it
 
@@ -275,6 +281,25 @@ class BaseDrive:
             self._placed = people.version, self._odometry.place(people.points, people.seen, separation.latency)
         return self._placed[1]
 
+    def _drive(self, now: Nanoseconds, twist: PlanarTwist) -> DriveBase:
+        if not all(map(math.isfinite, twist)):
+            raise FloatingPointError("the base's velocity is not finite")
+        while self._sent and self._sent[0][0] < now - _REMEMBERED:
+            self._sent.popleft()
+        self._sent.append((now, twist))
+        return DriveBase(now, twist.x, twist.y, twist.turn, twist != REST)
+
+    def _fastest(self, since: Nanoseconds) -> tuple[float, float]:
+        """Return the greatest speed [m/s] and turning [rad/s] that were sent and may be followed since a moment."""
+        assert self._settings is not None
+        gate = self._settings.gate
+        since -= gate.reaction + 2 * gate.period
+        if not self._sent or self._sent[0][0] > since:
+            return gate.speed, gate.turning
+        followed = [twist for at, twist in self._sent if at > since]
+        followed += [twist for at, twist in self._sent if at <= since][-1:]
+        return max(twist.speed for twist in followed), max(abs(twist.turn) for twist in followed)
+
     # --- how it rests
 
     @property
@@ -291,9 +316,3 @@ class BaseDrive:
         if self._gate.stop:
             return False
         return self._odometry.rests(now, self._configuration.timing.standstill_window)
-
-
-def _drive(now: Nanoseconds, twist: PlanarTwist) -> DriveBase:
-    if not all(map(math.isfinite, twist)):
-        raise FloatingPointError("the base's velocity is not finite")
-    return DriveBase(now, twist.x, twist.y, twist.turn, twist != REST)

@@ -2,8 +2,8 @@
 
 A message ages by the receiver's steady clock; its age at receipt is the configured latency, or more where its stamp
 says so. Whatever is wrong with the last message, with its publisher or with its age makes the base's place unknown. A
-pose that differs from the one before by more than speed and `jump` allow is believed, and is a stop: from then on what
-was planned describes another place.
+pose that differs from the one before, or from that half a second ago, by more than `jump` and the speed that
+it was sent allow is believed, and is a stop: from then on what was planned describes another place.
 
 Requirements: SR-026, SR-030, SR-036; REDTEAM 43, 45.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -34,12 +35,16 @@ FARTHEST: Final = 1e6
 _KEPT: Final[Nanoseconds] = 3 * NS_PER_S
 """Poses are kept for this long: points of people are told in the frame that the base had then."""
 
+_TOGETHER: Final[Nanoseconds] = NS_PER_S // 2
+"""Jumps within this time count together, so that no base is led away by many small ones."""
+
 
 class OdometryJudge:
     """Judges what is told of the base.
 
     Attributes:
         pose: told last, its time that at which the base was there at the latest age; None before the first one.
+        fastest: tells the greatest speed [m/s] and turning [rad/s] that it may have had since a moment.
     """
 
     def __init__(self, settings: BaseSettings, base_frame: str) -> None:
@@ -54,6 +59,7 @@ class OdometryJudge:
         self._poses: deque[PlanarPose] = deque()
         self._jumped = False
         self.pose: PlanarPose | None = None
+        self.fastest: Callable[[Nanoseconds], tuple[float, float]] = lambda _: (self._gate.speed, self._gate.turning)
 
     # --- what arrives
 
@@ -102,19 +108,25 @@ class OdometryJudge:
         return judge_stamp("base.odometry.stamp", event.stamp, event.clock, self._stamp, self._gate.pose_timeout)
 
     def _jump(self, pose: PlanarPose) -> Violation | None:
-        """Return that a pose is farther from the one before than a base comes, or None."""
-        before = self.pose
-        if before is None:
+        """Return that a pose is farther from earlier ones than a base comes, or None."""
+        if self.pose is None:
             return None
+        since = pose.received - _TOGETHER
+        earliest = next((earlier for earlier in self._poses if earlier.received >= since), self.pose)
+        return self._too_far(self.pose, pose) or self._too_far(earliest, pose)
+
+    def _too_far(self, before: PlanarPose, pose: PlanarPose) -> Violation | None:
         passed = seconds(abs(pose.received - before.received))
-        way, most = math.hypot(pose.x - before.x, pose.y - before.y), self._settings.jump + self._gate.speed * passed
+        speed, turning = self.fastest(before.received)
+        way, most = math.hypot(pose.x - before.x, pose.y - before.y), self._settings.jump + speed * passed
         turned = abs(math.remainder(pose.heading - before.heading, 2.0 * math.pi))
-        farthest = self._settings.turn_jump + self._gate.turning * passed
+        farthest = self._settings.turn_jump + turning * passed
+        within = f"within {passed:.3f} s"
         if way > most:
-            return Violation(Code.BASE_JUMP, "base.odometry.jump", way, most, detail=f"{way:.3f} m at once")
+            return Violation(Code.BASE_JUMP, "base.odometry.jump", way, most, detail=f"{way:.3f} m {within}")
         if turned > farthest:
             return Violation(
-                Code.BASE_JUMP, "base.odometry.turn_jump", turned, farthest, detail=f"{turned:.3f} rad at once"
+                Code.BASE_JUMP, "base.odometry.turn_jump", turned, farthest, detail=f"{turned:.3f} rad {within}"
             )
         return None
 

@@ -27,6 +27,8 @@ class StopRamp:
         self._period = timing.period
         self._allowance = configuration.tracking.delay + timing.standstill_window + timing.stop_allowance
         self._grace = timing.standstill_window + timing.stop_allowance
+        self._unseen = timing.joint_state_timeout
+        self._judged: Nanoseconds = 0
         self._due: Nanoseconds = 0
         self._stale_at: Nanoseconds = 0
         self.overdue = False
@@ -36,6 +38,7 @@ class StopRamp:
         """Expect standstill at the planned end of the kept stop and of the base's, `base` away, plus measuring."""
         planned = motion.kept_tick * self._period + nanoseconds(motion.kept.duration)
         self._due = now + max(0, base, planned - motion.tick * self._period) + self._allowance
+        self._judged = now
         self.overdue = False
 
     def begin_unplanned(self, now: Nanoseconds) -> None:
@@ -46,9 +49,11 @@ class StopRamp:
         """Confirm the standstill, or say that it is missed.
 
         While the joints are not measured, or the base is not (None), nothing is known: the stop is not confirmed and
-        becomes overdue, but only a measured robot that still moves has missed its ramp.
+        becomes overdue, but only a measured robot that still moves has missed its ramp. What was told while no cycle
+        ran is not known either.
         """
-        stale = bool(measured.stale(now)) or base is None
+        stale = bool(measured.stale(now)) or base is None or now - self._judged > self._unseen
+        self._judged = now
         if stale:
             self._stale_at = now
         if motion.at_rest and not stale and measured.rests(now) and base:

@@ -33,7 +33,8 @@ LADDER: Final[tuple[tuple[Rung, str, str], ...]] = (
     ),
     (
         Rung.LOWER,
-        "the postures of `lower`, every step verified again, but for people near; a refused one ends in its kept stop",
+        "the postures of `lower`, every step verified again, but for people near; a refused one ends in its kept stop, "
+        "and what is left is verified anew from there",
         "standstill in the last posture, or the deadline: DAMP",
     ),
     (
