@@ -19,6 +19,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from safety_supervisor.check_config import check_config, print_problems
+from safety_supervisor.interpreter import module_command
 
 PLUGINS = "safety_supervisor.commands"
 INSTALL_SIMULATION = 'pip install "safety_supervisor[sim]"'
@@ -94,9 +95,9 @@ def run(
         fail('rclpy is not installed: source a ROS 2, or pip install "safety_supervisor[ros]"')
     # rcl reads a parameter's value as YAML; JSON's quotes keep any path one text.
     parameter = f"config_file:={json.dumps(configuration.path)}"
-    arguments = ["-m", "safety_supervisor.ros.main", *context.args, "--ros-args", "-p", parameter]
+    command = module_command("safety_supervisor.ros.main", *context.args, "--ros-args", "-p", parameter)
     # The same process id, so that signals reach the node itself.
-    os.execv(sys.executable, [sys.executable, *arguments])
+    os.execv(command[0], command)
 
 
 def _load(target: str) -> Any:

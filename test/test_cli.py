@@ -129,12 +129,11 @@ def test_run_becomes_the_node_and_hands_ros_its_arguments(monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "execv", lambda _program, arguments: started.append(arguments))
     monkeypatch.setattr(cli, "find_spec", lambda _name: True)
     call("run", "--config", str(PANDA), "--", "--ros-args", "-r", "__ns:=/cell1")
-    assert started == [
-        [
-            sys.executable, "-m", "safety_supervisor.ros.main", "--ros-args", "-r", "__ns:=/cell1",
-            "--ros-args", "-p", f'config_file:="{PANDA}"',
-        ]
-    ]  # fmt: skip
+    (command,) = started
+    assert command[0] == sys.executable
+    assert "-P" in command or sys.version_info < (3, 11), "imports are looked for in the working directory"
+    assert "safety_supervisor.ros.main" in " ".join(command[:4])
+    assert command[-6:] == ["--ros-args", "-r", "__ns:=/cell1", "--ros-args", "-p", f'config_file:="{PANDA}"']
 
 
 def test_run_without_rclpy_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,8 @@ Exit status: 0 the stop went out, 1 it is not known whether it did: press the bu
 _ASKS = """
 
 Shows the state and what to do next, and asks before it signs; --yes does not ask. The act counts only for what was
-shown: where the state changed meanwhile, or the configuration, it is refused, and you look again.
+shown: where the state changed meanwhile, or the configuration, it is refused, and you look again. Without an answer it
+asks for a stop, so that nobody who held the act back can let it count later.
 
 \b
 Example:
@@ -215,8 +216,20 @@ def _do(
                 seen.configuration_sha256, seen.epoch, reason,
             ),
             timeout,
+            lambda: _withdraw(node, timeout),
         )  # fmt: skip
     sending.tell(answer, as_json)
+
+
+def _withdraw(node: str, timeout: float) -> str:
+    """Stop, which makes every act old that was signed before; say how that went.
+
+    A token without an answer may have been held back, and be sent when the person has given up and gone in.
+    """
+    from safety_supervisor.ros.stop_client import ask_for_stop
+
+    problem = ask_for_stop(node, timeout)
+    return f"it may count later: {problem}" if problem else "a stop was asked for, so that it can not count later"
 
 
 def _somebody_is_there() -> bool:

@@ -125,6 +125,7 @@ def send(
     form: Form,
     claims: Callable[[str, int, int], AgentClaims | OperatorClaims],
     timeout: float,
+    withdraw: Callable[[], str] | None = None,
 ) -> dict[str, Any]:
     """Sign and send one token; return its answer.
 
@@ -134,13 +135,21 @@ def send(
         form: of the token.
         claims: makes them from the id, and from when until when, [s].
         timeout: for the answer, [s]; without one in time the returned one says so.
+        withdraw: called without one; sees to it that the token can not count any more, and says how that went.
     """
     jti, now = secrets.token_hex(16), int(time.time())
-    answer = client.send(sign(key, form, claims(jti, now, now + VALID // NS_PER_S)), jti, timeout)
+    said = claims(jti, now, now + VALID // NS_PER_S)
+    try:
+        answer = client.send(sign(key, form, said), said.iss, jti, timeout)
+    except KeyboardInterrupt:
+        if withdraw is not None:
+            typer.echo(withdraw(), err=True)
+        raise
     if answer is not None:
         return answer
-    words = f"no answer within {timeout:g} s: whether it counts, the status tells"
-    return {"jti": jti, "ok": False, "code": "", "detail": "; ".join([words, *client.unverified[-1:]])}
+    words = [f"no answer within {timeout:g} s: whether it counts, the status tells", *client.unverified[-1:]]
+    words += [] if withdraw is None else [withdraw()]
+    return {"jti": jti, "iss": said.iss, "ok": False, "code": "", "detail": "; ".join(words)}
 
 
 def tell(answer: dict[str, Any], as_json: bool) -> NoReturn:

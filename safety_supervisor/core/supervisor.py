@@ -55,6 +55,7 @@ from safety_supervisor.core.states.reporting import Reporting
 from safety_supervisor.core.states.safety_state import SafetyState
 from safety_supervisor.core.states.state_rules import rules_of
 from safety_supervisor.core.states.state_table import State
+from safety_supervisor.core.states.unseen import Unseen
 from safety_supervisor.core.tools import Tools
 from safety_supervisor.core.units import Vector, seconds
 from safety_supervisor.core.verifier import Verifier
@@ -87,6 +88,7 @@ class Supervisor:
         self._operators = Operators(configuration, self._state, self._motion, self._inputs, self._base)
         self._tools = Tools(configuration, self._state, self._verifier, self._motion, self._commands, self._inputs)
         self._decisions = DecisionLog()
+        self._unseen = Unseen(self._state, self._decisions)
         self._acts = OperatorActs(
             configuration, self._operators, self._tools, self._commands, self._state, self._inputs, self._decisions,
             self._stop,
@@ -242,9 +244,9 @@ class Supervisor:
         before = self._state.state
         for rule in by_hardness(causes):
             self._state.stop(rule, now)
-        if self._state.permits_motion or self._state.state is before:
-            return []
-        return self._purge(now)
+        if self._state.state is before:
+            return self._unseen.note(causes, now)
+        return [] if self._state.permits_motion else self._purge(now)
 
     def _purge(self, now: int) -> list[Effect]:
         """Let everything run the kept stop, forget what was queued, and watch the ramp from now on (SR-013)."""

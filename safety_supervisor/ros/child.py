@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Sequence
+from typing import Final
 
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+from safety_supervisor.interpreter import module_command
 from safety_supervisor.ros.frames import FrameBuffer, encode_frame
 
 _SLICE = 1 << 16
 """Bytes moved in one call, so that a huge frame is sliced over cycles."""
+SHORTEST_WAIT: Final[Nanoseconds] = NS_PER_S
+LONGEST_WAIT: Final[Nanoseconds] = 60 * NS_PER_S
+"""Between two restarts, [ns]: each costs the control process milliseconds, so one that dies of it is started less and
+less often, and after a long life soon again."""
 
 
 class FramePipe:
@@ -77,20 +83,43 @@ class Child:
     """Starts, feeds, ends and buries a process.
 
     Args:
-        module: of this package, run with `python -m`.
+        module: of this package, run as a process.
         arguments: of its command line.
     """
 
     def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
         """Start it."""
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._command = module_command(module, *arguments)
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: FramePipe | None = None
         self._ended: list[subprocess.Popen[bytes]] = []
+        self._due: Nanoseconds = 0
+        self._wait = SHORTEST_WAIT
         self.start()
 
+    def restart(self, now: Nanoseconds) -> bool:
+        """Start it anew, if it is time for that and the system has a process to spare; return whether that was done.
+
+        Args:
+            now: steady clock, [ns].
+        """
+        if now < self._due:
+            return False
+        if now - self._due > LONGEST_WAIT:
+            self._wait = SHORTEST_WAIT
+        self._due, self._wait = now + self._wait, min(2 * self._wait, LONGEST_WAIT)
+        try:
+            self.start()
+        except OSError:  # no process, descriptor or memory left: a reason to try again, and none for a fault
+            return False
+        return True
+
     def start(self) -> None:
-        """Start it anew; that takes milliseconds."""
+        """Start it anew; that takes milliseconds.
+
+        Raises:
+            OSError: the system has none to spare.
+        """
         process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,

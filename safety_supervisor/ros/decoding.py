@@ -84,8 +84,7 @@ class Decoder:
         """
         if self._child.pid is None:
             self._child.bury()
-            if may_restart:
-                self._child.start()
+            if may_restart and self._child.restart(now):
                 self.restarts += 1
             return []
         events: list[TrajectoryCommand | CommandUnreadable] = []

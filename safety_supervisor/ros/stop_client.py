@@ -7,6 +7,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
+from safety_supervisor.ros.text import escape
+
 
 def ask_for_stop(supervisor: str, timeout: float) -> str | None:
     """Ask for a protective stop.
@@ -32,7 +34,7 @@ def ask_for_stop(supervisor: str, timeout: float) -> str | None:
         answer = future.result()
         if answer is None:
             return f"{supervisor} did not answer within {timeout:g} s: press the button"
-        return None if answer.success else f"{answer.message}: press the button"
+        return None if answer.success else f"{escape(answer.message)}: press the button"
     finally:
         executor.shutdown()
         node.destroy_node()

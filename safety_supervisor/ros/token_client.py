@@ -1,4 +1,7 @@
-"""The sender's side of a token: reads the nonce, sends, and waits for the answer."""
+"""The sender's side of a token: reads the nonce, sends, and waits for the answer.
+
+Anybody may publish status and answers, so whatever they say is fit to be shown.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
+
+from safety_supervisor.ros.text import escape
 
 _SETTLING = 0.2
 """Behind the match of our publisher; the answer's way is matched by then, too, [s]."""
@@ -100,12 +105,23 @@ class TokenClient:
             told_not = f"the status of {self._supervisor} does not tell {error}"
             raise NoSupervisorError(f"{told_not}: another version?") from None
 
-    def send(self, token: str, jti: str, timeout: float) -> dict[str, Any] | None:
-        """Send a token; return its answer, None when none came in time, [s]."""
+    def send(self, token: str, holder: str, jti: str, timeout: float) -> dict[str, Any] | None:
+        """Send a token; return its answer, None when none came in time, [s].
+
+        Args:
+            token: to send.
+            holder: whose key has signed it: others may use the same id, and get another answer.
+            jti: its id.
+            timeout: [s].
+        """
         self._answers.clear()
         self._publisher.publish(String(data=token))
-        self._wait(lambda: any(answer.get("jti") == jti for answer in self._answers), timeout)
-        return next((answer for answer in self._answers if answer.get("jti") == jti), None)
+
+        def own() -> dict[str, Any] | None:
+            return next((a for a in self._answers if (a.get("iss"), a.get("jti")) == (holder, jti)), None)
+
+        self._wait(own, timeout)
+        return own()
 
     @property
     def unverified(self) -> list[str]:
@@ -121,15 +137,15 @@ class TokenClient:
     def _hear_status(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self._robot = status.hardware_id
-            self._values = {entry.key: entry.value for entry in status.values}
+            self._values = {entry.key: escape(entry.value) for entry in status.values}
 
     def _hear_answer(self, message: String) -> None:
         try:
             answer = json.loads(message.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if isinstance(answer, dict):
-            self._answers.append(answer)
+            self._answers.append({key: escape(told) if isinstance(told, str) else told for key, told in answer.items()})
 
     def _wait(self, done: Callable[[], Any], timeout: float) -> bool:
         ends = time.monotonic() + timeout

@@ -100,7 +100,7 @@ class Tokens:
         self._sink = sink
         self._fresh = Freshness(lambda: secrets.token_hex(16))
         self._number = 0
-        self._owed: dict[str, str] = {}
+        self._owed: dict[str, tuple[str, str]] = {}
         self._answers: deque[str] = deque(maxlen=MOST_ANSWERS)
         self._runs: dict[tuple[str, str, str], _Run] = {}
         self._encoder = msgspec.msgpack.Encoder()
@@ -162,8 +162,7 @@ class Tokens:
             return
         if self._child.pid is None:
             self._child.bury()
-            if may_restart:
-                self._child.start()
+            if may_restart and self._child.restart(now):
                 self._child.send(self._keys)
                 self.restarts += 1
         elif not self._exchange(self._child, now) or any(
@@ -183,9 +182,9 @@ class Tokens:
 
     def reply(self, reply: Reply) -> None:
         """Pass on the core's ruling on an act that came by a token."""
-        jti = self._owed.pop(reply.request, None)
-        if jti is not None:
-            self._answer(jti, reply.ok, reply.code, reply.message)
+        whose = self._owed.pop(reply.request, None)
+        if whose is not None:
+            self._answer(*whose, reply.ok, reply.code, reply.message)
 
     def slice(self, now: Nanoseconds) -> bool:
         """Send one answer that waits; return whether there was one."""
@@ -227,14 +226,14 @@ class Tokens:
             detail = stale.detail or stale.code.cause
             verdict = Refused(stale.code.value, detail, stale.value, stale.limit, verdict.iss, verdict.jti)
         if verdict.source:
-            self._answer(verdict.jti, False, verdict.code, verdict.detail)
+            self._answer(verdict.source, verdict.jti, False, verdict.code, verdict.detail)
         self._refuse(way, verdict)
 
     def _act(self, request: str, claims: AgentClaims | OperatorClaims, now: Nanoseconds) -> None:
-        self._owed[request] = claims.jti
+        whose = self._owed[request] = claims.iss, claims.jti
         self._sink.enter(_event(request, claims, now))  # the core's reply comes with its effects
         if self._owed.pop(request, None) is not None:
-            self._answer(claims.jti, False, Code.INTERNAL.value, "the core gave no answer: read the status")
+            self._answer(*whose, False, Code.INTERNAL.value, "the core gave no answer: read the status")
 
     def _refuse(self, way: _Way, refused: Refused, count: int = 1) -> None:
         key = way.topic, refused.source, refused.code
@@ -253,10 +252,10 @@ class Tokens:
             run.said_at, run.unsaid = now, 0
             self._sink.enter(TokenRefused(now, source, code, newest.value, newest.limit, newest.detail, count, topic))
             if not source:
-                self._answer("", False, code, newest.detail, count=count)
+                self._answer("", "", False, code, newest.detail, count=count)
 
-    def _answer(self, jti: str, ok: bool, code: str, detail: str, **more: Any) -> None:
-        answer = {"jti": jti, "ok": ok, "code": code, "detail": escape(detail)}
+    def _answer(self, holder: str, jti: str, ok: bool, code: str, detail: str, **more: Any) -> None:
+        answer = {"iss": holder, "jti": jti, "ok": ok, "code": code, "detail": escape(detail)}
         self._answers.append(json.dumps(answer | more))
 
 

@@ -36,11 +36,15 @@ def write_new_key(path: Path) -> Ed25519PrivateKey:
     key = Ed25519PrivateKey.generate()
     held = _KIND | {"d": encode_base64url(key.private_bytes_raw()), "x": public_text(key)}
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        os.fchmod(descriptor, _MODE)
-        file.write(json.dumps(held) + "\n")
-        file.flush()
-        os.fsync(descriptor)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(descriptor, _MODE)
+            file.write(json.dumps(held) + "\n")
+            file.flush()
+            os.fsync(descriptor)
+    except OSError:
+        path.unlink()  # half a key is none, and would keep the next one from being written
+        raise
     return key
 
 
@@ -51,7 +55,8 @@ def read_key(path: Path) -> Ed25519PrivateKey:
         KeyFileError: see there.
     """
     try:
-        with path.open("rb") as file:
+        # Opened without waiting: a pipe without a writer would hold whoever wants to act.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise KeyFileError(f"{path} is no regular file")
@@ -62,7 +67,7 @@ def read_key(path: Path) -> Ed25519PrivateKey:
         raise KeyFileError(f"{path}: {error.strerror or error}") from None
     try:
         held = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         held = None
     if not isinstance(held, dict) or any(held.get(name) != value for name, value in _KIND.items()):
         raise KeyFileError(f"{path} is no JWK of an Ed25519 key")

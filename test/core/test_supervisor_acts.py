@@ -10,7 +10,7 @@ from rig import Rig
 
 from safety_supervisor.core.act_events import OperatorAct, StopRequested
 from safety_supervisor.core.effects import Actuate
-from safety_supervisor.core.events import SourceEndpoints
+from safety_supervisor.core.events import AdapterFault, SourceEndpoints
 
 Rigs = Callable[..., Rig]
 HIGH = {"enabling_switch": "released", "integrity": "high"}
@@ -39,13 +39,53 @@ def test_nothing_moves_before_reset_and_start(rigs: Rigs) -> None:
 def test_an_act_is_bound_to_the_epoch_that_the_person_saw(rigs: Rigs) -> None:
     rig = rigs().lock()
     seen = rig.status.epoch
-    rig.send(StopRequested(rig.now, "panel", ""))
     assert rig.act("reset", epoch=seen).ok
     reply = rig.act("start", "auto", epoch=seen)
     assert (reply.ok, reply.code) == (False, "E_ACT_EPOCH")
     rig.cycle()
     assert rig.act("start", "auto", epoch=rig.status.epoch).ok
     assert not rig.act("mode", "manual", epoch=seen).ok
+
+
+@pytest.mark.requirement("SR-010")
+@pytest.mark.redteam(18)
+@pytest.mark.redteam(52)
+def test_a_stop_of_a_locked_robot_makes_the_reset_old_that_was_signed_before(rigs: Rigs) -> None:
+    rig = rigs().lock()
+    seen = rig.status.epoch
+    rig.send(StopRequested(rig.now, "panel", "somebody goes in"))
+    assert rig.act("reset", epoch=seen).code == "E_ACT_EPOCH"
+    assert [decision.code for decision in rig.decisions("STOP")] == ["E_STOP_REQUEST"]
+    rig.cycle()
+    for _ in range(100):
+        rig.send(StopRequested(rig.now, "panel", "a flood"))
+    assert len(rig.decisions("STOP")) == 1, "repeats cost nothing"
+    assert rig.status.epoch == seen + 1
+    rig.seconds(1.0)
+    rig.send(StopRequested(rig.now, "panel", "once more"))
+    assert rig.act("reset", epoch=seen + 1).code == "E_ACT_EPOCH"
+    assert rig.act("reset", epoch=rig.status.epoch).ok
+
+
+@pytest.mark.requirement("SR-041")
+@pytest.mark.redteam(18)
+def test_a_second_fault_makes_the_maintainers_act_old_that_was_signed_for_the_first(rigs: Rigs) -> None:
+    rig = rigs().lock()
+    rig.send(AdapterFault(rig.now, "E_OUTPUT_PUBLISHER", "a second publisher"))
+    rig.cycle(3)
+    seen = rig.status.epoch
+    rig.send(AdapterFault(rig.now, "E_OUTPUT_PUBLISHER", "the same again"))
+    rig.cycle(3)
+    assert (rig.state, rig.status.epoch) == ("FAULT", seen)
+    for _ in range(5):
+        rig.send(AdapterFault(rig.now, "E_INTERNAL", "another"))
+        rig.cycle(3)
+    assert rig.act("maintainer", epoch=seen).code == "E_ACT_EPOCH"
+    assert rig.state == "FAULT"
+    assert (rig.status.epoch, rig.status.cause) == (seen + 1, "E_OUTPUT_PUBLISHER")
+    rig.send(StopRequested(rig.now, "panel", "an act without an answer"))
+    assert rig.act("maintainer", epoch=seen + 1).code == "E_ACT_EPOCH"
+    assert rig.act("maintainer", epoch=seen + 2).ok
 
 
 @pytest.mark.requirement("SR-010")

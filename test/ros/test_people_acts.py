@@ -102,7 +102,8 @@ def test_people_reset_and_start_and_nobody_else_does(rig: Rig) -> None:
 
     token, jti = people.made("reset")
     people.send(token)
-    assert people.wait(lambda answer: answer["jti"] == jti)["ok"]
+    answer = people.wait(lambda answer: answer["jti"] == jti)
+    assert (answer["iss"], answer["ok"]) == ("ada", True)
     client.wait_state("READY")
     people.answers.clear()
     people.send(token)

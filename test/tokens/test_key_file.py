@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,41 @@ def test_what_others_can_read_or_what_is_no_key_is_refused(tmp_path: Path) -> No
             read_key(path)
     with pytest.raises(KeyFileError):
         read_key(tmp_path / "none.key")
+
+
+def test_a_file_made_to_hold_or_to_break_the_reader_is_refused(tmp_path: Path) -> None:
+    deep = tmp_path / "deep.key"
+    deep.write_text("[" * 4000)
+    deep.chmod(0o600)
+    with pytest.raises(KeyFileError, match="JWK"):
+        read_key(deep)
+    pipe = tmp_path / "pipe.key"
+    os.mkfifo(pipe, 0o600)
+    refused: list[KeyFileError] = []
+
+    def read() -> None:
+        try:
+            read_key(pipe)
+        except KeyFileError as error:
+            refused.append(error)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(5.0)
+    assert [str(error) for error in refused] == [f"{pipe} is no regular file"], "it waits for a writer"
+
+
+def test_a_full_disk_leaves_no_half_key_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "planner.key"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        result = CliRunner().invoke(app, ["key", "--out", str(path)])
+    assert (result.exit_code, "No space left" in result.output) == (2, True), result.output
+    assert not path.exists()
+    assert CliRunner().invoke(app, ["key", "--out", str(path)]).exit_code == 0
 
 
 @pytest.mark.parametrize("number", [0, 1, P - 1, 2**255, 2**255 + P - 1])

@@ -72,7 +72,7 @@ def test_who_confirms_signs_for_the_boot_that_was_shown(
     def found(*given: Any) -> Iterator[tuple[None, Seen]]:
         yield None, shown
 
-    def send(client: None, key: Any, form: Any, claims: Any, timeout: float) -> dict[str, Any]:
+    def send(client: None, key: Any, form: Any, claims: Any, *given: Any) -> dict[str, Any]:
         made.append(claims("token-0001", 0, 30))
         return {"jti": "token-0001", "ok": True, "code": "", "detail": "good"}
 
@@ -86,3 +86,50 @@ def test_who_confirms_signs_for_the_boot_that_was_shown(
     assert told in result.output
     for claims in made:
         assert (claims.nonce, claims.epoch, claims.config_sha256) == ("1" * 32, 7, "ab" * 32)
+
+
+@pytest.mark.redteam(16)
+@pytest.mark.parametrize(
+    ("problem", "interrupted", "told"),
+    [
+        (
+            None,
+            False,
+            "no answer within 5 s: whether it counts, the status tells; E_TOKEN_RATE tokens per second; a stop",
+        ),
+        ("not found: press the button", False, "it may count later: not found: press the button"),
+        (None, True, "a stop was asked for"),
+    ],
+)
+def test_an_act_without_an_answer_is_made_old_by_a_stop(
+    files: Path, monkeypatch: pytest.MonkeyPatch, problem: str | None, interrupted: bool, told: str
+) -> None:
+    """Whoever held it back could send it later, when the person has given up and gone in."""
+    from safety_supervisor.acts import sending
+    from safety_supervisor.ros import stop_client
+    from safety_supervisor.ros.token_client import Seen
+
+    asked: list[str] = []
+
+    class Deaf:
+        unverified = ("E_TOKEN_RATE tokens per second",)
+
+        def send(self, *given: Any) -> None:
+            asked.append("act")
+            if interrupted:
+                raise KeyboardInterrupt
+
+    @contextmanager
+    def found(*given: Any) -> Iterator[tuple[Deaf, Seen]]:
+        yield Deaf(), Seen("one", "0" * 32, "READY", "", "Press START.", "ab" * 32, 7)
+
+    def stop(node: str, timeout: float) -> str | None:
+        asked.append(f"stop {node}")
+        return problem
+
+    monkeypatch.setattr(sending, "found", found)
+    monkeypatch.setattr(stop_client, "ask_for_stop", stop)
+    given = ["--yes", "--config", str(files / "robot.yaml"), "--key", str(files / "ada"), "--as", "ada"]
+    result = CliRunner().invoke(app, ["start", "auto", *given])
+    assert (result.exit_code, asked) == (130 if interrupted else 1, ["act", "stop /supervisor"])
+    assert told in result.output

@@ -100,7 +100,7 @@ class Goals:
             may_restart: whether the milliseconds of starting a process may be spent now; of one process a cycle.
         """
         for one in self._sources.values():
-            if one.state == "down" and may_restart and one.restart():
+            if one.state == "down" and may_restart and one.restart(now):
                 may_restart = False
             one.poll(now)
 

@@ -146,13 +146,12 @@ class SourceGoals:
 
     # --- once a cycle
 
-    def restart(self) -> bool:
-        """Start a gate that is down anew, which takes milliseconds; return whether that was done."""
+    def restart(self, now: Nanoseconds) -> bool:
+        """Start a gate that is down anew, which takes milliseconds; return whether it was done; steady clock, [ns]."""
         self._gate.bury()
         if self._gate.pid is not None or not self._was_ready:
             return False  # one that never came up would not the next time either
-        self._gate.start()
-        return True
+        return self._gate.restart(now)
 
     def poll(self, now: Nanoseconds) -> None:
         """Exchange frames with the gate and act on what was noted; steady clock, [ns]."""
