@@ -77,8 +77,7 @@ class Supervisor:
         self._commands = Commands(configuration, self._motion, self._verifier, self._state)
         estop = EstopLatch(configuration.timing.estop_timeout, configuration.estop.required)
         measured = MeasuredState(configuration, self._verifier.scene)
-        settings = configuration.balance
-        footing = None if settings is None else Footing(settings, self._verifier.model)
+        footing = Footing(configuration.balance, self._verifier.model) if configuration.balance else None
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop, footing)
         self._balance = BalanceWatch(configuration, self._verifier, self._inputs)
         self._watch = SeparationWatch(configuration, self._verifier, self._inputs)
@@ -96,8 +95,7 @@ class Supervisor:
         self._consequences = Consequences(self._commands.sessions, self._motion, self._base, self._state)
         self._set_points = SetPoints(configuration, self._motion)
         self._fault_on_disk: Code | None = None
-        self._placed = False
-        self._changed_on_disk = False
+        self._placed = self._changed_on_disk = False
         self._told = (-1, -1)
         self._last_tick = 0
         self._unprepared = False
@@ -198,9 +196,9 @@ class Supervisor:
             self._fault_on_disk = None
         missed = self._set_points.begin(event)
         self._base.begin(now)
-        moves = self._placed and not self._motion.at_rest
-        causes = self._balance.look(now, self._state.state, moves) | self._observed.look()
-        causes |= self._watch.look(now, self._state.state, self._motion if self._placed else None)
+        motion = self._motion if self._placed else None
+        causes = self._balance.look(now, self._state.state, motion is not None and not motion.at_rest)
+        causes |= self._observed.look() | self._watch.look(now, self._state.state, motion)
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
