@@ -20,7 +20,10 @@ demo: setup ## simulated Panda (or ARGS="--robot g1"), misbehaving agent, superv
 	@$(BIN)/safety-supervisor demo $(ARGS)
 
 test: setup ## everything that CI runs
-	@$(MAKE) --no-print-directory --keep-going lint types rooms check-docs launch-test unit
+	@status=0; \
+	$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync lint types rooms check-docs || status=1; \
+	$(MAKE) --no-print-directory --keep-going launch-test unit || status=1; \
+	exit $$status
 
 lint: setup ## ruff, style and format
 	$(BIN)/ruff check

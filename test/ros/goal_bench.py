@@ -62,8 +62,9 @@ class Gate:
         frames, self.frames = self.frames, []
         return frames or ([] if self.frozen else [msgspec.msgpack.encode(Serving())])
 
-    def start(self) -> None:
+    def restart(self, now: int) -> bool:
         self.pid, self.dead, self.starts = 1, False, self.starts + 1
+        return True
 
     def end(self) -> None:
         self.pid = None

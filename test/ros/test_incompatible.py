@@ -373,41 +373,47 @@ def active(client: Client) -> bool:
     return CAUSE in client.status["active_causes"]
 
 
+LEASE = "offer a liveliness lease of at most 0.5 s"
+
+
 @pytest.mark.redteam(57)
 @pytest.mark.parametrize(
-    ("topic", "kind", "profile", "policy", "cure"),
-    [
-        (TRAJECTORY, JointTrajectory, leased(0.5, reliable=False), "RELIABILITY", "publish RELIABLE"),
-        (TRAJECTORY, JointTrajectory, QoSProfile(depth=1), "LIVELINESS", "offer a liveliness lease of at most 0.5 s"),
-        ("/robot_description", String, QoSProfile(depth=1), "DURABILITY", "publish TRANSIENT_LOCAL"),
-        (SET_POINTS, String, BEST_EFFORT, "TYPE", "publish sensor_msgs/msg/JointState"),
-        ("/supervisor/simulated_estop", JointTrajectory, BEST_EFFORT, "TYPE", "publish std_msgs/msg/String"),
+    "mutes",
+    [  # of one source there is no second one that sends: each of its topics by itself
+        [(TRAJECTORY, JointTrajectory, leased(0.5, reliable=False), "RELIABILITY", "publish RELIABLE")],
+        [(SET_POINTS, String, BEST_EFFORT, "TYPE", "publish sensor_msgs/msg/JointState")],
+        [
+            (TRAJECTORY, JointTrajectory, QoSProfile(depth=1), "LIVELINESS", LEASE),
+            ("/robot_description", String, QoSProfile(depth=1), "DURABILITY", "publish TRANSIENT_LOCAL"),
+            ("/supervisor/simulated_estop", JointTrajectory, BEST_EFFORT, "TYPE", "publish std_msgs/msg/String"),
+        ],
     ],
 )
-def test_a_publisher_that_is_not_heard_blocks_while_it_is_there(
+def test_publishers_that_are_not_heard_block_while_they_are_there(
     client: Client,
     supervisor: Process,
     guest: Callable[[str], Client],
-    topic: str,
-    kind: Any,
-    profile: QoSProfile,
-    policy: str,
-    cure: str,
+    mutes: list[tuple[str, Any, QoSProfile, str, str]],
 ) -> None:
     client.arm()
-    mute = guest("mute")
-    mute.publisher(kind, topic, profile)
+    guests = [guest(f"mute_{number}") for number in range(len(mutes))]
+    told = []
+    for one, (topic, kind, profile, policy, cure) in zip(guests, mutes, strict=True):
+        one.publisher(kind, topic, profile)
+        told.append(f"{topic}: /{one.node.get_name()} does not fit in {policy}: {cure}")
     client.wait_for(lambda: active(client), "the cause")
     client.wait_state("LOCKED")
     assert client.status["cause"] == CAUSE
-    told = f"{topic}: /mute does not fit in {policy}: {cure}"
-    assert told in client.status["incompatible_endpoints"]
-    assert told in supervisor.text
+    for line in told:
+        client.wait_for(lambda line=line: line in client.status["incompatible_endpoints"], line)
+        assert line in supervisor.text
     refused = client.call("/supervisor/reset")
     assert not refused.success
     assert CAUSE in refused.message
 
-    mute.close()
+    for one in guests:
+        assert active(client), "as long as one is left"
+        one.close()
     client.wait_for(lambda: not active(client), "the end of the cause")
     client.spin(0.5)
     assert client.state == "LOCKED", "the cause has ended; who resets is a person"

@@ -48,26 +48,3 @@ def test_the_short_demonstration_of_the_g1_is_good(tmp_path: Path) -> None:
     assert acts["e-stop while it leans"]["oracle"]["modes"][:2] == ["lower", "damp"]
     fell = [name for name, act in acts.items() if act["oracle"].get("fell") and act["name"] != "e-stop while it leans"]
     assert fell == ["a push of 150 N"], "who is let go lies down; nobody else fell"
-
-
-@pytest.mark.timeout(LIMIT_S + 30)
-def test_an_expectation_of_its_stance_that_does_not_hold_is_exit_status_1(tmp_path: Path) -> None:
-    scenario = tmp_path / "wrong.yaml"
-    scenario.write_text(
-        "{name: wrong, robot: g1, source: planner, about: Wrong on purpose., poses: {a: {left_elbow_joint: 0.8}},\n"
-        "acts: [{name: reset, act: technician, calls: [reset], expect: {replies: accepted}},\n"
-        "{name: go, act: technician, calls: [start], expect: {replies: accepted, state: [AUTO/HOLDING]}},\n"
-        "{name: pushed, act: push, force: [40.0, 0.0, 0.0], expect: {stands: no, modes: [damp], lowered: 0.1}}]}\n",
-        encoding="utf-8",
-    )
-    done, report = run("sim", "run", str(scenario))
-    assert done.returncode == 1
-    (summary,) = report["runs"]
-    wrong = {act["name"]: act["reasons"] for act in summary["acts"] if not act["ok"]}
-    assert wrong == {
-        "pushed": [
-            "it did not fall: it stands",
-            "it was told no mode, not damp",
-            "it was never told to give way",
-        ]
-    }
