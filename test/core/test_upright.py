@@ -67,6 +67,14 @@ class Judge:
         points = centres[1:-1, :2] - acceleration * heights / 9.81
         return np.array([brute(corners[:, :2], point) for point in points])
 
+    def corners(self, q: Array, foot: str, seen_from: str) -> Array:
+        """Corners of a sole in the frame of another one, shape (k, 3), [m]."""
+        pinocchio.framesForwardKinematics(self.model, self.data, q[self.order])
+        there, here = (self.data.oMf[self.model.getFrameId(name)] for name in (foot, seen_from))
+        assert BALANCE is not None
+        sole = next(sole for sole in BALANCE.soles if sole.foot == foot)
+        return np.array([here.actInv(there.act(np.array(corner))) for corner in sole.corners])
+
 
 JUDGE = Judge()
 
@@ -130,6 +138,19 @@ def test_going_on_after_missed_cycles_may_tip_it_which_is_nobody_s_bad_command()
     assert (stop.code, stop.value, stop.limit) == ("E_OVERRUN", 0.004, 0.004), stop
     assert stop.detail.endswith("would break balance.zero_moment_point")
     assert upright.rig.state == "AUTO/HOLDING"
+
+
+def test_a_stream_leads_no_foot_away_though_every_step_is_small() -> None:
+    """A leg is turned by 0.12 rad in 3 s: each step is nothing, and the foot would be drawn 3 cm along the ground."""
+    assert BALANCE is not None
+    legs = tuple(name for name in g1().robot.groups if "leg" in name)
+    sources = tuple(replace(one, groups=legs) if one.name == "planner" else one for one in g1().sources)
+    upright = Upright(replace(g1(), sources=sources)).auto()
+    upright.swing(3.0, {"left_hip_yaw_joint": 0.12}, smooth(3.0), legs)
+    first = next(decision for decision in upright.rig.decisions() if decision.verdict != "PASS")
+    assert (first.code, first.rule) == ("E_BALANCE", "balance.feet_move"), first
+    way = [JUDGE.corners(q, LEFT, RIGHT) for q in (upright.home, np.array(upright.rig.output))]
+    assert 0.5 * BALANCE.slip < np.linalg.norm(way[1] - way[0], axis=1).max() < BALANCE.slip
 
 
 @pytest.mark.parametrize(("way", "codes"), [(-1.1, []), (1.1, ["E_BALANCE"])])

@@ -108,26 +108,23 @@ class BalanceStep:
         Where feet are when it rests is where they stand. In motion that stays the reference, or step by step they would
         be led apart by any distance.
         """
-        if isinstance(measured, Stance):
-            if not rests and self._rest is not None and self._rest.feet == measured.feet:
-                measured = measured.since(self._rest)
-            self._renew(measured)
-            if rests or self._rest is None or self._rest.feet != measured.feet:
-                self._rest = self.stance if isinstance(self.stance, Stance) else None
-        else:
+        if not isinstance(measured, Stance):
             self.stance, self._moved = measured, (math.inf, math.inf)
-
-    def _renew(self, measured: Stance) -> None:
-        """Keep the stance that steps are judged on, or take the measured one."""
-        if isinstance(self.stance, Stance):
-            lean, shift = change(self.stance, measured)
+            return
+        kept, rest = self.stance, None if rests else self._rest
+        if rest is not None and rest.feet != measured.feet:
+            rest = None
+        if isinstance(kept, Stance) and not (rests and self._rest is not kept):
+            lean, shift = change(kept, measured)
             # What RESERVE holds. Written so that NaN is another stance.
             if lean <= LEAN and shift <= SHIFT:
                 return
             self._moved = self._moved[0] + lean, self._moved[1] + shift
-        else:
+        else:  # nothing to compare with, or it rests anew: what was foreseen counts from elsewhere
             self._moved = math.inf, math.inf
-        self.stance = measured
+        self.stance = measured if rest is None else measured.since(rest)
+        if rest is None:
+            self._rest = self.stance
 
     def check(self, before: Matrix, after: Matrix, stop: Stop, met: Met | None = None) -> Violation | None:
         """Check the step from the last set-point to the next one, and the stop from there.
@@ -220,7 +217,7 @@ class BalanceStep:
 def change(kept: Stance, measured: Stance) -> tuple[float, float]:
     """Return by how much a measured stance leans against a kept one, [rad], and how far a corner came, [m].
 
-    Of corners those of now count, and those at the last rest. Both infinite where they can not be compared; NaN of NaN.
+    Both infinite where they can not be compared; NaN of what is NaN.
     """
     if kept.feet != measured.feet:
         return math.inf, math.inf
@@ -229,12 +226,11 @@ def change(kept: Stance, measured: Stance) -> tuple[float, float]:
         bearing = np.repeat(other.bearing, [len(sole.corners) for sole in other.planted.others])
         corners = other.corners[bearing]
         moved = one.corners[bearing] - corners
-        ways = [moved] if one.rested is other.rested else [moved, (one.rested - other.rested)[bearing]]
         # Squares of lengths of corners and of how far they came; the greatest of a NaN is NaN.
         far = float((corners * corners).sum(axis=1).max(initial=0.0))
         if not far <= FARTHEST * FARTHEST:
             return math.inf, math.inf
         turned = one.up - other.up
         leans.append(math.sqrt(float(turned @ turned)))
-        shifts += [math.sqrt(float((each * each).sum(axis=1).max(initial=0.0))) for each in ways]
+        shifts.append(math.sqrt(float((moved * moved).sum(axis=1).max(initial=0.0))))
     return float(np.max(leans)), float(np.max(shifts))
