@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -178,14 +179,18 @@ class Client:
         subscribe(DiagnosticArray, "/supervisor/decisions", self._hear_decision, QoSProfile(depth=100))
         subscribe(JointState, "/joint_states", self._hear_states, STREAM)
         self.estop_word = "run"
-        self._closed = False
+        self._closed = threading.Event()
+        self._estop: threading.Thread | None = None
         if estop:
-            self.estop = self.node.create_publisher(String, "/supervisor/simulated_estop", STREAM)
-            self.node.create_timer(0.02, self._send_estop)
+            publisher = self.node.create_publisher(String, "/supervisor/simulated_estop", STREAM)
+            self._estop = threading.Thread(target=self._speak_for_the_estop, args=(publisher,), daemon=True)
+            self._estop.start()
 
-    def _send_estop(self) -> None:
-        if self.estop_word:
-            self.estop.publish(String(data=self.estop_word))
+    def _speak_for_the_estop(self, publisher: Any) -> None:
+        """Beside what the test does: while it starts a process or waits for one, silence would be a stop."""
+        while not self._closed.wait(0.02):
+            if word := self.estop_word:
+                publisher.publish(String(data=word))
 
     def _hear_status(self, message: DiagnosticArray) -> None:
         status = message.status[0]
@@ -331,9 +336,11 @@ class Client:
         raise AssertionError("stopped by late cycles again and again")
 
     def close(self) -> None:
-        if self._closed:
+        if self._closed.is_set():
             return
-        self._closed = True
+        self._closed.set()
+        if self._estop:
+            self._estop.join()
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.try_shutdown(context=self.context)

@@ -15,7 +15,7 @@ def hull(points: Array) -> Array:
 
     Source: Andrew 1979, monotone chain.
     """
-    rows = sorted({(float(x), float(y)) for x, y in points})
+    rows: list[tuple[float, float]] = sorted(set(map(tuple, points.tolist())))
     if len(rows) < 3:
         return np.array(rows)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from safety_supervisor_sim.oracle.obstacles import Obstacle
 from safety_supervisor_sim.oracle.world import FAR, Array, World
@@ -60,7 +61,11 @@ class TouchJudge:
     Attributes:
         links: links with shapes, the base first.
         obstacles: names, without the `cell.` before them.
+        pairs: names of the bodies of all judged pairs: those of the robot itself, then those with an obstacle.
+        own: how many of them are of the robot itself.
         reach: shape (n,), [m/rad]: no point of the robot moves farther than reach @ |dq|.
+        approach: shape (p, n), [m/rad]: the bodies of a pair come no nearer to each other than by approach @ |dq|. Of
+            two links only those joints count that move one of them alone.
         asked: poses that were asked.
     """
 
@@ -98,16 +103,16 @@ class TouchJudge:
         self._apart = [pair for pair in own if frozenset(self._names[body] for body in pair) in left]
         own = [pair for pair in own if pair not in self._apart]
         self._pairs = own + [(a, b) for b in bodies[len(self.links) :] for a in self._world.moved]
-        self._own = len(own)
+        self.own = len(own)
+        self.pairs: tuple[tuple[str, str], ...] = tuple((self._names[a], self._names[b]) for a, b in self._pairs)
         self._first, self._second = np.array(self._pairs, dtype=np.intp).reshape(-1, 2).T
-        self.reach: Array = self._world.bound_reach()
-        self.reach.setflags(write=False)
+        carried = self._world.bound_reach()
+        self.reach: Array = carried.max(axis=0)
+        first, second = carried[self._first], carried[self._second]
+        self.approach: Array = np.where((first > 0.0) != (second > 0.0), first + second, 0.0)
+        for bound in (self.reach, self.approach):
+            bound.setflags(write=False)
         self.asked = 0
-
-    @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Names of the bodies of all judged pairs."""
-        return tuple((self._names[a], self._names[b]) for a, b in self._pairs)
 
     def look(self, q: Array, limit: float) -> Look:
         """Return what is nearest at a pose; `limit` and no names where nothing is nearer.
@@ -120,12 +125,30 @@ class TouchJudge:
             WorldError: when Bullet gives no distance.
         """
         gaps = self._ask(q)
-        own = self._search(gaps[: self._own], 0, limit)
-        return Look(own, self._search(gaps[self._own :], self._own, limit))
+        own = self._search(gaps[: self.own], 0, limit)
+        return Look(own, self._search(gaps[self.own :], self.own, limit))
 
     def nearest(self, q: Array, limit: float) -> Near:
         """Return the nearest pair of all at a pose, as `look` does."""
         return self._search(self._ask(q), 0, limit)
+
+    def clearances(self, q: Array, pairs: NDArray[np.intp], sight: float) -> Array:
+        """Return the distances of some pairs at a pose, shape (k,), [m].
+
+        Args:
+            q: joint positions, shape (n,), [rad].
+            pairs: their numbers in `pairs`, shape (k,).
+            sight: of a pair that is farther apart a lower bound is told, which is no less than this, [m].
+
+        Raises:
+            WorldError: when Bullet gives no distance.
+        """
+        self.asked += 1
+        self._world.place(q)
+        away = self._world.gaps(self._first[pairs], self._second[pairs])
+        for index in np.flatnonzero(away < sight).tolist():
+            away[index] = self._world.distance(*self._pairs[int(pairs[index])], FAR)
+        return away
 
     def touched(self, q: Array) -> tuple[Near, ...]:
         """Return every judged pair that touches at a pose."""

@@ -1,17 +1,19 @@
 """Judges whole ways, not samples of them: every set-point, and everything between two of them.
 
-When the joints turn by dq no point of the robot moves farther than R @ |dq| (`TouchJudge.reach`), and no pair of bodies
-comes nearer by more than that: of two links, only the joints between them move one against the other. So a pose with
-clearance d clears all that lies within d of it, and a straight way of length s = R @ |dq| between two poses with
-clearances d and e is clear when s < d + e. What is not cleared so is halved, down to `FINEST`.
+When the joints turn by dq the bodies of a pair come nearer to each other by no more than A @ |dq|, A the pair's row of
+`TouchJudge.approach`. So a pose where a pair has clearance d clears it for all that lies within d of it, and a straight
+way of length s = A @ |dq| between two poses with clearances d and e is clear when s < d + e. What is not cleared so is
+halved, down to `FINEST`. Each pair is asked when its own clearance is used up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from safety_supervisor_sim.oracle.touch import TOUCH, Look, Near, TouchJudge
 from safety_supervisor_sim.oracle.world import Array
@@ -25,6 +27,8 @@ FINEST: Final = 2e-4
 BULGE: Final = 2e-4
 """How far the smooth motion within one control period may take a point off the straight one, [m]: 20 rad/s^2 over
 4 ms is 4e-5 rad, at an arm's length."""
+
+_BLOCK: Final = 256  # rows whose lengths are counted at once
 
 
 @dataclass(frozen=True)
@@ -95,51 +99,80 @@ class WayJudge:
             self.seen.touched.append(touched)
         return touched
 
-    def _lengths(self, rows: Array) -> Array:
-        """How far any point may have come at each row, shape (m,), [m]."""
-        steps = np.abs(np.diff(rows, axis=0)) @ self._judge.reach
-        lengths: Array = np.concatenate(([0.0], np.cumsum(steps)))
-        return lengths
+    def _lengths(self, rows: Array) -> Iterator[Array]:
+        """Yield how far each pair may have come by each row, shape (p,), [m]."""
+        length = np.zeros(len(self._judge.approach))
+        yield length
+        for begin in range(0, len(rows) - 1, _BLOCK):
+            steps = np.abs(np.diff(rows[begin : begin + _BLOCK + 1], axis=0)) @ self._judge.approach.T
+            for step in steps:
+                length = length + step
+                yield length
 
     def _follow(self, rows: Array) -> Touched | None:
-        along = self._lengths(rows)
-        row, look = 0, self._look(rows[0])
-        while not look.nearest.touches:
-            if row == len(rows) - 1:
-                return None
-            # As far as nothing can be nearer than the nearest yet, so that the nearest miss is exact at set-points.
-            ahead = int(np.searchsorted(along, along[row] + self._spare(look), side="right")) - 1
-            beyond = max(ahead, row + 1)
-            there = self._look(rows[beyond])
-            if beyond > ahead and not there.nearest.touches:  # one step: what lies between is not cleared yet
-                ends = look.nearest.distance, there.nearest.distance
-                found = self._between(rows[row], rows[beyond], ends, float(along[beyond] - along[row]))
-                if found is not None:
-                    return Touched(found[0], tuple(found[1].tolist()), row + 0.5)
-            row, look = beyond, there
-        return Touched(look.nearest, tuple(rows[row].tolist()), float(row))
+        count = len(self._judge.approach)
+        asked, clear, until = np.zeros(count), np.zeros(count), np.full(count, -1.0)  # lengths and clearances, [m]
+        last = np.zeros(count)
+        for row, length in enumerate(self._lengths(rows)):
+            due = np.flatnonzero(length > until)
+            if len(due):
+                there = self._judge.clearances(rows[row], due, SIGHT)
+                near = self._note(due, there)
+                if near.touches:
+                    return Touched(near, tuple(rows[row].tolist()), float(row))
+                if row > 0:  # what lies between the row before and this one may not be cleared yet
+                    here = clear[due] - (last[due] - asked[due])
+                    ways = length[due] - last[due]
+                    for k in np.flatnonzero(_open(ways, here + there)).tolist():
+                        ends = float(here[k]), float(there[k])
+                        found = self._between(due[k : k + 1], rows[row - 1], rows[row], ends, float(ways[k]))
+                        if found is not None:
+                            return Touched(found[0], tuple(found[1].tolist()), row - 0.5)
+                asked[due], clear[due] = length[due], there
+                until[due] = length[due] + self._spare(due, there)
+            last = length
+        return None
 
-    def _look(self, pose: Array) -> Look:
-        look = self._judge.look(pose, SIGHT)
-        self.seen.note(look)
-        return look
+    def _note(self, pairs: NDArray[np.intp], there: Array) -> Near:
+        """Remember the nearest of some pairs at a set-point, and return it."""
+        beside, best = pairs >= self._judge.own, self.seen.nearest
+        near = [
+            self._near(pairs[kind], there[kind]) if kind.any() else least
+            for kind, least in ((~beside, best.own), (beside, best.cell))
+        ]
+        self.seen.note(Look(*near))
+        return self._near(pairs, there)
 
-    def _spare(self, look: Look) -> float:
-        """How far the robot can move from a pose without coming nearer to anything than it ever was, or touching."""
-        if not self._exact:
-            return max(0.0, look.nearest.distance - TOUCH)
-        best = self.seen.nearest
-        pairs = (look.own, best.own), (look.cell, best.cell)
-        return min(max(0.0, here.distance - max(least.distance, TOUCH)) for here, least in pairs)
+    def _near(self, pairs: NDArray[np.intp], there: Array) -> Near:
+        index = int(np.argmin(there))
+        return Near(float(there[index]), *self._judge.pairs[pairs[index]])
 
-    def _between(self, first: Array, last: Array, ends: tuple[float, float], way: float) -> tuple[Near, Array] | None:
-        """Return a touching pose between two that do not touch, whose clearances are `ends`."""
-        if way + BULGE < sum(ends) or way < FINEST:
+    def _spare(self, pairs: NDArray[np.intp], there: Array) -> Array:
+        """How far each pair can come from a pose without being nearer than any ever was, or touching, shape (k,), [m].
+
+        So that the nearest miss is exact at set-points, where it is asked for.
+        """
+        least: Array = np.full(len(pairs), TOUCH + BULGE)
+        if self._exact:
+            best = self.seen.nearest
+            least = np.maximum(least, np.where(pairs < self._judge.own, best.own.distance, best.cell.distance))
+        return np.maximum(there - least, 0.0)
+
+    def _between(
+        self, pair: NDArray[np.intp], first: Array, last: Array, ends: tuple[float, float], way: float
+    ) -> tuple[Near, Array] | None:
+        """Return a touching pose of a pair, shape (1,), between two where it does not touch; its clearances: `ends`."""
+        if not _open(way, sum(ends)):
             return None
         middle = (first + last) / 2
-        found = self._judge.nearest(middle, SIGHT)
+        found = self._near(pair, self._judge.clearances(middle, pair, SIGHT))
         if found.touches:
             return found, middle
-        return self._between(first, middle, (ends[0], found.distance), way / 2) or self._between(
-            middle, last, (found.distance, ends[1]), way / 2
+        return self._between(pair, first, middle, (ends[0], found.distance), way / 2) or self._between(
+            pair, middle, last, (found.distance, ends[1]), way / 2
         )
+
+
+def _open(way: Any, ends: Any) -> Any:
+    """Whether two clearances, in sum, leave a part of the way between their poses open; elementwise, [m]."""
+    return (way + BULGE >= ends) & (way >= FINEST)

@@ -134,14 +134,11 @@ class World:
             WorldError: when Bullet gives none.
         """
         (a, link_a, margin_a), (b, link_b, margin_b) = self._bodies[first], self._bodies[second]
-        margin = margin_a + margin_b
-        found = pybullet.getClosestPoints(a, b, limit - margin, link_a, link_b, physicsClientId=self._client)
+        # Of a query with a limit no answer would mean two things: beyond it, or Bullet gave up on a penetration.
+        found = pybullet.getClosestPoints(a, b, FAR, link_a, link_b, physicsClientId=self._client)
         if not found:
-            # Beyond the limit, or Bullet gave up on a penetration: only a query without a limit tells.
-            found = pybullet.getClosestPoints(a, b, FAR, link_a, link_b, physicsClientId=self._client)
-            if not found:
-                raise WorldError(f"no distance of bodies {first} and {second}")
-        return min(limit, min(float(point[8]) for point in found) + margin)
+            raise WorldError(f"no distance of bodies {first} and {second}")
+        return min(limit, min(float(point[8]) for point in found) + margin_a + margin_b)
 
     # -- the tree of links -----------------------------------------------------------------
 
@@ -161,7 +158,7 @@ class World:
         return False
 
     def bound_reach(self) -> Array:
-        """Bound how far a turn of each joint by 1 rad carries any point of any link, shape (n,), [m/rad].
+        """Bound how far a turn of each joint by 1 rad carries any point of each body, shape (bodies, n), [m/rad].
 
         A point of a link is no farther from a joint's axis than the way to it along the links' origins. The distance
         between the origins at the ends of a turning joint is the same in every pose; so is a link's farthest point.
@@ -169,14 +166,13 @@ class World:
         self.place(np.zeros(len(self._joints)))
         tree = self._tree
         length = {link: float(np.linalg.norm(self._state(link)[0] - self._state(tree[link])[0])) for link in tree}
-        reach = np.zeros(len(self._joints))
-        for link in self._shaped:
+        reach = np.zeros((len(self._bodies), len(self._joints)))
+        for body, link in enumerate(self._shaped):
             origin, box = self._state(link)
             way = float(np.linalg.norm(np.maximum(np.abs(box[0] - origin), np.abs(box[1] - origin))))
             for ancestor in self._ancestors(link):
                 if ancestor in self._joints:
-                    index = self._joints.index(ancestor)
-                    reach[index] = max(reach[index], way)
+                    reach[body, self._joints.index(ancestor)] = way
                 way += length[ancestor]
         return reach
 

@@ -104,6 +104,11 @@ class Cell:
         self.context.try_shutdown()
 
 
+def stamp(state: JointState) -> int:
+    """When a state was taken [ns]."""
+    return int(state.header.stamp.sec * 10**9 + state.header.stamp.nanosec)
+
+
 Start = Callable[..., Cell]
 
 
@@ -135,7 +140,7 @@ def test_a_trajectory_is_played_judged_and_reported(start: Start, tmp_path: Path
     first = cell.states[0]
     assert list(first.name) == [*JOINTS, "panda_finger_joint1", "panda_finger_joint2"]
     assert cell.position() == pytest.approx(HOME, abs=1e-3)
-    age = cell.node.get_clock().now().nanoseconds - (first.header.stamp.sec * 10**9 + first.header.stamp.nanosec)
+    age = cell.node.get_clock().now().nanoseconds - stamp(first)
     assert 0 <= age < 60 * 10**9
 
     motors = cell.publisher(JointTrajectory, "/panda_arm_controller/joint_trajectory")
@@ -153,6 +158,8 @@ def test_a_trajectory_is_played_judged_and_reported(start: Start, tmp_path: Path
 
     answer = json.loads(cell.call("/sim_cell/write_report").message)
     assert answer == json.loads(cell.report_path.read_text(encoding="utf-8"))
+    asked = cell.node.get_clock().now().nanoseconds
+    cell.until(lambda: stamp(cell.states[-1]) > asked)  # it went on after it had answered
     report = cell.stop()
     assert report["samples"] > answer["samples"] > 0
     assert report["samples"] == report["lateness"]["steps"]

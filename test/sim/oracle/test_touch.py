@@ -207,8 +207,22 @@ def test_no_pair_approaches_faster_than_the_reach_allows(panda: TouchJudge) -> N
         step = random.uniform(-0.05, 0.05, 7) * (random.random(7) < 0.4)
         before, after = panda.distances(q), panda.distances(q + step)
         clear = (before > 0.0) & (after > 0.0)
-        bound = float(panda.reach @ np.abs(step))
-        moved = float(np.abs(before - after)[clear].max(initial=0.0))
-        assert moved <= bound + TOUCH
-        largest = max(largest, moved / max(bound, 1e-9))
-    assert largest > 0.3, "a bound that is never approached is no test"
+        moved = np.abs(before - after)[clear]
+        bounds = (panda.approach @ np.abs(step))[clear]
+        assert (moved <= bounds + TOUCH).all()
+        assert (bounds <= panda.reach @ np.abs(step) + 1e-12).all()
+        largest = max(largest, float((moved / np.maximum(bounds, 1e-3)).max(initial=0.0)))
+    assert largest > 0.6, "a bound that is never approached is no test"
+
+
+def test_what_carries_both_links_of_a_pair_brings_them_no_nearer(panda: TouchJudge) -> None:
+    for (first, second), approach in zip(panda.pairs, panda.approach, strict=True):
+        far = "cell" if second.startswith("cell.") else second
+        between = [number for number in range(1, 8) if (_behind(first, number)) != (_behind(far, number))]
+        assert (np.flatnonzero(approach) + 1).tolist() == between, (first, second)
+
+
+def _behind(link: str, joint: int) -> bool:
+    """Whether a joint of the Panda carries a link: links have the number of the joint before them, the hand is last."""
+    number = 0 if link == "cell" else 7 if "hand" in link or "finger" in link else int(link[-1])
+    return number >= joint
