@@ -6,13 +6,12 @@ the kept stop; the next good command resumes (SR-054).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from safety_supervisor.core.checks.envelope import HISTORY
-from safety_supervisor.core.effects import Verdict
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.events import BaseCommand, CommandUnreadable, StreamCommand, TrajectoryCommand
 from safety_supervisor.core.intake.intake import Intake
@@ -20,6 +19,7 @@ from safety_supervisor.core.intake.results import Cancel, Refused, Repeat, SetPo
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.trajectory_job import TrajectoryJob
 from safety_supervisor.core.policy.gate import NOT_ASKED, Judged, PolicyGate
+from safety_supervisor.core.ruling import Ruling
 from safety_supervisor.core.sessions import Session, other_kind
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.safety_state import SafetyState
@@ -29,35 +29,6 @@ from safety_supervisor.core.verifier import Verifier
 
 _WAITING_LIMIT: Final = 16
 """Accepted trajectories of a group that may wait to begin: a bound of memory and work."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """The verdict on one command.
-
-    Attributes:
-        source: who asked.
-        command: correlation id.
-        verdict: as in `Decision`.
-        violation: why not; None for PASS.
-        code: of a PASS that needs one, such as a cancellation.
-        began: whether motion begins with it.
-        count: commands that it stands for.
-        repeated: whether it is an earlier ruling, given again to the same idempotency key.
-        foldable: whether its sender waits for no answer of its own, so that equal ones may be told as one.
-        detail: one sentence for people, of a PASS that needs one.
-    """
-
-    source: str
-    command: str
-    verdict: Verdict
-    violation: Violation | None = None
-    code: str = ""
-    began: bool = False
-    count: int = 1
-    repeated: bool = False
-    foldable: bool = False
-    detail: str = ""
 
 
 class Commands:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Final
 
 from safety_supervisor.core.act_events import TokenRefused
-from safety_supervisor.core.commands import Ruling
 from safety_supervisor.core.effects import Decision, Effect, Verdict
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.events import EstopReport
 from safety_supervisor.core.notes import Note
+from safety_supervisor.core.ruling import Ruling
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
 _FOLDED: Final = frozenset(

@@ -16,7 +16,7 @@ from safety_supervisor.core.balance.ladder import StopLadder
 from safety_supervisor.core.balance.watch import BalanceWatch
 from safety_supervisor.core.base.drive import BaseDrive, BaseEvent
 from safety_supervisor.core.base.world import WorldBodies
-from safety_supervisor.core.commands import Commands, Ruling
+from safety_supervisor.core.commands import Commands
 from safety_supervisor.core.decisions import DecisionLog
 from safety_supervisor.core.effects import Effect, Reply
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
@@ -36,16 +36,18 @@ from safety_supervisor.core.events import (
     Tick,
     TrajectoryCommand,
 )
-from safety_supervisor.core.inputs import MONITORED, UNARMED, InputEvent, Inputs
+from safety_supervisor.core.inputs import UNARMED, InputEvent, Inputs
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.set_points import SetPoints
 from safety_supervisor.core.motion.stop_ramp import StopRamp
 from safety_supervisor.core.notes import Note
 from safety_supervisor.core.observed import ObservedJoints
+from safety_supervisor.core.ruling import Ruling
 from safety_supervisor.core.separation_watch import SeparationWatch
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.causes import CAUSE_OF, by_hardness
+from safety_supervisor.core.states.changes import Changes
 from safety_supervisor.core.states.consequences import Consequences
 from safety_supervisor.core.states.course import Course
 from safety_supervisor.core.states.estop_latch import EstopLatch
@@ -96,7 +98,6 @@ class Supervisor:
         self._set_points = SetPoints(configuration, self._motion)
         self._fault_on_disk: Code | None = None
         self._placed = self._changed_on_disk = False
-        self._told = (-1, -1)
         self._last_tick = 0
         self._unprepared = False
         self._failed: Exception | None = None
@@ -106,6 +107,9 @@ class Supervisor:
         self._ladder = StopLadder(*parts, self._verifier, self._inputs, self._balance)
         self._course = Course(*parts, self._base, self._inputs, self._ramp, self._ladder)
         self._reporting = Reporting(configuration.sha256, self._state, estop, self._inputs.conditions)
+        self._changes = Changes(
+            *parts[1:], self._inputs, self._base, self._ramp, self._watch, self._tools, self._balance, self._reporting
+        )
         self._handlers: dict[type, Callable[[Any], list[Effect]]] = {
             Boot: self._boot,
             Tick: self._tick,
@@ -163,11 +167,7 @@ class Supervisor:
                 failed, self._failed = self._failed, None
                 raise failed
             effects = self._handlers[type(event)](event)
-            # What is reported depends on the state, the conditions and the cycle; most events touch none of them.
-            told = (self._state.epoch, self._inputs.conditions.version)
-            if told != self._told or isinstance(event, (Tick, Boot)):
-                self._told = told
-                effects += self._changes(event.at)
+            effects += self._changes.look(event, self._placed, self._changed_on_disk)
         except Exception as error:
             effects = self._fail(event, error)
         self._unprepared = isinstance(event, Tick)
@@ -385,16 +385,3 @@ class Supervisor:
     def _tool_change(self, event: ToolChange) -> list[Effect]:
         ruling = self._tools.requested(event, self._placed)
         return [*self._ruled(ruling, event.at), *self._tools.answer(event, ruling)]
-
-    def _changes(self, now: int) -> list[Effect]:
-        """Report latches, relays and status where they changed, and monitor every standstill from its beginning."""
-        state, measured = self._state.state, self._inputs.measured
-        still = state in MONITORED or (state is State.READY and self._motion.at_rest)
-        measured.monitor(still and not self._inputs.limp, now)
-        first = self._inputs.blocking_start(now) if state is State.INIT else ()
-        active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if self._changed_on_disk else set())
-        unmeasured = measured.missing() or measured.stale(now)
-        motion, drive = self._motion if self._placed else None, self._base.driver
-        told = measured.tracking_error, self._watch.told, unmeasured, self._tools.told, self._balance.told, drive
-        latched = [*self._reporting.latches(now), *self._reporting.relays(now, self._ramp.overdue)]
-        return latched + self._reporting.status(now, active, first, motion, *told)

@@ -17,12 +17,13 @@ from typing import Final
 import numpy as np
 
 from safety_supervisor.core.act_events import ToolChange
-from safety_supervisor.core.commands import Commands, Ruling
+from safety_supervisor.core.commands import Commands
 from safety_supervisor.core.effects import Reply
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.geometry.scene import RESERVE, Scene
 from safety_supervisor.core.inputs import Inputs
 from safety_supervisor.core.motion.mover import Motion
+from safety_supervisor.core.ruling import Ruling
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.acts import ActRefusal
 from safety_supervisor.core.states.safety_state import SafetyState

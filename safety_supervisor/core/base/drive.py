@@ -20,13 +20,14 @@ from safety_supervisor.core.base.motion import REST, PlanarPose, PlanarTwist
 from safety_supervisor.core.base.odometry import FARTHEST, OdometryJudge
 from safety_supervisor.core.base.settings import BaseSettings
 from safety_supervisor.core.base.world import WorldBodies
-from safety_supervisor.core.commands import Commands, Ruling
+from safety_supervisor.core.commands import Commands
 from safety_supervisor.core.effects import DriveBase, Effect
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.events import BaseCommand, Odometry, OdometryEndpoints
 from safety_supervisor.core.inputs import Inputs
 from safety_supervisor.core.notes import Note
 from safety_supervisor.core.policy.gate import NOT_ASKED
+from safety_supervisor.core.ruling import Ruling
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
 from safety_supervisor.core.states.safety_state import SafetyState
 from safety_supervisor.core.states.state_table import AUTO, State

@@ -6,10 +6,10 @@ from typing import Final
 
 from safety_supervisor.core.base.drive import BaseDrive
 from safety_supervisor.core.checks.envelope import ENVELOPE
-from safety_supervisor.core.commands import Ruling
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.notes import Note
+from safety_supervisor.core.ruling import Ruling
 from safety_supervisor.core.sessions import Session
 from safety_supervisor.core.states.safety_state import SafetyState
 from safety_supervisor.core.states.state_table import State
