@@ -135,6 +135,7 @@ def _source(name: str, keys: schema.SourceKeys) -> settings.SourceSettings:
         refusal_window=nanoseconds(keys.refusal_window),
         liveliness_lease=None if keys.liveliness_lease is None else nanoseconds(keys.liveliness_lease),
         tools=frozenset(keys.tools),
+        person=keys.person or "",
         public_key=b"" if keys.public_key is None else decode_base64url(keys.public_key) or b"",
     )
 

@@ -27,6 +27,14 @@ def check_keys(sections: Sections, problems: Problems) -> None:
             problems.add(path, Code.NOT_ENFORCED, "is used by nothing without `tools`", "Add them, or remove it.")
         _check(path, text, f"the source {name}", _OF_SOURCE, holders, problems)
     operators = sections.operators
+    for name, source in sections.sources.items():
+        if source.person is None:
+            continue
+        if source.kind != "person":
+            problems.add(f"sources.{name}.person", Code.NOT_ENFORCED, "is no key of an agent", "Remove it.")
+        elif operators is not None and source.person not in operators.people:
+            message = f"{source.person} is none of `operators.people`"
+            problems.add(f"sources.{name}.person", Code.NAME, message, "Name one of them, or add the person.")
     for name, person in ({} if operators is None else operators.people).items():
         path = f"operators.people.{name}"
         if name in sections.sources:

@@ -42,7 +42,7 @@ def judge_policy(
         problems: to add to.
         names: of the configuration, by fact; None: not known.
     """
-    policy = compile_policy(keys.program, keys.denials, names)
+    policy = compile_policy(keys.program, keys.denials, names, keys.hold_kinds)
     if isinstance(policy, tuple):
         key = problems.lines.get("policy.program", 0)
         # A block of several lines begins in the line after its key.
@@ -67,4 +67,6 @@ def judge_policy(
                 "policy.program", Code.POLICY, f"approvals of kind {verdict.kind} take one person here and two there",
                 "Name two kinds: an approval of one person must never stand for one of two.",
             )  # fmt: skip
+    for kind in sorted(set(keys.hold_kinds) - set(kinds)):
+        problems.add("policy.hold_kinds", Code.POLICY, f"{kind} is asked for by no rule", "Remove it, or use it.")
     return policy

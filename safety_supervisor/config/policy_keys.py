@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from safety_supervisor.config.keys import DENIAL, Reason, Section, key
+from safety_supervisor.config.keys import DENIAL, Name, Reason, Section, key
 
 DenialCode = Annotated[str, StringConstraints(pattern=DENIAL)]
 
@@ -26,4 +26,10 @@ class PolicyKeys(Section):
     )
     denials: dict[DenialCode, Reason] = key(
         "code of each `deny` to what it means and what to do, in words; told with every refusal", "", {}, max_length=50
+    )
+    hold_kinds: list[Name] = key(
+        "kinds of approvals that count only while the hold-to-run button (`~/hold`) is held; released: the kept stop",
+        "",
+        [],
+        max_length=50,
     )

@@ -92,6 +92,12 @@ class SourceKeys(Section):
         "",
         None,
     )
+    person: Name | None = key(
+        "the person of `operators.people` who commands by it, for a source of kind `person`: approves and grants "
+        "nothing for it",
+        "",
+        None,
+    )
     period: float = key("declared time between two streamed set-points", "s", ge=0.001, le=0.2)
     playout_periods: int = key(
         "play-out delay: 1 for a steady clock, 2 where messages jitter", "periods", 2, ge=1, le=2

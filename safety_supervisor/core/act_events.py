@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from safety_supervisor.core.values import Value
 
-Act: TypeAlias = Literal["reset", "start", "mode", "recover", "maintainer", "tool"]
+Act: TypeAlias = Literal["reset", "start", "mode", "recover", "maintainer", "tool", "approve", "deny", "grant"]
 
 
 class StopRequested(Value, frozen=True, tag=True):
@@ -27,7 +27,8 @@ class OperatorAct(Value, frozen=True, tag=True):
     person: str
     """Name in `operators.people` where it was signed, else what way it came."""
     target: str
-    """Mode for `start` and `mode` (`auto`, `manual`); for `tool` its name, empty to take it off; free otherwise."""
+    """Mode for `start` and `mode` (`auto`, `manual`); for `tool` its name, empty to take it off; for `approve` and
+    `deny` the id of what waits; for `grant` `KIND SOURCE SECONDS`, which `deny` of `KIND SOURCE` takes back."""
     epoch: int
     """Epoch that the person saw; -1 where the way in can not carry one (unsigned services in simulation)."""
     request: str
@@ -39,6 +40,8 @@ class OperatorAct(Value, frozen=True, tag=True):
     """Hash of the configuration that the person saw."""
     reason: str = ""
     """In the person's words; told, not judged."""
+    command_sha256: str = ""
+    """Hash of the command that the person saw, of `approve` and `deny`; else empty."""
 
 
 class ToolChange(Value, frozen=True, tag=True):

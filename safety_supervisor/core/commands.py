@@ -16,6 +16,7 @@ from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.events import BaseCommand, CommandUnreadable, StreamCommand, TrajectoryCommand
 from safety_supervisor.core.intake.intake import Intake
 from safety_supervisor.core.intake.results import Cancel, Refused, Repeat, SetPoint, TrajectoryPoints
+from safety_supervisor.core.interventions.interventions import Book
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.trajectory_job import TrajectoryJob
 from safety_supervisor.core.policy.gate import NOT_ASKED, Judged, PolicyGate
@@ -51,6 +52,9 @@ class Commands:
         policy = configuration.policy
         self.policy = None if policy is None else PolicyGate(policy, configuration, state, motion, verifier)
         """Asks the policy, where there is one."""
+        gate, remember = self.policy, self._intake.remember
+        self.book = None if gate is None else Book(configuration, gate, state, motion, remember)
+        """What waits for people, where there is a policy that may ask them."""
         self.hands_off: Code | None = None
         """What a person has to hold for motion and does not hold now: the enabling switch, the hold-to-run button."""
 
@@ -94,17 +98,30 @@ class Commands:
             return self._cancel(taken)
         if not isinstance(taken, TrajectoryPoints):
             return self._unusual(taken)
-        session = self.sessions[taken.source]
-        violation = self._standing(session) or self._priority(session, taken.groups)
-        if violation is None and 0 < event.received < self._started:
+        return self._verify(taken, event.received)
+
+    def release(self, points: TrajectoryPoints, approved: str) -> Ruling | None:
+        """Verify a command that waited for people from where the robot is now, as if it had just come.
+
+        Args:
+            points: the command.
+            approved: kind of the approval that people gave for it, which counts this once.
+        """
+        return self._verify(points, 0, approved)
+
+    def _verify(self, points: TrajectoryPoints, received: int, approved: str = "") -> Ruling | None:
+        """Begin the verification of a trajectory; or refuse it."""
+        session = self.sessions[points.source]
+        violation = self._standing(session) or self._priority(session, points.groups)
+        if violation is None and 0 < received < self._started:
             violation = Violation(Code.PURGED, "start", detail="received before the last start")
         if violation is None and not session.live:
             violation = Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness")
-        if violation is None and taken.source in self._jobs:
+        if violation is None and points.source in self._jobs:
             violation = Violation(Code.BUSY, "source.verifying")
         if violation is None:
-            violation = self._begin_job(taken)
-        return None if violation is None else self._refuse(taken.source, taken.command, violation)
+            violation = self._begin_job(points, approved)
+        return None if violation is None else self._refuse(points.source, points.command, violation)
 
     def unreadable(self, event: CommandUnreadable) -> Ruling:
         """Rule on what was refused before it was decoded."""
@@ -126,6 +143,9 @@ class Commands:
                 violation = Violation(Code.STATE_CHANGED, "trajectory.start", detail="verified too late for its start")
             if violation is None and job.done:
                 outcome = self._begin(job, floating)
+                if outcome is None:
+                    del self._jobs[source]
+                    continue
                 if not isinstance(outcome, Violation):
                     del self._jobs[source]
                     self._intake.remember(source, job.points.command, "PASS", "")
@@ -137,7 +157,8 @@ class Commands:
                 rulings.append(self._refuse(source, job.points.command, violation))
         return tuple(rulings)
 
-    def _begin_job(self, points: TrajectoryPoints) -> Violation | None:
+    def _begin_job(self, points: TrajectoryPoints, approved: str = "") -> Violation | None:
+        """Begin to verify a trajectory, `approved` under the kind of approval that people gave for it alone."""
         motion = self._motion
         for group in points.groups:
             lane = motion.lanes[group]
@@ -169,14 +190,18 @@ class Commands:
         begin = predicted[-1]
         history = np.stack([state[0] for state in predicted])
         job = TrajectoryJob(points, begin, history, tick, self._configuration, self._verifier, facts)
+        job.approved = approved
         self._jobs[points.source] = (job, floating)
+        if self.book is not None:
+            preempted = Violation(Code.PREEMPTED, "source.goal", detail="its source wants something else")
+            self.book.end_of(points.source, preempted, points.groups)
         return None
 
-    def _begin(self, job: TrajectoryJob, floating: bool) -> Violation | str:
+    def _begin(self, job: TrajectoryJob, floating: bool) -> Violation | str | None:
         """Hand a verified trajectory to the motion, if the robot is where the verification began from.
 
         Returns:
-            Why not, or what the policy said, empty where there is none.
+            Why not, or what the policy said, empty where there is none; None where the command waits for people.
         """
         points = job.points
         session = self.sessions[points.source]
@@ -193,9 +218,11 @@ class Commands:
             return Violation(Code.STATE_CHANGED, "trajectory.start")
         said = ""
         if self.policy is not None and job.facts is not None:
-            judged = self.policy.goal(session.settings, points.command, points.groups, job.facts)
+            judged = self.policy.goal(session.settings, points.command, points.groups, job.facts, job.approved)
             if judged.violation is not None:
-                return judged.violation
+                if judged.asks is None or job.approved or self.book is None:
+                    return judged.violation
+                return self.book.ask(job, judged.asks, floating, judged.violation)
             said = judged.said
         parts = job.parts({group: self._motion.lanes[group].indices for group in points.groups})
         self._motion.begin_trajectory(parts, tick, points.source, points.command)
@@ -203,10 +230,10 @@ class Commands:
 
     # --- policy
 
-    def begin(self, now: int, people: str) -> None:
-        """Begin a cycle; `people` is what a policy is told of them."""
+    def begin(self, now: int, people: str, held: bool) -> None:
+        """Begin a cycle; `people` is what a policy is told of them, `held` whether the hold-to-run button is."""
         if self.policy is not None:
-            self.policy.begin(now, people)
+            self.policy.begin(now, people, held)
 
     def policy_on_drive(self, event: BaseCommand, session: Session) -> Judged:
         """Ask the policy about a twist of the base."""
@@ -260,6 +287,9 @@ class Commands:
         for source in tuple(self._jobs):
             self._drop(source, Violation(Code.PURGED, "stop"))
         rulings, self._dropped = self._dropped, []
+        if self.book is not None:
+            self.book.purge()
+            rulings += self.book.take_ended()
         return tuple(rulings)
 
     def _drop(self, source: str, violation: Violation) -> None:
@@ -286,7 +316,10 @@ class Commands:
 
     def lose(self, source: str) -> bool:
         """A trajectory's publisher was lost: let its groups run the kept stop. Returns whether it moved anything."""
-        self._drop(source, Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness"))
+        violation = Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness")
+        self._drop(source, violation)
+        if self.book is not None:
+            self.book.end_of(source, violation)
         lost = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(source))
         self._motion.stop_lanes(lost, source, Code.SOURCE_DIED, Code.SOURCE_DIED.cause)
         return bool(lost)
@@ -324,7 +357,10 @@ class Commands:
 
     def _cancel(self, cancel: Cancel) -> Ruling | None:
         lanes = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(cancel.source))
-        self._drop(cancel.source, Violation(cancel.code, "source.cancel"))
+        violation = Violation(cancel.code, "source.cancel")
+        self._drop(cancel.source, violation)
+        if self.book is not None:
+            self.book.end_of(cancel.source, violation)
         self._motion.stop_lanes(lanes, cancel.source, cancel.code, cancel.code.cause)
         if cancel.code is not Code.CANCELLED:
             return None  # nobody asked: the end of each trajectory tells it

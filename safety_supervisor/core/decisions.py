@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from safety_supervisor.core.act_events import TokenRefused
 from safety_supervisor.core.effects import Decision, Effect, Verdict
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
@@ -36,6 +38,11 @@ class DecisionLog:
 
     def ruled(self, ruling: Ruling, now: Nanoseconds) -> list[Decision]:
         """Report a ruling on a command; a folded one gives nothing now, and its count later."""
+        told = self._ruled(ruling, now)
+        named = ruling.intervention
+        return [msgspec.structs.replace(one, intervention=named) for one in told] if named else told
+
+    def _ruled(self, ruling: Ruling, now: Nanoseconds) -> list[Decision]:
         violation = ruling.violation
         if violation is None:
             detail = "the earlier result of this key" if ruling.repeated else ruling.detail

@@ -85,6 +85,73 @@ class Decision(Value, frozen=True, tag=True):
     """Where bodies were found too near: on the step, its stop or the path ahead, [rad], joint order; else empty."""
     tool: str = ""
     """What the robot carried at that pose; empty for nothing."""
+    intervention: str = ""
+    """Id under which people know of the command; empty: it did not wait for them."""
+
+
+class InterventionAsked(Value, frozen=True, tag=True):
+    """A command begins to wait for people: all that they need to decide, once; `Interventions` has what follows."""
+
+    at: int
+    intervention: str
+    """Id; in one boot never used again."""
+    source: str
+    command: str
+    """Correlation id."""
+    kind: str
+    """Of the approval."""
+    people: int
+    """Who have to approve, each by an own key."""
+    deadline: int
+    """Until when, steady clock, [ns]."""
+    text: str
+    """The command as canonical JSON: `core/interventions/command_text.py`."""
+    sha256: str
+    """Of that text: `command_sha256` of an approval."""
+    epoch: int
+    """In which it was asked for."""
+    configuration: str
+    """Hash."""
+    why: str
+    """The agent's reason in its own words; told, not judged."""
+    zones: tuple[str, ...]
+    """Speed zones, as the policy was told."""
+    joint_speed: float
+    """Likewise, [rad/s]."""
+    frame_speed: float
+    """Likewise, [m/s]."""
+    people_near: str
+    """What was known of people then, as the policy was told."""
+
+
+class StandsBy(msgspec.Struct, frozen=True, gc=False):
+    """A command that waits, and who has approved it so far."""
+
+    intervention: str
+    approved: tuple[str, ...]
+
+
+class StandingGrant(msgspec.Struct, frozen=True, gc=False):
+    """A standing approval, or one that further people have to give."""
+
+    kind: str
+    source: str
+    people: int
+    """Who have to grant it."""
+    until: int
+    """Until when it is held, steady clock, [ns]; 0: it is not."""
+    by: tuple[str, ...]
+    """Who granted what is held."""
+    asked: tuple[str, ...]
+    """Who has granted, while others are missing."""
+
+
+class Interventions(Value, frozen=True, tag=True):
+    """The whole list of what waits for people, and of what they have granted, whenever it changes."""
+
+    at: int
+    waiting: tuple[StandsBy, ...]
+    grants: tuple[StandingGrant, ...]
 
 
 class Status(Value, frozen=True, tag=True):
@@ -150,4 +217,15 @@ class Reply(Value, frozen=True, tag=True):
     message: str
 
 
-Effect: TypeAlias = Actuate | DriveBase | LadderMode | Decision | Status | Latches | RelayDemand | Reply
+Effect: TypeAlias = (
+    Actuate
+    | DriveBase
+    | LadderMode
+    | Decision
+    | InterventionAsked
+    | Interventions
+    | Status
+    | Latches
+    | RelayDemand
+    | Reply
+)

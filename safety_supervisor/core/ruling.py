@@ -23,6 +23,7 @@ class Ruling:
         repeated: whether it is an earlier ruling, given again to the same idempotency key.
         foldable: whether its sender waits for no answer of its own, so that equal ones may be told as one.
         detail: one sentence for people, of a PASS that needs one.
+        intervention: id under which people know of it; empty: they do not.
     """
 
     source: str
@@ -35,3 +36,4 @@ class Ruling:
     repeated: bool = False
     foldable: bool = False
     detail: str = ""
+    intervention: str = ""

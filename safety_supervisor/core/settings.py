@@ -105,6 +105,8 @@ class SourceSettings:
     """Tools that it may take and put down itself."""
     public_key: bytes = b""
     """Ed25519, 32 bytes: what its tokens are verified by; empty where it has none."""
+    person: str = ""
+    """The person of `operators.people` who commands by it, and so approves nothing of it; empty: nobody is named."""
 
 
 @dataclass(frozen=True)

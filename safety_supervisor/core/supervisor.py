@@ -202,11 +202,12 @@ class Supervisor:
         effects += self._stop(causes | self._inputs.sample(event, self._state.state, first=self._last_tick == 0), now)
         self._last_tick = event.scheduled
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
-        self._commands.begin(now, self._watch.nearness)
+        self._commands.begin(now, self._watch.nearness, self._inputs.button.held(now))
         if not self._placed or self._state.state is State.INIT:
             self._try_to_place(now)
         if self._state.state is State.INIT:
             self._try_to_leave_init(event)
+        effects += self._look_at_book(now)
         rulings: tuple[Ruling, ...] = ()
         notes: tuple[Note, ...] = ()
         self._watch.steer(self._state, now)
@@ -229,9 +230,18 @@ class Supervisor:
         effects += [self._decisions.refused(now, "observed", violation) for violation in self._observed.take()]
         effects += self._acts.reset_by_device(event, self._placed, self._changed_on_disk)
         effects += self._decisions.due(now)
+        effects += self._commands.book.take_news(now) if self._commands.book is not None else ()
         effects += self._replies
         self._replies = []
         return effects
+
+    def _look_at_book(self, now: int) -> list[Effect]:
+        """Look at what waits for people; its ends are told, and blamed on nobody."""
+        if self._commands.book is None:
+            return []
+        measured = self._inputs.measured.pose() if self._placed else None
+        rulings = self._commands.book.look(now, measured, self._base.driver != "")
+        return [effect for ruling in rulings for effect in self._decisions.ruled(ruling, now)]
 
     # --- stops --------------------------------------------------------------------------------------------------
 
@@ -345,6 +355,8 @@ class Supervisor:
         if causes is None:
             return []
         self._state.bump()
+        if self._commands.book is not None:
+            self._commands.book.forget(event.source)
         return self._stop(causes | self._inputs.pressing(self._state.state), event.at)
 
     def _source_liveliness(self, event: SourceLiveliness) -> list[Effect]:

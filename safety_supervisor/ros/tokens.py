@@ -265,5 +265,5 @@ def _event(request: str, claims: AgentClaims | OperatorClaims, now: Nanoseconds)
         return ToolChange(now, claims.iss, claims.target, request, claims.jti, claims.sub, claims.reason)
     return OperatorAct(
         now, cast(Act, claims.act), claims.iss, claims.target, claims.epoch, request, claims.jti, claims.role,
-        claims.config_sha256, claims.reason,
+        claims.config_sha256, claims.reason, claims.command_sha256,
     )  # fmt: skip

@@ -40,6 +40,8 @@ class Rehearsed:
         self._policy = policy
         self.used = policy.used
         self.denials = policy.denials
+        self.kinds = policy.kinds
+        self.hold_kinds = policy.hold_kinds
 
     def judge(self, facts: Mapping[str, object]) -> Verdict:
         """Ask, and allow."""

@@ -50,8 +50,10 @@ class OperatorClaims(msgspec.Struct, frozen=True, tag=True):
     exp: int
     act: str
     target: str
-    """Mode of `start` and `mode`, tool of `tool`, else empty."""
+    """Mode of `start` and `mode`, tool of `tool`, what waits of `approve` and `deny`; `KIND SOURCE SECONDS` of `grant`,
+    `KIND SOURCE` of `deny`; else empty."""
     command_sha256: str
+    """Of the canonical text of the command that `approve` or `deny` is about, as the person saw it; else empty."""
     config_sha256: str
     """Of the configuration that the person saw."""
     epoch: int

@@ -18,6 +18,20 @@ from safety_supervisor.tokens.signed_act import COMMON, Claim, Form, is_name, te
 ACTS: Final[tuple[str, ...]] = get_args(Act)
 ROLES: Final[tuple[str, ...]] = tuple(role.value for role in Role)
 MODES: Final = ("auto", "manual")
+_ID: Final = "w[1-9][0-9]{0,8}"
+_GRANT: Final = f"{NAME.pattern} {NAME.pattern}"
+is_tool: Final = text(rf"({NAME.pattern})?")
+_TARGETS: Final = {
+    "approve": text(_ID),
+    "deny": text(f"{_ID}|{_GRANT}"),
+    "grant": text(f"{_GRANT} [1-9][0-9]{{0,3}}"),
+}
+"""Targets of the acts on what waits for people, by act."""
+_TARGET_WORDS: Final = {
+    "approve": "an id of `~/interventions`",
+    "deny": "an id of `~/interventions`, or KIND SOURCE",
+    "grant": "KIND SOURCE SECONDS",
+}
 
 
 def _contradiction(claims: Mapping[str, Any]) -> tuple[Code, str] | None:
@@ -27,8 +41,14 @@ def _contradiction(claims: Mapping[str, Any]) -> tuple[Code, str] | None:
         return Code.TOKEN_SUB, "sub has to be the person whose key signs, as iss"
     if act in ("start", "mode") and target not in MODES:
         return Code.TOKEN_TARGET, f"target of {act} has to be {' or '.join(MODES)}"
-    if act not in ("start", "mode", "tool") and target:
+    if act in _TARGETS and not _TARGETS[act](target):
+        return Code.TOKEN_TARGET, f"target of {act} has to be {_TARGET_WORDS[act]}"
+    if act == "tool" and not is_tool(target):
+        return Code.TOKEN_TARGET, "target of tool has to be the name of a tool, or empty"
+    if act not in ("start", "mode", "tool", *_TARGETS) and target:
         return Code.TOKEN_TARGET, f"target of {act} has to be empty"
+    if bool(claims["command_sha256"]) != (act in ("approve", "deny") and " " not in target):
+        return Code.TOKEN_COMMAND, "command_sha256 belongs to approve and deny of a command, and to nothing else"
     return None
 
 
@@ -39,8 +59,8 @@ FORM: Final = Form(
         **COMMON,
         "role": Claim(Code.TOKEN_ROLE, lambda value: value in ROLES, f"one of {', '.join(ROLES)}"),
         "act": Claim(Code.TOKEN_ACT, lambda value: value in ACTS, f"one of {', '.join(ACTS)}"),
-        "target": Claim(Code.TOKEN_TARGET, text(rf"({NAME.pattern})?"), "a mode, the name of a tool, or empty"),
-        "command_sha256": Claim(Code.TOKEN_COMMAND, lambda value: value == "", "empty: these acts carry no command"),
+        "target": Claim(Code.TOKEN_TARGET, text("[a-z0-9_ ]{0,80}"), "what the act is about, or empty"),
+        "command_sha256": Claim(Code.TOKEN_COMMAND, text("([0-9a-f]{64})?"), "64 hexadecimal digits, or empty"),
         "config_sha256": Claim(Code.TOKEN_CONFIG, text("[0-9a-f]{64}"), "`configuration_sha256` of the status"),
         "epoch": Claim(Code.TOKEN_EPOCH, whole, "`epoch` of the status, a whole number"),
     },

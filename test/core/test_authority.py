@@ -17,11 +17,11 @@ Rigs = Callable[..., Rig]
 MAY = {
     "viewer": (),
     "operator": ("reset", "start", "mode"),
-    "technician": ("reset", "start", "mode", "recover", "tool"),
-    "safety_officer": ("reset", "start", "mode", "recover", "tool"),
+    "technician": ("reset", "start", "mode", "recover", "tool", "approve", "deny", "grant"),
+    "safety_officer": ("reset", "start", "mode", "recover", "tool", "approve", "deny", "grant"),
     "maintainer": ("maintainer",),
 }
-ACTS = ("reset", "start", "mode", "recover", "tool", "maintainer")
+ACTS = ("reset", "start", "mode", "recover", "tool", "maintainer", "approve", "deny", "grant")
 KEY = bytes(32)
 PEOPLE = tuple(Person(f"p_{role.value}", role, KEY) for role in Role)
 

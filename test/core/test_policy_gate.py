@@ -21,7 +21,7 @@ from safety_supervisor.core.effects import Actuate
 from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
 from safety_supervisor.core.policy.gate import PolicyGate
 from safety_supervisor.core.policy.goal_facts import GoalFacts
-from safety_supervisor.core.policy.verdict import Policy, Unjudged, Verdict
+from safety_supervisor.core.policy.verdict import Approve, Policy, Unjudged, Verdict
 from safety_supervisor.core.settings import ZoneKind
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.verifier import Verifier
@@ -52,6 +52,14 @@ class Listener:
     @property
     def denials(self) -> Mapping[str, str]:
         return self.policy.denials
+
+    @property
+    def kinds(self) -> Mapping[str, Approve]:
+        return self.policy.kinds
+
+    @property
+    def hold_kinds(self) -> frozenset[str]:
+        return self.policy.hold_kinds
 
     def judge(self, facts: Mapping[str, object]) -> Verdict:
         self.asked.append(dict(facts))
@@ -215,7 +223,8 @@ def test_an_approval_is_needed_until_it_is_held(panda_rigs: Callable[..., Rig], 
     try_it(0.3)
     refused = rig.decisions("REJECT")[0]
     assert refused.code == "E_APPROVAL_REQUIRED"
-    assert refused.detail == 'approve("zone", 2, 30): 2 people, within 30 s; no approval of that kind is held'
+    held = 'approve("zone", 2, 30): 2 people, within 30 s; no approval of that kind is held'
+    assert refused.detail == held + ("" if streams else "; `operators.people` has 0 who may approve it")
     assert np.array_equal(rig.output, before)
     rig.tampered = True  # who holds approvals tells them; a replay of these events does not
     for other in ({"joystick": frozenset({"zone"})}, {"planner": frozenset({"near_people"})}):
@@ -332,6 +341,8 @@ def test_facts_are_found_within_the_cycles_that_are_planned_for_them() -> None:
 class Broken:
     """A policy without an answer."""
 
+    kinds: Mapping[str, Approve] = {}
+    hold_kinds: frozenset[str] = frozenset()
     used: frozenset[str] = frozenset()
     denials: Mapping[str, str] = {}
 

@@ -44,10 +44,12 @@ def code(token: str | bytes) -> str:
 @pytest.mark.parametrize(
     ("act", "target"),
     [("reset", ""), ("start", "auto"), ("start", "manual"), ("mode", "manual"), ("recover", ""), ("maintainer", ""),
-     ("tool", "gripper"), ("tool", "")],
+     ("tool", "gripper"), ("tool", ""), ("approve", "w1"), ("deny", "w12"), ("deny", "zone planner"),
+     ("grant", "zone planner 600")],
 )  # fmt: skip
 def test_a_good_one_says_what_it_says(act: str, target: str) -> None:
-    wanted = OperatorClaims(**(GOOD | {"act": act, "target": target}))
+    sha = "ab" * 32 if target.startswith("w") else ""
+    wanted = OperatorClaims(**(GOOD | {"act": act, "target": target, "command_sha256": sha}))
     assert judge(sign(ADA, FORM, wanted).encode(), FORM, "panda", KEYS) == wanted
 
 
@@ -59,12 +61,21 @@ def test_a_good_one_says_what_it_says(act: str, target: str) -> None:
         ({"sub": "bob"}, "E_TOKEN_SUB"), ({"sub": ""}, "E_TOKEN_SUB"),
         ({"role": "admin"}, "E_TOKEN_ROLE"), ({"role": ""}, "E_TOKEN_ROLE"), ({"role": ["operator"]}, "E_TOKEN_ROLE"),
         ({"aud": "g1"}, "E_TOKEN_AUD"),
-        ({"act": "approve"}, "E_TOKEN_ACT"), ({"act": "Reset"}, "E_TOKEN_ACT"), ({"act": None}, "E_TOKEN_ACT"),
+        ({"act": "promote"}, "E_TOKEN_ACT"), ({"act": "Reset"}, "E_TOKEN_ACT"), ({"act": None}, "E_TOKEN_ACT"),
         ({"act": ["reset"]}, "E_TOKEN_ACT"),
         ({"act": "start"}, "E_TOKEN_TARGET"), ({"act": "start", "target": "AUTO"}, "E_TOKEN_TARGET"),
         ({"act": "start", "target": "gripper"}, "E_TOKEN_TARGET"), ({"act": "mode"}, "E_TOKEN_TARGET"),
         ({"target": "auto"}, "E_TOKEN_TARGET"), ({"act": "recover", "target": "x"}, "E_TOKEN_TARGET"),
         ({"act": "maintainer", "target": "x"}, "E_TOKEN_TARGET"), ({"target": None}, "E_TOKEN_TARGET"),
+        ({"act": "approve"}, "E_TOKEN_TARGET"), ({"act": "approve", "target": "w1"}, "E_TOKEN_COMMAND"),
+        ({"act": "approve", "target": "w0", "command_sha256": "ab" * 32}, "E_TOKEN_TARGET"),
+        ({"act": "approve", "target": "zone planner"}, "E_TOKEN_TARGET"),
+        ({"act": "deny", "target": "w1", "command_sha256": "AB" * 32}, "E_TOKEN_COMMAND"),
+        ({"act": "deny", "target": "zone planner", "command_sha256": "ab" * 32}, "E_TOKEN_COMMAND"),
+        ({"act": "grant", "target": "zone planner"}, "E_TOKEN_TARGET"),
+        ({"act": "grant", "target": "zone planner 0"}, "E_TOKEN_TARGET"),
+        ({"act": "grant", "target": "zone planner 9 9"}, "E_TOKEN_TARGET"),
+        ({"act": "tool", "target": "w 1"}, "E_TOKEN_TARGET"),
         ({"command_sha256": "ab" * 32}, "E_TOKEN_COMMAND"), ({"command_sha256": None}, "E_TOKEN_COMMAND"),
         ({"config_sha256": ""}, "E_TOKEN_CONFIG"), ({"config_sha256": "AB" * 32}, "E_TOKEN_CONFIG"),
         ({"config_sha256": "ab" * 31}, "E_TOKEN_CONFIG"), ({"config_sha256": 1}, "E_TOKEN_CONFIG"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from safety_supervisor.config.policy.grammar import Checked, check_program
 from safety_supervisor.config.policy.tokens import PolicyError
 from safety_supervisor.core.policy.facts import wrong_fact
-from safety_supervisor.core.policy.verdict import Unjudged, Verdict
+from safety_supervisor.core.policy.verdict import Approve, Unjudged, Verdict
 
 _FUNCTIONS: Final = frozenset(
     {"!_", "@in", "_&&_", "_||_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "_?_:_", "size"}
@@ -28,6 +29,7 @@ class CelPolicy:
         denials: code to what it means.
         used: facts that it names.
         verdicts: by the number that the program gives.
+        hold_kinds: kinds of approvals that count only while the hold-to-run button is held.
     """
 
     source: str
@@ -35,10 +37,22 @@ class CelPolicy:
     used: frozenset[str] = field(repr=False)
     verdicts: tuple[Verdict, ...] = field(repr=False)
     _program: Any = field(repr=False, compare=False)
+    hold_kinds: frozenset[str] = field(default=frozenset(), repr=False)
 
     def __repr__(self) -> str:
         """Return what it was made of; the order of a set is nobody's business."""
-        return f"CelPolicy({self.source!r}, {dict(self.denials)!r})"
+        held = f", hold_kinds={sorted(self.hold_kinds)!r}" if self.hold_kinds else ""
+        return f"CelPolicy({self.source!r}, {dict(self.denials)!r}{held})"
+
+    @cached_property
+    def kinds(self) -> Mapping[str, Approve]:
+        """Kinds of approvals that it may ask for, each with the shortest time that it asks for anywhere."""
+        kinds: dict[str, Approve] = {}
+        for verdict in self.verdicts:
+            if isinstance(verdict, Approve):
+                known = kinds.setdefault(verdict.kind, verdict)
+                kinds[verdict.kind] = min(known, verdict, key=lambda one: one.seconds)
+        return kinds
 
     def judge(self, facts: Mapping[str, object]) -> Verdict:
         """Judge the facts, all of them; anything wrong with them, or within, is `Unjudged`."""
@@ -57,7 +71,10 @@ class CelPolicy:
 
 
 def compile_policy(
-    source: str, denials: Mapping[str, str], names: Mapping[str, frozenset[str]] | None = None
+    source: str,
+    denials: Mapping[str, str],
+    names: Mapping[str, frozenset[str]] | None = None,
+    hold_kinds: Iterable[str] = (),
 ) -> CelPolicy | tuple[PolicyError, ...]:
     """Check and compile a program.
 
@@ -65,15 +82,18 @@ def compile_policy(
         source: of the program.
         denials: code to what it means, for people.
         names: as for `check_program`.
+        hold_kinds: kinds of approvals that count only while the hold-to-run button is held.
 
     Returns:
         The policy, or every error that was found.
     """
     checked = check_program(source, names)
-    return checked if isinstance(checked, tuple) else _compiled(source, denials, checked)
+    return checked if isinstance(checked, tuple) else _compiled(source, denials, checked, frozenset(hold_kinds))
 
 
-def _compiled(source: str, denials: Mapping[str, str], checked: Checked) -> CelPolicy | tuple[PolicyError, ...]:
+def _compiled(
+    source: str, denials: Mapping[str, str], checked: Checked, hold_kinds: frozenset[str]
+) -> CelPolicy | tuple[PolicyError, ...]:
     try:
         import cel
     except ImportError:
@@ -86,4 +106,4 @@ def _compiled(source: str, denials: Mapping[str, str], checked: Checked) -> CelP
         return (PolicyError(1, 1, f"CEL refuses the program: {str(error).splitlines()[-1][:200]}"),)
     if set(program.variables()) != checked.used or not set(program.functions()) <= _FUNCTIONS:
         return (PolicyError(1, 1, "CEL reads the program otherwise than it was checked"),)
-    return CelPolicy(source, dict(denials), checked.used, checked.verdicts, program)
+    return CelPolicy(source, dict(denials), checked.used, checked.verdicts, program, hold_kinds)

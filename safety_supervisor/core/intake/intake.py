@@ -7,6 +7,7 @@ A command is taken whole, by name, or refused whole with a code. What it asks fo
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from safety_supervisor.core.effects import Verdict
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
@@ -20,7 +21,9 @@ from safety_supervisor.core.units import Nanoseconds
 
 __all__ = ["Cancel", "Intake", "Refused", "Repeat", "SetPoint", "TrajectoryPoints"]
 
-_CORRELATION = re.compile(r"cid:([A-Za-z0-9_.:-]{1,128})(?:;key:([A-Za-z0-9_.:-]{1,128}))?")
+_CORRELATION = re.compile(
+    r"cid:([A-Za-z0-9_.:-]{1,128})(?:;key:([A-Za-z0-9_.:-]{1,128}))?(?:;why:([ -~]{1,200}))?|why:([ -~]{1,200})"
+)
 _FRAME = re.compile(r"[A-Za-z0-9_./-]{1,256}")
 
 
@@ -84,7 +87,8 @@ class Intake:
         if isinstance(taken, TrajectoryPoints):
             if event.stamp:
                 source.trajectory_stamp = (event.stamp, event.clock)
-            return taken
+            why = _reason(event.frame_id)
+            return replace(taken, why=why) if why else taken
         return self._refuse(source, command, key, taken)
 
     def remember(self, source: str, command: str, verdict: Verdict, code: str) -> None:
@@ -139,12 +143,18 @@ def _identify(source: _Source, frame_id: str) -> tuple[str, str | None]:
     key: str | None = None
     if frame_id:
         match = _CORRELATION.fullmatch(frame_id)
-        if match is not None:
+        if match is not None and match.group(1):
             return match.group(1), match.group(2)
-        if frame_id.startswith("cid:") or _FRAME.fullmatch(frame_id) is None:
+        if match is None and (frame_id.startswith(("cid:", "why:")) or _FRAME.fullmatch(frame_id) is None):
             key = ""
     source.counter += 1
     return f"{source.settings.name}-{source.counter}", key
+
+
+def _reason(frame_id: str) -> str:
+    """Return what a command is for, in its sender's words; empty where they do not stand there."""
+    match = _CORRELATION.fullmatch(frame_id)
+    return "" if match is None else match.group(3) or match.group(4) or ""
 
 
 def _is_empty(event: TrajectoryCommand) -> bool:

@@ -47,6 +47,8 @@ class TrajectoryPoints:
     """[rad/s^2]"""
     start_in: Nanoseconds
     """Delay until the scheduled start, [ns]; 0 is now."""
+    why: str = ""
+    """What it is for, in its sender's words, printable ASCII; told, not judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ class TrajectoryJob:
         self.begin = begin
         self.trajectory: PlannedTrajectory | None = None
         self.facts = facts
+        self.approved = ""
+        """Kind of the approval that people gave for this one command; empty for none."""
         self._verifier = verifier
         self._dt = configuration.timing.period / NS_PER_S
         self._limits = limits_of(configuration.envelope.joints, points.indices)

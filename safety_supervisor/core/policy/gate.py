@@ -64,12 +64,14 @@ class Judged(NamedTuple):
         said: the verdict, for the record.
         fresh: whether that is another verdict than for the source's last command of this kind.
         turned: whether the world turned a command down that passed before: nobody's mistake.
+        asks: the approval that is missing, where that is why.
     """
 
     violation: Violation | None
     said: str
     fresh: bool = True
     turned: bool = False
+    asks: Approve | None = None
 
 
 NOT_ASKED: Final = Judged(None, "", fresh=False)
@@ -80,15 +82,18 @@ class _Kept(NamedTuple):
     own: Own
     world: World
     judged: Judged
+    approved: str = ""
+    """Kind of the approval that people gave for this one command; empty for none."""
 
 
 class PolicyGate:
     """Asks one policy.
 
     Attributes:
-        approvals: by source, kinds of the approvals that are held for it now. Whoever decides on interventions sets
-            them; none is held until then.
+        approvals: by source, kinds of the approvals that stand for it now; `core.interventions` sets them.
         now: time of the cycle that began last, [ns].
+        people: as the fact, in that cycle.
+        kinds: of approvals that the policy may ask for.
         anomalies: by source, the score of its behaviour; a source that is not named has 0.
     """
 
@@ -111,7 +116,9 @@ class PolicyGate:
         self._zones = "zones" in policy.used
         self._speeds = bool(_SPEEDS & policy.used)
         self._counts_time = "since_start" in policy.used
-        self._people = "unknown"
+        self.people = "unknown"
+        self.kinds = policy.kinds
+        self._held = False
         self.now: Nanoseconds = 0
         self._started: Nanoseconds | None = None
         self._kept: dict[tuple[str, str], _Kept] = {}
@@ -121,25 +128,30 @@ class PolicyGate:
 
     # --- the world
 
-    def begin(self, now: Nanoseconds, people: str) -> None:
-        """Begin a cycle; `people` as the fact."""
-        self.now, self._people = now, people
+    def begin(self, now: Nanoseconds, people: str, held: bool) -> None:
+        """Begin a cycle; `people` as the fact, and whether the hold-to-run button is `held`."""
+        self.now, self.people, self._held = now, people, held
+
+    def counts(self, kind: str) -> bool:
+        """Whether an approval of a kind counts now: some do only while a person holds the button."""
+        return self._held or kind not in self._policy.hold_kinds
 
     def started(self, now: Nanoseconds) -> None:
         """A person has started the robot, or begun to recover it."""
         self._started = self.now = now
 
-    def _world(self, source: str, now: Nanoseconds) -> World:
+    def _world(self, source: str, now: Nanoseconds, approved: str = "") -> World:
         state = self._state.state
+        approvals = self.approvals.get(source, frozenset()) | ({approved} if approved else set())
         # Nobody asks: then it is no reason to ask anew.
         since = -1 if self._started is None else (now - self._started) // NS_PER_S if self._counts_time else 0
         return World(
             _MODES.get(state, "auto"),
             state.value,
-            self._people,
+            self.people,
             since,
             self.anomalies.get(source, 0.0),
-            tuple(sorted(self.approvals.get(source, ()))),
+            tuple(sorted(filter(self.counts, approvals))),
         )
 
     # --- commands
@@ -163,15 +175,25 @@ class PolicyGate:
         """Return what finds the facts of a trajectory while it is verified."""
         return GoalFacts(self._verifier, self._dt, self._zones)
 
-    def goal(self, source: SourceSettings, command: str, groups: tuple[str, ...], facts: GoalFacts) -> Judged:
-        """Judge a trajectory that is verified; one that passes is judged again when the world changes."""
+    def goal(
+        self, source: SourceSettings, command: str, groups: tuple[str, ...], facts: GoalFacts, approved: str
+    ) -> Judged:
+        """Judge a trajectory that is verified; one that passes is judged again when the world changes.
+
+        Args:
+            source: who commands.
+            command: correlation id.
+            groups: that it moves.
+            facts: of it.
+            approved: kind of approval that people gave for this one command, empty for none.
+        """
         verb = CommandKind.TRAJECTORY.value
         speeds = speed_class(facts.joint_speed), speed_class(facts.frame_speed)
         own = Own(source.name, source.kind.value, verb, groups, facts.zones, *speeds)
-        world = self._world(source.name, self.now)
+        world = self._world(source.name, self.now, approved)
         judged = self._judge(own, world)
         if judged.violation is None:
-            self._goals[source.name, command] = _Kept(own, world, judged)
+            self._goals[source.name, command] = _Kept(own, world, judged, approved)
         return judged
 
     def turned_down(self, plays: Callable[[str, str], bool]) -> list[tuple[str, str, Violation]]:
@@ -185,11 +207,11 @@ class PolicyGate:
             if not plays(*key):
                 del self._goals[key]
                 continue
-            world = self._world(key[0], self.now)
+            world = self._world(key[0], self.now, kept.approved)
             if world == kept.world:
                 continue
             judged = self._judge(kept.own, world)
-            self._goals[key] = _Kept(kept.own, world, judged)
+            self._goals[key] = _Kept(kept.own, world, judged, kept.approved)
             if judged.violation is not None:
                 del self._goals[key]
                 ended.append((*key, judged.violation))
@@ -209,7 +231,9 @@ class PolicyGate:
 
     def _judge(self, own: Own, world: World) -> Judged:
         verdict = self._policy.judge({**own._asdict(), **world._asdict()})
-        return Judged(self._refusal(verdict, world), f"policy: {verdict.text}")
+        refusal = self._refusal(verdict, world)
+        asks = verdict if isinstance(verdict, Approve) and refusal is not None else None
+        return Judged(refusal, f"policy: {verdict.text}", asks=asks)
 
     def _refusal(self, verdict: Verdict, world: World) -> Violation | None:
         match verdict:

@@ -85,6 +85,16 @@ class Policy(Protocol):
         """What each code that it may deny with means, for people."""
         ...
 
+    @property
+    def kinds(self) -> Mapping[str, Approve]:
+        """Kinds of approvals that it may ask for, each with the shortest time that it asks for anywhere."""
+        ...
+
+    @property
+    def hold_kinds(self) -> frozenset[str]:
+        """Kinds that count only while the hold-to-run button is held."""
+        ...
+
     def judge(self, facts: Mapping[str, object]) -> Verdict:
         """Judge the facts `core.policy.facts.FACTS`, all of them; anything wrong with them is `Unjudged`."""
         ...

@@ -13,8 +13,10 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.operator_settings import OperatorSettings, Role
 from safety_supervisor.core.states.acts import ActRefusal
 
+DECISIONS: Final = frozenset({"approve", "deny", "grant"})
+"""Acts on what waits for people."""
 _OPERATOR: Final = frozenset({"reset", "start", "mode"})
-_TECHNICIAN: Final = _OPERATOR | {"recover", "tool"}
+_TECHNICIAN: Final = _OPERATOR | {"recover", "tool"} | DECISIONS
 ACTS_OF: Final[Mapping[Role, frozenset[str]]] = {
     Role.VIEWER: frozenset(),
     Role.OPERATOR: _OPERATOR,

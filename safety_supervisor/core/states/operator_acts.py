@@ -13,7 +13,7 @@ from safety_supervisor.core.events import Tick
 from safety_supervisor.core.inputs import Inputs
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.acts import ActRefusal
-from safety_supervisor.core.states.authority import judge_authority
+from safety_supervisor.core.states.authority import DECISIONS, judge_authority
 from safety_supervisor.core.states.device_reset import DeviceReset
 from safety_supervisor.core.states.operators import Operators
 from safety_supervisor.core.states.safety_state import SafetyState
@@ -74,6 +74,9 @@ class OperatorActs:
             refusal = ActRefusal(Code.ACT_CAUSE, Code.CONFIGURATION_CHANGED.cure)
         if refusal is None and event.act == "tool":
             refusal = self._tools.act(event.target)
+        answer: str = event.act
+        if refusal is None and event.act in DECISIONS:
+            refusal, answer = self._decide(event, effects)
         if refusal is not None:
             # A library that computes nonsense is a fault, whoever asked for it.
             effects += self._stop({refusal.code} & {Code.NOT_FINITE_RESULT}, now)
@@ -98,7 +101,24 @@ class OperatorActs:
                 self._tools.restart()
         # What a person has to hold counts from this moment on, not from the next cycle.
         self._commands.hands_off = self._inputs.hands_off(self._state.state, now)
-        return effects, Reply(now, event.request, True, "", event.act)
+        return effects, Reply(now, event.request, True, "", answer)
+
+    def _decide(self, event: OperatorAct, effects: list[Effect]) -> tuple[ActRefusal | None, str]:
+        """Do what a person decides on what waits; return why not, or what has become of it, in words."""
+        book = self._commands.book
+        if book is None:
+            return ActRefusal(Code.ACT_INTERVENTION, "there is no policy: nothing ever waits"), ""
+        decided = book.decide(event)
+        effects += [e for ruling in book.take_ended() for e in self._decisions.ruled(ruling, event.at)]
+        if isinstance(decided, ActRefusal):
+            return decided, ""
+        if isinstance(decided, str):
+            return None, decided
+        ruling = self._commands.release(decided.points, decided.verdict.kind)
+        if ruling is not None:
+            effects += self._decisions.ruled(ruling, event.at)
+            return None, f"approved by {' and '.join(decided.approved)}, and refused"
+        return None, f"approved by {' and '.join(decided.approved)}: it is verified again, then begun or refused"
 
     def reset_by_device(self, event: Tick, placed: bool, changed_on_disk: bool) -> list[Effect]:
         """Do what the device's reset button asks for, or tell why not."""

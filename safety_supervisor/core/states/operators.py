@@ -54,8 +54,8 @@ class Operators:
                 return judge_recover(state, active, rests)
             case "tool":
                 return judge_tool(state, rests)
-            case "mode":
-                return None
+            case "mode" | "approve" | "deny" | "grant":
+                return None  # `core/interventions` judges what waits
             case "maintainer":
                 return None if state is State.FAULT else ActRefusal(Code.ACT_STATE, f"state is {state.value}")
 
