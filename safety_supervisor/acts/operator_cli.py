@@ -6,14 +6,17 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_supervisor.acts import sending
+from safety_supervisor.acts import deciding, sending
 from safety_supervisor.core.states.authority import ACTS_OF
 from safety_supervisor.tokens.claims import OperatorClaims
 from safety_supervisor.tokens.operator_act import FORM, MODES
+
+if TYPE_CHECKING:
+    from safety_supervisor.ros.token_client import TokenClient
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -158,12 +161,102 @@ def _tool(
     _do("tool", tool, config, key, name, yes, reason, node, timeout, as_json)
 
 
+LIST_HELP = """Show what waits for a person, and what was granted. Needs no key.
+
+\b
+Example:
+  safety-supervisor operator list --config robot.yaml
+
+Exit status: 0 told, 1 no supervisor found, 2 wrong use or configuration.
+"""
+
+
+@app.command("list", help=LIST_HELP)
+def list_command(
+    config: sending.Config,
+    node: sending.Node = sending.NODE,
+    timeout: sending.Timeout = sending.TIMEOUT,
+    as_json: sending.AsJson = False,
+) -> None:
+    """Show what waits."""
+    with sending.found(node, "operator_requests", sending.load(config).robot.id, timeout, sends=False) as (client, _):
+        told = sending.waiting(client, timeout)
+    if as_json:
+        typer.echo(json.dumps(told))
+        return
+    if not told:
+        typer.echo("nothing waits, nothing is granted")
+    for one in told:
+        shown = deciding.read(one) if one.get("kind") == "command" else None
+        name = f"{one.get('id', '')[:16]!a}"
+        if shown is None:
+            typer.echo(deciding.grant_words(one))
+        else:
+            typer.echo(f"{name}: {shown}" if isinstance(shown, str) else deciding.words(shown))
+
+
+def _on_command(act: str) -> Callable[..., None]:
+    def command(
+        waits: Annotated[str, typer.Argument(metavar="ID", help="As `operator list` shows it.", show_default=False)],
+        config: sending.Config,
+        key: sending.Key,
+        name: Name,
+        yes: Yes = False,
+        reason: sending.Reason = "",
+        node: sending.Node = sending.NODE,
+        timeout: sending.Timeout = sending.TIMEOUT,
+        as_json: sending.AsJson = False,
+    ) -> None:
+        _do(act, waits, config, key, name, yes, reason, node, timeout, as_json, on_command=True)
+
+    return command
+
+
+Kind = Annotated[str, typer.Argument(metavar="KIND", help="Of approval.", show_default=False)]
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="For which source.", show_default=False)]
+
+
+def _grant(
+    kind: Kind,
+    source: Source,
+    seconds: Annotated[int, typer.Argument(metavar="SECONDS", help="For how long.", min=1, max=600)],
+    config: sending.Config,
+    key: sending.Key,
+    name: Name,
+    yes: Yes = False,
+    reason: sending.Reason = "",
+    node: sending.Node = sending.NODE,
+    timeout: sending.Timeout = sending.TIMEOUT,
+    as_json: sending.AsJson = False,
+) -> None:
+    _do("grant", f"{kind} {source} {seconds}", config, key, name, yes, reason, node, timeout, as_json)
+
+
+def _revoke(
+    kind: Kind,
+    source: Source,
+    config: sending.Config,
+    key: sending.Key,
+    name: Name,
+    yes: Yes = False,
+    reason: sending.Reason = "",
+    node: sending.Node = sending.NODE,
+    timeout: sending.Timeout = sending.TIMEOUT,
+    as_json: sending.AsJson = False,
+) -> None:
+    _do("deny", f"{kind} {source}", config, key, name, yes, reason, node, timeout, as_json)
+
+
 _OFFERED: tuple[tuple[str, str, str, Callable[..., None]], ...] = (
     ("reset", "reset", "Take back a stop, where its cause is gone. Moves nothing.", _without_target("reset")),
     ("start", "start auto", "Let the robot move, after a reset: auto, or manual.", _with_mode("start")),
     ("mode", "mode manual", "Change the mode: this stops; then reset and start.", _with_mode("mode")),
     ("recover", "recover", "Begin to lead a robot out that is outside a limit.", _without_target("recover")),
     ("tool", "tool gripper", "Say which tool the robot carries now.", _tool),
+    ("approve", "approve w1", "Let a command that waits be verified again, then played.", _on_command("approve")),
+    ("deny", "deny w1", "Refuse a command that waits.", _on_command("deny")),
+    ("grant", "grant zone planner 60", "Let a source pass where the policy asks for that kind.", _grant),
+    ("revoke", "revoke zone planner", "Take back what was granted.", _revoke),
     ("maintainer", "maintainer", "Clear a FAULT whose reason was found.", _without_target("maintainer")),
 )
 for _act, _example, _what, _command in _OFFERED:
@@ -181,8 +274,9 @@ def _do(
     node: str,
     timeout: float,
     as_json: bool,
+    on_command: bool = False,
 ) -> None:
-    """Do one act."""
+    """Do one act; `on_command` on a command that waits, which is shown and whose hash is signed."""
     sending.check_texts(FORM, target=target, reason=reason)
     configuration = sending.load(config)
     people = {person.name: person for person in configuration.operators.people}
@@ -197,8 +291,13 @@ def _do(
         sending.fail("nobody can be asked here: give --yes, when somebody has looked at the robot")
     robot = configuration.robot.id
     with sending.found(node, "operator_requests", robot, timeout) as (client, seen):
+        told, sha256, epoch = _words(seen.state, seen.cause, seen.next_step), "", seen.epoch
+        if on_command:
+            shown = _find(client, target, seen.configuration_sha256, timeout)
+            told, sha256, epoch = deciding.words(shown), shown.sha256, shown.epoch
+        if on_command or not yes:
+            typer.echo(told, err=True)
         if not yes:
-            typer.echo(_words(seen.state, seen.cause, seen.next_step), err=True)
             if not typer.confirm(f"{act} {target}".strip() + "?", err=True):
                 sending.fail("nothing was done", 1)
             # The nonce may have been replaced while the person thought; what the person saw may not, and in another
@@ -212,13 +311,26 @@ def _do(
             private,
             FORM,
             lambda jti, begins, ends: OperatorClaims(
-                name, name, person.role.value, robot, seen.nonce, jti, begins, ends, act, target, "",
-                seen.configuration_sha256, seen.epoch, reason,
+                name, name, person.role.value, robot, seen.nonce, jti, begins, ends, act, target, sha256,
+                seen.configuration_sha256, epoch, reason,
             ),
             timeout,
             lambda: _withdraw(node, timeout),
         )  # fmt: skip
     sending.tell(answer, as_json)
+
+
+def _find(client: TokenClient, waits: str, configuration: str, timeout: float) -> deciding.Shown:
+    """Return the command that waits under an id, or end with the reason."""
+    told = [one for one in sending.waiting(client, timeout) if one.get("kind") == "command" and one.get("id") == waits]
+    if len(told) != 1:
+        sending.fail(f"nothing waits as {waits}", 1)
+    shown = deciding.read(told[0])
+    if isinstance(shown, str):
+        sending.fail(f"{waits} can not be decided on: {shown}", 1)
+    if told[0].get("configuration_sha256") != configuration:
+        sending.fail(f"{waits} was asked for under another configuration than the one that runs", 1)
+    return shown
 
 
 def _withdraw(node: str, timeout: float) -> str:

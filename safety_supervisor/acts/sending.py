@@ -119,6 +119,16 @@ def look(client: TokenClient, timeout: float) -> Seen:
         fail(str(error), 1)
 
 
+def waiting(client: TokenClient, timeout: float) -> list[dict[str, str]]:
+    """Return what waits for people and what they granted, or end with the reason; nothing of it is believed."""
+    from safety_supervisor.ros.token_client import NoSupervisorError
+
+    try:
+        return client.waiting(timeout)
+    except NoSupervisorError as error:
+        fail(str(error), 1)
+
+
 def send(
     client: TokenClient,
     key: Ed25519PrivateKey,

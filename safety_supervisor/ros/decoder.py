@@ -58,9 +58,9 @@ def decode(request: DecodeRequest) -> TrajectoryCommand | CommandUnreadable:
     times = tuple(point.time_from_start.sec * NS_PER_S + point.time_from_start.nanosec for point in points)
     efforts = sum(len(point.effort) for point in points)
     names = tuple(message.joint_names)
-    frame_id = "" if request.command else message.header.frame_id  # a goal's header says nothing
+    frame_id = message.header.frame_id  # of a goal it says why, at most
     body = ""
-    if _KEY in frame_id:
+    if _KEY in frame_id and not request.command:
         counts = (position_counts, velocity_counts, acceleration_counts)
         body = hash_content((names, times, positions, velocities, accelerations, counts, efforts))
     return TrajectoryCommand(

@@ -16,6 +16,8 @@ from safety_supervisor.core.effects import (
     Decision,
     DriveBase,
     Effect,
+    InterventionAsked,
+    Interventions,
     LadderMode,
     Latches,
     RelayDemand,
@@ -29,6 +31,7 @@ from safety_supervisor.evidence.feed import EventFeed
 from safety_supervisor.ros.base_input import twist_type
 from safety_supervisor.ros.cdr import write_counter, write_string
 from safety_supervisor.ros.cdr_base import TwistWriter
+from safety_supervisor.ros.interventions import InterventionList
 from safety_supervisor.ros.messages import StatusWriter, decision_message
 from safety_supervisor.ros.outputs import Output, offer_profile
 from safety_supervisor.ros.quality import Endpoints
@@ -100,6 +103,7 @@ class Enactor:
         self._decisions = endpoints.advertise(
             DiagnosticArray, "~/decisions", QoSProfile(depth=100, reliability=reliable)
         )
+        self._interventions = InterventionList(endpoints, configuration.robot.id)
         self._diagnostics = endpoints.advertise(
             DiagnosticArray, "/diagnostics", QoSProfile(depth=10, reliability=reliable)
         )
@@ -193,6 +197,8 @@ class Enactor:
             self._feed.save_latches(effect)
         elif isinstance(effect, RelayDemand):
             self.relay_stop = effect.stop
+        elif isinstance(effect, (InterventionAsked, Interventions)):
+            self._interventions.take(effect)
         elif isinstance(effect, LadderMode):
             self._mode = write_string(effect.mode)
             self._modes.publish(self._mode)
@@ -209,7 +215,7 @@ class Enactor:
         return ("", "") if self._newest is None else (self._newest.state, self._newest.ladder_phase)
 
     def slice(self, now: Nanoseconds) -> bool:
-        """Tell one thing that waited: a changed or due status, a line of the log, a decision; whether there was one."""
+        """Tell one thing that is due: status, what people decide on, a line of the log, a decision; whether one was."""
         status = self._newest
         if status is not None and (self._unshown or now >= self._status_due):
             phase = status.ladder_phase if status.state == "STOPPING" else ""
@@ -234,6 +240,8 @@ class Enactor:
             if now >= self._diagnostics_due:
                 self._diagnostics_due = now + DIAGNOSTICS_PERIOD
                 self._diagnostics.publish(message)
+            return True
+        if self._interventions.slice(now):
             return True
         line = self._refusals.line(now)
         if line:

@@ -116,6 +116,7 @@ def decision_message(decision: Decision, clock: int) -> DiagnosticArray:
         ("count", str(decision.count)),
         ("pose", " ".join(map(_number, decision.pose))),
         ("tool", decision.tool),
+        ("intervention", decision.intervention),
     )
     status = DiagnosticStatus(
         level=_LEVELS.get(decision.verdict, DiagnosticStatus.ERROR),

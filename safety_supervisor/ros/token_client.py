@@ -105,6 +105,23 @@ class TokenClient:
             told_not = f"the status of {self._supervisor} does not tell {error}"
             raise NoSupervisorError(f"{told_not}: another version?") from None
 
+    def waiting(self, timeout: float) -> list[dict[str, str]]:
+        """Return what waits for people and what they granted, as it is shown now, unescaped.
+
+        Raises:
+            NoSupervisorError: nothing of it is told within the time, [s].
+        """
+        heard: list[DiagnosticArray] = []
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        topic = f"{self._supervisor}/interventions"
+        subscription = self._node.create_subscription(DiagnosticArray, topic, heard.append, latched)
+        try:
+            if not self._wait(lambda: heard, timeout):
+                raise NoSupervisorError(f"{self._supervisor} does not tell what waits, for {timeout:g} s")
+        finally:
+            self._node.destroy_subscription(subscription)
+        return [{entry.key: entry.value for entry in status.values} for status in heard[-1].status]
+
     def send(self, token: str, holder: str, jti: str, timeout: float) -> dict[str, Any] | None:
         """Send a token; return its answer, None when none came in time, [s].
 

@@ -128,7 +128,7 @@ class SourceGoals:
         """Note what the core decided on a command of the source."""
         name = decision.command
         goal = self._goals.get(name)
-        if goal is None:
+        if goal is None or decision.verdict == "WAIT":  # one that waits for people is still being judged
             return
         if decision.verdict != "PASS":
             canceled = goal.canceled and decision.code == Code.CANCELLED.value

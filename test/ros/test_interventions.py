@@ -1,0 +1,269 @@
+"""An agent asks, a person decides, the robot moves: the real node, from outside, over ROS and by the command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import secrets
+import signal
+import subprocess
+import threading
+import time
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from diagnostic_msgs.msg import DiagnosticArray
+from ros_rig import LATCHED, Client, Process, Rig, make_trajectory
+from test_tokens import Holder, run, write_key
+
+from safety_supervisor.tokens.claims import OperatorClaims
+from safety_supervisor.tokens.key_file import public_text
+from safety_supervisor.tokens.operator_act import FORM
+from safety_supervisor.tokens.signed_act import sign
+
+SEEDS = {"ada": b"a" * 32, "bob": b"b" * 32, "eve": b"e" * 32}
+KEYS = {name: Ed25519PrivateKey.from_private_bytes(seed) for name, seed in SEEDS.items()}
+ROLES = {"ada": "technician", "bob": "safety_officer", "eve": "operator"}
+PROGRAM = """
+verb == "position" ? approve("stream", 1, 60) :
+joint_speed > 0.9 ? approve("short", 1, 2) :
+joint_speed > 0.5 ? approve("pair", 2, 60) :
+approve("zone", 1, 60)
+"""
+SETTINGS: dict[str, Any] = {
+    "operators": {
+        "unsigned_services": True,
+        "people": {name: {"role": ROLES[name], "public_key": public_text(KEYS[name])} for name in KEYS},
+    },
+    "policy": {"program": PROGRAM},
+    "timing": {"idle": 600.0},
+}
+
+
+class People(Holder):
+    """Three people with their keys, and what they see."""
+
+    topic = "operator_requests"
+
+    def __init__(self, client: Client, config: str) -> None:
+        super().__init__(client)
+        self.config = config
+        self.lists: list[DiagnosticArray] = []
+        client.node.create_subscription(DiagnosticArray, "/supervisor/interventions", self.lists.append, LATCHED)
+
+    @property
+    def shown(self) -> list[dict[str, str]]:
+        """The newest list."""
+        if not self.lists:
+            return []
+        return [{one.key: one.value for one in status.values} for status in self.lists[-1].status]
+
+    def made(self, act: str, person: str, target: str, **changes: Any) -> tuple[str, str]:
+        status, now = self.client.status, int(time.time())
+        fields: dict[str, Any] = {
+            "iss": person, "sub": person, "role": ROLES[person], "aud": "panda", "nonce": status["nonce"],
+            "jti": secrets.token_hex(8), "iat": now, "exp": now + 30, "act": act, "target": target,
+            "command_sha256": "", "config_sha256": status["configuration_sha256"], "epoch": int(status["epoch"]),
+            "reason": "a test",
+        }  # fmt: skip
+        key = changes.pop("key", KEYS[person])
+        fields |= changes
+        return sign(key, FORM, OperatorClaims(**fields)), fields["jti"]
+
+    def do(self, act: str, person: str, target: str, **changes: Any) -> dict[str, Any]:
+        self.client.spin(0.06)  # 20 a second are looked at
+        token, jti = self.made(act, person, target, **changes)
+        self.answers.clear()
+        self.send(token)
+        return self.wait(lambda answer: (answer["jti"] in (jti, "") and not answer["ok"]) or answer["jti"] == jti)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `safety-supervisor operator …` as a person does."""
+        done: list[subprocess.CompletedProcess[str]] = []
+        given = [*words, "--config", self.config]
+        thread = threading.Thread(target=lambda: done.append(run("operator", *given, domain=self.client.domain)))
+        thread.start()
+        self.client.wait_for(lambda: not thread.is_alive(), "the command ends", 60.0)
+        return done[0]
+
+
+class Cell:
+    """One start for all cases: an agent, people, a robot in AUTO."""
+
+    def __init__(self, rig: Rig) -> None:
+        rig.cell()
+        self.client = rig.client()
+        self.client.domain = rig.domain
+        self.supervisor: Process = rig.supervisor(**SETTINGS)
+        self.client.wait_state("LOCKED", timeout=60.0)
+        self.people = People(self.client, str(rig.directory / "robot.yaml"))
+        self.agent = self.client.trajectory_publisher()
+        self.client.wait_for(self.agent.get_subscription_count, "the supervisor hears the trajectory's publisher")
+        self.client.spin(0.5)
+        self.client.arm()
+
+    def ask(self, by: float = 0.3, duration: float = 2.0, frame_id: str = "") -> list[float]:
+        """Send a goal; return where it ends."""
+        here = [float(one) for one in self.client.pose()]
+        message = make_trajectory([(duration, [here[0] + by, *here[1:]])])
+        message.header.frame_id = frame_id
+        self.agent.publish(message)
+        return [here[0] + by, *here[1:]]
+
+    def waits(self, by: float = 0.3, duration: float = 2.0, frame_id: str = "") -> dict[str, str]:
+        """Ask, and wait until it is shown; a late cycle of a busy machine may have stopped what was before."""
+        known = {one.get("id") for one in self.people.shown}
+        self.ask(by, duration, frame_id)
+
+        def new() -> list[dict[str, str]]:
+            return [one for one in self.people.shown if one.get("id") not in known]
+
+        self.client.wait_for(new, "it is shown")
+        return new()[0]
+
+    def end_of(self, asked: dict[str, str]) -> list[tuple[str, str]]:
+        return [
+            (one["verdict"], one["code"])
+            for one in self.client.decisions
+            if one["id"] == asked["command_id"] and one["verdict"] != "WAIT"
+        ]
+
+    def rests_at(self, before: list[float], seconds: float = 0.7) -> bool:
+        self.client.spin(seconds)
+        return max(abs(a - b) for a, b in zip(self.client.pose(), before, strict=True)) < 0.005
+
+    def played(self, asked: dict[str, str]) -> None:
+        """Wait until it was played to its end."""
+        self.client.wait_for(lambda: self.end_of(asked)[-1:] == [("PASS", "E_ENDED")], "it is played", 20.0)
+
+
+@pytest.mark.requirement("SR-022")
+@pytest.mark.redteam(16)
+@pytest.mark.redteam(17)
+@pytest.mark.redteam(18)
+@pytest.mark.redteam(19)
+@pytest.mark.redteam(20)
+@pytest.mark.redteam(24)
+@pytest.mark.redteam(55)
+def test_an_agent_asks_and_people_decide(rig: Rig) -> None:
+    cell = Cell(rig)
+    client, people = cell.client, cell.people
+    client.wait_for(lambda: people.lists, "a list, though it is empty")
+    assert people.shown == []
+    key = ["--key", str(write_key(rig.directory / "ada.key", SEEDS["ada"])), "--as", "ada", "--yes"]
+
+    # It waits, is shown whole, and nothing that is wrong lets it move.
+    before = client.pose()
+    asked = cell.waits(0.3, 2.0, "cid:cup;why:<script>alert(1)</script> the cup")
+    text = asked["command"]
+    said = json.loads(text)
+    assert (asked["command_id"], asked["source"], asked["approval"]) == ("cup", "planner", "zone")
+    assert asked["why"] == "<script>alert(1)</script> the cup"
+    assert asked["command_sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert asked["epoch"] == client.status["epoch"]
+    assert 50.0 < float(asked["remaining_s"]) <= 60.0
+    assert said["joints"] == ["panda_joint1", *said["joints"][1:]]
+    assert abs(said["positions"][0][0] - before[0] - 0.3) < 0.02
+    waits = ("WAIT", "E_APPROVAL_REQUIRED", "cup", asked["id"])
+    parts = ("verdict", "code", "id", "intervention")
+    client.wait_for(lambda: waits in [tuple(one[part] for part in parts) for one in client.decisions], "WAIT")
+    sha, name = asked["command_sha256"], asked["id"]
+    altered = hashlib.sha256(text.replace('"times_ns":[2', '"times_ns":[1').encode()).hexdigest()
+    assert altered != sha
+    self_made = Ed25519PrivateKey.generate()
+    for code, person, changes in (
+        ("E_ACT_COMMAND", "ada", {"command_sha256": altered}),
+        ("E_TOKEN_COMMAND", "ada", {"command_sha256": ""}),
+        ("E_ACT_EPOCH", "ada", {"command_sha256": sha, "epoch": int(asked["epoch"]) - 1}),
+        ("E_ACT_CONFIGURATION", "ada", {"command_sha256": sha, "config_sha256": "0" * 64}),
+        ("E_TOKEN_NONCE", "ada", {"command_sha256": sha, "nonce": "0" * 32}),
+        ("E_ACT_INTERVENTION", "ada", {"command_sha256": sha, "target": "w99"}),
+        ("E_ACT_ROLE", "eve", {"command_sha256": sha}),
+        ("E_ACT_ROLE", "eve", {"command_sha256": sha, "role": "technician"}),
+        ("E_TOKEN_SIGNATURE", "ada", {"command_sha256": sha, "key": self_made}),
+        ("E_TOKEN_ISS", "ada", {"command_sha256": sha, "iss": "planner", "sub": "planner"}),
+    ):
+        changes = {"target": name} | changes
+        assert people.do("approve", person, changes.pop("target"), **changes)["code"] == code
+    assert cell.rests_at(before)
+    assert people.shown[0]["id"] == name
+
+    # A person sees it and approves it by the command.
+    listed = people.command("list")
+    assert listed.returncode == 0, listed.stderr
+    assert "planner asks for zone" in listed.stdout
+    assert "<script>alert(1)</script> the cup" in listed.stdout
+    assert "panda_joint1" in listed.stdout
+    assert json.loads(people.command("list", "--json").stdout)[0]["id"] == name
+    done = people.command("approve", name, *key)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "panda_joint1" in done.stderr, "shown before it is signed"
+    assert sha in done.stderr
+    cell.played(asked)
+    assert not cell.rests_at(before)
+    assert people.shown == []
+    again = people.command("approve", name, *key)
+    assert (again.returncode, "nothing waits as" in again.stderr) == (1, True)
+
+    # Two people, one of whom sends the same token forty times: it counts once.
+    before = client.pose()
+    asked = cell.waits(-0.6, 2.0)
+    assert asked["approval"] == "pair"
+    sha, name = asked["command_sha256"], asked["id"]
+    token, jti = people.made("approve", "ada", name, command_sha256=sha)
+    people.answers.clear()
+    for _ in range(40):
+        people.send(token)
+        client.spin(0.01)
+    client.wait_for(lambda: [a for a in people.answers if a["jti"] == jti and a["ok"]], "it counts", 5.0)
+    client.spin(1.0)
+    assert len([answer for answer in people.answers if answer["jti"] == jti and answer["ok"]]) == 1
+    assert {a["code"] for a in people.answers if a["jti"] == jti and not a["ok"]} == {"E_TOKEN_USED"}
+    assert people.do("approve", "ada", name, command_sha256=sha)["code"] == "E_ACT_TWICE"
+    assert cell.rests_at(before)
+    assert people.shown[0]["approved"] == "ada"
+    assert people.do("approve", "bob", name, command_sha256=sha)["ok"]
+    cell.played(asked)
+
+    # A stream needs a grant, and stops when it is taken back.
+    here = json.loads(asked["command"])["positions"][-1]
+    client.stream(here)
+    client.wait_for(lambda: "E_APPROVAL_REQUIRED" in client.codes(), "the stream is refused")
+    granted = people.command("grant", "stream", "planner", "60", *key)
+    assert granted.returncode == 0, granted.stdout + granted.stderr
+    told = len(client.decisions)
+    target = list(here)
+    for step in range(100):
+        target[0] = here[0] + 0.01 * (1 - math.cos(math.pi * step / 99))
+        client.stream(target)
+        client.spin(0.01)
+    assert any(one["verdict"] == "PASS" for one in client.decisions[told:]), client.decisions[-3:]
+    client.wait_for(lambda: any(one["kind"] == "grant" for one in people.shown), "the grant is shown")
+    client.spin(1.0)
+    revoked = people.command("revoke", "stream", "planner", *key)
+    assert revoked.returncode == 0, revoked.stdout + revoked.stderr
+    told = len(client.decisions)
+    client.stream(target)
+    client.wait_for(
+        lambda: any(one["code"] == "E_APPROVAL_REQUIRED" for one in client.decisions[told:]), "it is refused again"
+    )
+
+    # Nobody answers; then the source may not ask for a while.
+    client.spin(1.0)
+    before = client.pose()
+    asked = cell.waits(0.6, 1.2)
+    assert asked["approval"] == "short"
+    client.wait_for(lambda: cell.end_of(asked) == [("REJECT", "E_APPROVAL_EXPIRED")], "its end", 5.0)
+    cell.ask(0.6, 1.2)
+    client.wait_for(lambda: "E_APPROVAL_COOL_DOWN" in client.codes(), "the pause")
+    assert cell.rests_at(before)
+    assert client.status["adapter_failures"] == "0"
+
+    # The log tells all of it, and gives the same again.
+    cell.supervisor.send(signal.SIGINT)
+    client.wait_end(cell.supervisor)
+    (log,) = (rig.directory / "log").rglob("*.events")
+    replayed = run("log", "replay", str(log))
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
