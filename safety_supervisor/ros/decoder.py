@@ -58,7 +58,9 @@ def decode(request: DecodeRequest) -> TrajectoryCommand | CommandUnreadable:
     times = tuple(point.time_from_start.sec * NS_PER_S + point.time_from_start.nanosec for point in points)
     efforts = sum(len(point.effort) for point in points)
     names = tuple(message.joint_names)
-    frame_id = message.header.frame_id  # of a goal it says why, at most
+    frame_id = message.header.frame_id
+    if request.command and not frame_id.startswith("why:"):
+        frame_id = ""  # a goal's header says why, and nothing else
     body = ""
     if _KEY in frame_id and not request.command:
         counts = (position_counts, velocity_counts, acceleration_counts)

@@ -15,7 +15,7 @@ from ros_rig import make_trajectory
 
 from safety_supervisor.core.effects import Effect
 from safety_supervisor.core.events import Event, JointStates, SourceLiveliness
-from safety_supervisor.core.settings import CommandKind
+from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor.ros.decoder import decode
 from safety_supervisor.ros.frames import DecodeRequest
 from safety_supervisor.ros.goals import goals as module
@@ -106,6 +106,7 @@ class GoalBench(core.Rig):
         monkeypatch: puts invented gates in the place of processes.
         lease: of the planner's liveliness, [ns]; None: waived.
         introduced: whether a source's client is in the graph.
+        shipped: configuration; None: the Panda's.
     """
 
     def __init__(
@@ -113,9 +114,10 @@ class GoalBench(core.Rig):
         monkeypatch: pytest.MonkeyPatch,
         lease: int | None = None,
         introduced: Callable[[str], bool] = lambda source: True,
+        shipped: Configuration | None = None,
     ) -> None:
         self.goals: Goals | None = None
-        shipped = core.panda()
+        shipped = shipped or core.panda()
         planner = replace(shipped.source("planner"), liveliness_lease=lease)
         chief = replace(planner, name="chief", priority=30, commands=frozenset(CommandKind), liveliness_lease=None)
         super().__init__(replace(shipped, sources=(planner, shipped.source("joystick"), chief)))

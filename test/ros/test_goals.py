@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from approvals import asking, decide, requests
 from goal_bench import ID, OTHER, THIRD, GoalBench
 
 from safety_supervisor.core.intake.intake import _CORRELATION
@@ -64,6 +65,26 @@ def test_a_goals_header_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = GoalBench(monkeypatch)
     event = decode(DecodeRequest(1, "planner", 0, 1000, bench.goal(ID).data, ID))
     assert (event.command, event.frame_id) == (ID, "")
+
+
+@pytest.mark.requirement("SR-022")
+@pytest.mark.parametrize("act", ["approve", "deny", "cancel"])
+def test_a_goal_that_waits_for_people_is_told_its_end(monkeypatch: pytest.MonkeyPatch, act: str) -> None:
+    bench = GoalBench(monkeypatch, shipped=asking())
+    bench.offer("planner", bench.goal(ID, 0.3, 1.0))
+    bench.seconds(2.0)
+    gate = bench.gates["planner"]
+    assert [(decision.command, decision.verdict) for decision in bench.decisions()][-1] == (ID, "WAIT")
+    assert gate.told == [], "neither begun nor ended"
+    (asked,) = requests(bench)
+    if act == "cancel":
+        gate.say(CancelRequested(ID))
+    else:
+        assert decide(bench, asked, act).ok
+    bench.seconds(2.0)
+    outcome = {"approve": "succeeded", "deny": "aborted", "cancel": "canceled"}[act]
+    assert [end[:2] for end in gate.ended] == [(ID, outcome)]
+    assert bench.travel == pytest.approx(0.3 if act == "approve" else 0.0)
 
 
 @pytest.mark.redteam(56)
