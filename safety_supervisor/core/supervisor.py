@@ -239,7 +239,7 @@ class Supervisor:
         """Look at what waits for people; its ends are told, and blamed on nobody."""
         if self._commands.book is None:
             return []
-        measured = self._inputs.measured.pose() if self._placed else None
+        measured = self._inputs.measured.pose() if self._placed and self._commands.book.waits else None
         rulings = self._commands.book.look(now, measured, self._base.driver != "")
         return [effect for ruling in rulings for effect in self._decisions.ruled(ruling, now)]
 

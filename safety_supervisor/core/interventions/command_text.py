@@ -17,7 +17,7 @@ from safety_supervisor.core.units import Matrix, Vector
 
 MOST_NUMBERS: Final = 6000
 """Numbers of a command that may wait for a person: a bound of text, of work, and of what anybody can look at."""
-NUMBERS_PER_SLICE: Final = 256
+NUMBERS_PER_SLICE: Final = 128
 
 
 def numbers_of(points: TrajectoryPoints) -> int:

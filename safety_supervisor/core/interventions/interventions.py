@@ -84,6 +84,11 @@ class Book:
         self._asked: list[InterventionAsked] = []
         self.grants = Grants(gate.kinds, tuple(self._owners))
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything waits, or is about to."""
+        return bool(self._waiting)
+
     # --- a request
 
     def ask(self, job: TrajectoryJob, verdict: Approve, floating: bool, refusal: Violation) -> Violation | None:
