@@ -101,12 +101,7 @@ class Commands:
         return self._verify(taken, event.received)
 
     def release(self, points: TrajectoryPoints, approved: str) -> Ruling | None:
-        """Verify a command that waited for people from where the robot is now, as if it had just come.
-
-        Args:
-            points: the command.
-            approved: kind of the approval that people gave for it, which counts this once.
-        """
+        """Verify a command that waited, `approved` under that kind, from where the robot is, as if it had just come."""
         return self._verify(points, 0, approved)
 
     def _verify(self, points: TrajectoryPoints, received: int, approved: str = "") -> Ruling | None:
@@ -323,6 +318,13 @@ class Commands:
         lost = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(source))
         self._motion.stop_lanes(lost, source, Code.SOURCE_DIED, Code.SOURCE_DIED.cause)
         return bool(lost)
+
+    def forget(self, source: str) -> None:
+        """A source's publishers are others: what waits, was approved or granted is nobody's any more."""
+        if self.book is not None:
+            self.book.forget(source)
+        if source in self._jobs and self._jobs[source][0].approved:
+            self._drop(source, Violation(Code.APPROVAL_VOID, "approval.source", detail="its publisher is another one"))
 
     def _standing(self, session: Session) -> Violation | None:
         kind = session.settings.kind

@@ -355,8 +355,7 @@ class Supervisor:
         if causes is None:
             return []
         self._state.bump()
-        if self._commands.book is not None:
-            self._commands.book.forget(event.source)
+        self._commands.forget(event.source)
         return self._stop(causes | self._inputs.pressing(self._state.state), event.at)
 
     def _source_liveliness(self, event: SourceLiveliness) -> list[Effect]:

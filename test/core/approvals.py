@@ -102,9 +102,9 @@ def ends(rig: Rig, asked: InterventionAsked) -> list[tuple[str, str]]:
     return [(one.verdict, one.code) for one in decisions[first + 1 :]]
 
 
-def two_groups(**more: Any) -> Configuration:
-    """The Panda as two joint groups: upper arm and wrist."""
+def split(**more: Any) -> Configuration:
+    """The Panda as seven joint groups, one a joint."""
     shipped = asking(**more)
-    robot = replace(shipped.robot, groups={"arm": tuple(range(4)), "wrist": tuple(range(4, 7))})
-    sources = tuple(replace(one, groups=("arm", "wrist")) for one in shipped.sources)
-    return replace(shipped, robot=robot, sources=sources)
+    names = tuple(f"j{number}" for number in range(7))
+    robot = replace(shipped.robot, groups={name: (index,) for index, name in enumerate(names)})
+    return replace(shipped, robot=robot, sources=tuple(replace(one, groups=names) for one in shipped.sources))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from approvals import ask, asking, begin, decide, ends, requests, shown, sign, waits
+from approvals import ask, asking, begin, decide, ends, requests, shown, sign, split, waits
 from rig import Rig
 
 from safety_supervisor.core.act_events import StopRequested
@@ -122,11 +122,16 @@ def _estop(rig: Rig) -> None:
     rig.estop = "stop"
 
 
+def _others_publisher(rig: Rig) -> None:
+    rig.send(SourceEndpoints(rig.now, "joystick", 1))
+
+
 def _other_moves(rig: Rig) -> None:
-    target = rig.output.copy()
-    for _ in range(4):
-        rig.stream(target, "joystick", velocity=False)
+    """A motion that the policy lets pass, of a source that asks nobody."""
+    for _ in range(3):
+        rig.stream(np.zeros(7), "joystick", velocity=True)
         rig.cycle()
+    assert rig.decisions("PASS"), rig.decisions()
 
 
 def _pushed(rig: Rig) -> None:
@@ -143,6 +148,8 @@ ENDS: dict[str, tuple[Callable[[Rig], None], str]] = {
     "its publisher is lost": (_no_publisher, "E_SOURCE_NOT_ALIVE"),
     "its publisher is another": (_other_publisher, "E_APPROVAL_VOID"),
     "its publisher is doubled": (_doubled, "E_APPROVAL_VOID"),
+    "another source's publisher": (_others_publisher, "E_APPROVAL_VOID"),
+    "a person begins to move it": (_other_moves, "E_APPROVAL_VOID"),
     "stop": (_stop, "E_PURGED"),
     "e-stop": (_estop, "E_PURGED"),
     "mode": (_mode, "E_PURGED"),
@@ -154,7 +161,7 @@ ENDS: dict[str, tuple[Callable[[Rig], None], str]] = {
 @pytest.mark.parametrize("what", ENDS)
 def test_what_makes_it_old_ends_it(panda_rigs: Rigs, what: str) -> None:
     happens, code = ENDS[what]
-    rig = begin(panda_rigs)
+    rig = begin(panda_rigs, 'kind == "person" ? allow : approve("zone", 1, 30)')
     before, asked = rig.output, waits(rig)
     happens(rig)
     rig.cycle(2)
@@ -162,6 +169,14 @@ def test_what_makes_it_old_ends_it(panda_rigs: Rigs, what: str) -> None:
     assert not decide(rig, asked).ok
     rig.seconds(0.5)
     assert np.array_equal(rig.output, before), "not even where the end comes with an approval"
+
+
+def test_a_robot_that_idles_out_of_auto_ends_it(panda_rigs: Rigs) -> None:
+    rig = begin(panda_rigs, 'approve("zone", 1, 120)')
+    asked = waits(rig)
+    rig.until("LOCKED", 61.0)
+    rig.cycle(2)
+    assert ends(rig, asked) == [("REJECT", "E_APPROVAL_VOID")]
 
 
 def test_a_push_that_the_pose_may_have_leaves_it_waiting(panda_rigs: Rigs) -> None:
@@ -269,21 +284,24 @@ def test_a_thousand_replays_count_once(panda_rigs: Rigs) -> None:
 
 
 def test_the_approval_is_used_up_where_the_command_is_refused_then(panda_rigs: Rigs) -> None:
-    """What has changed since, without another epoch: the set-point crept, so that the first point fits no more."""
     rig = begin(panda_rigs)
-    here = rig.output
-    goal = here + rig.unit(0, 0.3)
-    rest = np.zeros((2, 7))
-    asked_before = len(requests(rig))
-    rig.trajectory([0.0, 1.0], np.stack([here, goal]), rest, rest)
-    rig.cycle(60)
-    asked = requests(rig)[asked_before]
+    here, asked = rig.output, waits(rig)
     assert decide(rig, asked).ok
     rig.send(StopRequested(rig.now, "test", "look"))  # while it is verified again
     rig.seconds(0.5)
     assert ends(rig, asked) == [("REJECT", "E_PURGED")]
     assert np.array_equal(rig.output, here)
     assert decide(rig, asked).code == "E_ACT_INTERVENTION"
+
+
+def test_another_publisher_does_not_inherit_an_approval(panda_rigs: Rigs) -> None:
+    rig = begin(panda_rigs)
+    before, asked = rig.output, waits(rig)
+    assert decide(rig, asked).ok
+    rig.send(SourceEndpoints(rig.now, "planner", 1))
+    rig.seconds(1.0)
+    assert ends(rig, asked) == [("REJECT", "E_APPROVAL_VOID")]
+    assert np.array_equal(rig.output, before)
 
 
 def test_an_approval_opens_one_command_and_no_other(panda_rigs: Rigs) -> None:
@@ -377,3 +395,35 @@ def test_a_long_text_is_written_in_slices(panda_rigs: Rigs) -> None:
     assert said["accelerations"] is None
     assert json.dumps(said, sort_keys=True, separators=(",", ":")) == asked.text
     assert count * 8 > NUMBERS_PER_SLICE
+
+
+def ask_joint(rig: Rig, joint: int, **changes: Any) -> None:
+    here = rig.output[joint : joint + 1]
+    rest = np.zeros((1, 1))
+    rig.trajectory([1.0], (here + 0.2)[None, :], rest, rest, names=(rig.names[joint],), **changes)
+    rig.cycle(40)
+
+
+@pytest.mark.redteam(21)
+def test_goals_of_other_groups_wait_beside_each_other_up_to_a_bound(panda_rigs: Rigs) -> None:
+    rig = panda_rigs(split()).auto()
+    rig.cycle(2)
+    before = rig.output
+    for joint in range(4):
+        ask_joint(rig, joint)
+    assert [one.intervention for one in shown(rig).waiting] == ["w1", "w2", "w3", "w4"]
+    rig.clear()
+    ask_joint(rig, 4)
+    assert rig.codes() == ["E_APPROVAL_FULL"]
+    assert np.array_equal(rig.output, before)
+    ask_joint(rig, 3)
+    assert [one.intervention for one in shown(rig).waiting] == ["w1", "w2", "w3", "w5"], "in the place of its older one"
+    assert ends(rig, requests(rig)[3]) == [("REJECT", "E_PREEMPTED")]
+    assert decide(rig, requests(rig)[0]).ok
+    rig.seconds(2.0)
+    assert ends(rig, requests(rig)[0]) == [("PASS", ""), ("PASS", "E_ENDED")]
+    assert [ends(rig, requests(rig)[i]) for i in (1, 2, 4)] == [[("REJECT", "E_APPROVAL_VOID")]] * 3, "it has moved"
+    assert shown(rig).waiting == ()
+    moved = rig.output - before
+    assert moved[0] == pytest.approx(0.2)
+    assert not moved[1:].any()
