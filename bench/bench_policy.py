@@ -66,7 +66,7 @@ def _stream(policy: CelPolicy, count: int) -> Row:
     configuration = replace(load_config(ROOT / "config" / "panda.yaml"), policy=policy)
     verifier, state = Verifier(configuration), SafetyState()
     motion = Motion(configuration, verifier)
-    gate = PolicyGate(policy, configuration, state, motion, verifier)
+    gate = PolicyGate(policy, configuration, state, motion, verifier, {})
     gate.started(1)
     start = configuration.robot.start
     source = configuration.sources[0]
@@ -106,4 +106,7 @@ def _facts(chance: random.Random) -> dict[str, Any]:
         "since_start": chance.choice((3, 60)),
         "anomaly": chance.choice((0.0, 0.0, 0.0, 1.5)),
         "approvals": chance.choice(((), ("zone",))),
+        "model": "",
+        "model_version": "",
+        "stage": "",
     }

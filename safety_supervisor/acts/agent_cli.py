@@ -1,20 +1,23 @@
-"""Commands `agent key` and `agent tool`."""
+"""Commands `agent key`, `agent tool` and `agent introduce`."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from safety_supervisor.acts import sending
+from safety_supervisor.core.agents.settings import CONTRACT
+from safety_supervisor.tokens import agent_session
 from safety_supervisor.tokens.agent_act import ACT, FORM
-from safety_supervisor.tokens.claims import AgentClaims
+from safety_supervisor.tokens.claims import AgentClaims, SessionClaims
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="For whoever runs an agent: its key, and what it says of its tool.",
+    help="For whoever runs an agent: its key, who it is, and what it says of its tool.",
 )
 
 KEY_HELP = """Make an Ed25519 key for one source, and print the line for the configuration.
@@ -39,6 +42,20 @@ Examples:
   safety-supervisor agent tool --none --config robot.yaml --key planner.key --source planner --json
 
 Exit status: 0 it counts now, 1 refused or no answer, 2 wrong use or configuration.
+"""
+
+INTRODUCE_HELP = """Introduce the agent of a source: which model it runs, and which joint groups it will command.
+
+Run it when the agent publishes already: the session is bound to its publisher, and ends with it, at a restart of the
+supervisor, and when a person revokes it. Then introduce it again. Models that may are listed in `sources.NAME.models`.
+What is said of the model nobody has measured: it is as true as whoever holds the key.
+
+\b
+Example:
+  safety-supervisor agent introduce --config robot.yaml --key planner.key --source planner \\
+    --model cell_policy --version 1.2.0 --model-file policy.onnx
+
+Exit status: 0 the agent may command, 1 refused or no answer, 2 wrong use or configuration.
 """
 
 
@@ -85,3 +102,72 @@ def tool_command(
             timeout,
         )
     sending.tell(answer, as_json)
+
+
+@app.command("introduce", help=INTRODUCE_HELP)
+def introduce_command(
+    config: sending.Config,
+    key: sending.Key,
+    source: Annotated[str, typer.Option("--source", metavar="NAME", help="Whose key it is.", show_default=False)],
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="What the model is called.")],
+    version: Annotated[str, typer.Option("--version", metavar="TEXT", help="Its version.")],
+    sha256: Annotated[str, typer.Option("--model-sha256", metavar="HEX", help="SHA-256 of its file.")] = "",
+    file: Annotated[Path | None, typer.Option("--model-file", metavar="FILE", help="Its file, to be hashed.")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="Joint group; again for more; none: all of them.")] = None,
+    reason: sending.Reason = "",
+    subject: Annotated[str, typer.Option(metavar="TEXT", help="Who acts, recorded too.")] = "safety-supervisor agent",
+    node: sending.Node = sending.NODE,
+    timeout: sending.Timeout = sending.TIMEOUT,
+    as_json: sending.AsJson = False,
+) -> None:
+    """Introduce an agent."""
+    if bool(sha256) == (file is not None):
+        sending.fail("give --model-sha256, or --model-file")
+    measured = sha256 if file is None else _hash(file)
+    form = agent_session.FORM
+    sending.check_texts(form, model=model, version=version, model_sha256=measured, reason=reason, sub=subject)
+    configuration = sending.load(config)
+    known = {one.name: one for one in configuration.sources}
+    if source not in known:
+        sending.fail(f"there is no source {source}; sources: {', '.join(known)}")
+    groups = known[source].groups if group is None else tuple(group)
+    beyond = sorted(set(groups) - set(known[source].groups))
+    if beyond or len(set(groups)) != len(groups):
+        sending.fail(f"--group: each once, of {', '.join(known[source].groups) or 'none'}")
+    private = sending.read_private(key, known[source].public_key, f"sources.{source}.public_key")
+    robot = configuration.robot.id
+    with sending.found(node, "agent_sessions", robot, timeout) as (client, seen):
+        answer = sending.send(
+            client,
+            private,
+            form,
+            lambda jti, begins, ends: SessionClaims(
+                source,
+                subject,
+                robot,
+                seen.nonce,
+                jti,
+                begins,
+                ends,
+                model,
+                version,
+                measured,
+                CONTRACT,
+                groups,
+                reason,
+            ),
+            timeout,
+        )
+    sending.tell(answer, as_json)
+
+
+def _hash(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    found = hashlib.sha256()
+    try:
+        with file.open("rb") as data:
+            while block := data.read(1 << 20):
+                found.update(block)
+    except OSError as error:
+        sending.fail(f"{file}: {error.strerror or error}")
+    return found.hexdigest()

@@ -13,10 +13,10 @@ import typer
 from safety_supervisor.acts import deciding, sending
 from safety_supervisor.core.states.authority import ACTS_OF
 from safety_supervisor.tokens.claims import OperatorClaims
-from safety_supervisor.tokens.operator_act import FORM, MODES
+from safety_supervisor.tokens.operator_act import FORM, MODES, STAGES
 
 if TYPE_CHECKING:
-    from safety_supervisor.ros.token_client import TokenClient
+    from safety_supervisor.ros.token_client import Seen, TokenClient
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -89,7 +89,7 @@ def show_command(
     if as_json:
         typer.echo(json.dumps(seen._asdict()))
         return
-    typer.echo(_words(seen.state, seen.cause, seen.next_step))
+    typer.echo(_words(seen))
 
 
 @app.command("stop", help=STOP_HELP)
@@ -106,6 +106,7 @@ def stop_command(node: sending.Node = sending.NODE, timeout: sending.Timeout = s
 
 Name = Annotated[str, typer.Option("--as", metavar="NAME", help="Whose key it is.", show_default=False)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="Of the configuration.", show_default=False)]
 Mode = Annotated[str, typer.Argument(metavar="MODE", help=" or ".join(MODES), show_default=False)]
 
 
@@ -213,7 +214,6 @@ def _on_command(act: str) -> Callable[..., None]:
 
 
 Kind = Annotated[str, typer.Argument(metavar="KIND", help="Of approval.", show_default=False)]
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help="For which source.", show_default=False)]
 
 
 def _grant(
@@ -232,7 +232,7 @@ def _grant(
     _do("grant", f"{kind} {source} {seconds}", config, key, name, yes, reason, node, timeout, as_json)
 
 
-def _revoke(
+def _take_back(
     kind: Kind,
     source: Source,
     config: sending.Config,
@@ -247,6 +247,37 @@ def _revoke(
     _do("deny", f"{kind} {source}", config, key, name, yes, reason, node, timeout, as_json)
 
 
+def _promote(
+    source: Source,
+    stage: Annotated[str, typer.Argument(metavar="STAGE", help=", ".join(STAGES), show_default=False)],
+    config: sending.Config,
+    key: sending.Key,
+    name: Name,
+    yes: Yes = False,
+    reason: sending.Reason = "",
+    node: sending.Node = sending.NODE,
+    timeout: sending.Timeout = sending.TIMEOUT,
+    as_json: sending.AsJson = False,
+) -> None:
+    if stage not in STAGES:
+        sending.fail(f"promote needs a stage: {', '.join(STAGES)}")
+    _do("promote", f"{source} {stage}", config, key, name, yes, reason, node, timeout, as_json)
+
+
+def _revoke(
+    source: Source,
+    config: sending.Config,
+    key: sending.Key,
+    name: Name,
+    yes: Yes = False,
+    reason: sending.Reason = "",
+    node: sending.Node = sending.NODE,
+    timeout: sending.Timeout = sending.TIMEOUT,
+    as_json: sending.AsJson = False,
+) -> None:
+    _do("revoke", source, config, key, name, yes, reason, node, timeout, as_json)
+
+
 _OFFERED: tuple[tuple[str, str, str, Callable[..., None]], ...] = (
     ("reset", "reset", "Take back a stop, where its cause is gone. Moves nothing.", _without_target("reset")),
     ("start", "start auto", "Let the robot move, after a reset: auto, or manual.", _with_mode("start")),
@@ -256,7 +287,9 @@ _OFFERED: tuple[tuple[str, str, str, Callable[..., None]], ...] = (
     ("approve", "approve w1", "Let a command that waits be verified again, then played.", _on_command("approve")),
     ("deny", "deny w1", "Refuse a command that waits.", _on_command("deny")),
     ("grant", "grant zone planner 60", "Let a source pass where the policy asks for that kind.", _grant),
-    ("revoke", "revoke zone planner", "Take back what was granted.", _revoke),
+    ("withdraw", "withdraw zone planner", "Take back what was granted.", _take_back),
+    ("promote", "promote planner supervised", "Give the model that a source's agent runs a stage of trust.", _promote),
+    ("revoke", "revoke planner", "Cut a source off: its motion stops, and it is quarantined until a reset.", _revoke),
     ("maintainer", "maintainer", "Clear a FAULT whose reason was found.", _without_target("maintainer")),
 )
 for _act, _example, _what, _command in _OFFERED:
@@ -291,7 +324,7 @@ def _do(
         sending.fail("nobody can be asked here: give --yes, when somebody has looked at the robot")
     robot = configuration.robot.id
     with sending.found(node, "operator_requests", robot, timeout) as (client, seen):
-        told, sha256, epoch = _words(seen.state, seen.cause, seen.next_step), "", seen.epoch
+        told, sha256, epoch = _words(seen), "", seen.epoch
         if on_command:
             shown = _find(client, target, seen.configuration_sha256, timeout)
             told, sha256, epoch = deciding.words(shown), shown.sha256, shown.epoch
@@ -348,6 +381,6 @@ def _somebody_is_there() -> bool:
     return sys.stdin.isatty()
 
 
-def _words(state: str, cause: str, next_step: str) -> str:
-    told = f"{state}: {cause}" if cause else state
-    return f"{told}\n{next_step}" if next_step else told
+def _words(seen: Seen) -> str:
+    told = f"{seen.state}: {seen.cause}" if seen.cause else seen.state
+    return "\n".join(line for line in (told, seen.next_step, seen.agents) if line)

@@ -16,7 +16,7 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from safety_supervisor.core.units import NS_PER_S
-from safety_supervisor.tokens.claims import AgentClaims, OperatorClaims
+from safety_supervisor.tokens.claims import Claims
 from safety_supervisor.tokens.freshness import VALID
 from safety_supervisor.tokens.key_file import KeyFileError, public_text, read_key, write_new_key
 from safety_supervisor.tokens.signed_act import COMMON, Form, sign
@@ -133,7 +133,7 @@ def send(
     client: TokenClient,
     key: Ed25519PrivateKey,
     form: Form,
-    claims: Callable[[str, int, int], AgentClaims | OperatorClaims],
+    claims: Callable[[str, int, int], Claims],
     timeout: float,
     withdraw: Callable[[], str] | None = None,
 ) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.agent_checks import check_agents
 from safety_supervisor.config.balance_checks import check_balance
 from safety_supervisor.config.base_checks import check_base
 from safety_supervisor.config.codes import ConfigurationCode as Code
@@ -33,6 +34,7 @@ def check_all(sections: Sections, problems: Problems) -> None:
     _check_people(sections, problems)
     _check_limiting(sections, problems)
     check_tools(sections, problems)
+    check_agents(sections, problems)
     check_keys(sections, problems)
     check_base(sections, problems)
     check_policy(sections, problems)

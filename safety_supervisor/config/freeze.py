@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.agent_checks import freeze_demotion, freeze_models, needs_session
 from safety_supervisor.config.arrays import read_only
 from safety_supervisor.config.balance_checks import freeze_balance
 from safety_supervisor.config.base_checks import freeze_base
@@ -59,7 +60,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         tracking = _track_commanded(tracking, observed)
     return settings.Configuration(
         robot=_robot(robot, sections.observed, _there(sections.urdf), urdf_text),
-        sources=tuple(_source(name, keys) for name, keys in sections.sources.items()),
+        sources=tuple(_source(name, keys, needs_session(keys, sections)) for name, keys in sections.sources.items()),
         envelope=envelope,
         geometry=_geometry(_there(sections.geometry), mounted),
         zones=tuple(_zone(name, keys) for name, keys in sections.zones.items()),
@@ -84,6 +85,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         else freeze_base(sections.base, sections.separation, timing.period, timing.overrun),
         observed=observed,
         policy=sections.compiled_policy,
+        demotion=freeze_demotion(sections.agents),
     )
 
 
@@ -112,7 +114,7 @@ def _robot(keys: schema.RobotKeys, observed: Iterable[str], urdf: Urdf, text: st
     )
 
 
-def _source(name: str, keys: schema.SourceKeys) -> settings.SourceSettings:
+def _source(name: str, keys: schema.SourceKeys, needs: bool) -> settings.SourceSettings:
     return settings.SourceSettings(
         name=name,
         kind=settings.SourceKind(keys.kind),
@@ -137,6 +139,8 @@ def _source(name: str, keys: schema.SourceKeys) -> settings.SourceSettings:
         tools=frozenset(keys.tools),
         person=keys.person or "",
         public_key=b"" if keys.public_key is None else decode_base64url(keys.public_key) or b"",
+        needs_session=needs,
+        models=freeze_models(keys),
     )
 
 

@@ -1,10 +1,11 @@
-"""Checks of who may sign: people, and sources that take tools.
+"""Checks of who may sign: people, and sources that take tools or whose agents introduce themselves.
 
 One key has one holder, who is a person or a source, never both: an agent can not act as a person (REDTEAM 19).
 """
 
 from __future__ import annotations
 
+from safety_supervisor.config.agent_checks import needs_session
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.public_key import refuse_public_key
@@ -19,12 +20,17 @@ def check_keys(sections: Sections, problems: Problems) -> None:
     holders: dict[str, str] = {}
     for name, source in sections.sources.items():
         path, text = f"sources.{name}.public_key", source.public_key
+        session = needs_session(source, sections)
         if text is None:
             if source.tools:
                 problems.add(path, Code.MISSING, "is missing beside `tools`", _OF_SOURCE)
+            elif session:
+                problems.add(path, Code.MISSING, "is missing: its agent has to introduce itself", _OF_SOURCE)
             continue
-        if not source.tools:
-            problems.add(path, Code.NOT_ENFORCED, "is used by nothing without `tools`", "Add them, or remove it.")
+        if not (source.tools or session):
+            problems.add(
+                path, Code.NOT_ENFORCED, "is used by nothing without `tools` or a session", "Add them, or remove it."
+            )
         _check(path, text, f"the source {name}", _OF_SOURCE, holders, problems)
     operators = sections.operators
     for name, source in sections.sources.items():

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 NAME_PATTERN = rf"^{NAME.pattern}$"
 DENIAL = r"^E_POLICY_[A-Z0-9_]{1,40}$"
+MODEL = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}$"
+VERSION = r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}$"
+SHA256 = r"^[0-9a-f]{64}$"
 ROS_NAME = r"^(/[A-Za-z_][A-Za-z0-9_]{0,63}){1,8}$"
 
 _URDF_NAME = r"^[A-Za-z0-9_./-]{1,128}$"
@@ -19,6 +22,9 @@ IN_WORDS = {
     _URDF_NAME: "letters, digits, '_', '.', '/' and '-', at most 128",
     ROS_NAME: "a full name with its namespaces, each behind a '/', of letters, digits and '_', such as /sim_cell",
     DENIAL: "E_POLICY_, then at most 40 capital letters, digits and '_'",
+    MODEL: "a letter or digit, then at most 63 letters, digits, '_', '.', ':', '/' and '-'",
+    VERSION: "a letter or digit, then at most 31 letters, digits, '_', '.', '+' and '-'",
+    SHA256: "64 digits of 0 to 9 and a to f",
     PORT: "an absolute path, such as /dev/serial/by-id/NAME, or a URL of pyserial",
 }
 """What patterns allow, for people."""

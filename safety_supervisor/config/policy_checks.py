@@ -7,6 +7,7 @@ from safety_supervisor.config.policy.program import CelPolicy, compile_policy
 from safety_supervisor.config.policy_keys import PolicyKeys
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.sections import Sections
+from safety_supervisor.core.agents.speaker import STAGE_APPROVAL
 from safety_supervisor.core.policy.verdict import Approve, Deny
 
 
@@ -16,6 +17,10 @@ def names_of(sections: Sections) -> dict[str, frozenset[str]]:
     if sections.robot is not None:
         names["groups"] = frozenset(sections.robot.groups)
     names["zones"] = frozenset(name for name, zone in sections.zones.items() if zone.kind == "speed")
+    models = [model for source in sections.sources.values() for model in source.models]
+    # Empty: a source without a session.
+    names["model"] = frozenset({"", *(model.name for model in models)})
+    names["model_version"] = frozenset({"", *(model.version for model in models)})
     return names
 
 
@@ -29,7 +34,7 @@ def check_policy(sections: Sections, problems: Problems) -> None:
         sections.compiled_policy = judge_policy(keys, problems, names)
 
 
-_SECTION_OF = {"source": "sources", "groups": "robot", "zones": "zones"}
+_SECTION_OF = {"source": "sources", "groups": "robot", "zones": "zones", "model": "sources", "model_version": "sources"}
 
 
 def judge_policy(
@@ -61,6 +66,11 @@ def judge_policy(
     for code in sorted(set(keys.denials) - said):
         problems.add(f"policy.denials.{code}", Code.POLICY, "is denied with by no rule", "Remove it, or use it.")
     kinds: dict[str, Approve] = {}
+    if any(isinstance(verdict, Approve) and verdict.kind == STAGE_APPROVAL.kind for verdict in policy.verdicts):
+        problems.add(
+            "policy.program", Code.POLICY, f"approvals of kind {STAGE_APPROVAL.kind} are those of `approve_each`",
+            "Name another kind.",
+        )  # fmt: skip
     for verdict in policy.verdicts:
         if isinstance(verdict, Approve) and kinds.setdefault(verdict.kind, verdict).people != verdict.people:
             problems.add(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from safety_supervisor.config.agent_keys import AgentsKeys, ModelKeys
 from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
@@ -88,7 +89,7 @@ class SourceKeys(Section):
     )
     public_key: str | None = key(
         "its Ed25519 public key, 43 characters of base64url, which `safety-supervisor agent key` prints; no two "
-        "sources share one; mandatory with `tools`",
+        "sources share one; mandatory with `tools` and with `session: required`",
         "",
         None,
     )
@@ -98,6 +99,13 @@ class SourceKeys(Section):
         "",
         None,
     )
+    session: Literal["required", "none"] | None = key(
+        "of an agent: whether it has to introduce itself by a token on `~/agent_sessions` before it commands; null: "
+        "`none` where every output is `simulated: true` and there are no `models`, else `required`",
+        "",
+        None,
+    )
+    models: list[ModelKeys] = key("which models may introduce themselves", "", [], max_length=50)
     period: float = key("declared time between two streamed set-points", "s", ge=0.001, le=0.2)
     playout_periods: int = key(
         "play-out delay: 1 for a steady clock, 2 where messages jitter", "periods", 2, ge=1, le=2
@@ -367,6 +375,7 @@ OPTIONAL: dict[str, type[Section]] = {
     "balance": BalanceKeys,
     "base": BaseKeys,
     "policy": PolicyKeys,
+    "agents": AgentsKeys,
 }
 """Sections that may be left out, or null; of `output` and `outputs` one."""
 

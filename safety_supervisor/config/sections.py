@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from safety_supervisor.config import schema
+from safety_supervisor.config.agent_keys import AgentsKeys
 from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
@@ -43,6 +44,7 @@ class Sections:
     observed: dict[str, ObservedKeys] = field(default_factory=dict)
     evidence: schema.EvidenceKeys | None = None
     policy: PolicyKeys | None = None
+    agents: AgentsKeys | None = None
     compiled_policy: CelPolicy | None = None
     urdf: Urdf | None = None
 

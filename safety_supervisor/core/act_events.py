@@ -6,7 +6,9 @@ from typing import Literal, TypeAlias
 
 from safety_supervisor.core.values import Value
 
-Act: TypeAlias = Literal["reset", "start", "mode", "recover", "maintainer", "tool", "approve", "deny", "grant"]
+Act: TypeAlias = Literal[
+    "reset", "start", "mode", "recover", "maintainer", "tool", "promote", "revoke", "approve", "deny", "grant"
+]
 
 
 class StopRequested(Value, frozen=True, tag=True):
@@ -27,8 +29,9 @@ class OperatorAct(Value, frozen=True, tag=True):
     person: str
     """Name in `operators.people` where it was signed, else what way it came."""
     target: str
-    """Mode for `start` and `mode` (`auto`, `manual`); for `tool` its name, empty to take it off; for `approve` and
-    `deny` the id of what waits; for `grant` `KIND SOURCE SECONDS`, which `deny` of `KIND SOURCE` takes back."""
+    """Mode for `start` and `mode` (`auto`, `manual`); for `tool` its name, empty to take it off; a source for
+    `revoke`, a source and a stage for `promote`; for `approve` and `deny` the id of what waits; for `grant`
+    `KIND SOURCE SECONDS`, which `deny` of `KIND SOURCE` takes back."""
     epoch: int
     """Epoch that the person saw; -1 where the way in can not carry one (unsigned services in simulation)."""
     request: str
@@ -58,6 +61,27 @@ class ToolChange(Value, frozen=True, tag=True):
     subject: str = ""
     reason: str = ""
     """Who or what acted for the source, and why, by that token; told, not judged."""
+
+
+class AgentSession(Value, frozen=True, tag=True):
+    """The agent of a source introduces itself."""
+
+    at: int
+    source: str
+    model: str
+    version: str
+    sha256: str
+    """Of the model's file, as the agent says it, 64 hexadecimal digits."""
+    contract: int
+    """Version of the interface that it was built against."""
+    groups: tuple[str, ...]
+    """Joint groups that it will command."""
+    request: str = ""
+    """Id to which a `Reply` is owed; empty for none."""
+    jti: str = ""
+    """Id of the token that said so."""
+    subject: str = ""
+    reason: str = ""
 
 
 class TokenRefused(Value, frozen=True, tag=True):

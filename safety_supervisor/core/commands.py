@@ -19,7 +19,8 @@ from safety_supervisor.core.intake.results import Cancel, Refused, Repeat, SetPo
 from safety_supervisor.core.interventions.interventions import Book
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.trajectory_job import TrajectoryJob
-from safety_supervisor.core.policy.gate import NOT_ASKED, Judged, PolicyGate
+from safety_supervisor.core.owners import Owners
+from safety_supervisor.core.policy.gate import NOT_ASKED, Judged, gate_of
 from safety_supervisor.core.ruling import Ruling
 from safety_supervisor.core.sessions import Session, other_kind
 from safety_supervisor.core.settings import Configuration
@@ -45,16 +46,14 @@ class Commands:
         self._period = configuration.timing.period
         self.sessions = {source.name: Session(source) for source in configuration.sources}
         self._jobs: dict[str, tuple[TrajectoryJob, bool]] = {}
+        self.owners = Owners(motion, self.sessions, self._jobs)
         self._dropped: list[Ruling] = []
         self._started = 0
-        self.observed: Violation | None = None
-        """Why joints can not be commanded now: others move that another controller commands."""
-        policy = configuration.policy
-        self.policy = None if policy is None else PolicyGate(policy, configuration, state, motion, verifier)
-        """Asks the policy, where there is one."""
+        self.policy = gate_of(configuration, state, motion, verifier, self.sessions)
+        """Asks the policy, and the stages of agents, where there are any."""
         gate, remember = self.policy, self._intake.remember
         self.book = None if gate is None else Book(configuration, gate, state, motion, remember)
-        """What waits for people, where there is a policy that may ask them."""
+        """What waits for people, where a policy or a stage may ask them."""
         self.hands_off: Code | None = None
         """What a person has to hold for motion and does not hold now: the enabling switch, the hold-to-run button."""
 
@@ -66,9 +65,7 @@ class Commands:
         if not isinstance(taken, SetPoint):
             return self._unusual(taken)
         session = self.sessions[taken.source]
-        violation = self._standing(session) or self._priority(session, taken.groups)
-        if violation is None and 0 < event.received < self._started:
-            violation = Violation(Code.PURGED, "start", detail="received before the last start")
+        violation = self._standing(session, event.received) or self.owners.refuse(session, taken.groups)
         judged = NOT_ASKED
         if violation is None and self.policy is not None:
             judged = self._heed(self.policy.stream(taken, session.settings, event.at), session, event.at)
@@ -107,9 +104,7 @@ class Commands:
     def _verify(self, points: TrajectoryPoints, received: int, approved: str = "") -> Ruling | None:
         """Begin the verification of a trajectory; or refuse it."""
         session = self.sessions[points.source]
-        violation = self._standing(session) or self._priority(session, points.groups)
-        if violation is None and 0 < received < self._started:
-            violation = Violation(Code.PURGED, "start", detail="received before the last start")
+        violation = self._standing(session, received) or self.owners.refuse(session, points.groups)
         if violation is None and not session.live:
             violation = Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness")
         if violation is None and points.source in self._jobs:
@@ -157,7 +152,7 @@ class Commands:
         motion = self._motion
         for group in points.groups:
             lane = motion.lanes[group]
-            if lane.stream is not None:
+            if lane.stream is not None and not self.sessions[points.source].shadowed:
                 if lane.source == points.source:
                     return Violation(Code.MOTION_ACTIVE, "source.motion", detail="its stream is still active")
                 motion.preempt((group,), points.source, points.command)
@@ -200,7 +195,7 @@ class Commands:
         """
         points = job.points
         session = self.sessions[points.source]
-        violation = self._standing(session) or self._priority(session, points.groups)
+        violation = self._standing(session) or self.owners.refuse(session, points.groups)
         if violation is None and not session.live:
             violation = Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness")
         if violation is not None:
@@ -268,10 +263,15 @@ class Commands:
 
     def may_drive(self, source: str, received: int) -> Violation | None:
         """Say why a source may not drive the base now, apart from priorities; `received`: 0 or when, [ns]."""
-        violation = self.standing(source)
-        if violation is None and 0 < received < self._started:
-            violation = Violation(Code.PURGED, "start", detail="received before the last start")
-        return violation
+        return self.standing(source) or self._too_old(self.sessions[source], received)
+
+    def _too_old(self, session: Session, received: int) -> Violation | None:
+        """Say why a command counts no more: a start, or its agent's session, began behind it; `received` as above."""
+        if 0 < received < self._started:
+            return Violation(Code.PURGED, "start", detail="received before the last start")
+        if session.speaker is not None and 0 < received < session.speaker.since:
+            return Violation(Code.PURGED, "session", detail="received before the agent introduced itself")
+        return None
 
     def refuse(self, source: str, command: str, violation: Violation) -> Ruling:
         """Refuse a command that was judged elsewhere; what its source moves runs the kept stop."""
@@ -309,6 +309,16 @@ class Commands:
         for session in self.sessions.values():
             session.forgive()
 
+    def cut_off(self, source: str, violation: Violation) -> tuple[Ruling, ...]:
+        """Let whatever a source moves run the kept stop, and forget what it had queued; return what was dropped."""
+        self._drop(source, violation)
+        if self.book is not None:
+            self.book.forget(source, violation)
+        lanes = tuple(name for name, lane in self._motion.lanes.items() if lane.holds_for(source))
+        self._motion.stop_lanes(lanes, source, violation.code, violation.detail or violation.code.cause)
+        rulings, self._dropped = self._dropped, []
+        return tuple(rulings)
+
     def lose(self, source: str) -> bool:
         """A trajectory's publisher was lost: let its groups run the kept stop. Returns whether it moved anything."""
         violation = Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness")
@@ -321,41 +331,18 @@ class Commands:
 
     def forget(self, source: str) -> None:
         """A source's publishers are others: what waits, was approved or granted is nobody's any more."""
+        violation = Violation(Code.APPROVAL_VOID, "approval.source", detail="its publisher is another one")
         if self.book is not None:
-            self.book.forget(source)
+            self.book.forget(source, violation)
         if source in self._jobs and self._jobs[source][0].approved:
-            self._drop(source, Violation(Code.APPROVAL_VOID, "approval.source", detail="its publisher is another one"))
+            self._drop(source, violation)
 
-    def _standing(self, session: Session) -> Violation | None:
+    def _standing(self, session: Session, received: int = 0) -> Violation | None:
         kind = session.settings.kind
         violation = session.may_not_command(self._state.permits(kind), self._state.permits(other_kind(kind)))
         if violation is None and self.hands_off is not None:
             violation = Violation(self.hands_off, "person.holds")
-        return violation
-
-    def _priority(self, session: Session, groups: tuple[str, ...]) -> Violation | None:
-        """One source a group: a higher priority takes it, an equal or lower one waits; none beside what others move."""
-        if self.observed is not None:
-            return self.observed
-        reserved: dict[str, str] = {}
-        for name, (job, _) in self._jobs.items():
-            reserved |= dict.fromkeys(job.points.groups, name)
-        for group in groups:
-            # A trajectory under verification holds its groups already: else a stream would keep it out for ever.
-            waiting = reserved.get(group, "")
-            holds = waiting and waiting != session.settings.name and self._outranks(waiting, session)
-            owner = waiting if holds else self._motion.owner(group)
-            if owner and owner != session.settings.name:
-                held = self.sessions[owner].settings.priority
-                if session.settings.priority <= held:
-                    return Violation(
-                        Code.PRIORITY, "source.priority", float(session.settings.priority), float(held), detail=owner
-                    )
-        return None
-
-    def _outranks(self, name: str, session: Session) -> bool:
-        """Whether another source has a higher priority."""
-        return self.sessions[name].settings.priority > session.settings.priority
+        return violation or self._too_old(session, received)
 
     def _cancel(self, cancel: Cancel) -> Ruling | None:
         lanes = tuple(name for name, lane in self._motion.lanes.items() if lane.plays_for(cancel.source))
@@ -381,15 +368,8 @@ class Commands:
             groups = tuple(
                 name
                 for name, lane in self._motion.lanes.items()
-                if lane.holds_for(source) and not (violation.code is Code.PRIORITY and self._is_taken(name, source))
+                if lane.holds_for(source)
+                and not (violation.code is Code.PRIORITY and self.owners.is_taken(name, source))
             )
             self._motion.stop_lanes(groups, source, Code.PURGED, f"{command or 'a command'} was refused")
         return Ruling(source, command, "REJECT", violation)
-
-    def _is_taken(self, group: str, source: str) -> bool:
-        """Whether another source's trajectory will take a group over, as planned from the motion that it has."""
-        if self._motion.owner(group) != source:
-            return True
-        session = self.sessions[source]
-        higher = (job for name, (job, _) in self._jobs.items() if self._outranks(name, session))
-        return any(group in job.points.groups for job in higher)

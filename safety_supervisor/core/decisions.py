@@ -18,6 +18,7 @@ from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 _FOLDED: Final = frozenset(
     {Code.NOT_MOVING_STATE, Code.QUARANTINED, Code.RATE, Code.SOURCE_ENDPOINTS, Code.SOURCE_KIND}
     | {Code.POLICY, Code.POLICY_ERROR, Code.APPROVAL_REQUIRED}
+    | {Code.SESSION_REQUIRED, Code.SESSION_GROUP, Code.SHADOW}
 )
 """Refusals that a stream earns again and again while nothing changes."""
 

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from safety_supervisor.core.agents.stored import StoredStage
 from safety_supervisor.core.values import Value
 
 Verdict: TypeAlias = Literal["PASS", "LIMIT", "WAIT", "REJECT", "STOP"]
@@ -85,6 +86,10 @@ class Decision(Value, frozen=True, tag=True):
     """Where bodies were found too near: on the step, its stop or the path ahead, [rad], joint order; else empty."""
     tool: str = ""
     """What the robot carried at that pose; empty for nothing."""
+    model: str = ""
+    """Name and version of the agent's model with a session at the source; empty for none."""
+    stage: str = ""
+    """Its stage then."""
     intervention: str = ""
     """Id under which people know of the command; empty: it did not wait for them."""
 
@@ -188,6 +193,8 @@ class Status(Value, frozen=True, tag=True):
     """[kg]"""
     balance: str = ""
     """Whether balance is watched and known, and the margin that was measured."""
+    agents: str = ""
+    """Which agent has introduced itself at each source that needs one, and its stage."""
     ladder_phase: str = ""
     """Rung of the stop ladder that was told last: `hold`, `lower`, `damp` or `off`; empty where none is."""
 
@@ -198,6 +205,14 @@ class Latches(Value, frozen=True, tag=True):
     at: int
     emergency_stop: bool
     fault: str
+
+
+class Stages(Value, frozen=True, tag=True):
+    """Stages of models changed: keep those that were demoted on disk, they survive a restart."""
+
+    at: int
+    demoted: tuple[StoredStage, ...]
+    """All of them, whole."""
 
 
 class RelayDemand(Value, frozen=True, tag=True):
@@ -226,6 +241,7 @@ Effect: TypeAlias = (
     | Interventions
     | Status
     | Latches
+    | Stages
     | RelayDemand
     | Reply
 )

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from safety_supervisor.core.act_events import HoldToRun, OperatorAct, StopRequested, TokenRefused, ToolChange
+from safety_supervisor.core.act_events import (
+    AgentSession,
+    HoldToRun,
+    OperatorAct,
+    StopRequested,
+    TokenRefused,
+    ToolChange,
+)
+from safety_supervisor.core.agents.stored import StoredStage
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.values import Value
 
@@ -22,6 +30,10 @@ class Boot(Value, frozen=True, tag=True):
     emergency_stop_latched: bool
     fault_latched: str
     """Code of the latched fault, empty when none. An unreadable latch file is a fault: unknown means stop."""
+    stages: tuple[StoredStage, ...] = ()
+    """Models that were demoted, as found on disk."""
+    stages_damaged: str = ""
+    """Why that can not be known; empty when it can. Then no model has more than the lowest stage."""
 
 
 class Tick(Value, frozen=True, tag=True):
@@ -336,6 +348,7 @@ Event: TypeAlias = (
     | StopRequested
     | OperatorAct
     | ToolChange
+    | AgentSession
     | TokenRefused
     | HoldToRun
     | EstopReport

@@ -51,7 +51,7 @@ class ObservedJoints:
             return set()
         fast = self._too_fast()
         if self._motion.at_rest:
-            self._commands.observed, self._stopped = fast, False
+            self._commands.owners.observed, self._stopped = fast, False
             self._motion.meet_observed(self._joints, self._measured.pose()[self._joints])
             return set()
         found = self._too_far() or fast

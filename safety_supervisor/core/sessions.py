@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from safety_supervisor.core.agents.settings import Stage
+from safety_supervisor.core.agents.speaker import Speaker
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.settings import SourceKind, SourceSettings
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
@@ -22,6 +24,8 @@ class Session:
         self.publishers = 0
         self.alive = False
         self.quarantined = False
+        self.speaker: Speaker | None = None
+        """The agent that introduced itself; None for none."""
         self._refused: deque[Nanoseconds] = deque(maxlen=settings.refusals + 1)
         self._excused_until: Nanoseconds = 0
 
@@ -31,9 +35,18 @@ class Session:
         return self.publishers > 1
 
     @property
+    def shadowed(self) -> bool:
+        """Whether its commands are judged and told, and none is forwarded."""
+        return self.speaker is not None and self.speaker.stage is Stage.SHADOW
+
+    @property
     def live(self) -> bool:
         """Whether its trajectories may play: its publisher is known to be alive, or that was waived in words."""
         return self.alive or self.settings.liveliness_lease is None
+
+    def beyond(self, groups: tuple[str, ...]) -> Violation | None:
+        """Say why a command of joint groups is beyond the session of its agent; None where it is not."""
+        return None if self.speaker is None else self.speaker.may_command(groups)
 
     def count_refusals(self, count: int, now: Nanoseconds) -> bool:
         """Count refused commands; return whether the source has now had too many within the window."""
@@ -66,6 +79,8 @@ class Session:
             return Violation(Code.SOURCE_ENDPOINTS, "source.publishers", float(self.publishers), 1.0)
         if self.quarantined:
             return Violation(Code.QUARANTINED, "source.refusals")
+        if self.settings.needs_session and self.speaker is None:
+            return Violation(Code.SESSION_REQUIRED, "source.session")
         if not permitted:
             if kinds_differ:
                 return Violation(

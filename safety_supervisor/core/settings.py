@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from safety_supervisor.core.agents.settings import DemotionSettings, Model
 from safety_supervisor.core.balance.settings import BalanceSettings
 from safety_supervisor.core.base.settings import BaseSettings
 from safety_supervisor.core.estop_settings import EstopSettings
@@ -107,6 +108,10 @@ class SourceSettings:
     """Ed25519, 32 bytes: what its tokens are verified by; empty where it has none."""
     person: str = ""
     """The person of `operators.people` who commands by it, and so approves nothing of it; empty: nobody is named."""
+    needs_session: bool = False
+    """Whether it commands nothing before its agent has introduced itself."""
+    models: tuple[Model, ...] = ()
+    """Which models may do that."""
 
 
 @dataclass(frozen=True)
@@ -329,6 +334,7 @@ class Configuration:
     """None: every joint is commanded."""
     policy: Policy | None = None
     """None: whatever is verified passes."""
+    demotion: DemotionSettings = field(default_factory=DemotionSettings)
 
     @property
     def carries_stop(self) -> bool:
@@ -348,6 +354,10 @@ class Configuration:
         """
         tool = self.tools[name] if name else None
         return self if tool is self.geometry.tool else replace(self, geometry=replace(self.geometry, tool=tool))
+
+    def without_sessions(self) -> Configuration:
+        """Return this configuration for trials without agents: nobody has to introduce himself."""
+        return replace(self, sources=tuple(replace(source, needs_session=False) for source in self.sources))
 
     def source(self, name: str) -> SourceSettings:
         """Return the source of that name.

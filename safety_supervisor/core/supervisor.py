@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_args
 
-from safety_supervisor.core.act_events import OperatorAct, StopRequested, TokenRefused, ToolChange
+from safety_supervisor.core.act_events import AgentSession, OperatorAct, StopRequested, TokenRefused, ToolChange
+from safety_supervisor.core.agents.standing import Standing
 from safety_supervisor.core.balance.footing import Footing
 from safety_supervisor.core.balance.ladder import StopLadder
 from safety_supervisor.core.balance.watch import BalanceWatch
@@ -90,11 +91,15 @@ class Supervisor:
         self._tools = Tools(configuration, self._state, self._verifier, self._motion, self._commands, self._inputs)
         self._decisions = DecisionLog()
         self._unseen = Unseen(self._state, self._decisions)
+        self._consequences = Consequences(self._commands.sessions, self._motion, self._base, self._state)
+        self._standing = Standing(
+            configuration, self._state, self._motion, self._commands, self._base, self._inputs, self._consequences,
+            self._decisions, self._stop,
+        )  # fmt: skip
         self._acts = OperatorActs(
             configuration, self._operators, self._tools, self._commands, self._state, self._inputs, self._decisions,
-            self._stop,
+            self._stop, self._standing,
         )  # fmt: skip
-        self._consequences = Consequences(self._commands.sessions, self._motion, self._base, self._state)
         self._set_points = SetPoints(configuration, self._motion)
         self._fault_on_disk: Code | None = None
         self._placed = self._changed_on_disk = False
@@ -108,8 +113,9 @@ class Supervisor:
         self._course = Course(*parts, self._base, self._inputs, self._ramp, self._ladder)
         self._reporting = Reporting(configuration.sha256, self._state, estop, self._inputs.conditions)
         self._changes = Changes(
-            *parts[1:], self._inputs, self._base, self._ramp, self._watch, self._tools, self._balance, self._reporting
-        )
+            *parts[1:], self._inputs, self._base, self._ramp, self._watch, self._tools, self._balance, self._reporting,
+            self._standing,
+        )  # fmt: skip
         self._handlers: dict[type, Callable[[Any], list[Effect]]] = {
             Boot: self._boot,
             Tick: self._tick,
@@ -119,8 +125,9 @@ class Supervisor:
             CommandUnreadable: lambda event: self._ruled(self._commands.unreadable(event), event.at),
             Humans: lambda event: self._heard(event.at, "humans", set(), self._inputs.humans(event)),
             HumansEndpoints: lambda event: self._heard(event.at, "humans", self._inputs.humans_endpoints(event), None),
-            SourceEndpoints: self._source_endpoints,
-            SourceLiveliness: self._source_liveliness,
+            SourceEndpoints: self._standing.endpoints,
+            SourceLiveliness: self._standing.liveliness,
+            AgentSession: self._standing.introduced,
             ConfigurationChanged: self._configuration_changed,
             StopRequested: self._stop_requested,
             OperatorAct: self._operator_act,
@@ -171,7 +178,7 @@ class Supervisor:
         except Exception as error:
             effects = self._fail(event, error)
         self._unprepared = isinstance(event, Tick)
-        return tuple(effects)
+        return self._standing.stamp(effects)
 
     def prepare(self) -> None:
         """Compute ahead what the next cycle will ask, when a `Tick`'s set-point is on its way.
@@ -249,12 +256,12 @@ class Supervisor:
         """Stop for causes, the hardest first; discard queued motion."""
         if not causes:
             return []
-        before = self._state.state
+        before, guilty = self._state.state, self._standing.guilty(causes)
         for rule in by_hardness(causes):
             self._state.stop(rule, now)
         if self._state.state is before:
-            return self._unseen.note(causes, now)
-        return [] if self._state.permits_motion else self._purge(now)
+            return self._unseen.note(causes, now) + self._standing.demote(guilty, now)
+        return ([] if self._state.permits_motion else self._purge(now)) + self._standing.demote(guilty, now)
 
     def _purge(self, now: int) -> list[Effect]:
         """Let everything run the kept stop, forget what was queued, and watch the ramp from now on (SR-013)."""
@@ -304,7 +311,8 @@ class Supervisor:
             self._inputs.estop.restore(event.emergency_stop_latched)
         if event.fault_latched:
             self._fault_on_disk = CODE_OF.get(event.fault_latched, Code.INTERNAL)
-        return [effect for ruling in self._tools.begun() for effect in self._decisions.ruled(ruling, event.at)]
+        told = [effect for ruling in self._tools.begun() for effect in self._decisions.ruled(ruling, event.at)]
+        return told + self._standing.boot(event)
 
     def _try_to_place(self, now: int) -> None:
         """Take the measured pose as the commanded one, once, when every joint is measured and rests."""
@@ -348,24 +356,6 @@ class Supervisor:
         """Stop for what was heard, and for what lasts, and tell what was refused of it."""
         told = [] if refusal is None else [self._decisions.refused(now, origin, refusal)]
         return [*self._stop(self._inputs.pressing(self._state.state, causes), now), *told]
-
-    def _source_endpoints(self, event: SourceEndpoints) -> list[Effect]:
-        moves = self._motion.moves_for(event.source) or (event.source != "" and self._base.driver == event.source)
-        causes = self._inputs.source_endpoints(event, moves=moves)
-        if causes is None:
-            return []
-        self._state.bump()
-        self._commands.forget(event.source)
-        return self._stop(causes | self._inputs.pressing(self._state.state), event.at)
-
-    def _source_liveliness(self, event: SourceLiveliness) -> list[Effect]:
-        session = self._commands.sessions.get(event.source)
-        if session is None:
-            return []
-        session.alive = event.alive
-        if not session.live and self._commands.lose(event.source):
-            self._consequences.hold_if_stopped(Code.SOURCE_DIED, event.at)
-        return []  # its trajectories are told one by one in the next cycle
 
     def _configuration_changed(self, event: ConfigurationChanged) -> list[Effect]:
         """A file on disk changed: FAULT while armed; while not armed it only prevents arming (SR-041)."""

@@ -126,6 +126,8 @@ class Tools:
         violation = self._commands.standing(event.source)
         if violation is not None:
             return violation
+        if self._commands.sessions[event.source].shadowed:
+            return Violation(Code.SHADOW, "agents.stages", detail="an agent in stage shadow changes nothing")
         own = self._commands.sessions[event.source].settings.tools
         for name in (self._verifier.tool, event.tool):
             if name and name not in own:

@@ -28,16 +28,18 @@ from datetime import datetime, timezone
 from fcntl import fcntl
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from safety_supervisor.core.effects import Effect, Latches
+from safety_supervisor.core.effects import Effect, Latches, Stages
 from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.evidence.event_log import LogHeader
 from safety_supervisor.evidence.latch_store import LatchStore
-from safety_supervisor.evidence.recorder import ACK, FRAME, HANDLED, HEADER, LOST
+from safety_supervisor.evidence.recorder import ACK, FRAME, HANDLED, HEADER, LOST, store_latches
+from safety_supervisor.evidence.stage_store import StageStore
 
 DISTRIBUTIONS = ("safety_supervisor", "numpy", "pin", "msgspec")
 _F_SETPIPE_SZ = 1031
@@ -93,6 +95,8 @@ class EventFeed:
         """Why the feed is not healthy, for people; empty when it is."""
         self._record_events = record_events
         self._store = LatchStore(log_directory, header.robot_id)
+        self._stages = StageStore(log_directory, header.robot_id)
+        self._encoder_of_lines = msgspec.json.Encoder()
         self._encoder = msgspec.msgpack.Encoder()
         self._encode = self._encoder.encode
         self._parts: list[bytes] = []  # of this cycle
@@ -225,6 +229,12 @@ class EventFeed:
         self._unsent_latches += line
         self._send_latches()
 
+    def save_stages(self, stages: Stages) -> None:
+        """Hand the stages of agents to the recorder, as latches. Never raises, never blocks."""
+        self._latches_sent += 1
+        self._unsent_latches += self._encoder_of_lines.encode({"stages": stages.demoted}) + b"\n"
+        self._send_latches()
+
     def _send_latches(self) -> None:
         try:
             written = os.write(self._latches, self._unsent_latches)
@@ -234,9 +244,11 @@ class EventFeed:
         except OSError:
             self._dead = True
             # Without a recorder a thread writes: better late than only in memory, and still not in the way.
-            newest = json.loads(self._unsent_latches.splitlines()[-1])
+            lines = [json.loads(line) for line in self._unsent_latches.splitlines()]
+            waiting = {"stages" if "stages" in line else "latches": line for line in lines}
             self._unsent_latches = b""
-            threading.Thread(target=_write_latches, args=(self._store, newest), name="latches", daemon=True).start()
+            where = (self._store, self._stages, waiting)
+            threading.Thread(target=_write_latches, args=where, name="latches", daemon=True).start()
 
     def _read_acks(self) -> None:
         try:
@@ -302,9 +314,9 @@ class EventFeed:
         return complete
 
 
-def _write_latches(store: LatchStore, newest: dict[str, object]) -> None:
+def _write_latches(store: LatchStore, stages: StageStore, waiting: dict[str, dict[str, Any]]) -> None:
     try:
-        store.write(bool(newest["emergency_stop"]), str(newest["fault"]))
+        store_latches(store, stages, waiting)
     except OSError as error:
         print(f"latches can not be written: {error}", file=sys.stderr)
 

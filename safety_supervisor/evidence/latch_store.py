@@ -94,7 +94,7 @@ class LatchStore:
         """
         data = _format(self.robot_id, emergency_stop, fault)
         try:
-            _replace(self.path, data)
+            replace_file(self.path, data)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
@@ -149,7 +149,8 @@ def _unknown(detail: str) -> StoredLatches:
     return StoredLatches(True, Code.SELF_TEST.value, detail)
 
 
-def _checksum(body: dict[str, object]) -> str:
+def checksum(body: dict[str, object]) -> str:
+    """Return what a file says besides its content, so that damage shows."""
     return hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
@@ -160,15 +161,15 @@ def _format(robot_id: str, emergency_stop: bool, fault: str) -> bytes:
         "emergency_stop": emergency_stop,
         "fault": fault,
     }
-    return (json.dumps({**body, "checksum": _checksum(body)}) + "\n").encode().ljust(BLOCK, b" ")
+    return (json.dumps({**body, "checksum": checksum(body)}) + "\n").encode().ljust(BLOCK, b" ")
 
 
 def _parse(data: bytes, robot_id: str) -> StoredLatches:
     if len(data) != BLOCK:
         raise ValueError(f"{len(data)} bytes instead of {BLOCK}")
     body = json.loads(data)
-    checksum = body.pop("checksum")
-    if checksum != _checksum(body):
+    said = body.pop("checksum")
+    if said != checksum(body):
         raise ValueError("the checksum is wrong")
     if body["version"] != VERSION:
         raise ValueError(f"version {body['version']} instead of {VERSION}")
@@ -180,9 +181,13 @@ def _parse(data: bytes, robot_id: str) -> StoredLatches:
     return StoredLatches(emergency_stop, fault)
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write a new file beside the old one, then rename it over."""
-    fresh = path.with_suffix(".latches.new")
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a new file beside the old one, then rename it over: durably, or not at all.
+
+    Raises:
+        OSError: when it can not be written.
+    """
+    fresh = path.with_name(f"{path.name}.new")
     try:
         _write_all(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, data)
         os.rename(fresh, path)

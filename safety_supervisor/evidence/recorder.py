@@ -23,11 +23,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from safety_supervisor.core.agents.stored import StoredStage
 from safety_supervisor.evidence import event_log
 from safety_supervisor.evidence.latch_store import LatchStore
+from safety_supervisor.evidence.stage_store import StageStore
 
 FRAME = struct.Struct("<BI")
 """Kind and length of what follows."""
@@ -184,11 +187,30 @@ class Acknowledgements:
                 os.write(self._descriptor, ACK.pack(*self._state))
 
 
-def keep_latches(store: LatchStore, descriptor: int, acks: Acknowledgements) -> bool:
-    """Store latches as they come, the newest of several, until the pipe ends; return whether the last is on disk."""
+def store_latches(store: LatchStore, stages: StageStore, waiting: dict[str, dict[str, Any]]) -> None:
+    """Store the newest latches and stages of agents that wait; each that is on disk waits no more.
+
+    Raises:
+        OSError: when one of them can not be stored; it goes on waiting.
+    """
+    if "latches" in waiting:
+        newest = waiting["latches"]
+        store.write(bool(newest["emergency_stop"]), str(newest["fault"]))
+        del waiting["latches"]
+    if "stages" in waiting:
+        stages.write(msgspec.convert(waiting["stages"]["stages"], tuple[StoredStage, ...]))
+        del waiting["stages"]
+
+
+def keep_latches(store: LatchStore, stages: StageStore, descriptor: int, acks: Acknowledgements) -> bool:
+    """Store latches and stages as they come, the newest of several, until the pipe ends.
+
+    Returns:
+        Whether the last of each is on disk.
+    """
     inbound = b""
     arrived = stored = 0
-    newest: dict[str, object] = {}
+    waiting: dict[str, dict[str, Any]] = {}
     ends: float | None = None
     while True:
         if ends is None and select.select([descriptor], [], [], RETRY_S if stored < arrived else None)[0]:
@@ -197,11 +219,12 @@ def keep_latches(store: LatchStore, descriptor: int, acks: Acknowledgements) -> 
                 ends = time.monotonic() + LAST_TRIES_S
             *lines, inbound = (inbound + chunk).split(b"\n")
             for line in lines:
-                newest = json.loads(line)
+                body = json.loads(line)
+                waiting["stages" if "stages" in body else "latches"] = body
             arrived += len(lines)
         if stored < arrived:
             try:
-                store.write(bool(newest["emergency_stop"]), str(newest["fault"]))
+                store_latches(store, stages, waiting)
                 stored = arrived
                 acks.send(latches=stored, latch_error=0)
             except OSError as error:
@@ -295,7 +318,12 @@ def main() -> int:
 
     def latches() -> None:
         try:
-            kept[0] = keep_latches(LatchStore(given.directory, given.robot), given.latches, acks)
+            kept[0] = keep_latches(
+                LatchStore(given.directory, given.robot),
+                StageStore(given.directory, given.robot),
+                given.latches,
+                acks,
+            )
         except BaseException:
             sys.excepthook(*sys.exc_info())
             os._exit(1)  # half a recorder is none: the feed sees the pipe end

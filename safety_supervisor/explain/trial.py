@@ -44,6 +44,8 @@ def case_of_command(configuration: Configuration, file: CommandFile, source: str
     notes = [f"Tried as source {settings.name} from the {'given' if file.start else 'configured'} start pose."]
     if isinstance(file.command, StreamCommand):
         notes.append("One set-point is to be reached within one period of its source; a longer way needs a trajectory.")
+    if settings.needs_session:
+        notes.append("Its agent has to introduce itself; here it had not to, and the policy was asked without a model.")
     if configuration.separation is not None:
         notes.append("People are watched; nobody was near.")
     return Case(configuration, *case, tuple(notes))
@@ -88,7 +90,7 @@ class _Trial:
 
     def __init__(self, configuration: Configuration, pose: Vector) -> None:
         self._configuration = configuration
-        self._supervisor = Supervisor(configuration)
+        self._supervisor = Supervisor(configuration.without_sessions())
         self._script = BootScript(configuration, "trial")
         self._pose = tuple(pose.tolist())
         self._now: Nanoseconds = NS_PER_S

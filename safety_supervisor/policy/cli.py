@@ -97,5 +97,5 @@ def facts_command(
         typer.echo(json.dumps(told, indent=2))
         return
     for one in FACTS.values():
-        words = f" ({', '.join(one.words)})" if one.words else ""
-        typer.echo(f"{one.name:12} {one.type.value:14} {one.meaning}{words}")
+        words = f" ({', '.join(filter(None, one.words))})" if one.words else ""
+        typer.echo(f"{one.name:13} {one.type.value:14} {one.meaning}{words}")

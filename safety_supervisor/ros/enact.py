@@ -22,6 +22,7 @@ from safety_supervisor.core.effects import (
     Latches,
     RelayDemand,
     Reply,
+    Stages,
     Status,
 )
 from safety_supervisor.core.errors import CODE_OF
@@ -195,6 +196,8 @@ class Enactor:
             self._reply(effect)
         elif isinstance(effect, Latches):
             self._feed.save_latches(effect)
+        elif isinstance(effect, Stages):
+            self._feed.save_stages(effect)
         elif isinstance(effect, RelayDemand):
             self.relay_stop = effect.stop
         elif isinstance(effect, (InterventionAsked, Interventions)):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from safety_supervisor.core.events import CommandUnreadable, TrajectoryCommand
-from safety_supervisor.tokens.claims import AgentClaims, OperatorClaims, Refused
+from safety_supervisor.tokens.claims import Claims, Refused
 
 LENGTH = struct.Struct("<I")
 
@@ -54,7 +54,7 @@ class TokenKeys(msgspec.Struct, frozen=True, array_like=True):
 
     robot: str
     keys: dict[str, dict[str, bytes]]
-    """Ed25519 public keys, by the kind of token that they verify (`typ`) and by holder."""
+    """Ed25519 public keys, by the kind of token that their topic is called after, and by holder."""
 
 
 class TokenRequest(msgspec.Struct, frozen=True, array_like=True):
@@ -62,7 +62,7 @@ class TokenRequest(msgspec.Struct, frozen=True, array_like=True):
 
     number: int
     kind: str
-    """That its topic is for."""
+    """Whose its topic is: one of the keys of `TokenKeys.keys`."""
     token: bytes
 
 
@@ -70,7 +70,7 @@ class TokenReply(msgspec.Struct, frozen=True, array_like=True):
     """What became of it; number 0: the judge is ready."""
 
     number: int
-    verdict: AgentClaims | OperatorClaims | Refused | None
+    verdict: Claims | Refused | None
 
 
 class FrameBuffer:

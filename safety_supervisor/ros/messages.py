@@ -91,6 +91,7 @@ class StatusWriter:
         put("unmeasured", escape(status.unmeasured))
         put("balance", escape(status.balance))
         put("ladder_phase", status.ladder_phase)
+        put("agents", escape(status.agents))
         put("tool", status.tool)
         put("tool_mass", _number(status.tool_mass))
         for key, value in extra:
@@ -117,6 +118,8 @@ def decision_message(decision: Decision, clock: int) -> DiagnosticArray:
         ("pose", " ".join(map(_number, decision.pose))),
         ("tool", decision.tool),
         ("intervention", decision.intervention),
+        ("model", escape(decision.model)),
+        ("stage", decision.stage),
     )
     status = DiagnosticStatus(
         level=_LEVELS.get(decision.verdict, DiagnosticStatus.ERROR),

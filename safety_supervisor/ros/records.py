@@ -12,6 +12,7 @@ from safety_supervisor.evidence.feed import EventFeed, describe_boot
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore
 from safety_supervisor.evidence.retention import make_room
+from safety_supervisor.evidence.stage_store import StageStore
 
 
 class StartError(Exception):
@@ -27,6 +28,7 @@ class Records:
 
     Attributes:
         latches: that survived the last boot.
+        stages: of agents that were demoted before.
         feed: the way of events to the log, once it was begun.
 
     Raises:
@@ -50,6 +52,9 @@ class Records:
         except OSError as error:
             raise StartError(f"{Code.LOG.value}: {directory} can not be used: {error.strerror}") from error
         self.latches = LatchStore(directory, robot).open()
+        self.stages = StageStore(directory, robot).load()
+        if self.stages.damaged:
+            log.error(f"stages of agents: {self.stages.damaged}: every model begins in stage shadow")
         if self.latches.detail:
             log.error(f"latches: {self.latches.detail}")
 

@@ -152,8 +152,10 @@ class Session:
         if actions:
             self._offer_actions(configuration, actions)
         self._files = FileWatch(configuration, self)
-        found = records.latches
-        self._boot = Boot(time.monotonic_ns(), boot_id, nonce, found.emergency_stop, found.fault)
+        found, stages = records.latches, records.stages
+        self._boot = Boot(
+            time.monotonic_ns(), boot_id, nonce, found.emergency_stop, found.fault, stages.demoted, stages.damaged
+        )
 
     def _name_actions(self, configuration: Configuration) -> dict[str, str]:
         """Return the action of each source of trajectories; none where its messages are not installed."""

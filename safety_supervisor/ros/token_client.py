@@ -34,6 +34,8 @@ class Seen(NamedTuple):
     next_step: str
     configuration_sha256: str
     epoch: int
+    agents: str = ""
+    """Who speaks at each source that needs a session; empty where none does."""
 
 
 class NoSupervisorError(RuntimeError):
@@ -99,7 +101,7 @@ class TokenClient:
         try:
             return Seen(
                 told["boot"], told["nonce"], told["state"], told["cause"], told["next_step"],
-                told["configuration_sha256"], int(told["epoch"]),
+                told["configuration_sha256"], int(told["epoch"]), told.get("agents", ""),
             )  # fmt: skip
         except (KeyError, ValueError) as error:
             told_not = f"the status of {self._supervisor} does not tell {error}"

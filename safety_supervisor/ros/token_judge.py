@@ -15,10 +15,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from safety_supervisor.ros.frames import FrameBuffer, TokenKeys, TokenReply, TokenRequest, encode_frame
 from safety_supervisor.ros.process import die_with_parent, write_all
-from safety_supervisor.tokens import agent_act, operator_act
+from safety_supervisor.tokens import agent_act, agent_session, operator_act
+from safety_supervisor.tokens.claims import AGENT_ACT, OPERATOR_ACT
+from safety_supervisor.tokens.compact import kind_of
 from safety_supervisor.tokens.signed_act import judge
 
-FORMS = {form.kind: form for form in (agent_act.FORM, operator_act.FORM)}
+FORMS = {
+    AGENT_ACT: {form.kind: form for form in (agent_act.FORM, agent_session.FORM)},
+    OPERATOR_ACT: {operator_act.FORM.kind: operator_act.FORM},
+}
+"""Forms that tokens of a topic may have, by the kind of holder that it is for."""
 
 
 def serve(source: int, sink: int) -> None:
@@ -36,9 +42,10 @@ def serve(source: int, sink: int) -> None:
                 reply = TokenReply(0, None)
             else:
                 request = requests.decode(frame)
-                reply = TokenReply(
-                    request.number, judge(request.token, FORMS[request.kind], known.robot, keys[request.kind])
-                )
+                forms = FORMS[request.kind]
+                # What it says that it is chooses how strictly all of it is read; what is unknown fails by its header.
+                form = forms.get(kind_of(request.token), forms[request.kind])
+                reply = TokenReply(request.number, judge(request.token, form, known.robot, keys[request.kind]))
             write_all(sink, encode_frame(encoder.encode(reply)))
 
 

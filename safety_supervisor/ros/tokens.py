@@ -20,7 +20,7 @@ import msgspec
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
-from safety_supervisor.core.act_events import Act, OperatorAct, TokenRefused, ToolChange
+from safety_supervisor.core.act_events import Act, AgentSession, OperatorAct, TokenRefused, ToolChange
 from safety_supervisor.core.effects import Reply
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.settings import Configuration
@@ -31,7 +31,7 @@ from safety_supervisor.ros.frames import TokenKeys, TokenReply, TokenRequest
 from safety_supervisor.ros.quality import Endpoints, Sink
 from safety_supervisor.ros.rate import TokenBucket
 from safety_supervisor.ros.text import escape
-from safety_supervisor.tokens.claims import AGENT_ACT, OPERATOR_ACT, AgentClaims, OperatorClaims, Refused
+from safety_supervisor.tokens.claims import AGENT_ACT, OPERATOR_ACT, AgentClaims, Claims, Refused, SessionClaims
 from safety_supervisor.tokens.freshness import Freshness
 
 SESSIONS: Final = "agent_sessions"
@@ -215,9 +215,7 @@ class Tokens:
                     self._judged(way, f"token-{reply.number}", reply.verdict, now)
         return frames is not None
 
-    def _judged(
-        self, way: _Way, request: str, verdict: AgentClaims | OperatorClaims | Refused, now: Nanoseconds
-    ) -> None:
+    def _judged(self, way: _Way, request: str, verdict: Claims | Refused, now: Nanoseconds) -> None:
         if not isinstance(verdict, Refused):
             stale = self._fresh.consume(verdict.iss, verdict.jti, verdict.nonce, now)
             if stale is None:
@@ -229,7 +227,7 @@ class Tokens:
             self._answer(verdict.source, verdict.jti, False, verdict.code, verdict.detail)
         self._refuse(way, verdict)
 
-    def _act(self, request: str, claims: AgentClaims | OperatorClaims, now: Nanoseconds) -> None:
+    def _act(self, request: str, claims: Claims, now: Nanoseconds) -> None:
         whose = self._owed[request] = claims.iss, claims.jti
         self._sink.enter(_event(request, claims, now))  # the core's reply comes with its effects
         if self._owed.pop(request, None) is not None:
@@ -259,10 +257,15 @@ class Tokens:
         self._answers.append(json.dumps(answer | more))
 
 
-def _event(request: str, claims: AgentClaims | OperatorClaims, now: Nanoseconds) -> OperatorAct | ToolChange:
+def _event(request: str, claims: Claims, now: Nanoseconds) -> OperatorAct | ToolChange | AgentSession:
     """Return the event of a verified, fresh token."""
     if isinstance(claims, AgentClaims):
         return ToolChange(now, claims.iss, claims.target, request, claims.jti, claims.sub, claims.reason)
+    if isinstance(claims, SessionClaims):
+        return AgentSession(
+            now, claims.iss, claims.model, claims.version, claims.model_sha256, claims.contract, claims.groups,
+            request, claims.jti, claims.sub, claims.reason,
+        )  # fmt: skip
     return OperatorAct(
         now, cast(Act, claims.act), claims.iss, claims.target, claims.epoch, request, claims.jti, claims.role,
         claims.config_sha256, claims.reason, claims.command_sha256,

@@ -133,7 +133,7 @@ def warm_up(configuration: Configuration, outputs: Iterable[Output]) -> None:
     """Run the rehearsal through a core of its own, and encode all that comes of it."""
     if configuration.policy is not None:
         configuration = replace(configuration, policy=Rehearsed(configuration.policy))
-    supervisor = Supervisor(configuration)
+    supervisor = Supervisor(configuration.without_sessions())
     rehearsal = Rehearsal(configuration)
     writer = StatusWriter("warm-up", configuration.robot.id, {}, True)
     encoder = msgspec.msgpack.Encoder()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
 AGENT_ACT: Final = "agent-act.v1+jwt"
+AGENT_SESSION: Final = "agent-session.v1+jwt"
 OPERATOR_ACT: Final = "operator-act.v1+jwt"
 """`typ` of the headers. Other claims, or another meaning of one, make another version."""
 
@@ -34,6 +35,27 @@ class AgentClaims(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
+class SessionClaims(msgspec.Struct, frozen=True, tag=True):
+    """What a verified token says by which the agent of a source introduces itself; the rest as in `AgentClaims`."""
+
+    iss: str
+    sub: str
+    aud: str
+    nonce: str
+    jti: str
+    iat: int
+    exp: int
+    model: str
+    version: str
+    model_sha256: str
+    """Of the model's file, as the agent says it."""
+    contract: int
+    """Version of the interface that the agent was built against."""
+    groups: tuple[str, ...]
+    """Joint groups that it will command."""
+    reason: str
+
+
 class OperatorClaims(msgspec.Struct, frozen=True, tag=True):
     """What a verified token of a person says; what is not explained here is as in `AgentClaims`."""
 
@@ -50,8 +72,8 @@ class OperatorClaims(msgspec.Struct, frozen=True, tag=True):
     exp: int
     act: str
     target: str
-    """Mode of `start` and `mode`, tool of `tool`, what waits of `approve` and `deny`; `KIND SOURCE SECONDS` of `grant`,
-    `KIND SOURCE` of `deny`; else empty."""
+    """Mode of `start` and `mode`, tool of `tool`, source of `revoke`, source and stage of `promote`, what waits of
+    `approve` and `deny`; `KIND SOURCE SECONDS` of `grant`, `KIND SOURCE` of `deny`; else empty."""
     command_sha256: str
     """Of the canonical text of the command that `approve` or `deny` is about, as the person saw it; else empty."""
     config_sha256: str
@@ -59,6 +81,10 @@ class OperatorClaims(msgspec.Struct, frozen=True, tag=True):
     epoch: int
     """That the person saw."""
     reason: str
+
+
+Claims: TypeAlias = AgentClaims | SessionClaims | OperatorClaims
+"""What a verified token says."""
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):

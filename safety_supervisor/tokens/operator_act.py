@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 
 from safety_supervisor.config.keys import NAME
 from safety_supervisor.core.act_events import Act
+from safety_supervisor.core.agents.settings import Stage
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.operator_settings import Role
 from safety_supervisor.tokens.claims import OPERATOR_ACT, OperatorClaims
@@ -18,16 +19,21 @@ from safety_supervisor.tokens.signed_act import COMMON, Claim, Form, is_name, te
 ACTS: Final[tuple[str, ...]] = get_args(Act)
 ROLES: Final[tuple[str, ...]] = tuple(role.value for role in Role)
 MODES: Final = ("auto", "manual")
+STAGES: Final = tuple(stage.value for stage in Stage)
 _ID: Final = "w[1-9][0-9]{0,8}"
 _GRANT: Final = f"{NAME.pattern} {NAME.pattern}"
 is_tool: Final = text(rf"({NAME.pattern})?")
 _TARGETS: Final = {
+    "revoke": text(NAME.pattern),
+    "promote": text(rf"{NAME.pattern} ({'|'.join(STAGES)})"),
     "approve": text(_ID),
     "deny": text(f"{_ID}|{_GRANT}"),
     "grant": text(f"{_GRANT} [1-9][0-9]{{0,3}}"),
 }
-"""Targets of the acts on what waits for people, by act."""
+"""Targets of the acts on agents, and on what waits for people, by act."""
 _TARGET_WORDS: Final = {
+    "revoke": "a source",
+    "promote": f"a source and {', '.join(STAGES)}, with a space between",
     "approve": "an id of `~/interventions`",
     "deny": "an id of `~/interventions`, or KIND SOURCE",
     "grant": "KIND SOURCE SECONDS",

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from safety_supervisor.config.keys import NAME
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.tokens import compact
-from safety_supervisor.tokens.claims import AgentClaims, OperatorClaims, Refused
+from safety_supervisor.tokens.claims import Claims, Refused
 
 
 class Claim(NamedTuple):
@@ -41,7 +41,7 @@ class Form(NamedTuple):
 
     kind: str
     claims: Mapping[str, Claim]
-    made: type[AgentClaims] | type[OperatorClaims]
+    made: Callable[..., Claims]
     holder: str
     contradiction: Callable[[Mapping[str, Any]], tuple[Code, str] | None]
 
@@ -73,9 +73,7 @@ COMMON: Final[dict[str, Claim]] = {
 is_name: Final = text(NAME.pattern)
 
 
-def judge(
-    token: bytes, form: Form, robot: str, keys: Mapping[str, Ed25519PublicKey]
-) -> AgentClaims | OperatorClaims | Refused:
+def judge(token: bytes, form: Form, robot: str, keys: Mapping[str, Ed25519PublicKey]) -> Claims | Refused:
     """Verify a token as far as that needs no memory: form, signature, every claim by itself.
 
     Args:
@@ -117,10 +115,10 @@ def judge(
     contradiction = form.contradiction(claims)
     if contradiction is not None:
         return _refused(*contradiction, *whose)
-    return form.made(**claims)
+    return form.made(**{name: tuple(value) if isinstance(value, list) else value for name, value in claims.items()})
 
 
-def sign(key: Ed25519PrivateKey, form: Form, claims: AgentClaims | OperatorClaims) -> str:
+def sign(key: Ed25519PrivateKey, form: Form, claims: Claims) -> str:
     """Return the token that says this."""
     return compact.sign(key, form.kind, msgspec.structs.asdict(claims))
 

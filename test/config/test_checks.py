@@ -359,4 +359,11 @@ def test_what_only_a_simulation_may_use_is_refused_for_a_real_robot(panda: Robot
     assert real.refused() == {
         ("operators.unsigned_services", "E_CONFIG_SIMULATION_ONLY"),
         ("estop.driver", "E_CONFIG_SIMULATION_ONLY"),
+        # What an agent may do without saying who it is, on a robot, has to be written down.
+        ("sources.planner.models", "E_CONFIG_MISSING"),
+        ("sources.planner.public_key", "E_CONFIG_MISSING"),
+    }
+    assert real.put("sources.planner.session", "none").refused() == {
+        ("operators.unsigned_services", "E_CONFIG_SIMULATION_ONLY"),
+        ("estop.driver", "E_CONFIG_SIMULATION_ONLY"),
     }

@@ -63,6 +63,7 @@ def test_a_real_robot_that_nobody_may_start_is_noted(panda: RobotFile) -> None:
     port = "/dev/serial/by-id/usb-estop"
     device = {"driver": "frame_v1", "port": port, "relay_delay": 2.0, "relay_effect": "sto"}
     real = panda.put("output.simulated", False).put("operators", {}).put("estop", device)
+    real = real.put("sources.planner.session", "none")
     noted = [note for note in notes(real.load()) if "operators.people" in note]
     assert noted == [f"operators.people names nobody who may {act}" for act in ("reset", "start")]
     named = notes(real.put("operators.people", PEOPLE).load())

@@ -81,7 +81,7 @@ BAD = [
     ("outputs.wrist.on_loss", "brake", {("outputs.wrist.on_loss", "E_CONFIG_ON_LOSS")}, "brake"),
     ("outputs.wrist.deadman", {"time": 0.01, "tested": "killed it ten times"}, {("outputs.wrist.deadman.time", "E_CONFIG_TIMING")}, "trips"),
     ("outputs.wrist.type", "joint_position", {("outputs.wrist.type", "E_CONFIG_ON_LOSS")}, "after a missed cycle"),
-    ("outputs.wrist.simulated", False, {("operators.unsigned_services", "E_CONFIG_SIMULATION_ONLY"), ("estop.driver", "E_CONFIG_SIMULATION_ONLY")}, "`outputs.wrist.simulated` is not"),
+    ("outputs.wrist.simulated", False, {("operators.unsigned_services", "E_CONFIG_SIMULATION_ONLY"), ("estop.driver", "E_CONFIG_SIMULATION_ONLY"), ("sources.planner.models", "E_CONFIG_MISSING"), ("sources.planner.public_key", "E_CONFIG_MISSING")}, "`outputs.wrist.simulated` is not"),
     ("output", {**OUTPUT, "topic": "/all"}, {("outputs", "E_CONFIG_VALUE")}, "stands beside `output`"),
     ("observed", {"wrist": QUIET}, {("outputs.wrist.groups", "E_CONFIG_GROUP"), ("sources.planner.groups", "E_CONFIG_GROUP"), ("sources.joystick.groups", "E_CONFIG_GROUP")}, "another controller commands it"),
     ("robot.groups.arm", JOINTS[:5], {("robot.groups.wrist", "E_CONFIG_GROUP")}, "panda_joint5 is in arm too"),

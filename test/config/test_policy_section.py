@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FACTS_OF_A_GOAL: dict[str, Any] = {
     "source": "planner", "kind": "agent", "verb": "trajectory", "groups": ["arm"], "zones": [], "joint_speed": 0.5,
     "frame_speed": 0.25, "mode": "auto", "state": "AUTO/MOVING", "people": "clear", "since_start": 7, "anomaly": 0.0,
-    "approvals": [],
+    "approvals": [], "model": "cell_policy", "model_version": "1.2.0", "stage": "supervised",
 }  # fmt: skip
 
 

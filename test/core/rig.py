@@ -62,6 +62,7 @@ class Rig:
         configuration: Configuration | None = None,
         start: NDArray[np.float64] = HOME,
         latches: tuple[bool, str] = (False, ""),
+        **boot: Any,
     ) -> None:
         self.configuration = configuration or panda()
         self.supervisor = Supervisor(self.configuration)
@@ -103,7 +104,7 @@ class Rig:
         self.outputs: list[tuple[float, ...]] = []
         self._pipeline: deque[NDArray[np.float64]] = deque()
         self._sent = 0
-        self.send(Boot(self.now, "boot", "nonce", *latches))
+        self.send(Boot(self.now, "boot", "nonce", *latches, **boot))
 
     # --- events
 

@@ -17,11 +17,13 @@ Rigs = Callable[..., Rig]
 MAY = {
     "viewer": (),
     "operator": ("reset", "start", "mode"),
-    "technician": ("reset", "start", "mode", "recover", "tool", "approve", "deny", "grant"),
-    "safety_officer": ("reset", "start", "mode", "recover", "tool", "approve", "deny", "grant"),
+    "technician": ("reset", "start", "mode", "recover", "tool", "revoke", "approve", "deny", "grant"),
+    "safety_officer": ("reset", "start", "mode", "recover", "tool", "revoke", "promote", "approve", "deny", "grant"),
     "maintainer": ("maintainer",),
 }
-ACTS = ("reset", "start", "mode", "recover", "tool", "maintainer", "approve", "deny", "grant")
+ACTS = (
+    "reset", "start", "mode", "recover", "tool", "maintainer", "revoke", "promote", "approve", "deny", "grant",
+)  # fmt: skip
 KEY = bytes(32)
 PEOPLE = tuple(Person(f"p_{role.value}", role, KEY) for role in Role)
 

@@ -68,7 +68,7 @@ def test_a_sound_file_that_is_not_ours_is_a_fault(store: LatchStore, change: dic
     from safety_supervisor.evidence import latch_store
 
     body: dict[str, object] = {"version": 1, "robot": "panda", "emergency_stop": False, "fault": "", **change}
-    text = json.dumps({**body, "checksum": latch_store._checksum(body)})
+    text = json.dumps({**body, "checksum": latch_store.checksum(body)})
     store.path.write_bytes(text.encode().ljust(BLOCK))
     assert is_unknown(store.load())
     assert says in store.load().detail

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from matplotlib.image import imread
 from recorded_boot import CONFIGURATION, HEIGHTS, HOME, LOW, RecordedBoot
+from two_tools import PUBLIC_KEY
 from typer.testing import CliRunner, Result
 
 from safety_supervisor import cli, load_config
@@ -252,6 +253,17 @@ def test_a_good_trajectory_passes_and_ends_at_its_goal(tmp_path: Path) -> None:
     found = explain(str(CONFIGURATION), "--command", command(tmp_path, goal))
     assert (found["verdict"], found["code"]) == ("PASS", "E_ENDED")
     assert list(found["commanded"].values()) == pytest.approx(goal, abs=1e-3)
+
+
+def test_a_source_whose_agent_has_to_introduce_itself_is_tried_without(tmp_path: Path) -> None:
+    keys = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
+    model = {"name": "cell_policy", "version": "1.2.0", "sha256": "ab" * 32, "stage": "shadow"}
+    keys["sources"]["planner"] |= {"public_key": PUBLIC_KEY, "models": [model]}
+    file = tmp_path / "introducing.yaml"
+    file.write_text(yaml.safe_dump(keys, sort_keys=False), encoding="utf-8")
+    found = explain(str(file), "--command", command(tmp_path, [0.3, *HOME.tolist()[1:]]))
+    assert (found["verdict"], found["code"]) == ("PASS", "E_ENDED")
+    assert any("has to introduce itself" in note for note in found["notes"])
 
 
 def test_set_points_as_ros2_topic_echo_prints_them(tmp_path: Path) -> None:

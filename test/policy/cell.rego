@@ -7,6 +7,7 @@ import rego.v1
 
 people := {"clear", "near", "unknown", "unwatched"}
 states := {"MANUAL", "AUTO/MOVING", "AUTO/HOLDING", "AUTO/REDUCED", "RECOVERY"}
+stages := {"", "shadow", "approve_each", "supervised", "autonomous"}
 verbs := {"position", "velocity", "trajectory", "cmd_vel"}
 
 texts(list) if {
@@ -21,6 +22,9 @@ whole(f) if {
 	texts(f.groups)
 	texts(f.zones)
 	texts(f.approvals)
+	is_string(f.model)
+	is_string(f.model_version)
+	f.stage in stages
 	f.mode in {"auto", "manual", "recovery"}
 	f.state in states
 	f.people in people

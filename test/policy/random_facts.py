@@ -35,4 +35,7 @@ def random_facts(chance: random.Random) -> dict[str, Any]:
         "since_start": chance.choice((0, 4, 5, 6, 3600)),
         "anomaly": chance.choice((0.0, 0.0, 0.0, 0.5, 0.9375, 1.0, 3.5)),
         "approvals": chance.choice(([], [], ["zone"], ["near_people"], ["near_people", "zone"])),
+        "model": chance.choice(("", "", "cell_policy")),
+        "model_version": chance.choice(("", "1.2.0")),
+        "stage": chance.choice(("", "shadow", "approve_each", "supervised", "autonomous")),
     }

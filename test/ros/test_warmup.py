@@ -10,14 +10,18 @@ import pytest
 
 from safety_supervisor import Supervisor, load_config
 from safety_supervisor.config.policy.program import CelPolicy, compile_policy
+from safety_supervisor.core.agents.settings import Model, Stage
 from safety_supervisor.core.effects import Actuate, Decision, Effect
 from safety_supervisor.core.events import Event
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.ros import warmup
 
 CONFIGURATION = Path(__file__).parents[2] / "config" / "panda.yaml"
 
 
-def rehearse(monkeypatch: pytest.MonkeyPatch, policy: CelPolicy | None) -> list[Effect]:
+def rehearse(
+    monkeypatch: pytest.MonkeyPatch, policy: CelPolicy | None, configuration: Configuration | None = None
+) -> list[Effect]:
     seen: list[Effect] = []
 
     class Watched(Supervisor):
@@ -27,7 +31,7 @@ def rehearse(monkeypatch: pytest.MonkeyPatch, policy: CelPolicy | None) -> list[
             return effects
 
     monkeypatch.setattr(warmup, "Supervisor", Watched)
-    warmup.warm_up(replace(load_config(CONFIGURATION), policy=policy), ())
+    warmup.warm_up(replace(configuration or load_config(CONFIGURATION), policy=policy), ())
     return seen
 
 
@@ -46,3 +50,11 @@ def test_a_policy_that_denies_everything_is_asked_and_leaves_no_motion_cold(monk
     assert asked
     assert sum(isinstance(one, Actuate) and one.moving for one in effects) > 100
     assert "E_POLICY_NEVER" not in {one.code for one in effects if isinstance(one, Decision)}
+
+
+def test_an_agent_that_has_to_introduce_itself_leaves_no_motion_cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = load_config(CONFIGURATION)
+    model = Model("cell_policy", "1.2.0", "ab" * 32, Stage.SHADOW)
+    sources = tuple(replace(one, needs_session=True, models=(model,)) for one in found.sources)
+    effects = rehearse(monkeypatch, None, replace(found, sources=sources))
+    assert sum(isinstance(one, Actuate) and one.moving for one in effects) > 100

@@ -216,9 +216,9 @@ class Book:
             if one.points.source == source and (groups is None or set(groups) & set(one.points.groups)):
                 self._end(one, violation, self._gate.now)
 
-    def forget(self, source: str) -> None:
-        """A source's publishers are others: what it asked for, and what was granted to it, is over."""
-        self.end_of(source, Violation(Code.APPROVAL_VOID, "approval.source", detail="its publisher is another one"))
+    def forget(self, source: str, violation: Violation) -> None:
+        """Who speaks for a source is another one, or nobody: what was asked for, and what was granted, is over."""
+        self.end_of(source, violation)
         self.grants.forget(source)
         self._let_know()
 

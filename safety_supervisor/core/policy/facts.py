@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from safety_supervisor.core.agents.settings import Stage
 from safety_supervisor.core.settings import CommandKind, SourceKind
 from safety_supervisor.core.states.state_table import MOTION
 
@@ -77,6 +78,9 @@ _ALL: Final = (
     Fact("since_start", FactType.COUNT, "whole seconds since a person started, or began to recover, the robot"),
     Fact("anomaly", FactType.NUMBER, "score of the source's behaviour, 0 normal; 0 until this version watches it"),
     Fact("approvals", FactType.TEXTS, "kinds of approvals that are held for the source now"),
+    Fact("model", FactType.TEXT, "model of the agent that introduced itself; empty without a session"),
+    Fact("model_version", FactType.TEXT, "its version; empty likewise"),
+    Fact("stage", FactType.TEXT, "its stage; empty likewise", ("", *(stage.value for stage in Stage))),
 )  # fmt: skip
 FACTS: Final[dict[str, Fact]] = {fact.name: fact for fact in _ALL}
 """Facts by name."""
@@ -131,7 +135,7 @@ def _seen(value: object) -> str:
 
 def _allowed(fact: Fact) -> str:
     if fact.words:
-        return f"one of {', '.join(fact.words)}"
+        return f"one of {', '.join(word or 'empty' for word in fact.words)}"
     match fact.type:
         case FactType.TEXT:
             return f"a text of at most {LONGEST_TEXT} characters"

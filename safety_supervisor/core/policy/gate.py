@@ -10,11 +10,13 @@ Requirements: SR-036; REDTEAM 37.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from safety_supervisor.core.agents.settings import Stage
+from safety_supervisor.core.agents.speaker import STAGE_APPROVAL, approval_of_stage
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.events import BaseCommand
 from safety_supervisor.core.intake.results import SetPoint
@@ -22,7 +24,8 @@ from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
 from safety_supervisor.core.policy.facts import speed_class
 from safety_supervisor.core.policy.goal_facts import GoalFacts
-from safety_supervisor.core.policy.verdict import Allow, Approve, Deny, Policy, Unjudged, Verdict
+from safety_supervisor.core.policy.verdict import NO_POLICY, Allow, Approve, Deny, Policy, Unjudged, Verdict
+from safety_supervisor.core.sessions import Session
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
 from safety_supervisor.core.states.safety_state import SafetyState
 from safety_supervisor.core.states.state_table import State
@@ -54,6 +57,9 @@ class World(NamedTuple):
     since_start: int
     anomaly: float
     approvals: tuple[str, ...]
+    model: str = ""
+    model_version: str = ""
+    stage: str = ""
 
 
 class Judged(NamedTuple):
@@ -93,7 +99,7 @@ class PolicyGate:
         approvals: by source, kinds of the approvals that stand for it now; `core.interventions` sets them.
         now: time of the cycle that began last, [ns].
         people: as the fact, in that cycle.
-        kinds: of approvals that the policy may ask for.
+        kinds: of approvals that the policy, or a stage, may ask for.
         anomalies: by source, the score of its behaviour; a source that is not named has 0.
     """
 
@@ -104,6 +110,7 @@ class PolicyGate:
         state: SafetyState,
         motion: Motion,
         verifier: Verifier,
+        sessions: Mapping[str, Session],
     ) -> None:
         """Start with nothing asked, nobody started and people unknown."""
         self._policy = policy
@@ -113,11 +120,13 @@ class PolicyGate:
         self._state = state
         self._motion = motion
         self._verifier = verifier
+        self._sessions = sessions
         self._zones = "zones" in policy.used
         self._speeds = bool(_SPEEDS & policy.used)
         self._counts_time = "since_start" in policy.used
         self.people = "unknown"
-        self.kinds = policy.kinds
+        staged = any(session.settings.models for session in sessions.values())
+        self.kinds = {**policy.kinds, **({STAGE_APPROVAL.kind: STAGE_APPROVAL} if staged else {})}
         self._held = False
         self.now: Nanoseconds = 0
         self._started: Nanoseconds | None = None
@@ -152,7 +161,14 @@ class PolicyGate:
             since,
             self.anomalies.get(source, 0.0),
             tuple(sorted(filter(self.counts, approvals))),
+            *self._speaker(source),
         )
+
+    def _speaker(self, source: str) -> tuple[str, str, str]:
+        """Return model, its version and stage of the agent with a session there, empty for none."""
+        session = self._sessions.get(source)
+        speaker = None if session is None else session.speaker
+        return ("", "", "") if speaker is None else (speaker.key.name, speaker.key.version, speaker.stage.value)
 
     # --- commands
 
@@ -191,7 +207,7 @@ class PolicyGate:
         speeds = speed_class(facts.joint_speed), speed_class(facts.frame_speed)
         own = Own(source.name, source.kind.value, verb, groups, facts.zones, *speeds)
         world = self._world(source.name, self.now, approved)
-        judged = self._judge(own, world)
+        judged = self._judge(own, world, approved)
         if judged.violation is None:
             self._goals[source.name, command] = _Kept(own, world, judged, approved)
         return judged
@@ -210,7 +226,7 @@ class PolicyGate:
             world = self._world(key[0], self.now, kept.approved)
             if world == kept.world:
                 continue
-            judged = self._judge(kept.own, world)
+            judged = self._judge(kept.own, world, kept.approved)
             self._goals[key] = _Kept(kept.own, world, judged, kept.approved)
             if judged.violation is not None:
                 del self._goals[key]
@@ -229,11 +245,22 @@ class PolicyGate:
         self._kept[key] = _Kept(own, world, judged)
         return judged._replace(fresh=last is None or last.judged.said != judged.said, turned=turned)
 
-    def _judge(self, own: Own, world: World) -> Judged:
+    def _judge(self, own: Own, world: World, approved: str = "") -> Judged:
         verdict = self._policy.judge({**own._asdict(), **world._asdict()})
-        refusal = self._refusal(verdict, world)
-        asks = verdict if isinstance(verdict, Approve) and refusal is not None else None
-        return Judged(refusal, f"policy: {verdict.text}", asks=asks)
+        said = "" if self._policy is NO_POLICY else f"policy: {verdict.text}"
+        # What people approved for this very command is what the stage asks for, whatever the policy calls it.
+        needed = None if approved else approval_of_stage(world.stage, verdict, world.approvals)
+        if needed is not None:
+            verdict, said = needed, f"stage {world.stage}: {needed.text}"
+        violation = self._refusal(verdict, world)
+        shadowed = world.stage == Stage.SHADOW.value
+        asks = verdict if isinstance(verdict, Approve) and violation is not None and not shadowed else None
+        if violation is None and shadowed:
+            # Of a trajectory everything else has been judged by now; of the others all but their motion.
+            whole = own.verb == CommandKind.TRAJECTORY.value
+            words = "would PASS" if whole else "may be sent; the motion was not judged"
+            violation = Violation(Code.SHADOW, "agents.stages", detail=f"{words}; {said}".rstrip("; "))
+        return Judged(violation, said, asks=asks)
 
     def _refusal(self, verdict: Verdict, world: World) -> Violation | None:
         match verdict:
@@ -283,3 +310,19 @@ class PolicyGate:
                 if end is not None:
                     before[lane.indices] = end[0]
         return before
+
+
+def gate_of(
+    configuration: Configuration,
+    state: SafetyState,
+    motion: Motion,
+    verifier: Verifier,
+    sessions: Mapping[str, Session],
+) -> PolicyGate | None:
+    """Return what asks the configuration's policy and the stages of its agents; None where it has neither."""
+    policy = configuration.policy
+    if policy is None:
+        if not any(source.models for source in configuration.sources):
+            return None
+        policy = NO_POLICY
+    return PolicyGate(policy, configuration, state, motion, verifier, sessions)

@@ -98,3 +98,19 @@ class Policy(Protocol):
     def judge(self, facts: Mapping[str, object]) -> Verdict:
         """Judge the facts `core.policy.facts.FACTS`, all of them; anything wrong with them is `Unjudged`."""
         ...
+
+
+class _NoPolicy:
+    """Where the configuration has none: whatever is verified passes."""
+
+    used: frozenset[str] = frozenset()
+    denials: Mapping[str, str] = {}
+    kinds: Mapping[str, Approve] = {}
+    hold_kinds: frozenset[str] = frozenset()
+
+    def judge(self, facts: Mapping[str, object]) -> Verdict:
+        """Allow it."""
+        return Allow()
+
+
+NO_POLICY: Policy = _NoPolicy()

@@ -16,12 +16,12 @@ from safety_supervisor.core.states.acts import ActRefusal
 DECISIONS: Final = frozenset({"approve", "deny", "grant"})
 """Acts on what waits for people."""
 _OPERATOR: Final = frozenset({"reset", "start", "mode"})
-_TECHNICIAN: Final = _OPERATOR | {"recover", "tool"} | DECISIONS
+_TECHNICIAN: Final = _OPERATOR | {"recover", "tool", "revoke"} | DECISIONS
 ACTS_OF: Final[Mapping[Role, frozenset[str]]] = {
     Role.VIEWER: frozenset(),
     Role.OPERATOR: _OPERATOR,
     Role.TECHNICIAN: _TECHNICIAN,
-    Role.SAFETY_OFFICER: _TECHNICIAN,
+    Role.SAFETY_OFFICER: _TECHNICIAN | {"promote"},
     Role.MAINTAINER: frozenset({"maintainer"}),
 }
 """What each role may do. A stop is not among it: anybody may stop, without a key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from safety_supervisor.core.agents.standing import Standing
 from safety_supervisor.core.balance.watch import BalanceWatch
 from safety_supervisor.core.base.drive import BaseDrive
 from safety_supervisor.core.effects import Effect
@@ -32,6 +33,7 @@ class Changes:
         tools: Tools,
         balance: BalanceWatch,
         reporting: Reporting,
+        standing: Standing,
     ) -> None:
         """Start with nothing told of these parts."""
         self._state = state
@@ -43,6 +45,7 @@ class Changes:
         self._tools = tools
         self._balance = balance
         self._reporting = reporting
+        self._standing = standing
         self._told = (-1, -1)
 
     def look(self, event: Event, placed: bool, changed_on_disk: bool) -> list[Effect]:
@@ -68,6 +71,9 @@ class Changes:
         active = self._inputs.active(now) | ({Code.CONFIGURATION_CHANGED} if changed_on_disk else set())
         unmeasured = measured.missing() or measured.stale(now)
         motion, drive = self._motion if placed else None, self._base.driver
-        facts = measured.tracking_error, self._watch.told, unmeasured, self._tools.told, self._balance.told, drive
+        facts = (
+            measured.tracking_error, self._watch.told, unmeasured, self._tools.told, self._balance.told, drive,
+            self._standing.told,
+        )  # fmt: skip
         latched = [*self._reporting.latches(now), *self._reporting.relays(now, self._ramp.overdue)]
         return latched + self._reporting.status(now, active, first, motion, *facts)

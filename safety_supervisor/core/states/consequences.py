@@ -17,10 +17,10 @@ from safety_supervisor.core.units import Nanoseconds
 
 _NOT_NOW: Final = frozenset(
     {Code.PRIORITY, Code.ENABLING_SWITCH, Code.HOLD_TO_RUN, Code.SEPARATION, Code.PEOPLE_UNKNOWN, Code.REDUCED}
-    | {Code.BALANCE_UNKNOWN, Code.OBSERVED_MOVES, Code.APPROVAL_REQUIRED}
+    | {Code.BALANCE_UNKNOWN, Code.OBSERVED_MOVES, Code.APPROVAL_REQUIRED, Code.SESSION_REQUIRED}
 )
 """Refusals that are nobody's mistake: another source has the joints, nobody holds the switch yet, people are near, a
-sensor is silent, another controller moves what it commands, nobody has approved."""
+sensor is silent, another controller moves what it commands, nobody has approved, or who moves nothing yet."""
 
 _EXCUSED: Final = ENVELOPE | {Code.POLICY, Code.POLICY_ERROR}
 """Refusals that a source can not know of yet when its motion has been stopped by what it did not do."""
@@ -68,6 +68,8 @@ class Consequences:
         session = self._sessions.get(source)
         if session is None or not self._state.permits(session.settings.kind) or session.quarantined:
             return set()
+        if session.shadowed:
+            return set()  # it moves nothing, and must not stop those that do
         if violation.code in _NOT_NOW or (violation.code in _EXCUSED and session.excused(now)):
             return set()
         if not session.count_refusals(count, now):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from safety_supervisor.core.act_events import OperatorAct
+from safety_supervisor.core.agents.standing import Standing
 from safety_supervisor.core.commands import Commands
 from safety_supervisor.core.decisions import DecisionLog
 from safety_supervisor.core.effects import Effect, Reply
@@ -33,6 +34,7 @@ class OperatorActs:
         inputs: what is known of the world.
         decisions: what is told.
         stop: stops for causes.
+        standing: of sources and their agents.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class OperatorActs:
         inputs: Inputs,
         decisions: DecisionLog,
         stop: Callable[[set[Code], Nanoseconds], list[Effect]],
+        standing: Standing,
     ) -> None:
         """Begin with no press of the device's button."""
         self._settings, self._hash = configuration.operators, configuration.sha256
@@ -55,6 +58,7 @@ class OperatorActs:
         self._inputs = inputs
         self._decisions = decisions
         self._stop = stop
+        self._standing = standing
         self._device_reset = DeviceReset()
 
     def take(self, event: OperatorAct, placed: bool, changed_on_disk: bool) -> tuple[list[Effect], Reply]:
@@ -70,6 +74,7 @@ class OperatorActs:
         """
         effects, now = list[Effect](), event.at
         refusal = judge_authority(event, self._settings, self._hash) or self._operators.judge(event, placed)
+        refusal = refusal or self._standing.judge(event)
         if refusal is None and changed_on_disk and event.act in ("reset", "recover"):
             refusal = ActRefusal(Code.ACT_CAUSE, Code.CONFIGURATION_CHANGED.cure)
         if refusal is None and event.act == "tool":
@@ -96,6 +101,8 @@ class OperatorActs:
                 self._commands.recovers(now)
             case "tool":
                 effects += self._decisions.ruled(self._tools.ruling(event.person), now)
+            case "promote" | "revoke":
+                effects += self._standing.act(event)
             case "maintainer":
                 self._state.maintained(now)
                 self._tools.restart()

@@ -35,7 +35,8 @@ class Operators:
     def judge(self, event: OperatorAct, placed: bool) -> ActRefusal | None:
         """Say why an act is refused; None when it may be done."""
         state = self._state.state
-        if event.epoch >= 0 and event.epoch != self._state.epoch:
+        # A revocation only takes away: what moves meanwhile makes it no older.
+        if event.epoch >= 0 and event.epoch != self._state.epoch and event.act != "revoke":
             return ActRefusal(Code.ACT_EPOCH, f"epoch is {self._state.epoch}, the request carries {event.epoch}")
         still = placed and self._motion.at_rest
         # Where the base is not known, that is a cause, which is told better.
@@ -54,8 +55,8 @@ class Operators:
                 return judge_recover(state, active, rests)
             case "tool":
                 return judge_tool(state, rests)
-            case "mode" | "approve" | "deny" | "grant":
-                return None  # `core/interventions` judges what waits
+            case "mode" | "promote" | "revoke" | "approve" | "deny" | "grant":
+                return None  # `core/agents` and `core/interventions` judge those
             case "maintainer":
                 return None if state is State.FAULT else ActRefusal(Code.ACT_STATE, f"state is {state.value}")
 

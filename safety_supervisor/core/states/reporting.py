@@ -76,6 +76,7 @@ class Reporting:
         tool: tuple[str, float],
         balance: str,
         driver: str = "",
+        agents: str = "",
     ) -> list[Effect]:
         """Report the status on every change and at 10 Hz.
 
@@ -90,6 +91,7 @@ class Reporting:
             tool: what the robot carries, and its mass, [kg].
             balance: what is known of the robot's balance.
             driver: the source that drives the base, empty for none.
+            agents: who speaks at each source that needs a session.
         """
         state = self._state
         key = (state.state, state.cause, state.epoch, self._conditions.version, state.rung)
@@ -127,6 +129,7 @@ class Reporting:
                 tool=tool[0],
                 tool_mass=tool[1],
                 balance=balance,
+                agents=agents,
                 ladder_phase=state.rung.value,
             )
         ]

@@ -46,7 +46,7 @@ class Arm:
         Raises:
             Stuck: it does not reach AUTO: the pose is no place to start from.
         """
-        self.supervisor = Supervisor(configuration)
+        self.supervisor = Supervisor(configuration.without_sessions())
         self._names = configuration.robot.joints
         self.period = configuration.timing.period
         self.now = START

@@ -1,0 +1,1 @@
+"""Agents: who introduced itself at a source, how far it is trusted, and what ends that."""
