@@ -26,7 +26,7 @@ from rig import Rig, panda
 from test_agent_sessions import still, stream
 from test_policy_gate import cel, gate
 
-from safety_supervisor.core.act_events import StopRequested
+from safety_supervisor.core.act_events import StopRequested, ToolChange
 from safety_supervisor.core.agents.settings import Stage
 from safety_supervisor.core.agents.stored import StoredStage
 from safety_supervisor.core.effects import Stages
@@ -82,7 +82,8 @@ def test_each_command_needs_an_approval(panda_rigs: Rigs) -> None:
     [('deny("E_POLICY_LATER")', {"stage"}, "E_POLICY_LATER"),
      ('approve("zone", 1, 9)', {"stage"}, "E_APPROVAL_REQUIRED"),
      ('approve("zone", 1, 9)', {"zone"}, "E_APPROVAL_REQUIRED"), ('approve("zone", 1, 9)', {"zone", "stage"}, ""),
-     ("allow", {"stage"}, ""), ("allow", set(), "E_APPROVAL_REQUIRED")],
+     ("allow", {"stage"}, ""), ("allow", set(), "E_APPROVAL_REQUIRED"),
+     ('deny("E_POLICY_LATER")', set(), "E_POLICY_LATER")],
 )  # fmt: skip
 def test_the_approval_of_the_stage_stands_for_nothing_else(
     panda_rigs: Rigs, program: str, held: set[str], code: str
@@ -217,6 +218,16 @@ def test_nobody_who_has_as_little_is_given_more(panda_rigs: Rigs) -> None:
     rig.send(StopRequested(rig.now, "somebody", ""))
     rig.until("LOCKED")
     assert shown(rig) == "shadow"
+    rig.tampered = True
+    assert rig.supervisor._standing.demote((("planner",), "E_REFUSALS"), rig.now) == []
+    rig.cycle(1)
+    assert shown(rig) == "shadow", "approve_each would be more"
+
+
+def test_a_shadow_changes_no_tool(panda_rigs: Rigs) -> None:
+    rig = in_stage(panda_rigs, Stage.SHADOW)
+    rig.send(ToolChange(rig.now, "planner", "", "r", "jti"))
+    assert told(rig) == [("REJECT", "E_SHADOW")]
 
 
 def test_too_many_refusals_demote_whose_they_were(panda_rigs: Rigs) -> None:
@@ -350,10 +361,10 @@ def test_a_shadow_disturbs_nobody(panda_rigs: Rigs) -> None:
         velocity = rig.unit(0, 0.2)
 
         def each(i: int, rig: Rig = rig, velocity: object = velocity, shadows: bool = shadows) -> None:
+            if shadows and i % 40 == 0:
+                ask(rig, -0.2)  # still being verified when the person's next one comes
             if i % 5 == 0:
                 rig.stream(velocity * min(1.0, (i + 5) / 50), "joystick", velocity=True)  # type: ignore[operator]
-            if shadows and i % 40 == 20:
-                ask(rig, -0.2)
             if shadows and i % 3 == 0:
                 rig.stream(rig.home)
             if shadows and i % 7 == 0:
