@@ -142,6 +142,21 @@ def test_the_first_of_two_is_forgotten_with_its_own_time(panda_rigs: Rigs) -> No
     rig.seconds(1.1)
     assert sign(rig, "grant", "zone planner 30", "bob").ok
     assert not passes(rig)
+    assert [(one.until, one.asked) for one in shown(rig).grants] == [(0, ("bob",))]
+    assert sign(rig, "grant", "zone planner 30").ok
+    assert passes(rig)
+
+
+def test_it_ends_where_the_robot_idles_out_of_auto(panda_rigs: Rigs) -> None:
+    rig = begin(panda_rigs, 'approve("zone", 1, 600)')
+    assert sign(rig, "grant", "zone planner 600").ok
+    rig.until("LOCKED", 61.0)
+    rig.cycle(2)
+    assert shown(rig).grants == ()
+    assert sign(rig, "reset", "").ok
+    assert sign(rig, "start", "auto").ok
+    rig.cycle(2)
+    assert not passes(rig)
 
 
 @pytest.mark.redteam(19)

@@ -427,3 +427,16 @@ def test_goals_of_other_groups_wait_beside_each_other_up_to_a_bound(panda_rigs: 
     moved = rig.output - before
     assert moved[0] == pytest.approx(0.2)
     assert not moved[1:].any()
+
+
+@pytest.mark.redteam(21)
+def test_all_sources_together_let_no_more_wait_than_people_can_look_at(panda_rigs: Rigs) -> None:
+    shipped = split()
+    planner = shipped.source("planner")
+    names = ("planner", "second", "third")
+    rig = panda_rigs(replace(shipped, sources=tuple(replace(planner, name=name) for name in names))).auto()
+    rig.cycle(2)
+    for number in range(9):
+        ask_joint(rig, number % 3, source=names[number // 3])
+    assert len(shown(rig).waiting) == 8
+    assert rig.codes()[-1] == "E_APPROVAL_FULL"
