@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from approvals import ask, asking, begin, decide, ends, requests, shown, sign, split, waits
 from rig import Rig
+from test_observed import Shared, configuration
 
 from safety_supervisor.core.act_events import StopRequested
 from safety_supervisor.core.events import SourceEndpoints, SourceLiveliness
@@ -177,6 +178,20 @@ def test_a_robot_that_idles_out_of_auto_ends_it(panda_rigs: Rigs) -> None:
     rig.until("LOCKED", 61.0)
     rig.cycle(2)
     assert ends(rig, asked) == [("REJECT", "E_APPROVAL_VOID")]
+
+
+@pytest.mark.parametrize(("sway", "told"), [(0.03, []), (0.05, [("REJECT", "E_APPROVAL_VOID")])])
+def test_what_another_controller_moves_may_sway_by_its_band(sway: float, told: list[tuple[str, str]]) -> None:
+    there = replace(configuration(), policy=asking().policy, operators=asking().operators)
+    assert there.observed is not None
+    rig = Shared(replace(there, observed=replace(there.observed, band=2.0 * there.observed.band))).auto()
+    rig.cycle(2)
+    rig.goal()
+    rig.cycle(60)
+    (asked,) = requests(rig)
+    rig.others[1] += sway  # twice its band is 0.04 rad
+    rig.cycle(5)
+    assert ends(rig, asked) == told
 
 
 def test_a_push_that_the_pose_may_have_leaves_it_waiting(panda_rigs: Rigs) -> None:

@@ -34,7 +34,8 @@ MOST_OF_SOURCE: Final = 4
 MOST: Final = 8
 """Commands of all sources that may wait."""
 DEPARTURE: Final = 0.02
-"""Farther no joint may be from where it was when the command came, commanded or measured, [rad] or [m]."""
+"""Farther no joint may be from where it was when the command came, commanded or measured, [rad] or [m]; of those that
+another controller commands no farther than twice their band, where that is more."""
 COOL_DOWN: Final[Nanoseconds] = 30 * NS_PER_S
 """A source that was denied, that nobody answered, or that asks too often, asks nothing for so long."""
 MOST_REQUESTS: Final = 10
@@ -72,6 +73,9 @@ class Book:
         self._remember = remember
         self._hash = configuration.sha256
         self._joints = configuration.robot.joints
+        # What another controller moves may sway from one end of its band to the other.
+        band = 0.0 if configuration.observed is None else configuration.observed.band
+        self._room: Vector = np.maximum(2.0 * band, np.full(len(self._joints), DEPARTURE))
         self._owners = {source.name: source.person for source in configuration.sources}
         self._judges = frozenset(p.name for p in configuration.operators.people if "approve" in ACTS_OF[p.role])
         self._waiting: dict[str, Waiting] = {}
@@ -165,9 +169,12 @@ class Book:
         if one.measured is None and measured is not None:
             one.measured = measured.copy()
         poses = ((one.commanded, self._motion.state[0]), (one.measured, measured))
-        gone = max(float(np.abs(then - at).max()) for then, at in poses if then is not None and at is not None)
-        if not gone <= DEPARTURE:
-            return Violation(Code.APPROVAL_VOID, "approval.pose", gone, DEPARTURE, detail="the robot has moved")
+        for then, at in poses:
+            gone = np.zeros(1) if then is None or at is None else np.abs(then - at)
+            if not (gone <= self._room).all():
+                joint = int((gone - self._room).argmax())
+                far, room = float(gone[joint]), float(self._room[joint])
+                return Violation(Code.APPROVAL_VOID, "approval.pose", far, room, self._joints[joint], "it has moved")
         if drives or not self._motion.at_rest:
             return Violation(Code.APPROVAL_VOID, "approval.pose", detail="the robot moves")
         return None
