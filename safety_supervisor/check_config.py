@@ -244,6 +244,21 @@ def notes(configuration: Configuration) -> list[str]:
     for source in configuration.sources:
         if source.liveliness_lease is None and "trajectory" in {kind.value for kind in source.commands}:
             found.append(f"sources.{source.name}: its trajectories play on after it has died")
+    return found + _notes_on_approvals(configuration)
+
+
+def _notes_on_approvals(configuration: Configuration) -> list[str]:
+    """Say what the policy asks of people that they can not do."""
+    from safety_supervisor.core.states.authority import ACTS_OF
+
+    found = list[str]()
+    may = sum("approve" in ACTS_OF[person.role] for person in configuration.operators.people)
+    idle = configuration.timing.idle // 1_000_000_000
+    for kind, asked in ({} if configuration.policy is None else configuration.policy.kinds).items():
+        if may < asked.people:
+            found.append(f"policy asks {asked.people} to approve {kind}; operators.people names {may} who may")
+        if asked.seconds > idle:
+            found.append(f"policy waits {asked.seconds} s for {kind}; timing.idle ends that after {idle} s")
     return found
 
 

@@ -51,6 +51,20 @@ def test_what_is_wrong_is_refused(panda: RobotFile, path: str, value: Any, probl
     assert (f"operators.people.{problem[0]}", problem[1]) in file.put(f"operators.people.{path}", value).refused()
 
 
+@pytest.mark.redteam(19)
+@pytest.mark.parametrize(
+    ("source", "person", "problem"),
+    [
+        ("joystick", "eve", "E_CONFIG_NAME"), ("joystick", "Ada", "E_CONFIG_NAME"),
+        ("planner", "ada", "E_CONFIG_NOT_ENFORCED"),
+    ],
+)  # fmt: skip
+def test_who_commands_by_a_source_is_one_of_them(panda: RobotFile, source: str, person: str, problem: str) -> None:
+    file = panda.put("operators.people", PEOPLE)
+    assert file.put("sources.joystick.person", "ada").load().source("joystick").person == "ada"
+    assert (f"sources.{source}.person", problem) in file.put(f"sources.{source}.person", person).refused()
+
+
 def test_each_is_named_at_once_and_role_and_key_are_mandatory(panda: RobotFile) -> None:
     assert panda.put("operators.people", {"ada": {}, "bob": {"role": "boss", "public_key": BOB}}).refused() == {
         ("operators.people.ada.role", "E_CONFIG_MISSING"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from safety_supervisor.check_config import notes
 from safety_supervisor.config.policy import program as program_file
 from safety_supervisor.config.policy.grammar import DEEPEST, check_program
 from safety_supervisor.config.policy.program import CelPolicy, compile_policy
@@ -195,10 +196,31 @@ def test_the_line_of_the_file_is_told(panda: RobotFile) -> None:
             {"program": 'mode == "auto" ? approve("zone", 1, 9) : approve("zone", 2, 9)'},
             {("policy.program", "E_CONFIG_POLICY")},
         ),
+        ({"program": 'approve("zone", 1, 9)', "hold_kinds": ["fire"]}, {("policy.hold_kinds", "E_CONFIG_POLICY")}),
+        ({"program": 'approve("zone", 1, 9)', "hold_kinds": ["Zone"]}, {("policy.hold_kinds[0]", "E_CONFIG_NAME")}),
     ],
 )
 def test_what_is_wrong_is_named(panda: RobotFile, policy: Any, said: set[tuple[str, str]]) -> None:
     assert panda.put("policy", policy).refused() == said
+
+
+def test_kinds_of_approvals_are_read(panda: RobotFile) -> None:
+    program = (
+        'mode == "auto" ? approve("zone", 2, 90) : kind == "person" ? approve("zone", 2, 9) : approve("far", 1, 30)'
+    )
+    policy = panda.put("policy", {"program": program, "hold_kinds": ["far"]}).load().policy
+    assert policy is not None
+    assert {kind: (one.people, one.seconds) for kind, one in policy.kinds.items()} == {"zone": (2, 9), "far": (1, 30)}
+    assert policy.hold_kinds == {"far"}
+
+
+def test_what_people_can_not_do_is_noted(panda: RobotFile) -> None:
+    loaded = panda.put("policy", {"program": 'approve("zone", 2, 90)'}).load()
+    assert [note for note in notes(loaded) if note.startswith("policy")] == [
+        "policy asks 2 to approve zone; operators.people names 0 who may",
+        "policy waits 90 s for zone; timing.idle ends that after 60 s",
+    ]
+    assert not [note for note in notes(panda.load()) if note.startswith("policy")]
 
 
 def chain(rules: int) -> str:
