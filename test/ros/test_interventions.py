@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from diagnostic_msgs.msg import DiagnosticArray
 from ros_rig import LATCHED, Client, Process, Rig, make_trajectory
+from std_msgs.msg import String
 from test_tokens import Holder, run, write_key
 
 from safety_supervisor.tokens.claims import OperatorClaims
@@ -29,6 +30,7 @@ ROLES = {"ada": "technician", "bob": "safety_officer", "eve": "operator"}
 PROGRAM = """
 verb == "position" ? approve("stream", 1, 60) :
 joint_speed > 0.9 ? approve("short", 1, 2) :
+joint_speed > 0.7 ? approve("held", 1, 60) :
 joint_speed > 0.5 ? approve("pair", 2, 60) :
 approve("zone", 1, 60)
 """
@@ -37,7 +39,7 @@ SETTINGS: dict[str, Any] = {
         "unsigned_services": True,
         "people": {name: {"role": ROLES[name], "public_key": public_text(KEYS[name])} for name in KEYS},
     },
-    "policy": {"program": PROGRAM},
+    "policy": {"program": PROGRAM, "hold_kinds": ["held"]},
     "timing": {"idle": 600.0},
 }
 
@@ -196,7 +198,8 @@ def test_an_agent_asks_and_people_decide(rig: Rig) -> None:
     assert "planner asks for zone" in listed.stdout
     assert "<script>alert(1)</script> the cup" in listed.stdout
     assert "panda_joint1" in listed.stdout
-    assert json.loads(people.command("list", "--json").stdout)[0]["id"] == name
+    shown = json.loads(people.command("list", "--json").stdout)
+    assert [one["id"] for one in shown] == [name], (client.states, client.decisions[-2:])
     done = people.command("approve", name, *key)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "panda_joint1" in done.stderr, "shown before it is signed"
@@ -250,13 +253,36 @@ def test_an_agent_asks_and_people_decide(rig: Rig) -> None:
         lambda: any(one["code"] == "E_APPROVAL_REQUIRED" for one in client.decisions[told:]), "it is refused again"
     )
 
+    # A kind that counts while the button is held: not before, and released it stops.
+    client.spin(1.0)
+    before = client.pose()
+    asked = cell.waits(0.85, 2.0)
+    assert asked["approval"] == "held"
+    given = {"target": asked["id"], "command_sha256": asked["command_sha256"]}
+    assert people.do("approve", "ada", **given)["code"] == "E_HOLD_TO_RUN"
+    button = client.publisher(String, "/supervisor/hold")
+    client.wait_for(button.get_subscription_count, "somebody hears the button")
+    for beat in range(1, 4):
+        button.publish(String(data=str(beat)))
+        client.spin(0.1)
+    token, jti = people.made("approve", "ada", given["target"], command_sha256=given["command_sha256"])
+    people.send(token)
+    for beat in range(4, 16):
+        button.publish(String(data=str(beat)))
+        client.spin(0.1)
+    assert [answer["ok"] for answer in people.answers if answer["jti"] == jti] == [True], people.answers
+    assert cell.end_of(asked) == [("PASS", "")]
+    client.wait_for(lambda: cell.end_of(asked)[1:] == [("STOP", "E_APPROVAL_REQUIRED")], "released, it stops", 3.0)
+    there = client.wait_rest()
+    assert 0.05 < there[0] - before[0] < 0.8
+
     # Nobody answers; then the source may not ask for a while.
     client.spin(1.0)
     before = client.pose()
-    asked = cell.waits(0.6, 1.2)
+    asked = cell.waits(-0.6, 1.2)
     assert asked["approval"] == "short"
     client.wait_for(lambda: cell.end_of(asked) == [("REJECT", "E_APPROVAL_EXPIRED")], "its end", 5.0)
-    cell.ask(0.6, 1.2)
+    cell.ask(-0.6, 1.2)
     client.wait_for(lambda: "E_APPROVAL_COOL_DOWN" in client.codes(), "the pause")
     assert cell.rests_at(before)
     assert client.status["adapter_failures"] == "0"
