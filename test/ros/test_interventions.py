@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from ros_rig import LATCHED, Client, Process, Rig, make_trajectory
 from std_msgs.msg import String
 from test_tokens import Holder, run, write_key
+from trajectory_msgs.msg import JointTrajectory
 
 from safety_supervisor.tokens.claims import OperatorClaims
 from safety_supervisor.tokens.key_file import public_text
@@ -126,15 +128,29 @@ class Cell:
         return new()[0]
 
     def end_of(self, asked: dict[str, str]) -> list[tuple[str, str]]:
-        return [
-            (one["verdict"], one["code"])
-            for one in self.client.decisions
-            if one["id"] == asked["command_id"] and one["verdict"] != "WAIT"
-        ]
+        told = [one for one in self.client.decisions if one["id"] == asked["command_id"]]
+        first = next((i for i, one in enumerate(told) if one["intervention"] == asked["id"]), len(told))
+        return [(one["verdict"], one["code"]) for one in told[first:] if one["verdict"] != "WAIT"]
 
     def rests_at(self, before: list[float], seconds: float = 0.7) -> bool:
         self.client.spin(seconds)
         return max(abs(a - b) for a, b in zip(self.client.pose(), before, strict=True)) < 0.005
+
+    def steadily(self, phase: Callable[[], None]) -> None:
+        """Do it; and again where late cycles of a busy machine have stopped the robot, which ends what waits."""
+        for left in (2, 1, 0):
+            told, known = len(self.client.states), len(self.client.decisions)
+            try:
+                phase()
+                return
+            except AssertionError as error:
+                self.client.spin(0.5)
+                codes = {one["code"] for one in self.client.decisions[known:] if one["verdict"] == "STOP"}
+                stopped = {"STOPPING", "PROTECTIVE_STOP", "LOCKED"} & set(self.client.states[told:])
+                causes = {self.client.status["cause"], *codes}
+                if not left or not stopped or not causes & {"E_OVERRUN", "E_STATE_STALE", "E_ESTOP_SILENT"}:
+                    raise AssertionError(f"{self.client.states[told:]}, {causes}: {error}") from error
+                self.client.arm()
 
     def played(self, asked: dict[str, str]) -> None:
         """Wait until it was played to its end."""
@@ -156,135 +172,145 @@ def test_an_agent_asks_and_people_decide(rig: Rig) -> None:
     assert people.shown == []
     key = ["--key", str(write_key(rig.directory / "ada.key", SEEDS["ada"])), "--as", "ada", "--yes"]
 
-    # It waits, is shown whole, and nothing that is wrong lets it move.
-    before = client.pose()
-    asked = cell.waits(0.3, 2.0, "cid:cup;why:<script>alert(1)</script> the cup")
-    text = asked["command"]
-    said = json.loads(text)
-    assert (asked["command_id"], asked["source"], asked["approval"]) == ("cup", "planner", "zone")
-    assert asked["why"] == "<script>alert(1)</script> the cup"
-    assert asked["command_sha256"] == hashlib.sha256(text.encode()).hexdigest()
-    assert asked["epoch"] == client.status["epoch"]
-    assert 50.0 < float(asked["remaining_s"]) <= 60.0
-    assert said["joints"] == ["panda_joint1", *said["joints"][1:]]
-    assert abs(said["positions"][0][0] - before[0] - 0.3) < 0.02
-    waits = ("WAIT", "E_APPROVAL_REQUIRED", "cup", asked["id"])
-    parts = ("verdict", "code", "id", "intervention")
-    client.wait_for(lambda: waits in [tuple(one[part] for part in parts) for one in client.decisions], "WAIT")
-    sha, name = asked["command_sha256"], asked["id"]
-    altered = hashlib.sha256(text.replace('"times_ns":[2', '"times_ns":[1').encode()).hexdigest()
-    assert altered != sha
-    self_made = Ed25519PrivateKey.generate()
-    for code, person, changes in (
-        ("E_ACT_COMMAND", "ada", {"command_sha256": altered}),
-        ("E_TOKEN_COMMAND", "ada", {"command_sha256": ""}),
-        ("E_ACT_EPOCH", "ada", {"command_sha256": sha, "epoch": int(asked["epoch"]) - 1}),
-        ("E_ACT_CONFIGURATION", "ada", {"command_sha256": sha, "config_sha256": "0" * 64}),
-        ("E_TOKEN_NONCE", "ada", {"command_sha256": sha, "nonce": "0" * 32}),
-        ("E_ACT_INTERVENTION", "ada", {"command_sha256": sha, "target": "w99"}),
-        ("E_ACT_ROLE", "eve", {"command_sha256": sha}),
-        ("E_ACT_ROLE", "eve", {"command_sha256": sha, "role": "technician"}),
-        ("E_TOKEN_SIGNATURE", "ada", {"command_sha256": sha, "key": self_made}),
-        ("E_TOKEN_ISS", "ada", {"command_sha256": sha, "iss": "planner", "sub": "planner"}),
-    ):
-        changes = {"target": name} | changes
-        assert people.do("approve", person, changes.pop("target"), **changes)["code"] == code
-    assert cell.rests_at(before)
-    assert people.shown[0]["id"] == name
+    def wrong_ones() -> None:
+        # It waits, is shown whole, and nothing that is wrong lets it move.
+        before = client.pose()
+        asked = cell.waits(0.3, 2.0, "cid:cup;why:<script>alert(1)</script> the cup")
+        text = asked["command"]
+        said = json.loads(text)
+        assert (asked["command_id"], asked["source"], asked["approval"]) == ("cup", "planner", "zone")
+        assert asked["why"] == "<script>alert(1)</script> the cup"
+        assert asked["command_sha256"] == hashlib.sha256(text.encode()).hexdigest()
+        assert asked["epoch"] == client.status["epoch"]
+        assert 50.0 < float(asked["remaining_s"]) <= 60.0
+        assert said["joints"] == ["panda_joint1", *said["joints"][1:]]
+        assert abs(said["positions"][0][0] - before[0] - 0.3) < 0.02
+        waits = ("WAIT", "E_APPROVAL_REQUIRED", "cup", asked["id"])
+        parts = ("verdict", "code", "id", "intervention")
+        client.wait_for(lambda: waits in [tuple(one[part] for part in parts) for one in client.decisions], "WAIT")
+        sha, name = asked["command_sha256"], asked["id"]
+        altered = hashlib.sha256(text.replace('"times_ns":[2', '"times_ns":[1').encode()).hexdigest()
+        assert altered != sha
+        self_made = Ed25519PrivateKey.generate()
+        for code, person, changes in (
+            ("E_ACT_COMMAND", "ada", {"command_sha256": altered}),
+            ("E_TOKEN_COMMAND", "ada", {"command_sha256": ""}),
+            ("E_ACT_EPOCH", "ada", {"command_sha256": sha, "epoch": int(asked["epoch"]) - 1}),
+            ("E_ACT_CONFIGURATION", "ada", {"command_sha256": sha, "config_sha256": "0" * 64}),
+            ("E_TOKEN_NONCE", "ada", {"command_sha256": sha, "nonce": "0" * 32}),
+            ("E_ACT_INTERVENTION", "ada", {"command_sha256": sha, "target": "w99"}),
+            ("E_ACT_ROLE", "eve", {"command_sha256": sha}),
+            ("E_ACT_ROLE", "eve", {"command_sha256": sha, "role": "technician"}),
+            ("E_TOKEN_SIGNATURE", "ada", {"command_sha256": sha, "key": self_made}),
+            ("E_TOKEN_ISS", "ada", {"command_sha256": sha, "iss": "planner", "sub": "planner"}),
+        ):
+            changes = {"target": name} | changes
+            assert people.do("approve", person, changes.pop("target"), **changes)["code"] == code
+        assert cell.rests_at(before)
+        assert people.shown[0]["id"] == name
 
-    # A person sees it and approves it by the command.
-    listed = people.command("list")
-    assert listed.returncode == 0, listed.stderr
-    assert "planner asks for zone" in listed.stdout
-    assert "<script>alert(1)</script> the cup" in listed.stdout
-    assert "panda_joint1" in listed.stdout
-    shown = json.loads(people.command("list", "--json").stdout)
-    assert [one["id"] for one in shown] == [name], (client.states, client.decisions[-2:])
-    done = people.command("approve", name, *key)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "panda_joint1" in done.stderr, "shown before it is signed"
-    assert sha in done.stderr
-    cell.played(asked)
-    assert not cell.rests_at(before)
-    assert people.shown == []
-    again = people.command("approve", name, *key)
-    assert (again.returncode, "nothing waits as" in again.stderr) == (1, True)
+        # A person sees it and approves it by the command.
+        listed = people.command("list")
+        assert listed.returncode == 0, listed.stderr
+        assert "planner asks for zone" in listed.stdout
+        assert "<script>alert(1)</script> the cup" in listed.stdout
+        assert "panda_joint1" in listed.stdout
+        shown = json.loads(people.command("list", "--json").stdout)
+        assert [one["id"] for one in shown] == [name], (client.states, client.decisions[-2:])
+        done = people.command("approve", name, *key)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "panda_joint1" in done.stderr, "shown before it is signed"
+        assert sha in done.stderr
+        cell.played(asked)
+        assert not cell.rests_at(before)
+        assert people.shown == []
+        again = people.command("approve", name, *key)
+        assert (again.returncode, "nothing waits as" in again.stderr) == (1, True)
 
-    # Two people, one of whom sends the same token forty times: it counts once.
-    before = client.pose()
-    asked = cell.waits(-0.6, 2.0)
-    assert asked["approval"] == "pair"
-    sha, name = asked["command_sha256"], asked["id"]
-    token, jti = people.made("approve", "ada", name, command_sha256=sha)
-    people.answers.clear()
-    for _ in range(40):
-        people.send(token)
-        client.spin(0.01)
-    client.wait_for(lambda: [a for a in people.answers if a["jti"] == jti and a["ok"]], "it counts", 5.0)
-    client.spin(1.0)
-    assert len([answer for answer in people.answers if answer["jti"] == jti and answer["ok"]]) == 1
-    assert {a["code"] for a in people.answers if a["jti"] == jti and not a["ok"]} == {"E_TOKEN_USED"}
-    assert people.do("approve", "ada", name, command_sha256=sha)["code"] == "E_ACT_TWICE"
-    assert cell.rests_at(before)
-    assert people.shown[0]["approved"] == "ada"
-    assert people.do("approve", "bob", name, command_sha256=sha)["ok"]
-    cell.played(asked)
+    def two() -> None:
+        # Two people, one of whom sends the same token forty times: it counts once.
+        before = client.pose()
+        asked = cell.waits(-0.6, 2.0)
+        assert asked["approval"] == "pair"
+        sha, name = asked["command_sha256"], asked["id"]
+        token, jti = people.made("approve", "ada", name, command_sha256=sha)
+        people.answers.clear()
+        for _ in range(40):
+            people.send(token)
+            client.spin(0.01)
+        client.wait_for(lambda: [a for a in people.answers if a["jti"] == jti and a["ok"]], "it counts", 5.0)
+        client.spin(1.0)
+        assert len([answer for answer in people.answers if answer["jti"] == jti and answer["ok"]]) == 1
+        assert {a["code"] for a in people.answers if a["jti"] == jti and not a["ok"]} == {"E_TOKEN_USED"}
+        assert people.do("approve", "ada", name, command_sha256=sha)["code"] == "E_ACT_TWICE"
+        assert cell.rests_at(before)
+        assert people.shown[0]["approved"] == "ada"
+        assert people.do("approve", "bob", name, command_sha256=sha)["ok"]
+        cell.played(asked)
 
-    # A stream needs a grant, and stops when it is taken back.
-    here = json.loads(asked["command"])["positions"][-1]
-    client.stream(here)
-    client.wait_for(lambda: "E_APPROVAL_REQUIRED" in client.codes(), "the stream is refused")
-    granted = people.command("grant", "stream", "planner", "60", *key)
-    assert granted.returncode == 0, granted.stdout + granted.stderr
-    told = len(client.decisions)
-    target = list(here)
-    for step in range(100):
-        target[0] = here[0] + 0.01 * (1 - math.cos(math.pi * step / 99))
+    def stream() -> None:
+        # A stream needs a grant, and stops when it is taken back.
+        here = json.loads(cell.waits(0.05)["command"])["from"]
+        cell.agent.publish(JointTrajectory())
+        client.wait_for(lambda: not people.shown, "it is cancelled")
+        client.stream(here)
+        client.wait_for(lambda: "E_APPROVAL_REQUIRED" in client.codes(), "the stream is refused")
+        granted = people.command("grant", "stream", "planner", "60", *key)
+        assert granted.returncode == 0, granted.stdout + granted.stderr
+        told = len(client.decisions)
+        target = list(here)
+        for step in range(100):
+            target[0] = here[0] + 0.01 * (1 - math.cos(math.pi * step / 99))
+            client.stream(target)
+            client.spin(0.01)
+        assert any(one["verdict"] == "PASS" for one in client.decisions[told:]), client.decisions[-3:]
+        client.wait_for(lambda: any(one["kind"] == "grant" for one in people.shown), "the grant is shown")
+        client.spin(1.0)
+        revoked = people.command("revoke", "stream", "planner", *key)
+        assert revoked.returncode == 0, revoked.stdout + revoked.stderr
+        told = len(client.decisions)
         client.stream(target)
-        client.spin(0.01)
-    assert any(one["verdict"] == "PASS" for one in client.decisions[told:]), client.decisions[-3:]
-    client.wait_for(lambda: any(one["kind"] == "grant" for one in people.shown), "the grant is shown")
-    client.spin(1.0)
-    revoked = people.command("withdraw", "stream", "planner", *key)
-    assert revoked.returncode == 0, revoked.stdout + revoked.stderr
-    told = len(client.decisions)
-    client.stream(target)
-    client.wait_for(
-        lambda: any(one["code"] == "E_APPROVAL_REQUIRED" for one in client.decisions[told:]), "it is refused again"
-    )
+        client.wait_for(
+            lambda: any(one["code"] == "E_APPROVAL_REQUIRED" for one in client.decisions[told:]), "it is refused again"
+        )
 
-    # A kind that counts while the button is held: not before, and released it stops.
-    client.spin(1.0)
-    before = client.pose()
-    asked = cell.waits(0.85, 2.0)
-    assert asked["approval"] == "held"
-    given = {"target": asked["id"], "command_sha256": asked["command_sha256"]}
-    assert people.do("approve", "ada", **given)["code"] == "E_HOLD_TO_RUN"
-    button = client.publisher(String, "/supervisor/hold")
-    client.wait_for(button.get_subscription_count, "somebody hears the button")
-    for beat in range(1, 4):
-        button.publish(String(data=str(beat)))
-        client.spin(0.1)
-    token, jti = people.made("approve", "ada", given["target"], command_sha256=given["command_sha256"])
-    people.send(token)
-    for beat in range(4, 16):
-        button.publish(String(data=str(beat)))
-        client.spin(0.1)
-    assert [answer["ok"] for answer in people.answers if answer["jti"] == jti] == [True], people.answers
-    assert cell.end_of(asked) == [("PASS", "")]
-    client.wait_for(lambda: cell.end_of(asked)[1:] == [("STOP", "E_APPROVAL_REQUIRED")], "released, it stops", 3.0)
-    there = client.wait_rest()
-    assert 0.05 < there[0] - before[0] < 0.8
+    def held() -> None:
+        # A kind that counts while the button is held: not before, and released it stops.
+        client.spin(1.0)
+        before = client.pose()
+        asked = cell.waits(0.85, 2.0)
+        assert asked["approval"] == "held"
+        given = {"target": asked["id"], "command_sha256": asked["command_sha256"]}
+        assert people.do("approve", "ada", **given)["code"] == "E_HOLD_TO_RUN"
+        button = client.publisher(String, "/supervisor/hold")
+        client.wait_for(button.get_subscription_count, "somebody hears the button")
+        for beat in range(1, 4):
+            button.publish(String(data=str(beat)))
+            client.spin(0.1)
+        token, jti = people.made("approve", "ada", given["target"], command_sha256=given["command_sha256"])
+        people.send(token)
+        for beat in range(4, 16):
+            button.publish(String(data=str(beat)))
+            client.spin(0.1)
+        assert [answer["ok"] for answer in people.answers if answer["jti"] == jti] == [True], people.answers
+        assert cell.end_of(asked) == [("PASS", "")]
+        client.wait_for(lambda: cell.end_of(asked)[1:] == [("STOP", "E_APPROVAL_REQUIRED")], "released, it stops", 3.0)
+        there = client.wait_rest()
+        assert 0.05 < there[0] - before[0] < 0.8
 
-    # Nobody answers; then the source may not ask for a while.
-    client.spin(1.0)
-    before = client.pose()
-    asked = cell.waits(-0.6, 1.2)
-    assert asked["approval"] == "short"
-    client.wait_for(lambda: cell.end_of(asked) == [("REJECT", "E_APPROVAL_EXPIRED")], "its end", 5.0)
-    cell.ask(-0.6, 1.2)
-    client.wait_for(lambda: "E_APPROVAL_COOL_DOWN" in client.codes(), "the pause")
-    assert cell.rests_at(before)
+    def expires() -> None:
+        # Nobody answers; then the source may not ask for a while.
+        client.spin(1.0)
+        before = client.pose()
+        asked = cell.waits(-0.6, 1.2)
+        assert asked["approval"] == "short"
+        client.wait_for(lambda: cell.end_of(asked) == [("REJECT", "E_APPROVAL_EXPIRED")], "its end", 5.0)
+        cell.ask(-0.6, 1.2)
+        client.wait_for(lambda: "E_APPROVAL_COOL_DOWN" in client.codes(), "the pause")
+        assert cell.rests_at(before)
+
+    for phase in (wrong_ones, two, stream, held, expires):
+        cell.steadily(phase)
     assert client.status["adapter_failures"] == "0"
 
     # The log tells all of it, and gives the same again.
