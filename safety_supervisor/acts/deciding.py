@@ -80,7 +80,7 @@ def words(shown: Shown) -> str:
         f"  why, in its own words: {told.get('why') or '(nothing)'}",
         f"  speed zones: {told.get('zones') or 'none'}; people: {told.get('people_near')}; any point up to "
         f"{told.get('frame_speed')} m/s",
-        f"  {'joint':<24}{'from':>10}{'to':>10}{'least':>10}{'most':>10}  [rad] or [m]",
+        f"  {'joint':<24}{'from':>10}{'to':>10}{'least':>10}{'most':>10}  [rad] or [m], at the points",
     ]
     for index, joint in enumerate(command["joints"]):
         path = [start[index], *(row[index] for row in rows)]
