@@ -266,7 +266,7 @@ def test_an_agent_asks_and_people_decide(rig: Rig) -> None:
         assert any(one["verdict"] == "PASS" for one in client.decisions[told:]), client.decisions[-3:]
         client.wait_for(lambda: any(one["kind"] == "grant" for one in people.shown), "the grant is shown")
         client.spin(1.0)
-        revoked = people.command("revoke", "stream", "planner", *key)
+        revoked = people.command("withdraw", "stream", "planner", *key)
         assert revoked.returncode == 0, revoked.stdout + revoked.stderr
         told = len(client.decisions)
         client.stream(target)
