@@ -17,6 +17,7 @@ MODULES = {
     "balance": ("balance.",),
     "log": ("log.",),
     "policy": ("policy.",),
+    "anomaly": ("anomaly.",),
     "estop": ("estop.link", "estop.idle"),
     "relay": ("relay.",),
     "deadlines": ("deadlines.",),

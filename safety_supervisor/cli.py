@@ -47,6 +47,7 @@ ROOMS = {
     "geometry": ("Propose and check the volumes that wrap the robot's links.", "safety_supervisor.geometry.cli:app"),
     "estop": ("The e-stop device: emulate, watch and test it.", "safety_supervisor.estop.tools.cli:app"),
     "policy": ("The policy: try its examples, list the facts.", "safety_supervisor.policy.cli:app"),
+    "anomaly": ("The watch of behaviour: make a baseline.", "safety_supervisor.anomaly.cli:app"),
     "log": ("Show and replay recorded events.", "safety_supervisor.evidence.cli:app"),
     "explain": ("A picture of why a command was refused.", "safety_supervisor.explain.cli:explain"),
     "agent": (

@@ -25,6 +25,7 @@ from safety_supervisor.config.sections import Sections
 from safety_supervisor.config.shapes import ShapeKeys, freeze_shape
 from safety_supervisor.config.urdf import Urdf
 from safety_supervisor.core import settings
+from safety_supervisor.core.anomaly.baseline import AnomalySettings, Baseline
 from safety_supervisor.core.geometry.shapes import BoundedShape, Box, HalfSpace, Shape
 from safety_supervisor.core.operator_settings import OperatorSettings, Person, Role
 from safety_supervisor.core.output_settings import ObservedSettings
@@ -60,7 +61,10 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         tracking = _track_commanded(tracking, observed)
     return settings.Configuration(
         robot=_robot(robot, sections.observed, _there(sections.urdf), urdf_text),
-        sources=tuple(_source(name, keys, needs_session(keys, sections)) for name, keys in sections.sources.items()),
+        sources=tuple(
+            _source(name, keys, needs_session(keys, sections), sections.baselines.get(name))
+            for name, keys in sections.sources.items()
+        ),
         envelope=envelope,
         geometry=_geometry(_there(sections.geometry), mounted),
         zones=tuple(_zone(name, keys) for name, keys in sections.zones.items()),
@@ -114,7 +118,7 @@ def _robot(keys: schema.RobotKeys, observed: Iterable[str], urdf: Urdf, text: st
     )
 
 
-def _source(name: str, keys: schema.SourceKeys, needs: bool) -> settings.SourceSettings:
+def _source(name: str, keys: schema.SourceKeys, needs: bool, baseline: Baseline | None) -> settings.SourceSettings:
     return settings.SourceSettings(
         name=name,
         kind=settings.SourceKind(keys.kind),
@@ -141,6 +145,7 @@ def _source(name: str, keys: schema.SourceKeys, needs: bool) -> settings.SourceS
         public_key=b"" if keys.public_key is None else decode_base64url(keys.public_key) or b"",
         needs_session=needs,
         models=freeze_models(keys),
+        anomaly=None if keys.anomaly is None else AnomalySettings(_there(baseline), keys.anomaly.stop_at),
     )
 
 

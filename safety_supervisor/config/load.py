@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from safety_supervisor.config import bounds, schema
 from safety_supervisor.config import urdf as urdf_file
+from safety_supervisor.config.baseline_checks import check_baselines
 from safety_supervisor.config.checks import check_all
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.estop_keys import EstopKeys
@@ -267,12 +268,15 @@ def urdf_path(path: Path | str) -> Path:
     raise ConfigurationError(path, tuple(problems.found))
 
 
-def load_config(path: Path | str, urdf_text: str | None = None) -> Configuration:
+def load_config(
+    path: Path | str, urdf_text: str | None = None, baselines: Mapping[str, bytes] | None = None
+) -> Configuration:
     """Load one robot's configuration from a YAML file.
 
     Args:
         path: the file.
         urdf_text: a recorded URDF that stands for the file that `robot.urdf` names; for replay.
+        baselines: recorded files of baselines by their hash, which stand for those that are named; for replay.
 
     Returns:
         The configuration, frozen, arrays read-only.
@@ -288,6 +292,7 @@ def load_config(path: Path | str, urdf_text: str | None = None) -> Configuration
     if model is not None:
         sections.urdf = model[2]
     check_all(sections, problems)
+    check_baselines(sections, path.parent, problems, baselines)
     if problems.found or model is None:
         raise ConfigurationError(path, tuple(problems.found))
     configuration = freeze(sections, model[0], files_sha256(data, model[1]), path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from safety_supervisor.config.agent_keys import AgentsKeys, ModelKeys
+from safety_supervisor.config.anomaly_keys import AnomalyKeys
 from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
@@ -147,6 +148,7 @@ class SourceKeys(Section):
     liveliness: Literal["none, I accept"] | None = key(
         "these words instead of a lease: a trajectory then plays on after its agent has died", "", None
     )
+    anomaly: AnomalyKeys | None = key("watch its behaviour against a baseline; null: nobody does", "", None)
 
 
 class JointKeys(Section):

@@ -15,6 +15,7 @@ from safety_supervisor.config.output_keys import GroupOutputKeys, ObservedKeys, 
 from safety_supervisor.config.policy.program import CelPolicy
 from safety_supervisor.config.policy_keys import PolicyKeys
 from safety_supervisor.config.urdf import Urdf
+from safety_supervisor.core.anomaly.baseline import Baseline
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Sections:
     policy: PolicyKeys | None = None
     agents: AgentsKeys | None = None
     compiled_policy: CelPolicy | None = None
+    baselines: dict[str, Baseline] = field(default_factory=dict)
+    """By source, where one is watched by a good one."""
     urdf: Urdf | None = None
 
     @property

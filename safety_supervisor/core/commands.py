@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from safety_supervisor.core.anomaly.watch import AnomalyWatch
 from safety_supervisor.core.checks.envelope import HISTORY
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.events import BaseCommand, CommandUnreadable, StreamCommand, TrajectoryCommand
@@ -25,7 +26,7 @@ from safety_supervisor.core.ruling import Ruling
 from safety_supervisor.core.sessions import Session, other_kind
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.safety_state import SafetyState
-from safety_supervisor.core.states.state_table import State
+from safety_supervisor.core.states.state_table import AUTO, State
 from safety_supervisor.core.units import Matrix, seconds
 from safety_supervisor.core.verifier import Verifier
 
@@ -54,6 +55,10 @@ class Commands:
         gate, remember = self.policy, self._intake.remember
         self.book = None if gate is None else Book(configuration, gate, state, motion, remember)
         """What waits for people, where a policy or a stage may ask them."""
+        self.anomalies = AnomalyWatch(configuration)
+        """Watches how sources behave."""
+        if self.policy is not None:
+            self.policy.anomalies = self.anomalies.told
         self.hands_off: Code | None = None
         """What a person has to hold for motion and does not hold now: the enabling switch, the hold-to-run button."""
 
@@ -66,6 +71,8 @@ class Commands:
             return self._unusual(taken)
         session = self.sessions[taken.source]
         violation = self._standing(session, event.received) or self.owners.refuse(session, taken.groups)
+        if violation is None:
+            self.anomalies.command(taken.source)
         judged = NOT_ASKED
         if violation is None and self.policy is not None:
             judged = self._heed(self.policy.stream(taken, session.settings, event.at), session, event.at)
@@ -145,6 +152,7 @@ class Commands:
             if violation is not None:
                 del self._jobs[source]
                 rulings.append(self._refuse(source, job.points.command, violation))
+        rulings += (Ruling(one.source, "", "STOP", one.violation) for one in self.anomalies.take())
         return tuple(rulings)
 
     def _begin_job(self, points: TrajectoryPoints, approved: str = "") -> Violation | None:
@@ -219,6 +227,11 @@ class Commands:
         return said
 
     # --- policy
+
+    def prepare(self, now: int) -> None:
+        """Do what can wait until the set-point is on its way; `now`: of the cycle, [ns]."""
+        self._verifier.prepare()
+        self.anomalies.cycle(now, self._motion.state, self._motion.lanes.values(), self._state.state in AUTO)
 
     def begin(self, now: int, people: str, held: bool) -> None:
         """Begin a cycle; `people` is what a policy is told of them, `held` whether the hold-to-run button is."""
@@ -308,6 +321,7 @@ class Commands:
         """A person has reset: lift quarantines."""
         for session in self.sessions.values():
             session.forgive()
+        self.anomalies.forget()
 
     def cut_off(self, source: str, violation: Violation) -> tuple[Ruling, ...]:
         """Let whatever a source moves run the kept stop, and forget what it had queued; return what was dropped."""

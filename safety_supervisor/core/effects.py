@@ -197,6 +197,8 @@ class Status(Value, frozen=True, tag=True):
     """Which agent has introduced itself at each source that needs one, and its stage."""
     ladder_phase: str = ""
     """Rung of the stop ladder that was told last: `hold`, `lower`, `damp` or `off`; empty where none is."""
+    anomalies: tuple[tuple[str, float, str], ...] = ()
+    """Of each source that is watched: its name, the score of its behaviour, 1 is an alarm, and what is strange."""
 
 
 class Latches(Value, frozen=True, tag=True):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from safety_supervisor.core.agents.settings import DemotionSettings, Model
+from safety_supervisor.core.anomaly.baseline import AnomalySettings
 from safety_supervisor.core.balance.settings import BalanceSettings
 from safety_supervisor.core.base.settings import BaseSettings
 from safety_supervisor.core.estop_settings import EstopSettings
@@ -112,6 +113,8 @@ class SourceSettings:
     """Whether it commands nothing before its agent has introduced itself."""
     models: tuple[Model, ...] = ()
     """Which models may do that."""
+    anomaly: AnomalySettings | None = None
+    """How its behaviour is watched; None: it is not."""
 
 
 @dataclass(frozen=True)

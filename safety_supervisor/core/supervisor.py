@@ -91,7 +91,7 @@ class Supervisor:
         self._tools = Tools(configuration, self._state, self._verifier, self._motion, self._commands, self._inputs)
         self._decisions = DecisionLog()
         self._unseen = Unseen(self._state, self._decisions)
-        self._consequences = Consequences(self._commands.sessions, self._motion, self._base, self._state)
+        self._consequences = Consequences(self._commands, self._motion, self._base, self._state)
         self._standing = Standing(
             configuration, self._state, self._motion, self._commands, self._base, self._inputs, self._consequences,
             self._decisions, self._stop,
@@ -108,10 +108,10 @@ class Supervisor:
         self._failed: Exception | None = None
         self._replies: list[Reply] = []
         self._ramp = StopRamp(configuration)
-        parts = (configuration, self._state, self._motion)
+        parts, watched = (configuration, self._state, self._motion), self._commands.anomalies
         self._ladder = StopLadder(*parts, self._verifier, self._inputs, self._balance)
         self._course = Course(*parts, self._base, self._inputs, self._ramp, self._ladder)
-        self._reporting = Reporting(configuration.sha256, self._state, estop, self._inputs.conditions)
+        self._reporting = Reporting(configuration.sha256, self._state, estop, self._inputs.conditions, watched)
         self._changes = Changes(
             *parts[1:], self._inputs, self._base, self._ramp, self._watch, self._tools, self._balance, self._reporting,
             self._standing,
@@ -188,7 +188,7 @@ class Supervisor:
         if self._unprepared:
             self._unprepared = False
             try:
-                self._verifier.prepare()
+                self._commands.prepare(self._last_tick)
             except Exception as error:
                 self._failed = error  # the next event fails by it, whoever prepared
 

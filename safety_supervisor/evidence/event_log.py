@@ -62,6 +62,8 @@ class LogHeader(msgspec.Struct, frozen=True, tag=True):
     """Length up to which the previous segment counts; what stands beyond is repeated in this one."""
     removed_boots: tuple[str, ...] = ()
     """Ids of earlier boots whose logs were removed at this start."""
+    baselines: dict[str, bytes] = {}
+    """Files of the baselines that sources are watched by, by their SHA-256."""
 
 
 class Gap(msgspec.Struct, frozen=True, tag=True):

@@ -339,6 +339,11 @@ def describe_boot(
         versions=software_versions(),
         started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         removed_boots=removed_boots,
+        baselines={
+            source.anomaly.baseline.sha256: source.anomaly.baseline.data
+            for source in configuration.sources
+            if source.anomaly is not None
+        },
     )
 
 

@@ -90,7 +90,7 @@ def recorded_configuration(header: LogHeader) -> Configuration:
     with tempfile.TemporaryDirectory(prefix="replay-") as place:
         path = Path(place) / "configuration.yaml"
         path.write_bytes(header.configuration)
-        configuration = load_config(path, urdf_text=urdf)
+        configuration = load_config(path, urdf_text=urdf, baselines=header.baselines)
     if configuration.sha256 != header.configuration_sha256:
         raise LogError(
             f"the recorded configuration hashes to {configuration.sha256}, recorded was {header.configuration_sha256}"

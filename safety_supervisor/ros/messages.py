@@ -94,6 +94,8 @@ class StatusWriter:
         put("agents", escape(status.agents))
         put("tool", status.tool)
         put("tool_mass", _number(status.tool_mass))
+        for name, score, why in status.anomalies:
+            put(f"anomaly.{name}", escape(f"{_number(score)} {why}".strip()))
         for key, value in extra:
             put(key, value)
         return self.message

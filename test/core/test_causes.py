@@ -32,7 +32,7 @@ TABLE = """
 2 FAULT            E_OVERRUNS
 2 LOCKED           E_ENABLING_SWITCH E_HOLD_TO_RUN
 2 PROTECTIVE_STOP  E_MODE_CHANGE E_ENDPOINT_REPLACED E_STOP_REQUEST
-2 PROTECTIVE_STOP  E_REFUSALS
+2 PROTECTIVE_STOP  E_REFUSALS E_ANOMALY
 2 LOCKED           E_READY_TIMEOUT E_IDLE E_RECOVERY_ENDED
 """
 EXPECTED = [
@@ -124,6 +124,7 @@ def test_what_blocks_a_reset_while_it_lasts() -> None:
         "E_HOLD_TO_RUN",
         # the reset lifts it
         "E_REFUSALS",
+        "E_ANOMALY",
     }
 
 

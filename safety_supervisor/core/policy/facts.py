@@ -76,7 +76,7 @@ _ALL: Final = (
         ("clear", "near", "unknown", "unwatched"),
     ),
     Fact("since_start", FactType.COUNT, "whole seconds since a person started, or began to recover, the robot"),
-    Fact("anomaly", FactType.NUMBER, "score of the source's behaviour, 0 normal; 0 until this version watches it"),
+    Fact("anomaly", FactType.NUMBER, "score of the source's behaviour, 1 an alarm; 0 where it is not watched"),
     Fact("approvals", FactType.TEXTS, "kinds of approvals that are held for the source now"),
     Fact("model", FactType.TEXT, "model of the agent that introduced itself; empty without a session"),
     Fact("model_version", FactType.TEXT, "its version; empty likewise"),

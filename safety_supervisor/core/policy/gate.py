@@ -100,7 +100,7 @@ class PolicyGate:
         now: time of the cycle that began last, [ns].
         people: as the fact, in that cycle.
         kinds: of approvals that the policy, or a stage, may ask for.
-        anomalies: by source, the score of its behaviour; a source that is not named has 0.
+        anomalies: by source, the score of its behaviour; a source that is not named has 0. `AnomalyWatch` fills it.
     """
 
     def __init__(

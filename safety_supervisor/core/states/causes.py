@@ -123,7 +123,7 @@ _ROWS: Final = (
     _Row(2, State.PROTECTIVE_STOP, True, True, (Code.ENDPOINT_REPLACED,)),
     _Row(2, State.PROTECTIVE_STOP, False, True, (Code.STOP_REQUEST,)),
     # The reset is what lifts the quarantine.
-    _Row(2, State.PROTECTIVE_STOP, False, True, (Code.REFUSALS,)),
+    _Row(2, State.PROTECTIVE_STOP, False, True, (Code.REFUSALS, Code.ANOMALY)),
     _Row(2, State.LOCKED, False, True, (Code.READY_TIMEOUT, Code.IDLE, Code.RECOVERY_ENDED)),
 )
 

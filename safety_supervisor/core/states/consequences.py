@@ -6,11 +6,11 @@ from typing import Final
 
 from safety_supervisor.core.base.drive import BaseDrive
 from safety_supervisor.core.checks.envelope import ENVELOPE
+from safety_supervisor.core.commands import Commands
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.notes import Note
 from safety_supervisor.core.ruling import Ruling
-from safety_supervisor.core.sessions import Session
 from safety_supervisor.core.states.safety_state import SafetyState
 from safety_supervisor.core.states.state_table import State
 from safety_supervisor.core.units import Nanoseconds
@@ -32,9 +32,10 @@ _LATE: Final = frozenset({Code.LATE, Code.OVERRUN})
 class Consequences:
     """Carries verdicts over to state and sessions."""
 
-    def __init__(self, sessions: dict[str, Session], motion: Motion, base: BaseDrive, state: SafetyState) -> None:
+    def __init__(self, commands: Commands, motion: Motion, base: BaseDrive, state: SafetyState) -> None:
         """Act on these parts."""
-        self._sessions = sessions
+        self._sessions = commands.sessions
+        self._anomalies = commands.anomalies
         self._motion = motion
         self._base = base
         self._state = state
@@ -43,6 +44,11 @@ class Consequences:
         """Follow a ruling on a command; return the causes of a stop."""
         if ruling.began:
             self._state.moving(now)
+            self._anomalies.began(ruling.source)
+        if ruling.code == Code.CANCELLED.value:
+            self._anomalies.cancelled(ruling.source)
+        if ruling.violation is not None and ruling.violation.code is Code.ANOMALY:
+            return self._cut_off(ruling.source)
         if ruling.verdict != "REJECT" or ruling.violation is None or ruling.repeated:
             return set()
         self.hold_if_stopped(ruling.violation.code, now)
@@ -72,10 +78,17 @@ class Consequences:
             return set()  # it moves nothing, and must not stop those that do
         if violation.code in _NOT_NOW or (violation.code in _EXCUSED and session.excused(now)):
             return set()
+        self._anomalies.refused(source, violation, count)
         if not session.count_refusals(count, now):
             return set()
         session.quarantined = True
         return {Code.REFUSALS}
+
+    def _cut_off(self, source: str) -> set[Code]:
+        """Let a source that behaves strangely command no more; what it moves is a stop, what others move goes on."""
+        self._sessions[source].quarantined = True
+        moves = self._motion.moves_for(source) or self._base.driver == source
+        return {Code.ANOMALY} if moves else set()
 
     def hold_if_stopped(self, code: Code, now: Nanoseconds) -> None:
         """AUTO/HOLDING when no source moves the robot or drives its base any more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from safety_supervisor.core.anomaly.watch import AnomalyWatch
 from safety_supervisor.core.effects import Effect, Latches, RelayDemand, Status
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.motion.mover import Motion
@@ -22,8 +23,16 @@ _STATUS_PERIOD: Final = NS_PER_S // 10
 class Reporting:
     """Turns changes into effects."""
 
-    def __init__(self, configuration_hash: str, state: SafetyState, estop: EstopLatch, conditions: Conditions) -> None:
+    def __init__(
+        self,
+        configuration_hash: str,
+        state: SafetyState,
+        estop: EstopLatch,
+        conditions: Conditions,
+        anomalies: AnomalyWatch,
+    ) -> None:
         """Start with nothing told."""
+        self._anomalies = anomalies
         self._hash = configuration_hash
         self._state = state
         self._estop = estop
@@ -131,6 +140,7 @@ class Reporting:
                 balance=balance,
                 agents=agents,
                 ladder_phase=state.rung.value,
+                anomalies=self._anomalies.reasons,
             )
         ]
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from safety_supervisor_sim.lab.cli import geometry_oracle
 from safety_supervisor_sim.lab.humanoid_cli import humanoid_film, humanoid_oracle, humanoid_push
+from safety_supervisor_sim.strange.cli import anomaly
 
 Headless = Annotated[bool, typer.Option("--headless", help="One line an act instead of the live table.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Only the summary on standard output, as JSON.")]
@@ -88,6 +89,7 @@ Examples:
   safety-supervisor sim humanoid-oracle --robot g1 --minutes 1
 """,
 )
+sim_app.command("anomaly")(anomaly)
 sim_app.command("geometry-oracle")(geometry_oracle)
 sim_app.command("humanoid-oracle")(humanoid_oracle)
 sim_app.command("humanoid-push")(humanoid_push)

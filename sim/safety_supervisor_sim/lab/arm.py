@@ -116,9 +116,9 @@ class Arm:
             if number % self._every[source] == 0:
                 self.stream_of(source, positions)
 
-    def trajectory(self, times: list[float], samples: list[Sample]) -> None:
-        """Have `SOURCE` send its share of a trajectory of points with velocities and accelerations; none cancels."""
-        joints = self.shares[SOURCE]
+    def trajectory(self, times: list[float], samples: list[Sample], source: str = SOURCE) -> None:
+        """Have an agent send its share of a trajectory of points with velocities and accelerations; none cancels."""
+        joints = self.shares[source]
         self._acts += 1
         command = f"t{self._acts}"
         if samples:
@@ -131,7 +131,7 @@ class Arm:
         self.handle(
             TrajectoryCommand(
                 self.now,
-                SOURCE,
+                source,
                 tuple(self._names[joint] for joint in joints) if samples else (),
                 tuple(round(time * 1e9) for time in times),
                 blocks[0],

@@ -1,0 +1,1 @@
+"""Baselines of behaviour: made from recorded good work, at the desk."""

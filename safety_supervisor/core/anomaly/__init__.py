@@ -1,0 +1,1 @@
+"""Anomaly watch: how a source behaves, against a frozen baseline."""

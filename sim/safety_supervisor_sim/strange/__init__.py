@@ -1,0 +1,1 @@
+"""Trials of the watch of behaviour: hours of good work, and ten misbehaviours inside all limits."""
