@@ -186,11 +186,14 @@ def describe_estop(configuration: Configuration) -> str:
 
 def describe_policy(configuration: Configuration) -> str:
     """Say in a sentence what the policy can answer; empty where there is none."""
+    from safety_supervisor.core.policy.server import PolicyServer
+
     policy = configuration.policy
     if policy is None:
         return ""
     denials = ", ".join(sorted(policy.denials)) or "nothing"
-    return f"over {', '.join(sorted(policy.used)) or 'no fact'}; denies with {denials}"
+    said = f"over {', '.join(sorted(policy.used)) or 'no fact'}; denies with {denials}"
+    return f"asked of {policy.url}, {said}" if isinstance(policy, PolicyServer) else said
 
 
 def describe_ladder(configuration: Configuration) -> str:

@@ -52,7 +52,7 @@ class ConfigurationCode(str, Enum):
     ON_LOSS = "E_CONFIG_ON_LOSS", "What happens without the supervisor is not declared, or can not be for this output.", "Declare `output.on_loss` and, where named, `output.deadman`."
     ACCEPT = "E_CONFIG_ACCEPT", "A protection is left out without the words that accept it.", "Add the protection, or write the exact words."
     KEY = "E_CONFIG_KEY", "A public key is no usable Ed25519 key, or two holders have the same one.", "Make one key for each source and person: `safety-supervisor agent key` and `operator key` print the line for this file."
-    POLICY = "E_CONFIG_POLICY", "The policy does not compile, names a fact that there is none of, compares what can not be compared, or has a denial that nothing uses.", "Repair the program at the place that is named; docs/policy.md has the language and the facts. Try it: `safety-supervisor policy test`."
+    POLICY = "E_CONFIG_POLICY", "The policy does not compile, names a fact that there is none of, compares what can not be compared, has a denial that nothing uses, or stands beside a server.", "Repair the program at the place that is named; docs/policy.md has the language and the facts. Try it: `safety-supervisor policy test`."
     BASELINE = "E_CONFIG_BASELINE", "The baseline of a source's behaviour is missing, another file than the one whose hash stands here, malformed, or recorded of other joints, limits or times.", "Record one with this configuration: `safety-supervisor anomaly baseline`; it prints the lines for this file."
     DRIVER = "E_CONFIG_DRIVER", "The third party's e-stop driver is not installed, or is no driver.", "Install the distribution that `estop.package` names, or choose another driver."
     # fmt: on

@@ -391,5 +391,5 @@ OPTIONAL_NAMED: dict[str, tuple[type[Section], int]] = {
 }
 """Such sections that may be left out, or null."""
 
-NOT_ENFORCED = frozenset({"policy.url", "panel", "envelope.tool", "output.power_off"})
+NOT_ENFORCED = frozenset({"panel", "envelope.tool", "output.power_off"})
 """Keys of the interface that a later version enforces; until then no file may claim them."""

@@ -16,6 +16,7 @@ from safety_supervisor.config.policy.program import CelPolicy
 from safety_supervisor.config.policy_keys import PolicyKeys
 from safety_supervisor.config.urdf import Urdf
 from safety_supervisor.core.anomaly.baseline import Baseline
+from safety_supervisor.core.policy.server import PolicyServer
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Sections:
     evidence: schema.EvidenceKeys | None = None
     policy: PolicyKeys | None = None
     agents: AgentsKeys | None = None
-    compiled_policy: CelPolicy | None = None
+    compiled_policy: CelPolicy | PolicyServer | None = None
     baselines: dict[str, Baseline] = field(default_factory=dict)
     """By source, where one is watched by a good one."""
     urdf: Urdf | None = None

@@ -22,6 +22,7 @@ from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.trajectory_job import TrajectoryJob
 from safety_supervisor.core.owners import Owners
 from safety_supervisor.core.policy.gate import NOT_ASKED, Judged, gate_of
+from safety_supervisor.core.policy.server import AskedPolicy
 from safety_supervisor.core.ruling import Ruling
 from safety_supervisor.core.sessions import Session, other_kind
 from safety_supervisor.core.settings import Configuration
@@ -50,7 +51,9 @@ class Commands:
         self.owners = Owners(motion, self.sessions, self._jobs)
         self._dropped: list[Ruling] = []
         self._started = 0
-        self.policy = gate_of(configuration, state, motion, verifier, self.sessions)
+        self.asked = AskedPolicy(configuration.policy)
+        """Asks the policy server, where the policy is one."""
+        self.policy = gate_of(configuration, self.asked, state, motion, verifier, self.sessions)
         """Asks the policy, and the stages of agents, where there are any."""
         gate, remember = self.policy, self._intake.remember
         self.book = None if gate is None else Book(configuration, gate, state, motion, remember)
@@ -149,6 +152,8 @@ class Commands:
                     rulings.append(Ruling(source, job.points.command, "PASS", began=True, detail=outcome))
                     continue
                 violation = outcome
+            if violation is not None and violation.code is Code.POLICY_WAIT:
+                continue  # verified, and begun or refused with the server's answer, or without one in time
             if violation is not None:
                 del self._jobs[source]
                 rulings.append(self._refuse(source, job.points.command, violation))
@@ -170,7 +175,7 @@ class Commands:
         if not floating:
             slices = TrajectoryJob.slices_for(int(points.times[-1]), self._period)
             if facts is not None:
-                slices += facts.slices_for(int(points.times[-1]) // self._period)
+                slices += facts.slices_for(int(points.times[-1]) // self._period) + self.asked.cycles(self._period)
             tick += max(slices, -(-points.start_in // self._period))
         wait = max(motion.lanes[group].waits_before(tick) for group in points.groups)
         if wait >= _WAITING_LIMIT:

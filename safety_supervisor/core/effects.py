@@ -234,6 +234,15 @@ class Reply(Value, frozen=True, tag=True):
     message: str
 
 
+class PolicyQuestion(Value, frozen=True, tag=True):
+    """The policy server is to be asked; a `PolicyAnswer` with the same number is owed."""
+
+    at: int
+    number: int
+    facts: str
+    """JSON, an object of the facts that the server is told."""
+
+
 Effect: TypeAlias = (
     Actuate
     | DriveBase
@@ -246,4 +255,5 @@ Effect: TypeAlias = (
     | Stages
     | RelayDemand
     | Reply
+    | PolicyQuestion
 )

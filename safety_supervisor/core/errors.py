@@ -66,6 +66,8 @@ class Code(str, Enum):
     TOOL_SOURCE = "E_TOOL_SOURCE", "The source may not take or put down this tool.", "Let a person do it, or add the tool to `sources.NAME.tools`."
     POLICY = "E_POLICY", "The configuration's policy denies the command; it is told under the code that the policy names, `E_POLICY_...`.", "Read the detail: it is what `policy.denials` says of that code."
     POLICY_ERROR = "E_POLICY_ERROR", "The policy gave no verdict, which is a refusal: a fact is missing or wrong, or the evaluation failed.", "Keep the log and report it; try the facts with `safety-supervisor policy test`."
+    POLICY_WAIT = "E_POLICY_WAIT", "The policy server is asked and has not answered yet.", "Send it again; the next set-point finds the answer."
+    POLICY_SERVER = "E_POLICY_SERVER", "The policy server did not answer in time, failed, or said what is no verdict of this configuration: a refusal.", "Read the detail; see that the server of `policy.url` runs and answers as docs/policy.md says."
     APPROVAL_REQUIRED = "E_APPROVAL_REQUIRED", "The policy lets the command pass only while a person's approval of that kind is held, and none is.", "Nothing for a goal that waits (`WAIT`): people decide with `safety-supervisor operator approve` or `deny`. A stream can not wait: let a person grant it a standing approval before."
     APPROVAL_DENIED = "E_APPROVAL_DENIED", "A person denied the command that waited.", "Ask the person why; ask again, not before half a minute, for something else."
     APPROVAL_EXPIRED = "E_APPROVAL_EXPIRED", "Nobody approved the command in the time that the policy gives.", "See that somebody looks at `~/interventions`; ask again, not before half a minute."

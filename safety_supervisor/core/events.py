@@ -307,6 +307,16 @@ class IncompatibleEndpoint(Value, frozen=True, tag=True):
     """Whether it is so now."""
 
 
+class PolicyAnswer(Value, frozen=True, tag=True):
+    """What the policy server said to a `PolicyQuestion`, or why it said nothing."""
+
+    at: int
+    number: int
+    verdict: str
+    """`allow`, `deny("CODE")` or `approve("KIND")`; empty with an error."""
+    error: str = ""
+
+
 class EstopReport(Value, frozen=True, tag=True):
     """The e-stop's driver tells what a person should read; it stops nothing by itself: the word in `Tick` does."""
 
@@ -351,6 +361,7 @@ Event: TypeAlias = (
     | AgentSession
     | TokenRefused
     | HoldToRun
+    | PolicyAnswer
     | EstopReport
     | AdapterFault
 )

@@ -31,6 +31,7 @@ from safety_supervisor.core.events import (
     Event,
     Humans,
     HumansEndpoints,
+    PolicyAnswer,
     SourceEndpoints,
     SourceLiveliness,
     StreamCommand,
@@ -134,9 +135,10 @@ class Supervisor:
             ToolChange: self._tool_change,
             TokenRefused: self._decisions.token_refused,
             EstopReport: self._decisions.estop_reported,
+            PolicyAnswer: self._commands.asked.take,
             AdapterFault: self._adapter_fault,
             **dict.fromkeys(get_args(InputEvent), self._input),
-            **dict.fromkeys(get_args(BaseEvent), self._base_event),
+            **dict.fromkeys(get_args(BaseEvent), lambda event: self._heard(event.at, "odom", *self._base.told(event))),
         }
 
     @property
@@ -174,6 +176,7 @@ class Supervisor:
                 failed, self._failed = self._failed, None
                 raise failed
             effects = self._handlers[type(event)](event)
+            effects += self._commands.asked.questions()
             effects += self._changes.look(event, self._placed, self._changed_on_disk)
         except Exception as error:
             effects = self._fail(event, error)
@@ -348,9 +351,6 @@ class Supervisor:
     def _input(self, event: InputEvent) -> list[Effect]:
         effects = self._stop(self._inputs.take(event, self._state.state, self._placed), event.at)
         return effects + [self._decisions.refused(event.at, *refused) for refused in self._inputs.take_refusals()]
-
-    def _base_event(self, event: BaseEvent) -> list[Effect]:
-        return self._heard(event.at, "odom", *self._base.told(event))
 
     def _heard(self, now: int, origin: str, causes: set[Code], refusal: Violation | None) -> list[Effect]:
         """Stop for what was heard, and for what lasts, and tell what was refused of it."""

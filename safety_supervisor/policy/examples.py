@@ -118,7 +118,11 @@ def read_policy(path: Path) -> CelPolicy:
         problems.add("policy", Code.MISSING, "is missing")
         raise ConfigurationError(path, tuple(problems.found))
     keys = validate(PolicyKeys, raw["policy"], ("policy",), problems)
-    policy = judge_policy(keys, problems, _names(raw)) if isinstance(keys, PolicyKeys) else None
+    policy = None
+    if isinstance(keys, PolicyKeys) and keys.url is not None:
+        problems.add("policy.url", Code.POLICY, "is a server, which has tests of its own", "Name a policy's program.")
+    elif isinstance(keys, PolicyKeys):
+        policy = judge_policy(keys, problems, _names(raw))
     if policy is None or problems.found:
         raise ConfigurationError(path, tuple(problems.found))
     return policy

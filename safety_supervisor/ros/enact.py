@@ -20,6 +20,7 @@ from safety_supervisor.core.effects import (
     Interventions,
     LadderMode,
     Latches,
+    PolicyQuestion,
     RelayDemand,
     Reply,
     Stages,
@@ -63,6 +64,7 @@ class Enactor:
         outputs: make the motor messages, one for each of `configuration.outputs`.
         feed: keeps latches.
         reply: gives the answer to a request.
+        ask: takes a question to the policy server.
         facts: what the status shows besides the core's status.
     """
 
@@ -74,11 +76,13 @@ class Enactor:
         outputs: Sequence[Output],
         feed: EventFeed,
         reply: Callable[[Reply], None],
+        ask: Callable[[PolicyQuestion], None],
         facts: Facts,
     ) -> None:
         """Make all publishers."""
         self._feed = feed
         self._reply = reply
+        self._ask = ask
         self._facts = facts
         self._misfits = endpoints.misfits
         self._log = node.get_logger()
@@ -194,6 +198,8 @@ class Enactor:
             self._keep_status(effect)
         elif isinstance(effect, Reply):
             self._reply(effect)
+        elif isinstance(effect, PolicyQuestion):
+            self._ask(effect)
         elif isinstance(effect, Latches):
             self._feed.save_latches(effect)
         elif isinstance(effect, Stages):

@@ -73,6 +73,22 @@ class TokenReply(msgspec.Struct, frozen=True, array_like=True):
     verdict: Claims | Refused | None
 
 
+class PolicyRequest(msgspec.Struct, frozen=True, array_like=True):
+    """A question to the policy server; a frame has a list of them."""
+
+    number: int
+    facts: str
+    """JSON object."""
+
+
+class PolicyReply(msgspec.Struct, frozen=True, array_like=True):
+    """What came of it, as in `PolicyAnswer`."""
+
+    number: int
+    verdict: str
+    error: str = ""
+
+
 class FrameBuffer:
     """Cuts a stream of bytes into frames."""
 

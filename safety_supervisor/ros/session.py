@@ -32,6 +32,7 @@ from safety_supervisor.ros.graph import GraphWatch, list_publishers
 from safety_supervisor.ros.inputs import Inputs
 from safety_supervisor.ros.outputs import find_outputs
 from safety_supervisor.ros.painting import Painting
+from safety_supervisor.ros.policy_questions import PolicyQuestions
 from safety_supervisor.ros.polled import PolledSubscriptions
 from safety_supervisor.ros.quality import Endpoints
 from safety_supervisor.ros.records import Records, StartError
@@ -135,7 +136,10 @@ class Session:
         self._undo.append(endpoints.close)
         self._tokens = Tokens(endpoints, configuration, self)
         self._undo.append(self._tokens.close)
-        self.enactor = Enactor(node, configuration, endpoints, outputs, self._feed, self._reply, self._facts)
+        self._questions = PolicyQuestions(configuration, self)
+        self._undo.append(self._questions.close)
+        given = self._feed, self._reply, self._questions.ask, self._facts
+        self.enactor = Enactor(node, configuration, endpoints, outputs, *given)
         self.inputs = Inputs(endpoints, configuration, self, self._decoder)
         actions = self._name_actions(configuration)
         endpoints.actions.update(actions)
@@ -321,7 +325,9 @@ class Session:
             self.inputs.report_excess(now)
             for event in self._decoder.poll(now, may_restart=self.may_transition):
                 self.enter(event)
-            self._tokens.poll(now, may_restart=self.may_transition or self.supervisor.state == "FAULT")
+            locked = self.may_transition or self.supervisor.state == "FAULT"
+            self._tokens.poll(now, may_restart=locked)
+            self._questions.poll(now, may_restart=locked)
             if self.goals is not None:
                 self.goals.poll(now, may_restart=self.may_transition)
         except Exception as error:
@@ -358,6 +364,7 @@ class Session:
         yield from self.statistics.summarise()
         yield "boot", self._boot.boot_id
         yield from self._tokens.facts(time.monotonic_ns())
+        yield from self._questions.facts()
         yield "scheduler", self._real_time()
         yield "log", self._feed.failure or "kept"
         yield ACTION, NOT_INSTALLED if self.goals is None else self.goals.text

@@ -184,7 +184,7 @@ def test_the_line_of_the_file_is_told(panda: RobotFile) -> None:
         ({}, {("policy.program", "E_CONFIG_MISSING")}),
         (True, {("policy", "E_CONFIG_TYPE")}),
         ({"program": 1}, {("policy.program", "E_CONFIG_TYPE")}),
-        ({"program": "allow", "url": "http://opa"}, {("policy.url", "E_CONFIG_NOT_ENFORCED")}),
+        ({"program": "allow", "url": "http://opa"}, {("policy.url", "E_CONFIG_POLICY")}),
         ({"program": "allow", "rules": []}, {("policy.rules", "E_CONFIG_UNKNOWN_KEY")}),
         ({"program": 'deny("E_POLICY_A")'}, {("policy.denials.E_POLICY_A", "E_CONFIG_MISSING")}),
         (

@@ -297,6 +297,17 @@ def test_where_people_are_watched_a_command_is_tried_with_nobody_near(tmp_path: 
     assert (found["verdict"], found["code"]) == ("REJECT", "E_WORKSPACE")
 
 
+def test_a_policy_server_is_not_asked_about_a_trial_which_says_so(tmp_path: Path) -> None:
+    shipped = yaml.safe_load(CONFIGURATION.read_text())
+    shipped["robot"]["urdf"] = str(load_link_volumes(CONFIGURATION).urdf_path)
+    shipped["policy"] = {"url": "http://127.0.0.1:1/", "uses": ["source"]}
+    served = tmp_path / "served.yaml"
+    served.write_text(yaml.safe_dump(shipped))
+    found = explain(str(served), "--command", command(tmp_path, [0.3, *HOME.tolist()[1:]]))
+    assert (found["verdict"], found["code"]) == ("PASS", "E_ENDED")
+    assert any("policy server was not asked" in note for note in found["notes"])
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

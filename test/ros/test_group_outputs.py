@@ -105,7 +105,7 @@ def test_a_controller_that_can_not_be_told_keeps_the_stop_from_no_other(lost: st
     node = SimpleNamespace(get_logger=lambda: nothing, get_fully_qualified_name=lambda: "/supervisor")
     endpoints = SimpleNamespace(advertise=advertise, misfits={})
     enactor = Enactor(
-        node, configuration, endpoints, find_outputs(configuration), nothing, lambda _: None, tuple,  # type: ignore[arg-type]
+        node, configuration, endpoints, find_outputs(configuration), nothing, print, print, tuple,  # type: ignore[arg-type]
     )  # fmt: skip
     other = next(name for name in TOPICS if name != lost)
     enactor.drive([set_point()])

@@ -53,7 +53,7 @@ def test_a_mode_is_told_at_once_kept_for_who_comes_late_and_repeated() -> None:
         configuration = replace(load_config(PANDA), balance=BALANCE)
         endpoints = Endpoints(node, SimpleNamespace(), PolledSubscriptions())  # type: ignore[arg-type]
         made = Enactor(
-            node, configuration, endpoints, find_outputs(configuration), SimpleNamespace(), lambda _: None, tuple,  # type: ignore[arg-type]
+            node, configuration, endpoints, find_outputs(configuration), SimpleNamespace(), print, print, tuple,  # type: ignore[arg-type]
         )  # fmt: skip
         made.beat()
         made.carry_out([LadderMode(1, "hold", "a person's start"), LadderMode(1, "damp", "E_FALL")])

@@ -31,7 +31,7 @@ LONGEST_WAIT: Final = 3600
 
 _CODE: Final = re.compile(r"E_POLICY_[A-Z0-9_]{1,40}")
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_RESERVED: Final = frozenset({"E_POLICY_ERROR"})
+RESERVED: Final = frozenset({"E_POLICY_ERROR", "E_POLICY_WAIT", "E_POLICY_SERVER"})
 _ORDERED: Final = frozenset({"<", "<=", ">", ">="})
 _RELATIONS: Final = _ORDERED | {"==", "!=", "in"}
 _NUMERIC: Final = frozenset({"number", "whole number"})
@@ -243,8 +243,9 @@ class _Reader:
         if [one.kind for one in arguments] != ["text"]:
             raise at.error('deny takes one text, such as deny("E_POLICY_PEOPLE")')
         code = arguments[0].value
-        if not _CODE.fullmatch(code) or code in _RESERVED:
-            self._note(arguments[0], f"{code!r} is no code: E_POLICY_ and capital letters, digits, '_', not ERROR")
+        if not _CODE.fullmatch(code) or code in RESERVED:
+            spelled = "E_POLICY_ and capital letters, digits, '_', not ERROR, WAIT or SERVER"
+            self._note(arguments[0], f"{code!r} is no code: {spelled}")
         return Deny(code)
 
     def _approve(self, at: Token, arguments: list[Token]) -> Verdict:

@@ -24,7 +24,8 @@ from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
 from safety_supervisor.core.policy.facts import speed_class
 from safety_supervisor.core.policy.goal_facts import GoalFacts
-from safety_supervisor.core.policy.verdict import NO_POLICY, Allow, Approve, Deny, Policy, Unjudged, Verdict
+from safety_supervisor.core.policy.server import AskedPolicy
+from safety_supervisor.core.policy.verdict import NO_POLICY, Allow, Approve, Deny, Policy, Unanswered, Unjudged, Verdict
 from safety_supervisor.core.sessions import Session
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
 from safety_supervisor.core.states.safety_state import SafetyState
@@ -114,6 +115,8 @@ class PolicyGate:
     ) -> None:
         """Start with nothing asked, nobody started and people unknown."""
         self._policy = policy
+        self._asked = policy if isinstance(policy, AskedPolicy) else None
+        self._limits_of = configuration.envelope.joints, configuration.robot.groups, configuration.base
         self._dt = seconds(configuration.timing.period)
         self._radius = 0.0 if configuration.base is None else configuration.base.gate.radius
         self._limits = StopLimits(configuration.envelope.joints)
@@ -140,6 +143,8 @@ class PolicyGate:
     def begin(self, now: Nanoseconds, people: str, held: bool) -> None:
         """Begin a cycle; `people` as the fact, and whether the hold-to-run button is `held`."""
         self.now, self.people, self._held = now, people, held
+        if self._asked is not None:
+            self._asked.begin(now)
 
     def counts(self, kind: str) -> bool:
         """Whether an approval of a kind counts now: some do only while a person holds the button."""
@@ -177,6 +182,8 @@ class PolicyGate:
         own = Own(source.name, source.kind.value, set_point.kind.value, set_point.groups)
         if self._zones or self._speeds:
             own = self._moving(own, set_point, seconds(source.period))
+        if self._speeds and self._asked is not None:
+            own = self._at_most(own)
         return self._ask(own, now)
 
     def drive(self, event: BaseCommand, source: SourceSettings) -> Judged:
@@ -185,6 +192,8 @@ class PolicyGate:
         if self._speeds:
             fastest = math.hypot(event.linear[0], event.linear[1]) + abs(event.angular[2]) * self._radius
             own = own._replace(frame_speed=speed_class(fastest))
+        if self._speeds and self._asked is not None:
+            own = self._at_most(own)
         return self._ask(own, event.at)
 
     def facts_of_goal(self) -> GoalFacts:
@@ -224,7 +233,7 @@ class PolicyGate:
                 del self._goals[key]
                 continue
             world = self._world(key[0], self.now, kept.approved)
-            if world == kept.world:
+            if world == kept.world and self._asked is None:
                 continue
             judged = self._judge(kept.own, world, kept.approved)
             self._goals[key] = _Kept(kept.own, world, judged, kept.approved)
@@ -237,11 +246,14 @@ class PolicyGate:
         """Answer for facts that are the last ones as then."""
         world, key = self._world(own.source, now), (own.source, own.verb)
         last = self._kept.get(key)
-        if last is not None and last.own == own and last.world == world:
+        if self._asked is not None:
+            self._asked.now = now
+        elif last is not None and last.own == own and last.world == world:
             return last.judged._replace(fresh=False, turned=False)
         judged = self._judge(own, world)
         passed = last is not None and last.judged.violation is None
         turned = passed and judged.violation is not None and last is not None and last.world != world
+        turned = judged.turned or turned or (passed and judged.violation is not None and self._asked is not None)
         self._kept[key] = _Kept(own, world, judged)
         return judged._replace(fresh=last is None or last.judged.said != judged.said, turned=turned)
 
@@ -260,7 +272,7 @@ class PolicyGate:
             whole = own.verb == CommandKind.TRAJECTORY.value
             words = "would PASS" if whole else "may be sent; the motion was not judged"
             violation = Violation(Code.SHADOW, "agents.stages", detail=f"{words}; {said}".rstrip("; "))
-        return Judged(violation, said, asks=asks)
+        return Judged(violation, said, turned=isinstance(verdict, Unanswered), asks=asks)
 
     def _refusal(self, verdict: Verdict, world: World) -> Violation | None:
         match verdict:
@@ -277,6 +289,8 @@ class PolicyGate:
                 return Violation(Code.POLICY, "policy", detail=detail, named=code)
             case Unjudged(detail):
                 return Violation(Code.POLICY_ERROR, "policy", detail=detail)
+            case Unanswered(detail, waits):
+                return Violation(Code.POLICY_WAIT if waits else Code.POLICY_SERVER, "policy", detail=detail)
 
     # --- how a stream moves
 
@@ -300,6 +314,18 @@ class PolicyGate:
         touched = tuple(zone.name for zone in self._verifier.speed_zones if zone.touches(before, after, stop))
         return own._replace(zones=touched)
 
+    def _at_most(self, own: Own) -> Own:
+        """Put bounds for the speeds of what streams: a server is not asked anew for every step of an acceleration."""
+        limits, groups, base = self._limits_of
+        if own.verb == CommandKind.CMD_VEL.value:
+            most = 0.0 if base is None else base.gate.speed + base.gate.turning * base.gate.radius
+            return own._replace(frame_speed=speed_class(most))
+        speeds = np.zeros_like(limits.velocity)
+        for group in own.groups:
+            speeds[list(groups[group])] = limits.velocity[list(groups[group])]
+        frame = float(self._verifier.frame_speeds(speeds[None, :])[0])
+        return own._replace(joint_speed=speed_class(float(speeds.max())), frame_speed=speed_class(frame))
+
     def _before(self, set_point: SetPoint) -> Vector:
         """Return where the robot will be when a set-point's way begins, shape (n,), [rad]."""
         before: Vector = self._motion.state[0].copy()
@@ -314,13 +340,14 @@ class PolicyGate:
 
 def gate_of(
     configuration: Configuration,
+    asked: AskedPolicy,
     state: SafetyState,
     motion: Motion,
     verifier: Verifier,
     sessions: Mapping[str, Session],
 ) -> PolicyGate | None:
-    """Return what asks the configuration's policy and the stages of its agents; None where it has neither."""
-    policy = configuration.policy
+    """Return what asks the policy (a server by `asked`) and the stages of agents; None where there is neither."""
+    policy = configuration.policy if asked.server is None else asked
     if policy is None:
         if not any(source.models for source in configuration.sources):
             return None

@@ -69,7 +69,25 @@ class Unjudged:
         return "no verdict"
 
 
-Verdict: TypeAlias = Allow | Approve | Deny | Unjudged
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A policy server that is asked has not answered yet, or has given no verdict: a no, and nobody's mistake.
+
+    Attributes:
+        detail: why, for people.
+        waits: whether its answer may still come.
+    """
+
+    detail: str
+    waits: bool
+
+    @property
+    def text(self) -> str:
+        """For people: no program can spell it."""
+        return "no answer"
+
+
+Verdict: TypeAlias = Allow | Approve | Deny | Unjudged | Unanswered
 
 
 class Policy(Protocol):

@@ -18,9 +18,11 @@ from safety_supervisor.core.units import Nanoseconds
 _NOT_NOW: Final = frozenset(
     {Code.PRIORITY, Code.ENABLING_SWITCH, Code.HOLD_TO_RUN, Code.SEPARATION, Code.PEOPLE_UNKNOWN, Code.REDUCED}
     | {Code.BALANCE_UNKNOWN, Code.OBSERVED_MOVES, Code.APPROVAL_REQUIRED, Code.SESSION_REQUIRED}
+    | {Code.POLICY_WAIT, Code.POLICY_SERVER}
 )
 """Refusals that are nobody's mistake: another source has the joints, nobody holds the switch yet, people are near, a
-sensor is silent, another controller moves what it commands, nobody has approved, or who moves nothing yet."""
+sensor is silent, another controller moves what it commands, nobody has approved, who moves nothing yet, or a server has
+not answered."""
 
 _EXCUSED: Final = ENVELOPE | {Code.POLICY, Code.POLICY_ERROR}
 """Refusals that a source can not know of yet when its motion has been stopped by what it did not do."""
