@@ -234,11 +234,11 @@ def test_a_late_answer_counts_for_nothing(panda_rigs: Rigs) -> None:
 
 def test_a_goal_that_takes_over_a_moving_robot_is_planned_for_the_answers_time(panda_rigs: Rigs) -> None:
     rig = panda_rigs(panda(policy=SERVER))
-    served(rig, delay=150 * MS)
-    ask(rig, 0.5, 3.0)
+    served(rig, delay=190 * MS)
+    ask(rig, 0.1, 3.0)
     rig.seconds(1.0)
-    ask(rig, -0.2, 3.0)
-    rig.seconds(5.0)
+    ask(rig, 0.05, 0.6)
+    rig.seconds(2.0)
     assert [one for one in told(rig) if one[0] == "REJECT"] == []
     assert told(rig)[-1] == ("PASS", "E_ENDED")
 
@@ -251,6 +251,11 @@ def test_the_base_is_asked_about_too(panda_rigs: Rigs) -> None:
     rig.keep_driving(1.5, 0.3, 0.0, 0.0)
     assert [one for one in told(rig) if one[0] == "PASS"]
     assert rig.twist[0] > 0.2
+    # The circle of 0.5 m at its greatest speed and turning, from the configuration, rounded up to 1/16.
+    gate = with_base().base.gate  # type: ignore[union-attr]
+    most = gate.speed + gate.turning * gate.radius
+    (bound,) = {one["frame_speed"] for one in answers.asked}
+    assert most <= bound < most + 1 / 16, "it speeds up, and is not asked about anew for that"
     answers.says = lambda facts: None
     rig.keep_driving(1.8, 0.3, 0.0, 0.0)
     assert rig.twist == (0.0, 0.0, 0.0)
@@ -264,6 +269,9 @@ FACTS_NOW: dict[str, Any] = {
     "frame_speed": 0.25, "mode": "auto", "state": "MANUAL", "people": "clear", "since_start": 7, "anomaly": 0.0,
     "approvals": (),
 }  # fmt: skip
+
+
+OTHERS: dict[str, Any] = {"groups": (), "kind": "person", "mode": "manual", "verb": "position"}
 
 
 def numbers(asked: AskedPolicy) -> list[int]:
@@ -329,6 +337,25 @@ def test_a_failure_takes_the_answer_before_with_it_and_is_not_asked_again_at_onc
     asked.begin(810 * MS)
     asked.judge(FACTS_NOW)
     assert len(numbers(asked)) == 1
+
+
+def test_an_answer_that_comes_before_the_cycle_that_would_have_missed_it_is_late_all_the_same() -> None:
+    asked = AskedPolicy(server(told=STATIC))
+    asked.judge(FACTS_NOW)
+    (number,) = numbers(asked)
+    asked.take(PolicyAnswer(200 * MS, number, "allow"))
+    assert asked.judge(FACTS_NOW) == Unanswered("no answer within 0.2 s", waits=False)
+
+
+@pytest.mark.parametrize("name", STATIC)
+def test_an_answer_is_for_the_facts_that_it_was_asked_for(name: str) -> None:
+    asked, other = AskedPolicy(server(told=STATIC)), {**FACTS_NOW, **OTHERS, "source": "joystick"}
+    asked.judge(FACTS_NOW)
+    (number,) = numbers(asked)
+    asked.take(PolicyAnswer(1, number, "allow"))
+    assert asked.judge(FACTS_NOW) == Allow()
+    assert isinstance(asked.judge({**FACTS_NOW, name: other[name]}), Unanswered)
+    assert asked.judge({**FACTS_NOW, "people": "near"}) == Allow(), "which it does not look at"
 
 
 def test_facts_that_are_wrong_are_not_asked() -> None:
