@@ -267,7 +267,7 @@ def test_the_base_is_asked_about_too(panda_rigs: Rigs) -> None:
 FACTS_NOW: dict[str, Any] = {
     "source": "planner", "kind": "agent", "verb": "trajectory", "groups": ("arm",), "zones": (), "joint_speed": 0.5,
     "frame_speed": 0.25, "mode": "auto", "state": "MANUAL", "people": "clear", "since_start": 7, "anomaly": 0.0,
-    "approvals": (),
+    "approvals": (), "model": "", "model_version": "", "stage": "",
 }  # fmt: skip
 
 
