@@ -98,12 +98,13 @@ class PolicyClient:
             PolicyServerError: there is none, or it came too late.
         """
         ends = time.monotonic() + self._timeout
-        connection = self._connection()
-        cut = threading.Timer(self._timeout, _cut, (connection,))
-        cut.daemon = True
-        cut.start()
+        connection, cut = self._connection(), None
         late = f"no answer within {self._timeout:g} s"
         try:
+            connection.connect()
+            cut = threading.Timer(max(0.0, ends - time.monotonic()), _cut, (connection.sock,))
+            cut.daemon = True
+            cut.start()
             headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
             connection.request("POST", self._path, f'{{"input":{facts}}}'.encode("ascii"), headers)
             response = connection.getresponse()
@@ -114,7 +115,8 @@ class PolicyClient:
             said = late if time.monotonic() >= ends else f"{type(error).__name__}: {error}"
             raise PolicyServerError(said) from None
         finally:
-            cut.cancel()
+            if cut is not None:
+                cut.cancel()
             connection.close()
         if time.monotonic() >= ends:
             raise PolicyServerError(late)
@@ -128,12 +130,10 @@ class PolicyClient:
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._context)
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(sock: socket.socket) -> None:
     """End a connection whose server says a word now and then: each single one of them would be in time."""
-    sock = connection.sock
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def answer(ask: Callable[[str], str], question: PolicyRequest) -> PolicyReply:
@@ -167,10 +167,14 @@ def serve(source: int, sink: int, client: PolicyClient) -> None:
         buffer.feed(data)
         while (frame := buffer.next()) is not None:
             for question in requests.decode(frame):
-                if places.acquire(blocking=False):
-                    threading.Thread(target=run, args=(question,), daemon=True).start()
-                else:
+                if not places.acquire(blocking=False):
                     tell(PolicyReply(question.number, "", f"{MOST_ASKED} questions wait for the server"))
+                    continue
+                try:
+                    threading.Thread(target=run, args=(question,), daemon=True).start()
+                except RuntimeError as error:  # the system has none to spare
+                    places.release()
+                    tell(PolicyReply(question.number, "", str(error)))
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from safety_supervisor.ros.child import Child
 from safety_supervisor.ros.frames import PolicyReply, PolicyRequest
 from safety_supervisor.ros.quality import Sink
 
-PATIENCE: Final[Nanoseconds] = 2 * NS_PER_S
+PATIENCE: Final[Nanoseconds] = 5 * NS_PER_S
 """A client that does not say what came of a question for so long behind its time is ended, [ns]."""
 LOST: Final = "the process that asks the policy server was lost"
 

@@ -327,7 +327,7 @@ class Session:
                 self.enter(event)
             locked = self.may_transition or self.supervisor.state == "FAULT"
             self._tokens.poll(now, may_restart=locked)
-            self._questions.poll(now, may_restart=locked)
+            self._questions.poll(now, may_restart=locked or self.at_rest)  # without it nothing moves, nor would
             if self.goals is not None:
                 self.goals.poll(now, may_restart=self.may_transition)
         except Exception as error:

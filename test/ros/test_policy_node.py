@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -12,12 +13,13 @@ from typing import Any
 import pytest
 import yaml
 from opa_server import OpaServer, cell_server, reply
-from ros_rig import REPOSITORY, STREAM, Client, Process, Rig, make_trajectory
+from ros_rig import REPOSITORY, STREAM, Client, Process, Rig, children_of, command_of, make_trajectory
 from sensor_msgs.msg import JointState
 from test_tokens import run
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from safety_supervisor.core.policy.facts import FACTS
+from safety_supervisor.ros.policy_questions import LOST
 
 SHIPPED: dict[str, Any] = yaml.safe_load((REPOSITORY / "config" / "policies" / "cell.yaml").read_text())["policy"]
 APPROVALS = {
@@ -173,7 +175,11 @@ def test_a_server_decides_on_a_live_node_and_nothing_moves_without_it(
         stands(client, "the result is no verdict")
         server.spoils = None
         swings(client)
-        assert client.status["policy_client_restarts"] == "0"
+        restarts, told = int(client.status["policy_client_restarts"]), len(client.decisions)
+        os.kill(next(pid for pid in children_of(processes[0].process.pid) if "policy_client" in command_of(pid)), 9)
+        client.wait_for(lambda: any(LOST in one["message"] for one in client.decisions[told:]), "refused without it")
+        swings(client)
+        assert int(client.status["policy_client_restarts"]) == restarts + 1, "started anew as soon as the robot rests"
         assert client.status["adapter_failures"] == "0"
         assert server.asked[-1].keys() == FACTS.keys()
 
