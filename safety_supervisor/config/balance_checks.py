@@ -27,6 +27,8 @@ _FLAT = 2e-3
 """A sole's corner may lie so far out of its plane, [m]."""
 _UNIT = 1e-3
 """A normal's length may differ from 1 by so much."""
+_SEEN_LATE = 4
+"""Moments of the ladder that a cycle has to see: the e-stop, and the ends of HOLD, LOWER and DAMP."""
 
 
 def check_balance(keys: BalanceKeys, sections: Sections, problems: Problems) -> None:
@@ -95,12 +97,15 @@ def _check_relays(ladder: LadderKeys, sections: Sections, problems: Problems) ->
     if estop.driver in (NO_DEVICE, SIMULATED) or estop.relay_effect == "none":
         return
     lower = lower_deadline(ladder, sections)
-    least = ladder.hold + lower + ladder.damp + timing.estop_timeout
+    # The cycles that see the e-stop and the end of each rung may each come so much after it.
+    late = _SEEN_LATE * (timing.period + timing.overrun)
+    least = ladder.hold + lower + ladder.damp + timing.estop_timeout + late
     if not estop.relay_delay > least:
         problems.add(
             "estop.relay_delay", Code.TIMING,
             f"is {estop.relay_delay:g} s; allowed: more than {least:g} s, the stop ladder (hold {ladder.hold:g}, lower "
-            f"{lower:g}, damp {ladder.damp:g}) and `timing.estop_timeout` ({timing.estop_timeout:g})",
+            f"{lower:g}, damp {ladder.damp:g}), `timing.estop_timeout` ({timing.estop_timeout:g}) and {_SEEN_LATE} cycles "
+            f"that are late ({late:g})",
             "Set the device's delay to more, or make the ladder shorter.",
         )  # fmt: skip
 

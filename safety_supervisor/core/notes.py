@@ -50,19 +50,27 @@ class Note:
 
 
 class Notes:
-    """Notes that wait to be told; of a command that moves several lanes only the first end is one (SR-031)."""
+    """Notes that wait to be told; of a command that moves several lanes only the first end is one (SR-031).
+
+    Attributes:
+        own: how motion of the supervisor's own was broken off first since somebody who cares set it to None.
+    """
 
     def __init__(self) -> None:
         """Start with nothing to tell."""
+        self.own: Note | None = None
         self._fresh: list[Note] = []
         self._told: set[tuple[str, str]] = set()
 
     def add(self, motive: Motive, code: Code | Violation, violation: Violation | None = None, detail: str = "") -> None:
-        """Note how a motion ended, by a code or by the rule that it broke, unless it was the supervisor's own."""
+        """Note how a motion ended, by a code or by the rule that it broke; the supervisor's own has nobody to tell."""
         if isinstance(code, Violation):
             violation, code = code, code.code
+        note = Note(motive.source, motive.command, code, violation, detail)
         if motive.source:
-            self._fresh.append(Note(motive.source, motive.command, code, violation, detail))
+            self._fresh.append(note)
+        elif code is not Code.ENDED and self.own is None:
+            self.own = note
 
     def give_back(self, notes: tuple[Note, ...]) -> None:
         """Keep notes that were taken for another time."""

@@ -444,9 +444,24 @@ def unheard(upright: Upright, duration: int) -> None:
     upright.speaks.add("imu")
 
 
-@pytest.mark.parametrize(("disturb", "after"), [(Upright.miss, 200 * MS), (unheard, 20 * MS)])
+def lost(upright: Upright, duration: int) -> None:
+    """The robot is not where it is sent for a time."""
+    knee = upright.joint("left_knee_joint")
+    upright.rig.offset[knee] += 0.3
+    run(upright, duration)
+    upright.rig.offset[knee] -= 0.3
+
+
+@pytest.mark.parametrize(
+    ("disturb", "after", "cause"),
+    [
+        (Upright.miss, 200 * MS, "E_OVERRUN: missed control cycles"),
+        (unheard, 20 * MS, "E_BALANCE_UNKNOWN: "),
+        (lost, 100 * MS, "the robot is not where it was sent"),
+    ],
+)
 def test_a_way_down_that_is_broken_off_goes_on_when_it_is_verified_anew(
-    disturb: Callable[[Upright, int], None], after: int
+    disturb: Callable[[Upright, int], None], after: int, cause: str
 ) -> None:
     shipped = laddered()
     assert shipped.balance is not None
@@ -467,6 +482,21 @@ def test_a_way_down_that_is_broken_off_goes_on_when_it_is_verified_anew(
     assert [reason for _, reason in told(upright)][1:3] == ["standstill", "lowered"]
     for joint, angle in SQUAT:
         assert rig.output[upright.joint(joint)] == pytest.approx(angle, abs=1e-6)
+    (record,) = broken_off(upright)
+    assert record.source == "balance"
+    assert record.detail.startswith(cause), record.detail
+
+
+def broken_off(upright: Upright) -> list[Decision]:
+    return [one for one in upright.rig.decisions("STOP") if one.code == "E_LOWER_BROKEN"]
+
+
+def test_a_way_down_that_is_taken_to_its_end_is_told_by_no_decision() -> None:
+    upright = reaching()
+    upright.rig.estop = "stop"
+    run(upright, 2500 * MS)
+    assert "lower" in rungs(upright)
+    assert broken_off(upright) == []
 
 
 def test_a_sensor_that_is_silent_while_the_way_down_is_verified_only_delays_it() -> None:

@@ -201,6 +201,7 @@ class StopLadder:
         motion = self._motion
         if self._follows(now):
             lanes = {name: lane.indices for name, lane in motion.lanes.items()}
+            motion.broken_off()  # of an earlier motion
             motion.begin_trajectory(lowering.parts(lanes), motion.tick, "", "")
             self._lowering, self._again, self._begun = lowering, None, motion.tick
             self._down(Rung.LOWER, now, reason)
@@ -218,9 +219,13 @@ class StopLadder:
         """
         motion, lowering = self._motion, self._lowering
         assert lowering is not None
-        if not self._follows(now):
+        follows = self._follows(now)
+        if not follows:
             motion.stop_all()
-        elif any(lane.moving for lane in motion.lanes.values()):
+        self._tell_broken_off(follows)
+        if not follows:
+            return
+        if any(lane.moving for lane in motion.lanes.values()):
             self._played = motion.tick
         elif motion.at_rest:
             rests = self._inputs.measured.rests(now)
@@ -233,6 +238,18 @@ class StopLadder:
                 self._again = self._way(lowering.left(played, motion.state[0]))
             if self._verified(self._again) and rests:
                 self._begin(self._again, now, "")
+
+    def _tell_broken_off(self, follows: bool) -> None:
+        """Tell once of each way down that was broken off, and by what."""
+        own = self._motion.broken_off()
+        if own is None:
+            return
+        broken = own.violation or Violation(own.code, "motion")
+        why = f"{broken.code.value}: {broken.detail or broken.code.cause}"
+        if not follows:
+            why = "the robot is not where it was sent, or not measured"
+        rule = "balance.ladder.lower"
+        self._watch.note(Violation(Code.LOWER_BROKEN, rule, broken.value, broken.limit, broken.joint, why))
 
     def _expire(self, settings: LadderSettings, now: Nanoseconds) -> bool:
         """Leave a rung whose deadline has passed; return whether that was so."""

@@ -246,6 +246,11 @@ class Motion:
                 self._notes.add(motive, waiting, detail=detail)
         lane.follow_stop(self.kept, self.kept_tick)
 
+    def broken_off(self) -> Note | None:
+        """Return how motion of the supervisor's own was broken off since this was asked last."""
+        own, self._notes.own = self._notes.own, None
+        return own
+
     # --- every cycle
 
     def advance(self, rules: Rules) -> tuple[Note, ...]:
