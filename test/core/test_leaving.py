@@ -51,6 +51,43 @@ def test_a_robot_placed_within_the_reserve_may_leave_without_a_person(room: floa
             assert violation.code is Code.QUERY_LIMIT, "so near it has to be slow"
 
 
+def remembered(scene: Scene, pose: np.ndarray) -> CollisionCheck:
+    """Make a check that knows the rooms of a pose, as of one where a stop ended."""
+    check = CollisionCheck(scene)
+    rooms = check._clearance.rooms(pose)
+    assert isinstance(rooms, np.ndarray)
+    assert 0.0 < rooms.min() < STEP
+    check._clearance.keep(pose, rooms)
+    return check
+
+
+@pytest.mark.requirement("SR-045")
+@pytest.mark.parametrize("room", [0.6 * RESERVE, 0.95 * RESERVE])
+def test_a_robot_that_stopped_within_the_reserve_may_turn_away_slowly_as_motion_begins(room: float) -> None:
+    """A way may end there that was proven by its ends. Most of a motion's beginning goes aside, and gains little."""
+    scene = floor_below(room)
+    for down, may in ((-1e-3, True), (0.1, False), (2e-2, False)):
+        velocity = np.array([0.1, down, 0, 0, 0, 0, 0])
+        state = np.stack([HOME + velocity * 0.004, velocity, np.zeros(7)])
+        violation = remembered(scene, HOME).check(HOME, state[0], StraightStop(state, LIMITS))
+        assert (violation is None) is may, down
+
+
+@pytest.mark.requirement("SR-045")
+@pytest.mark.redteam(27)
+def test_no_number_of_small_steps_uses_up_the_reserve() -> None:
+    scene, random = floor_below(0.9 * RESERVE), np.random.default_rng(1)
+    check, q, passed, lowest = remembered(scene, HOME), HOME.copy(), 0, np.inf
+    for _ in range(1200):
+        velocity = np.array([0, random.uniform(-6e-4, 1e-3), 0, 0, 0, 0, 0])  # downward is positive
+        state = np.stack([q + velocity * 0.004, velocity, np.zeros(7)])
+        if check.check(q, state[0], StraightStop(state, LIMITS)) is None:
+            q, passed = state[0], passed + 1
+            lowest = min(lowest, float(scene.distances(q).min()))
+    assert passed > 0
+    assert lowest >= 0.001 + 0.9 * RESERVE - STEP - 1e-5
+
+
 @pytest.mark.requirement("SR-045")
 def test_what_touches_is_for_recovery_alone() -> None:
     scene = points(upright("floor", ZoneKind.KEEP_IN, (-2, -2, TCP[2] - STEP / 2), (2, 2, 2), HAND))

@@ -173,23 +173,41 @@ class CollisionCheck:
                 return self._leaving.follow(start, (line(before, q), *stop.control_points()), recovery)
             first[which] = here
             clearance.keep(before, first)
-        self._leaving.forget()
         if len(clearance.unproven(way, first, last)):
             # Those that would have to be asked in one of the next cycles are asked along.
             which = clearance.unproven(self._ahead * way, first, last)
             asked = clearance.clear(end, which, "at the end of the stop")
             if isinstance(asked, Violation):
-                return asked
+                return self._lead_out(before, q, stop, first, asked)
             last[which] = asked
             clearance.keep(end, last)
             pieces = (line(before, q), *stop.control_points())
             which = clearance.faced(pieces, clearance.unproven(way, first, last), first)
             violation = clearance.prove(pieces, which, first, last, "during the stop")
             if violation is not None:
-                return violation
+                return self._lead_out(before, q, stop, first, violation)
+        self._leaving.forget()
         clearance.remember_proof(before, first, end, last)
         self._passed = before, q, way
         return None
+
+    def _lead_out(
+        self, before: Vector, q: Vector, stop: StraightStop, first: Vector, refused: Violation
+    ) -> Violation | None:
+        """Let a robot leave that stands nearer than STEP, where a way was proven by its ends; else it is refused.
+
+        From rest it moves by less than what it lacks, so that no first step would come to where a pose that is asked
+        has to be. `first` bounds the rooms at `before`, shape (P,), [m].
+        """
+        near = np.flatnonzero(~(first >= STEP))
+        start = first.copy()
+        if len(near):
+            start[near] = self._clearance.rooms_of(before, near)
+        if not start.min() < STEP:  # so that NaN is refused
+            self._leaving.forget()
+            return refused
+        worse = self._leaving.follow(start, (line(before, q), *stop.control_points()), recovery=False)
+        return None if worse is None else refused
 
     def _try(
         self, which: NDArray[np.intp], before: Vector, end: Vector, last: Vector, middle: Vector
