@@ -104,8 +104,8 @@ def _check_relays(ladder: LadderKeys, sections: Sections, problems: Problems) ->
         problems.add(
             "estop.relay_delay", Code.TIMING,
             f"is {estop.relay_delay:g} s; allowed: more than {least:g} s, the stop ladder (hold {ladder.hold:g}, lower "
-            f"{lower:g}, damp {ladder.damp:g}), `timing.estop_timeout` ({timing.estop_timeout:g}) and {_SEEN_LATE} cycles "
-            f"that are late ({late:g})",
+            f"{lower:g}, damp {ladder.damp:g}), `timing.estop_timeout` ({timing.estop_timeout:g}) and {_SEEN_LATE} "
+            f"cycles that are late ({late:g})",
             "Set the device's delay to more, or make the ladder shorter.",
         )  # fmt: skip
 

@@ -42,7 +42,7 @@ LADDER: dict[str, Any] = {
 LADDER_LASTS = 1.5 + (1.0 + 0.06 + 0.2 + 0.3) + 0.5
 """Hold, lower with its settling, damp, [s]."""
 LASTS = LADDER_LASTS + 0.1 + 4 * (0.004 + 0.012)
-"""With the silence after which the e-stop counts as pressed, and the cycles that see it and the three rungs' ends, each a
+"""With the silence after which the e-stop counts as pressed, and cycles that see it and the ends of three rungs, each a
 period and an overrun late."""
 
 

@@ -183,7 +183,7 @@ class StandingRobot:
         )
 
     def save(self) -> tuple[int, int, list[float]]:
-        """Keep the whole state; a push is not kept. `forget` it when it is not needed any more."""
+        """Keep the state; a push is not kept, nor where contacts stuck. `forget` it when it is not needed any more."""
         return self._set(pybullet.saveState), self.steps, self._target
 
     def restore(self, saved: tuple[int, int, list[float]]) -> None:
@@ -323,7 +323,9 @@ class StandingRobot:
             self._set(pybullet.changeDynamics, self._body, link, linearDamping=0.0, angularDamping=0.0)
         self._set(pybullet.changeDynamics, self._floor, -1, lateralFriction=self.file.friction)
         for foot in self._feet:
-            self._set(pybullet.changeDynamics, self._body, foot, lateralFriction=self.file.friction)
+            # Bullet's friction only takes velocity away, up to the solver's error, and has no memory: a robot that
+            # does nothing but stand creeps. The anchor pulls a point that sticks back to where it stuck.
+            self._set(pybullet.changeDynamics, self._body, foot, lateralFriction=self.file.friction, frictionAnchor=1)
         for index, value in zip(self._index, self.file.robot.home, strict=True):
             self._set(pybullet.resetJointState, self._body, index, value, 0.0)
         for joint, value in self.file.robot.held.items():
