@@ -19,15 +19,11 @@ from safety_supervisor.core.settings import Configuration
 from safety_supervisor_sim.cell.standing import DAMP, HOLD, LOWER, OFF, StandingRobot
 from safety_supervisor_sim.lab.arm import STREAM_PERIOD, Stuck
 from safety_supervisor_sim.lab.humanoid import Humanoid, standing_file
-from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.lab.stand import StandBench
-from safety_supervisor_sim.lab.upright import bench_of, draw
-from safety_supervisor_sim.lab.wanderer import Wanderer
+from safety_supervisor_sim.lab.upright import Agent, agent_of, bench_of
 from safety_supervisor_sim.oracle.touch import TouchJudge
 from safety_supervisor_sim.oracle.way import WayJudge
 
-_SHARE: Final = 0.9  # of the fastest pace
-_JERK_SHARE: Final = 0.1
 _SOONEST, _LATEST = 0.5, 4.0
 """How long it is driven, [s]."""
 _MOVING: Final = 0.05  # [rad/s]
@@ -142,17 +138,12 @@ def judge_estops(
     relays, result = relays_open(bench.configuration), Descents()
     robot, judge = StandingRobot(standing_file(name)), bench.judge()
     try:
-        landed, home = robot.save(), np.array(robot.file.robot.home)
-        wanderer = Wanderer(
-            Pace(bench.configuration), draw(bench, judge, home, drive, random), random, _SHARE, _JERK_SHARE, steady=True
-        )
+        landed, agent = robot.save(), agent_of(name, bench, judge, drive, random)
         for number in range(count):
             robot.restore(landed)
             try:
                 result.all.append(
-                    _press(
-                        _driven(bench, robot, wanderer, random, result), drive, judge, relays, number % _WATCHED == 0
-                    )
+                    _press(_driven(bench, robot, agent, random, result), drive, judge, relays, number % _WATCHED == 0)
                 )
             except Stuck as stuck:
                 result.stuck[str(stuck)] += 1
@@ -165,7 +156,7 @@ def judge_estops(
 
 
 def _driven(
-    bench: StandBench, robot: StandingRobot, wanderer: Wanderer, random: np.random.Generator, result: Descents
+    bench: StandBench, robot: StandingRobot, agent: Agent, random: np.random.Generator, result: Descents
 ) -> Humanoid:
     """Stand it up and drive it for a random while; what is refused ends at rest, and it is driven on from there."""
     humanoid = Humanoid(bench.configuration, robot)
@@ -176,13 +167,13 @@ def _driven(
             result.resets += 1
             humanoid.arm()
         humanoid.begin()
-        wanderer.begin(humanoid.pose)
+        agent.begin(humanoid.pose)
         begun = sent
         since = robot.time
         while robot.time < until and humanoid.refused is None:
             while (sent - begun) * STREAM_PERIOD <= robot.time - since + 1e-9:
                 sent += 1
-                humanoid.stream_due(wanderer.next(), sent)
+                humanoid.stream_due(agent.next(), sent)
             humanoid.cycle()
         while robot.time < until and humanoid.moving:
             humanoid.cycle()

@@ -53,9 +53,10 @@ def humanoid_oracle(
 ) -> None:
     """Stand a humanoid on its feet in PyBullet, drive it at random through the supervisor, count falls and contacts.
 
-    The base is free: nothing but the feet holds the robot. Agents stream at nearly full allowed speed towards poses of
-    which some touch something, and now and then a protective stop is asked for. An oracle with code of its own judges
-    the true motion: meshes that touch, tilt, the capture point against the support polygon, feet that slip.
+    The base is free: nothing but the feet holds the robot. Agents stream towards poses of which some touch something or
+    tip: arms alone at nearly full allowed speed, or the whole body, feet where they stand, from slow to full. Now
+    and then a protective stop is asked for. An oracle with code of its own judges the true motion: meshes that touch,
+    tilt, the capture point against the support polygon, feet that slip.
 
     Of each fall is told whether a stop of the supervisor caused it: the run is played again from that stop on, as if
     the agent had been let on, and the stop is to blame when the robot stands then.

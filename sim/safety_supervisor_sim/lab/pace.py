@@ -33,11 +33,30 @@ class Pace:
             goal - start, share * limits.velocity, share * limits.acceleration, share * limits.jerk
         )
         if self._frame_speed is not None:
-            u = np.linspace(0.0, 1.0, _SAMPLES)
-            points = np.array([self._model.frame_positions(start + (goal - start) * part) for part in _share(u)])
-            travel = np.sqrt(np.square(np.diff(points, axis=0)).sum(axis=2)).max(axis=1)
-            duration = max(duration, float((travel / np.diff(u)).max()) / (_FRAME_SHARE * self._frame_speed))
+            ways = start + (goal - start) * blend(np.linspace(0.0, 1.0, _SAMPLES))[:, None]
+            duration = max(duration, self._fastest_point(ways) / (_FRAME_SHARE * self._frame_speed))
         return PointToPoint(start, goal, max(duration / pace, 0.05))
+
+    def lasting(self, rows: Array, share: float) -> float:
+        """Return how long a motion has to last that takes a share of all limits, of velocity to jerk, [s].
+
+        Args:
+            rows: its poses at even times, from rest to rest, dense enough for differences, shape (m, n), [rad].
+            share: above 0, to 1.
+        """
+        limits, duration = self._limits, 0.0
+        for order, limit in enumerate((limits.velocity, limits.acceleration, limits.jerk), start=1):
+            most = np.abs(np.diff(rows, order, axis=0)).max(axis=0) * (len(rows) - 1) ** order
+            duration = max(duration, float((most / (share * _JOINT_SHARE * limit)).max()) ** (1 / order))
+        if self._frame_speed is not None:
+            duration = max(duration, self._fastest_point(rows) / (share * _FRAME_SHARE * self._frame_speed))
+        return max(duration, 0.05)
+
+    def _fastest_point(self, rows: Array) -> float:
+        """Return the greatest speed of a point of a link, for poses at even times in 1 s, [m/s]."""
+        points = np.array([self._model.frame_positions(row) for row in rows])
+        travel = np.sqrt(np.square(np.diff(points, axis=0)).sum(axis=2)).max()
+        return float(travel) * (len(rows) - 1)
 
     def cruise(self, pose: Array, direction: Array, pace: float) -> Array:
         """Return the velocity along a direction at a pace, from a pose, shape (n,), [rad/s]."""
@@ -65,6 +84,6 @@ class Pace:
         return max(0.05, 1.1 * float(np.max(times)))
 
 
-def _share(u: Array) -> Array:
-    """The share of the way of `PointToPoint` at shares of its duration."""
+def blend(u: Array) -> Array:
+    """Return the share of the way of `PointToPoint` at shares of its duration."""
     return u**4 * (35.0 + u * (-84.0 + u * (70.0 - 20.0 * u)))

@@ -5,7 +5,7 @@ The kinematics are the supervisor's: this draws, and judges nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -29,6 +29,9 @@ TURN: Final = np.array([0.2, 0.3, 0.4])
 _FREE: Final = 0.5
 _STEPS: Final = 30
 _MISS: Final = 1e-8  # of a foot, [m] and [rad]
+_ARRIVED: Final = 1e-5  # [rad]
+_GRID: Final = 32  # poses of a way, from which the legs are bent on
+_JUMP: Final = 0.3  # of a leg's joint from one of them to the next, [rad]
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ class Stances:
         self.feet = tuple(feet)
         self._stood = {foot: self._place(home, frame) for foot, frame in self._frames.items()}
         legs = {joint for leg, _ in self._legs.values() for joint in leg}
+        self.bent = sorted(legs)
+        """Joints of the legs."""
         self.others = [joint for joint in range(len(names)) if joint not in legs]
         """Joints of no leg."""
 
@@ -150,6 +155,20 @@ class Stances:
         x, y, z, w = (float(part) for part in (turned.x, turned.y, turned.z, turned.w))
         return Stood(pose, tuple(bearing), (x, y, z, w))
 
+    def way(self, start: Array, goal: Array) -> Way | None:
+        """Return the way between two poses on all feet; None where a leg does not reach, or jumps."""
+        return Way.bent(self, start, goal)
+
+    def bend(self, pose: Array, base: Any, feet: Mapping[str, Any]) -> bool:
+        """Bend legs, in place, until feet are at places; say whether they are, inside the limits.
+
+        Args:
+            pose: shape (n,), [rad]; the legs are bent from there on.
+            base: its place (pinocchio.SE3).
+            feet: places in the same frame, by name.
+        """
+        return all(self._reach(pose, foot, base.actInv(place)) for foot, place in feet.items())
+
     def between(self, pose: Array) -> dict[str, Any]:
         """Return where the feet are in the base frame (pinocchio.SE3), by name."""
         return {foot: self._place(pose, frame) for foot, frame in self._frames.items()}
@@ -178,3 +197,58 @@ class Stances:
             step = rows.T @ np.linalg.solve(rows @ rows.T + 1e-9 * np.eye(6), miss)
             pose[joints] += np.clip(step, -0.3, 0.3)
         return False
+
+
+@dataclass(frozen=True)
+class Way:
+    """From one pose to another on all feet, as a function of its share.
+
+    The base goes straight, and so do joints of no leg; the first foot stays where it is, and others go straight from
+    where they are in the first pose to where they are in the last: where that is the same, they stay, too.
+    """
+
+    stances: Stances
+    first: dict[str, Any]
+    """Places at the start as the first foot sees them (pinocchio.SE3): of feet, and of the base by an empty name."""
+    turns: dict[str, Array]
+    """How all of them go, as twists."""
+    grid: Array
+    """Poses at even shares, shape (`_GRID` + 1, n), [rad]."""
+
+    @classmethod
+    def bent(cls, stances: Stances, start: Array, goal: Array) -> Way | None:
+        """Make the way between two poses, shape (n,), [rad]; None where a leg does not reach, or jumps."""
+        first, last = (_from_first(stances.between(pose), stances.feet[0]) for pose in (start, goal))
+        turns = {name: pin.log6(place.actInv(last[name])).vector for name, place in first.items()}
+        way = cls(stances, first, turns, np.linspace(start, goal, _GRID + 1))
+        for row in range(1, _GRID + 1):
+            pose = way._bend(way.grid[row - 1], row / _GRID)
+            if pose is None or np.abs(pose - way.grid[row - 1])[stances.bent].max() > _JUMP:
+                return None
+            way.grid[row] = pose
+        return way if np.abs(way.grid[-1] - goal).max() < _ARRIVED else None
+
+    def at(self, share: float) -> Array:
+        """Return the pose at a share of the way, shape (n,), [rad].
+
+        Raises:
+            ValueError: a leg does not reach there, though it does on both sides.
+        """
+        row = min(int(share * _GRID), _GRID - 1)
+        part = share * _GRID - row
+        pose = self._bend((1.0 - part) * self.grid[row] + part * self.grid[row + 1], share)
+        if pose is None:
+            raise ValueError(f"a leg does not reach at {share:.3f} of the way")
+        return pose
+
+    def _bend(self, near: Array, share: float) -> Array | None:
+        pose = (1.0 - share) * self.grid[0] + share * self.grid[-1]
+        pose[self.stances.bent] = near[self.stances.bent]
+        places = {name: place * pin.exp6(share * self.turns[name]) for name, place in self.first.items()}
+        base = places.pop("")
+        return pose if self.stances.bend(pose, base, places) else None
+
+
+def _from_first(places: dict[str, Any], first: str) -> dict[str, Any]:
+    base = places[first].inverse()
+    return {"": base} | {foot: base * place for foot, place in places.items()}

@@ -1,7 +1,8 @@
 """Random driving of a humanoid that stands on its feet, through the real supervisor; who falls, and by whose doing.
 
-Two ways of driving: `arms` alone, with the legs at home, and `all` joints at once. Both at full allowed speed, towards
-poses of which some touch something; now and then somebody asks for a protective stop in mid-motion.
+Two ways of driving, towards poses of which some touch something; now and then somebody asks for a protective stop in
+mid-motion. `arms`: alone and without ever coming to rest, at nearly full allowed speed. `all`: the whole body from rest
+to rest, feet where they stand, slow to full, towards poses of which some tip; now and then it falls silent on the way.
 
 A fall begins when the capture point leaves the support polygon for good. When that was after the supervisor began a
 stop, the run is played again from the moment of the stop, but as if the agent had been let on: if the robot stands
@@ -14,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from safety_supervisor_sim.lab.balance_inputs import checks_balance
 from safety_supervisor_sim.lab.humanoid import Humanoid, standing_file
 from safety_supervisor_sim.lab.motions import Poses
 from safety_supervisor_sim.lab.pace import Pace
+from safety_supervisor_sim.lab.planted_agent import PlantedAgent, planted_agent
+from safety_supervisor_sim.lab.stances import FootedBench
 from safety_supervisor_sim.lab.stand import StandBench, load_stand
 from safety_supervisor_sim.lab.wanderer import Wanderer
 from safety_supervisor_sim.oracle.balance import BalanceJudge
@@ -32,16 +35,17 @@ from safety_supervisor_sim.oracle.way import Seen, WayJudge
 from safety_supervisor_sim.oracle.world import Array
 
 DRIVES: Final = ("arms", "all")
-_SWAY: Final = 0.25
-"""How far joints of legs and waist go from home, [rad]."""
 _SHARE: Final = 0.9
 """Of the fastest pace."""
 _JERK_SHARE: Final = 0.1
 _POOL: Final = 24
 _CLEAR: Final = 0.02  # what counts as touching nothing, [m]
-_LONGEST: Final = 500  # cycles of a drive
+_LONGEST: Final = 500  # cycles of a drive that does not end by itself
 _REST: Final = 25  # cycles
 _STOP_SHARE: Final = 0.15  # of drives in which a protective stop is asked for
+_SILENT_SHARE: Final = 0.1  # of drives that end by themselves, in which the agents fall silent before
+_SLOW, _FAST = 1 / 3, 2 / 3
+"""Shares of the limits between which a pace is moderate."""
 _AHEAD: Final = 3  # set-points of the agent that are on their way
 _AFTER: Final = 2.0  # how long a robot that was let on has to stand, [s]
 
@@ -56,6 +60,7 @@ class Upright:
         drives: from rest to rest, by way of driving.
         travelled: of all joints, [rad].
         refusals: by code.
+        ends: of drives that end by themselves: kind of goal and pace to how they ended, the first code if by refusal.
         stops_asked: protective stops that somebody asked for.
         resets: acts of a person that became necessary.
         falls: way of driving, time, why, when it began, in what phase, and whether a stop of the supervisor caused it.
@@ -72,6 +77,7 @@ class Upright:
     drives: Counter[str] = field(default_factory=Counter)
     travelled: float = 0.0
     refusals: Counter[str] = field(default_factory=Counter)
+    ends: dict[str, Counter[str]] = field(default_factory=dict)
     stops_asked: int = 0
     resets: int = 0
     falls: list[dict[str, Any]] = field(default_factory=list)
@@ -97,6 +103,7 @@ class Upright:
             "drives": dict(self.drives),
             "travelled": self.travelled,
             "refusals": dict(self.refusals.most_common()),
+            "ends": {kind: dict(ends.most_common()) for kind, ends in sorted(self.ends.items())},
             "stops_asked": self.stops_asked,
             "resets": self.resets,
             "falls": {drive: len(falls) for drive, falls in by_drive.items()},
@@ -111,6 +118,23 @@ class Upright:
             "nearest_miss": self.seen.nearest_as_dict()["self"],
             "stuck": dict(self.stuck),
         }
+
+
+class Agent(Protocol):
+    """Who drives."""
+
+    @property
+    def left(self) -> int:
+        """How many set-points are left before it rests by itself."""
+        ...
+
+    def begin(self, pose: Array) -> None:
+        """Begin at rest at a pose, shape (n,), [rad]."""
+        ...
+
+    def next(self) -> Array:
+        """Return the next set-point, one `STREAM_PERIOD` later, shape (n,), [rad]."""
+        ...
 
 
 @lru_cache(maxsize=2)
@@ -147,21 +171,46 @@ def judge_upright(
     return result
 
 
-def draw(bench: StandBench, judge: TouchJudge, home: Array, drive: str, random: np.random.Generator) -> Poses:
-    """Draw goals: arms anywhere inside their limits; legs and waist at home, or by `all` a little beside it."""
+def agent_of(
+    name: str, bench: StandBench, judge: TouchJudge, drive: str, random: np.random.Generator
+) -> Wanderer | PlantedAgent:
+    """Return who drives.
+
+    Args:
+        name: as of `judge_upright`.
+        bench: of the robot.
+        judge: stays open as long as the agent is used.
+        drive: of `DRIVES`.
+        random: of everything that is drawn.
+    """
+    file, pace = standing_file(name), Pace(bench.configuration)
+    home = np.array(file.robot.home)
+    if drive == "all":
+        return planted_agent(FootedBench(bench, name, file.feet, home), pace, judge, random)
+    return Wanderer(pace, _draw(bench, judge, home, random), random, _SHARE, _JERK_SHARE, steady=True)
+
+
+def _draw(bench: StandBench, judge: TouchJudge, home: Array, random: np.random.Generator) -> Poses:
+    """Draw goals: arms anywhere inside their limits, legs and waist at home."""
     limits = bench.configuration.envelope.joints
     arms = [index for index, joint in enumerate(bench.robot.joints) if _of_arm(joint)]
     poses = Poses([], [], [])
     while min(len(poses.touching), len(poses.clear)) < _POOL:
         pose = home.copy()
-        if drive == "all":
-            pose = np.clip(pose + random.uniform(-_SWAY, _SWAY, len(pose)), limits.lower, limits.upper)
         pose[arms] = random.uniform(limits.lower, limits.upper)[arms]
         near = judge.look(pose, _CLEAR).own
         kind = poses.touching if near.touches else poses.clear
         if len(kind) < 2 * _POOL and (near.touches or near.distance >= _CLEAR / 4):
             kind.append(pose)
     return Poses(poses.touching, poses.clear, poses.clear)
+
+
+def _kind(agent: Wanderer | PlantedAgent) -> str:
+    """Say what goal and pace a drive that ends by itself has; nothing of others."""
+    if isinstance(agent, Wanderer):
+        return ""
+    pace = "slow" if agent.share < _SLOW else "moderate" if agent.share < _FAST else "fast"
+    return f"{'unsafe' if agent.unsafe else 'clear'} goal, {pace}"
 
 
 def _add(told: Callable[[float], None], before: float, seconds: float) -> None:
@@ -186,9 +235,7 @@ class _Laboratory:
         self._drive_name, self._random, self._result = drive, random, result
         self._judge = self._bench.judge()
         self._way = WayJudge(self._judge)
-        self._home = np.array(self._robot.file.robot.home)
-        self._poses = draw(self._bench, self._judge, self._home, drive, random)
-        self._pace = Pace(self._bench.configuration)
+        self._agent = agent_of(name, self._bench, self._judge, drive, random)
         result.balance_checked = checks_balance(self._bench.configuration)
 
     def close(self) -> None:
@@ -202,14 +249,13 @@ class _Laboratory:
         self._robot.restore(self._landed)
         humanoid = Humanoid(self._bench.configuration, self._robot)
         try:
-            wanderer = Wanderer(self._pace, self._poses, self._random, _SHARE, _JERK_SHARE, steady=True)
             begun = result.seconds[drive]
             while not humanoid.balance.seen.fell and result.seconds[drive] < seconds:
                 if not humanoid.supervisor.state.startswith("AUTO"):
                     result.resets += 1
                     humanoid.arm()
                 humanoid.begin()
-                self._drive(humanoid, wanderer)
+                self._drive(humanoid)
                 self._judge_drive(humanoid)
                 result.seconds[drive] = begun + humanoid.robot.time
                 progress(result.seconds[drive])
@@ -222,18 +268,25 @@ class _Laboratory:
                 for point, value in seen.least.items():
                     result.least[point] = min(result.least.get(point, value), value)
 
-    def _drive(self, humanoid: Humanoid, wanderer: Wanderer) -> None:
-        """Drive until something is refused or it falls, or for a while; then let it come to rest."""
-        random, fell = self._random, humanoid.balance.seen
-        wanderer.begin(humanoid.pose)
-        stop_at = int(random.integers(50, _LONGEST)) if random.random() < _STOP_SHARE else -1
+    def _drive(self, humanoid: Humanoid) -> None:
+        """Drive until something is refused or it falls, to the end or for a while; then let it come to rest."""
+        random, fell, agent = self._random, humanoid.balance.seen, self._agent
+        agent.begin(humanoid.pose)
+        whole = round(agent.left * STREAM_PERIOD * 1e9 / humanoid.period) if isinstance(agent, PlantedAgent) else 0
+        length = whole or _LONGEST
+        if whole and random.random() < _SILENT_SHARE:
+            length = int(random.integers(1, whole))
+        stop_at = -1
+        if random.random() < _STOP_SHARE:
+            stop_at = int(random.integers(min(50, length // 2), length))
+        kind = _kind(agent)
         sent: deque[Array] = deque([humanoid.pose] * _AHEAD, maxlen=_AHEAD)
-        due, saved, stopped_at = 0.0, None, 0.0
-        for cycle in range(_LONGEST):
+        due, saved, stopped_at, end = 0.0, None, 0.0, "silence" if length < whole else ""
+        for cycle in range(length):
             if cycle * humanoid.period * 1e-9 >= due - 1e-9:
                 due += STREAM_PERIOD
-                before = wanderer.fork()
-                set_point = wanderer.next()
+                before = agent.fork()
+                set_point = agent.next()
                 humanoid.stream_due(set_point, round(due / STREAM_PERIOD))
                 sent.append(set_point)
             if cycle == stop_at:
@@ -241,6 +294,7 @@ class _Laboratory:
                 self._result.stops_asked += 1
             if humanoid.refused is not None or cycle == stop_at:
                 saved, stopped_at = humanoid.robot.save(), humanoid.robot.time
+                end = "stop asked" if humanoid.refused is None else end
                 break
             humanoid.cycle()
             if fell.fell:
@@ -253,13 +307,16 @@ class _Laboratory:
             self._note_fall(humanoid, saved, stopped_at, before, list(sent))
         if saved is not None:
             humanoid.robot.forget(saved)
+        if kind:
+            refused = "" if humanoid.refused is None else humanoid.refused.code
+            self._result.ends.setdefault(kind, Counter())["fell" if fell.fell else end or refused or "passed"] += 1
 
     def _note_fall(
         self,
         humanoid: Humanoid,
         saved: tuple[int, int, list[float]] | None,
         stopped_at: float,
-        wanderer: Wanderer,
+        agent: Agent,
         sent: list[Array],
     ) -> None:
         seen = humanoid.balance.seen
@@ -277,7 +334,7 @@ class _Laboratory:
         }
         if saved is not None and seen.lost_at >= stopped_at:
             humanoid.robot.restore(saved)
-            fall["own_stop"] = not falls_if_let_on(humanoid.robot, wanderer, sent, seen.fell_at + _AFTER - stopped_at)
+            fall["own_stop"] = not falls_if_let_on(humanoid.robot, agent, sent, seen.fell_at + _AFTER - stopped_at)
             fall["stopped_at"] = stopped_at
             fall["code"] = "asked" if humanoid.refused is None else humanoid.refused.code
         self._result.falls.append(fall)
@@ -297,12 +354,12 @@ class _Laboratory:
         humanoid.true = humanoid.true[-1:]
 
 
-def falls_if_let_on(robot: StandingRobot, wanderer: Wanderer, sent: list[Array], seconds: float) -> bool:
+def falls_if_let_on(robot: StandingRobot, agent: Agent, sent: list[Array], seconds: float) -> bool:
     """Whether the robot falls when it goes on after an agent's wishes, with nobody between them.
 
     Args:
         robot: where it begins.
-        wanderer: the agent, which is used up.
+        agent: is used up.
         sent: set-points that were on their way, each shape (n,), [rad], one every `STREAM_PERIOD`.
         seconds: how long.
     """
@@ -311,7 +368,7 @@ def falls_if_let_on(robot: StandingRobot, wanderer: Wanderer, sent: list[Array],
     last = sent[0]
     waiting = deque(sent[1:])
     for _ in range(round(seconds / STREAM_PERIOD)):
-        wish = waiting.popleft() if waiting else wanderer.next()
+        wish = waiting.popleft() if waiting else agent.next()
         for step in range(1, steps + 1):
             robot.drive(last + (wish - last) * (step / steps))
             robot.step()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from typing import Final
 
 import numpy as np
@@ -62,6 +63,11 @@ class Wanderer:
     def _choose(self) -> None:
         self._goal = self._poses.pick(self._random, _TOUCHING)
         self._left = _LONGEST
+
+    @property
+    def left(self) -> int:
+        """How many set-points are left: it never ends by itself."""
+        return sys.maxsize
 
     def fork(self) -> Wanderer:
         """Return one that goes on as this one would, and changes nothing of it."""
