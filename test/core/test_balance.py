@@ -190,6 +190,22 @@ def test_two_feet_hold_where_one_does_not() -> None:
     assert stand(ONE).margin.value < 0.0
 
 
+def test_a_foot_that_lies_on_the_ground_unloaded_would_bear_and_one_that_is_lifted_would_not() -> None:
+    assert stand(BOTH).on_ground == stand(BOTH).margin.value
+    assert stand(ONE).on_ground == pytest.approx(stand(BOTH).margin.value, abs=1e-9)
+    right = [index for index, name in enumerate(ROBOT.joints) if name.startswith("right_")]
+    for angle, lies in ((0.33, True), (0.42, False)):  # some 3 mm and 25 mm over the ground
+        pose = POSE.copy()
+        pose[right] = humanoids.squat(angle)[right]
+        stance = stand(ONE, pose=pose)
+        assert (stance.on_ground > 0.04) is lies
+        assert (stance.on_ground == stance.margin.value) is not lies
+    pose = POSE.copy()
+    pose[joint("right_ankle_pitch_joint")] += 0.3  # as high, but on its toes
+    stance = stand(ONE, pose=pose)
+    assert stance.on_ground == stance.margin.value < 0.0
+
+
 def test_a_push_takes_the_margin() -> None:
     """0.4 m/s at some 0.65 m are 0.1 m of the capture point."""
     rest = stand(BOTH).margin.value

@@ -174,7 +174,7 @@ def test_a_way_down_that_is_blocked_ends_by_its_deadline() -> None:
 FALLS: dict[str, Callable[[Upright], None]] = {
     "tilt": lambda u: u.imu.update(orientation=leaned(pitch=0.7)),
     "rate": lambda u: u.imu.update(angular=(0.0, 4.0, 0.0)),
-    "capture point": lambda u: u.forces.update({LEFT: (0.0, 0.0, 0.0)}),
+    "capture point": lambda u: (u.forces.update({LEFT: (0.0, 0.0, 0.0)}), u.imu.update(angular=(-0.6, 0.0, 0.0)))[0],
 }
 
 
@@ -365,6 +365,22 @@ def test_one_wrong_message_of_a_sensor_is_no_fall() -> None:
         upright.cycle(5)
     assert rungs(upright) == ["hold"]
     assert upright.rig.state in ("STOPPING", "PROTECTIVE_STOP", "LOCKED")
+
+
+@pytest.mark.parametrize("lasts", [60 * MS, 2 * SECOND])
+def test_a_foot_that_lies_on_the_ground_unloaded_lets_nobody_drop(lasts: int) -> None:
+    """A stop takes its load for a moment, or its sensor is stuck: the base does not tip, and it would bear at once."""
+    upright = reaching()
+    upright.forces[LEFT] = (0.0, 0.0, 0.0)
+    run(upright, lasts)
+    assert upright.rig.status.balance.startswith("-"), "on the other foot alone it would fall"
+    assert rungs(upright) == ["hold"]
+    assert upright.rig.latches == (False, "")
+    assert not upright.rig.relays_open
+    assert {d.code for d in upright.rig.decisions("STOP")} & {"E_BALANCE", "E_FALL"} == {"E_BALANCE"}, "it stops"
+    upright.forces[LEFT] = (0.0, 0.0, 170.0)
+    run(upright, 2 * SECOND)
+    assert upright.rig.state == "LOCKED"
 
 
 def test_a_protective_stop_stays_on_hold() -> None:

@@ -59,10 +59,13 @@ class Stance:
 
     Attributes:
         margin: of the capture point that base and joints were measured to have.
+        on_ground: its distance from the edge of the hull of all soles that lie level on the ground, told to bear or
+            not, [m]; never less than the margin.
         feet: that bear.
     """
 
     margin: Margin
+    on_ground: float
     feet: tuple[str, ...]
     grounds: tuple[Ground, ...]
 
@@ -146,9 +149,14 @@ class Standing:
         value = float(polygon.signed_distances(point).min())
         if not math.isfinite(value):
             return Unjudged(Unknown.NOT_FINITE, "the capture point")
+        lying = [index for index in range(len(soles)) if index in bearing or self._lies(soles, index, bearing)]
+        wider = value
+        if len(lying) > len(bearing):
+            hull = SupportPolygon(np.concatenate([corners[index] for index in lying])[:, :2])
+            wider = float(hull.signed_distances(point).min())
         grounds = tuple(self._ground(index, bearing, soles[index], corners, level, polygon) for index in bearing)
         feet = tuple(self._feet[index] for index in bearing)
-        return Stance(Margin(value - ROUNDING, 0.0, "capture point", ""), feet, grounds)
+        return Stance(Margin(value - ROUNDING, 0.0, "capture point", ""), wider - ROUNDING, feet, grounds)
 
     def stand_turning(
         self,
@@ -182,6 +190,12 @@ class Standing:
         bearing = [index for index, foot in enumerate(self._feet) if contacts[foot].bears]
         base, others = self._body.on_soles(bearing, orientation, angular, q, dq, received)
         return self.stand(now, base, contacts, q, dq, others)
+
+    def _lies(self, soles: Sequence[Any], index: int, bearing: list[int]) -> bool:
+        """Whether a foot that does not bear lies flat, and as high as all that do: there it would bear at once."""
+        flat = float(soles[index].rotation[2, 2]) >= math.cos(self._settings.tilt)
+        height = float(soles[index].translation[2])
+        return flat and all(abs(float(soles[one].translation[2]) - height) <= self._settings.slip for one in bearing)
 
     def _uneven(self, places: list[Vector]) -> Unjudged | None:
         """Return that feet are told to bear which do not stand on one level ground, or None; `places` in the world."""

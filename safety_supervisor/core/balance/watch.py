@@ -6,7 +6,8 @@ that slides off or a silent sensor is a stop though no command broke a rule.
 What is commanded keeps `balance.margin`, half of which tracking errors may use up: with less than that half left the
 measured robot is no longer what was proven, and stops. With `balance.fall` a robot falls that was seen standing, when
 its capture point left the polygon by more than `balance.margin`, or its base tilts or tips over too far or too fast,
-for `fall.after`: one wrong message of a sensor must not let it drop.
+for `fall.after`: one wrong message of a sensor must not let it drop. Nor must a foot that a stop unloads for a moment,
+or whose sensor is stuck: while the base hardly tips, a foot that lies level on the ground bears as soon as it has to.
 
 Requirements: SR-034, SR-036.
 """
@@ -27,6 +28,9 @@ from safety_supervisor.core.verifier import Verifier
 
 LEFT: Final = 0.5
 """Share of `balance.margin` that the measured robot has to have."""
+CAUGHT: Final = 0.5
+"""A base that tips faster is not caught by a foot that lies on the ground and does not bear yet, [rad/s]; 5 cm beyond an
+edge a G1 that was at rest tips so fast after some 0.4 s."""
 
 
 class BalanceWatch:
@@ -125,8 +129,9 @@ class BalanceWatch:
         """Whether what shows a fall has lasted; what is unknown meanwhile neither shows nor denies it."""
         footing = self._inputs.footing
         lean = None if footing is None else footing.lean(now)
-        left = 0.0 if stance is None else -stance.margin.value
         tilt, rate = lean or (0.0, 0.0)
+        caught = lean is not None and rate <= CAUGHT
+        left = 0.0 if stance is None else -(stance.on_ground if caught else stance.margin.value)
         shown = [
             (value, limit)
             for value, limit in ((left, margin), (tilt, fall.tilt), (rate, fall.rate))

@@ -212,7 +212,6 @@ def judged(monkeypatch: pytest.MonkeyPatch, checked: bool) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.xfail(strict=True, reason="its stop unloads a foot, told as E_FALL: docs/humanoid_oracle.md")
 @pytest.mark.requirement("SR-034")
 def test_driven_at_random_in_all_joints_it_stands_where_balance_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     told = judged(monkeypatch, checked=True)
