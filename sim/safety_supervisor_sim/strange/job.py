@@ -20,7 +20,7 @@ from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Vector
 from safety_supervisor_sim.agent.motions import PointToPoint, Sample
 from safety_supervisor_sim.demo.places import shared
-from safety_supervisor_sim.lab.arm import SOURCE, STREAM_PERIOD, Arm
+from safety_supervisor_sim.lab.arm import SOURCE, STREAM_PERIOD, Arm, Stuck
 from safety_supervisor_sim.lab.bench import Bench, load_bench
 from safety_supervisor_sim.lab.pace import Pace
 from safety_supervisor_sim.lab.pick_place import ClearWay, Place, draw_places
@@ -32,6 +32,7 @@ PACES: Final = (0.25, 0.5)
 """Of the fastest that is allowed: how fast good work is done."""
 _LAYOUT: Final = 20
 """Seed of the places: a baseline is of one job, and its places are a part of that."""
+_TRIES: Final = 40
 _POINTS: Final = 0.05  # between points of trajectories [s]
 _REFUSED: Final = 0.1  # share of tasks with a set-point that is refused
 _CANCELLED: Final = 0.05  # share of tasks of which a motion is cancelled and taken back
@@ -111,7 +112,7 @@ class Job:
         self._clear, self._random = clear, random
         self.pace = Pace(bench.configuration)
         self.places = draw_places(bench, clear, np.random.default_rng(_LAYOUT))
-        self.start = self.places[int(random.integers(len(self.places)))].above
+        self.start = self._begin()
 
     def task(self, arm: WatchedArm, paces: tuple[float, float]) -> None:
         """Pick something and place it elsewhere."""
@@ -134,13 +135,31 @@ class Job:
                 self._wait(arm, float(random.uniform(*_DWELL)))
         self._wait(arm, float(random.uniform(*_PAUSE)))
 
-    def way(self, pose: Array) -> list[Array]:
-        """Draw where it goes: over a place, down, up, over another one, down, up; all clear."""
+    def _begin(self) -> Array:
+        """Draw a place from which clear ways lead: some have none."""
         while True:
+            pose = self.places[int(self._random.integers(len(self.places)))].above
+            if self._try_way(pose, _TRIES) is not None:
+                return pose
+
+    def way(self, pose: Array) -> list[Array]:
+        """Draw where it goes: over a place, down, up, over another one, down, up; all clear.
+
+        Raises:
+            Stuck: no clear way leads from that pose.
+        """
+        poses = self._try_way(pose, 100 * _TRIES)
+        if poses is None:
+            raise Stuck("no clear way leads on")
+        return poses
+
+    def _try_way(self, pose: Array, tries: int) -> list[Array] | None:
+        for _ in range(tries):
             pick, put = (self.places[index] for index in self._random.choice(len(self.places), 2, replace=False))
             poses = [pose, *_of(pick), *_of(put)]
             if all(self._clear.keeps(self._clear.dense(a, b)) for a, b in pairwise(poses)):
                 return poses
+        return None
 
     def _stream(self, arm: WatchedArm, parts: list[PointToPoint]) -> None:
         for part in parts:
