@@ -17,6 +17,7 @@ import yaml
 from typer.testing import CliRunner
 
 from safety_supervisor import Supervisor, load_config
+from safety_supervisor.anomaly.cli import app as anomaly
 from safety_supervisor.boot_script import BootScript
 from safety_supervisor.core.effects import Actuate, Effect
 from safety_supervisor.core.estop_input import EstopInput
@@ -275,3 +276,25 @@ def test_a_log_whose_configuration_this_version_does_not_accept_is_refused_by_na
     status, report = replay(path)
     assert status == 2
     assert all(word in report["error"].replace("\n", "") for word in said), report["error"]
+
+
+def test_a_log_makes_a_baseline_and_a_watched_robot_replays(recorded: Path, tmp_path: Path) -> None:
+    asked = ["baseline", "--from", str(recorded), "--source", "planner", "--out", str(tmp_path / "planner.json")]
+    short = CliRunner().invoke(anomaly, asked)
+    assert short.exit_code == 2, "less than ten minutes"
+    assert CliRunner().invoke(anomaly, [*asked[:4], "nobody", *asked[5:]]).exit_code == 2
+    told = CliRunner().invoke(anomaly, [*asked, "--short"])
+    assert told.exit_code == 0, told.output
+    keys = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
+    keys["sources"]["planner"] |= yaml.safe_load(told.output)
+    file = tmp_path / "panda.yaml"
+    file.write_text(yaml.safe_dump(keys, sort_keys=False), encoding="utf-8")
+    configuration = load_config(file)
+    watched = configuration.source("planner").anomaly
+    assert watched is not None
+    assert watched.stop_at == 3.0
+    assert watched.baseline.usual["position"].high[0] > watched.baseline.usual["position"].low[0]
+    log = record(configuration, tmp_path)
+    (tmp_path / "planner.json").unlink()
+    code, report = replay(log)
+    assert (code, report["same"]) == (0, True)
