@@ -146,6 +146,8 @@ def _burst(stage: Stage) -> None:
 def _full_speed(stage: Stage) -> None:
     while not stage.over:
         for goal in stage.job.way(stage.arm.pose)[1:]:
+            if stage.over:
+                break
             motion = stage.job.pace.straight(stage.arm.pose, goal, 1.0)
             send(stage.arm, motion)
             stage.wait(0.1)
