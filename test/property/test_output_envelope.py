@@ -31,6 +31,7 @@ from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.motion.lane import Lane
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.settings import Configuration, LimitingSettings, ZoneKind
+from safety_supervisor.core.states.changes import Changes
 from safety_supervisor.core.states.course import Course
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.verifier import Verifier
@@ -441,7 +442,7 @@ def _raise_once(monkeypatch: pytest.MonkeyPatch, where: type, name: str, after: 
         (MeasuredState, "commanded"),
         (Supervisor, "_noted"),
         (Course, "advance"),
-        (Supervisor, "_changes"),
+        (Changes, "look"),
     ],
     ids=lambda x: x if isinstance(x, str) else x.__name__,
 )

@@ -29,8 +29,8 @@ from safety_supervisor.core.verifier import Verifier
 LEFT: Final = 0.5
 """Share of `balance.margin` that the measured robot has to have."""
 CAUGHT: Final = 0.5
-"""A base that tips faster is not caught by a foot that lies on the ground and does not bear yet, [rad/s]; 5 cm beyond an
-edge a G1 that was at rest tips so fast after some 0.4 s."""
+"""A base that tips faster is not caught by a foot that lies on the ground and does not bear yet, [rad/s]; 5 cm beyond
+an edge a G1 that was at rest tips so fast after some 0.4 s."""
 
 
 class BalanceWatch:
