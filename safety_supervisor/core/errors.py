@@ -208,7 +208,7 @@ class Code(str, Enum):
     TOKEN_IAT = "E_TOKEN_IAT", "`iat` is missing, or no whole number of seconds.", "Fill it; it is not compared with any clock."
     TOKEN_EXP = "E_TOKEN_EXP", "`exp` is missing, no whole number of seconds, or before `iat`.", "Fill it; it is not compared with any clock."
     TOKEN_ACT = "E_TOKEN_ACT", "`act` is missing, or no act of the sender.", "A source may `tool`, and nothing else, besides introducing its agent; acts of people: docs/people.md."
-    TOKEN_TARGET = "E_TOKEN_TARGET", "`target` is missing, or not what the act is about.", "`tool`: one of `tools`, or empty to put down what is carried. `start`, `mode`: auto or manual. `revoke`: a source. `promote`: a source and a stage. `approve`: an id of `~/interventions`; `deny` also KIND SOURCE. `grant`: KIND SOURCE SECONDS. Else empty."
+    TOKEN_TARGET = "E_TOKEN_TARGET", "`target` is missing, or not what the act is about.", "Name what the act is about, empty for none: docs/people.md."
     TOKEN_MODEL = "E_TOKEN_MODEL", "`model` is missing, or no name of a model.", "Give the name that `sources.NAME.models` has."
     TOKEN_VERSION = "E_TOKEN_VERSION", "`version` is missing, or no version of a model.", "Give the version that `sources.NAME.models` has."
     TOKEN_MODEL_SHA256 = "E_TOKEN_MODEL_SHA256", "`model_sha256` is missing, or no hash.", "Hash the model's file: 64 hexadecimal digits."

@@ -50,15 +50,11 @@ class Note:
 
 
 class Notes:
-    """Notes that wait to be told; of a command that moves several lanes only the first end is one (SR-031).
-
-    Attributes:
-        own: how motion of the supervisor's own was broken off first since somebody who cares set it to None.
-    """
+    """Notes that wait to be told; of a command that moves several lanes only the first end is one (SR-031)."""
 
     def __init__(self) -> None:
         """Start with nothing to tell."""
-        self.own: Note | None = None
+        self._own: Note | None = None
         self._fresh: list[Note] = []
         self._told: set[tuple[str, str]] = set()
 
@@ -69,8 +65,13 @@ class Notes:
         note = Note(motive.source, motive.command, code, violation, detail)
         if motive.source:
             self._fresh.append(note)
-        elif code is not Code.ENDED and self.own is None:
-            self.own = note
+        elif code is not Code.ENDED and self._own is None:
+            self._own = note
+
+    def take_own(self) -> Note | None:
+        """Return how motion of the supervisor's own was broken off first since this was asked last."""
+        own, self._own = self._own, None
+        return own
 
     def give_back(self, notes: tuple[Note, ...]) -> None:
         """Keep notes that were taken for another time."""

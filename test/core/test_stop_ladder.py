@@ -196,7 +196,7 @@ def test_a_fall_is_damped_at_once_latched_and_told(sign: str) -> None:
     assert "tilt" in record[0].detail
     assert "capture point" in record[0].detail
     run(upright, SECOND)
-    turns = sign == "rate"
+    turns = sign in ("rate", "capture point")
     assert (rungs(upright)[-1], rig.state) == (("damp", "STOPPING") if turns else ("off", "FAULT"))
     assert ("the base, which turns at 4.00 rad/s" in rig.status.next_step) is turns
     run(upright, REST - SECOND)

@@ -88,6 +88,12 @@ class Bench:
         self.device.obey("release")
         client.wait_state("LOCKED")
 
+    def settle(self) -> None:
+        """Wait for LOCKED; a machine that stood still may have made the line silent before, which is latched."""
+        self.client.wait_state("LOCKED", "EMERGENCY_STOP", timeout=START)
+        if self.client.state == "EMERGENCY_STOP":
+            self.cycle()
+
     def arm(self) -> None:
         """Bring the supervisor to AUTO/HOLDING, whatever was wrong with the device."""
         if self.client.state == "AUTO/HOLDING":

@@ -53,7 +53,7 @@ def bench(cell_rig: Rig) -> Iterator[Bench]:
     with running_bench(cell_rig, relay_effect="none") as bench:
         bench.connect()
         bench.start()
-        bench.client.wait_state("LOCKED", timeout=START)
+        bench.settle()
         yield bench
         bench.end()
 

@@ -24,7 +24,7 @@ def bench(cell_rig: Rig) -> Iterator[Bench]:
         bench.connect()
         bench.device.obey("reset down")
         bench.start()
-        bench.client.wait_state("LOCKED", timeout=START)
+        bench.settle()
         yield bench
         bench.end()
 

@@ -201,7 +201,7 @@ class StopLadder:
         motion = self._motion
         if self._follows(now):
             lanes = {name: lane.indices for name, lane in motion.lanes.items()}
-            motion.broken_off()  # of an earlier motion
+            motion.notes.take_own()  # of an earlier motion
             motion.begin_trajectory(lowering.parts(lanes), motion.tick, "", "")
             self._lowering, self._again, self._begun = lowering, None, motion.tick
             self._down(Rung.LOWER, now, reason)
@@ -241,7 +241,7 @@ class StopLadder:
 
     def _tell_broken_off(self, follows: bool) -> None:
         """Tell once of each way down that was broken off, and by what."""
-        own = self._motion.broken_off()
+        own = self._motion.notes.take_own()
         if own is None:
             return
         broken = own.violation or Violation(own.code, "motion")

@@ -49,7 +49,7 @@ class Motion:
         self._commanded = slice(None) if seen is None else np.setdiff1d(np.arange(n), seen.joints)
         self.tick = 0
         self._late = 0.0  # [s], of a cycle before which others were missed
-        self._notes = Notes()
+        self.notes = Notes()
         self._limiter = Limiter(configuration, verifier)
         self._horizon_of: Stop | None = None
         self._horizon: tuple[HorizonPoint, ...] = ()
@@ -168,7 +168,7 @@ class Motion:
         """Play an accepted trajectory, one part a group, from cycle `tick` on."""
         for group, trajectory in parts.items():
             for replaced in self.lanes[group].add_trajectory(trajectory, tick, source, command):
-                self._notes.add(replaced, Code.PREEMPTED, detail=f"{command} of {source} took over before it began")
+                self.notes.add(replaced, Code.PREEMPTED, detail=f"{command} of {source} took over before it began")
 
     def predict(self, groups: tuple[str, ...], tick: int) -> Matrix | None:
         """Return the state of all joints at a future cycle, shape (3, n); None where a stream makes it unknown."""
@@ -214,20 +214,20 @@ class Motion:
             lane = self.lanes[group]
             for motive in lane.motives():
                 if motive.source != source:
-                    self._notes.add(motive, Code.PURGED, detail=f"{source}: {detail}")
+                    self.notes.add(motive, Code.PURGED, detail=f"{source}: {detail}")
                 elif not motive.streamed:
-                    self._notes.add(motive, code, detail=detail)
+                    self.notes.add(motive, code, detail=detail)
             if lane.moving:
                 lane.follow_stop(self.kept, self.kept_tick)
 
     def stop_all(self) -> tuple[Note, ...]:
         """Let everything run the kept stop and forget all queued motion (SR-013); return whose it was."""
-        earlier = self._notes.take(self.lanes.values())
+        earlier = self.notes.take(self.lanes.values())
         for lane in self.lanes.values():
             if lane.moving:
                 self._halt(lane, Code.PURGED)
-        notes = self._notes.take(self.lanes.values())
-        self._notes.give_back(earlier)
+        notes = self.notes.take(self.lanes.values())
+        self.notes.give_back(earlier)
         return notes
 
     def _halt(
@@ -241,15 +241,10 @@ class Motion:
         """Let a lane run the kept stop; note why what played ended, and what became of what waited."""
         for motive in lane.motives():
             if motive.playing:
-                self._notes.add(motive, code, violation, detail)
+                self.notes.add(motive, code, violation, detail)
             else:
-                self._notes.add(motive, waiting, detail=detail)
+                self.notes.add(motive, waiting, detail=detail)
         lane.follow_stop(self.kept, self.kept_tick)
-
-    def broken_off(self) -> Note | None:
-        """Return how motion of the supervisor's own was broken off since this was asked last."""
-        own, self._notes.own = self._notes.own, None
-        return own
 
     # --- every cycle
 
@@ -265,7 +260,7 @@ class Motion:
         for name, lane in self.lanes.items():
             for motive in lane.begin_due(self.tick):
                 taker = lane.motives()[0]
-                self._notes.add(motive, Code.PREEMPTED, detail=f"{taker.command} of {taker.source} took over")
+                self.notes.add(motive, Code.PREEMPTED, detail=f"{taker.command} of {taker.source} took over")
             part, came = lane.step(self.tick)
             if came is Progress.LATE:
                 # A source that ends its stream while the last set-points still differ by a hair has ended, not failed.
@@ -292,13 +287,13 @@ class Motion:
         for name, came in progress.items():
             if came is Progress.ENDED:
                 lane = self.lanes[name]
-                self._notes.add(lane.motives()[0], Code.ENDED)
+                self.notes.add(lane.motives()[0], Code.ENDED)
                 lane.finish(state[0, lane.indices])
         self.history = np.concatenate((self.history[1:], state[:1]))
         self.state = state
         self._still = not state[1:].any()
         self._late = 0.0
-        return self._notes.take(self.lanes.values()) + self._limiter.take(self.lanes.values())
+        return self.notes.take(self.lanes.values()) + self._limiter.take(self.lanes.values())
 
     def _verify_or_limit(self, state: Matrix, rules: Rules, moving: list[str]) -> tuple[Matrix, Verified | Violation]:
         """Verify a step, or a slower one where all that moves may be limited."""

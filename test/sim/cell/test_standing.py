@@ -138,11 +138,13 @@ def test_a_kept_state_goes_on_as_it_would_have(stood: StandingRobot) -> None:
     saved, ends = stood.save(), []
     for _ in range(3):
         stood.step(100)
-        ends.append(np.concatenate([*stood.joint_states(), *stood.base_pose()]))
+        ends.append((*stood.joint_states(), *stood.base_pose()))
         stood.restore(saved)
     stood.forget(saved)
-    assert ends[1].tobytes() == ends[2].tobytes()
-    assert ends[0] == pytest.approx(ends[1], abs=1e-4), "contacts stick anew, by some 20 um elsewhere"
+    assert [part.tobytes() for part in ends[1]] == [part.tobytes() for part in ends[2]]
+    # Contacts stick anew, some 20 um elsewhere.
+    for first, again, tolerance in zip(*ends[:2], (1e-4, 5e-3, 1e-4, 1e-4), strict=True):
+        assert first == pytest.approx(again, abs=tolerance)
 
 
 def test_only_neighbours_pass_through_each_other(g1: StandingRobot) -> None:
