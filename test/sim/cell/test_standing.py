@@ -142,8 +142,8 @@ def test_a_kept_state_goes_on_as_it_would_have(stood: StandingRobot) -> None:
         stood.restore(saved)
     stood.forget(saved)
     assert [part.tobytes() for part in ends[1]] == [part.tobytes() for part in ends[2]]
-    # Contacts stick anew, some 20 um elsewhere.
-    for first, again, tolerance in zip(*ends[:2], (1e-4, 5e-3, 1e-4, 1e-4), strict=True):
+    # Contacts stick anew, up to a millimetre and some milliradians elsewhere.
+    for first, again, tolerance in zip(*ends[:2], (1e-4, 5e-3, 1e-3, 5e-3), strict=True):
         assert first == pytest.approx(again, abs=tolerance)
 
 
