@@ -74,6 +74,24 @@ def test_a_robot_that_stopped_within_the_reserve_may_turn_away_slowly_as_motion_
 
 
 @pytest.mark.requirement("SR-045")
+def test_a_bound_of_a_room_gives_no_leave_to_come_as_near_as_that() -> None:
+    """The hand leaves a floor towards a ceiling of which is known only that it is not touched: it was far from that."""
+    low = upright("floor", ZoneKind.KEEP_IN, (-2, -2, TCP[2] - STEP / 2 - 0.001), (2, 2, 2), HAND, margin=0.001)
+    for leaves, may in ((2.0 * STEP, True), (0.8 * STEP, False)):
+        q, stop = lean(HOME, -0.15)
+        rise = float((points(low).distances(stop.end) - points(low).distances(HOME)).max())
+        assert rise > STEP
+        gap = rise + leaves + STEP + 0.001
+        high = upright("ceiling", ZoneKind.KEEP_OUT, (-2, -2, TCP[2] + gap), (2, 2, 3), HAND, margin=0.001)
+        check = CollisionCheck(points(low, high))
+        rooms = check._clearance.rooms(HOME)
+        assert isinstance(rooms, np.ndarray)
+        assert rooms.min() < STEP < rooms.max()
+        check._clearance.keep(HOME, np.minimum(rooms, 0.6 * STEP))
+        assert (check.check(HOME, q, stop) is None) is may
+
+
+@pytest.mark.requirement("SR-045")
 @pytest.mark.redteam(27)
 def test_no_number_of_small_steps_uses_up_the_reserve() -> None:
     scene, random = floor_below(0.9 * RESERVE), np.random.default_rng(1)

@@ -137,14 +137,19 @@ class Clearance:
         return reach
 
     def ample(self, q: Vector, which: Indices, enough: Vector, detail: str) -> Vector | Violation:
-        """Ask as `clear` does, but no more than whether a pair has `enough` room, shape (k,), [m]: that bounds it then.
+        """Ask as `clear` does, but no more than whether a pair has `enough` room, as of `up_to`."""
+        rooms = self.up_to(q, which, enough)
+        return rooms if rooms.min(initial=np.inf) >= STEP else self.too_near(rooms, q, detail, which)
+
+    def up_to(self, q: Vector, which: Indices, enough: Vector | float) -> Vector:
+        """Ask some pairs no more than whether they have `enough` room, shape (k,), [m]: that bounds it then.
 
         Most pairs are far apart, which takes a tenth of what their distance takes. The rooms of the others, and of all
-        that are too near, are exact.
+        that are nearer than STEP, are exact; NaN where one is not finite.
         """
         taken = self.taken[which]
         rooms: Vector = self.scene.at_least(q, which, taken + np.maximum(enough, STEP)) - taken
-        return rooms if rooms.min(initial=np.inf) >= STEP else self.too_near(rooms, q, detail, which)
+        return rooms
 
     def rooms_of(self, q: Vector, which: Indices) -> Vector:
         """Ask some pairs, shape (k,), at a pose; return their rooms, shape (k,), NaN where one is not finite."""
@@ -162,11 +167,10 @@ class Clearance:
         self._rooms[self._oldest] = rooms
         self._oldest = (self._oldest + 1) % len(self._poses)
 
-    def bound(self, poses: Matrix) -> Matrix:
-        """Bound the rooms at poses, shape (k, n), from below by the remembered ones; shape (k, P), [m], 0 at least."""
-        apart = np.abs(poses[:, None, :] - self._poses)
-        low = self._rooms - apart @ self._across
-        bound: Matrix = np.maximum(low.max(axis=1), 0.0)
+    def bound(self, q: Vector) -> Vector:
+        """Bound the rooms at a pose, shape (n,), from below by the remembered ones; shape (P,), [m], 0 at least."""
+        low = self._rooms - np.abs(q - self._poses).dot(self._across)
+        bound: Vector = np.maximum(low.max(axis=0), 0.0)
         return bound
 
     def unproven(self, way: Vector, first: Vector, last: Vector) -> Indices:

@@ -160,19 +160,21 @@ class CollisionCheck:
         if not len(left) or (met is not None and self._foretold(met, before, left)):
             self._passed = before, q, way
             return None
-        first, last = clearance.bound(np.stack([before, end]))
+        first = clearance.bound(before)
         if self._trial:
+            last = clearance.bound(end)
             return self._try(clearance.unproven(way, first, last), before, end, last, 0.5 * (q + end))
         if not first.min() > 0.0:
             which = np.flatnonzero(~(first > 0.0))
-            here = clearance.ample(before, which, clearance.approach(way, which), "")
-            if isinstance(here, Violation):  # too near, or not finite
-                start = clearance.rooms(before)
+            first[which] = here = clearance.up_to(before, which, clearance.approach(way, which))
+            if not here.min() >= STEP:  # so that NaN is too near
+                start = self._near_at(before, first)
                 if isinstance(start, Violation):
                     return start
+                clearance.keep(before, np.where(start >= STEP, start, -np.inf))  # too near is asked exactly each time
                 return self._leaving.follow(start, (line(before, q), *stop.control_points()), recovery)
-            first[which] = here
             clearance.keep(before, first)
+        last = clearance.bound(end)
         if len(clearance.unproven(way, first, last)):
             # Those that would have to be asked in one of the next cycles are asked along.
             which = clearance.unproven(self._ahead * way, first, last)
@@ -199,15 +201,24 @@ class CollisionCheck:
         From rest it moves by less than what it lacks, so that no first step would come to where a pose that is asked
         has to be. `first` bounds the rooms at `before`, shape (P,), [m].
         """
-        near = np.flatnonzero(~(first >= STEP))
-        start = first.copy()
-        if len(near):
-            start[near] = self._clearance.rooms_of(before, near)
-        if not start.min() < STEP:  # so that NaN is refused
+        start = self._near_at(before, first)
+        if isinstance(start, Violation) or bool(start.min() >= STEP):
             self._leaving.forget()
             return refused
         worse = self._leaving.follow(start, (line(before, q), *stop.control_points()), recovery=False)
         return None if worse is None else refused
+
+    def _near_at(self, q: Vector, rooms: Vector) -> Vector | Violation:
+        """Make bounds of the rooms at a pose exact where they are below STEP, shape (P,), [m]."""
+        near = np.flatnonzero(~(rooms >= STEP))
+        if not len(near):
+            return rooms
+        exact = self._clearance.rooms_of(q, near)
+        if not np.isfinite(exact).all():
+            return self._clearance.too_near(exact, q, "", near)
+        start: Vector = rooms.copy()
+        start[near] = exact
+        return start
 
     def _try(
         self, which: NDArray[np.intp], before: Vector, end: Vector, last: Vector, middle: Vector

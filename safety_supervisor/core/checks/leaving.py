@@ -48,7 +48,7 @@ class Leaving:
         """Judge a way.
 
         Args:
-            start: rooms where it begins, shape (P,), [m], the least of them below STEP.
+            start: rooms where it begins, shape (P,), [m], the least of them below STEP; exact below it, else bounds.
             pieces: of the way, as Bezier control points.
             recovery: it may begin in a penetration.
         """
@@ -56,19 +56,18 @@ class Leaving:
         floor = np.minimum(start, STEP) if self._floor is None else self._floor
         if not recovery and not (start + clearance.taken >= STEP).all():
             return clearance.violation(start, pieces[0][0], "it touches already; RECOVERY leads out")
+        near = np.flatnonzero(~(start - clearance.approach(way_along(pieces)) >= STEP))  # the others keep it all along
         poses = self._cut(pieces)
         if poses is None:
             return clearance.limit(LEAVING_LIMIT, int(start.argmin()), "too fast where it is too near")
-        least = np.maximum(np.minimum(floor, start), floor - _DIP + 2 * _NOISE) - _NOISE
+        least = (np.maximum(np.minimum(floor, start), floor - _DIP + 2 * _NOISE) - _NOISE)[near]
         lowest = np.full_like(floor, STEP)
         for pose in poses:
-            rooms = clearance.rooms(pose)
-            if isinstance(rooms, Violation):
-                return rooms
-            worse = ~(rooms >= least)
+            rooms = clearance.up_to(pose, near, STEP)
+            worse = ~(rooms >= least)  # so that NaN is worse
             if worse.any():
-                return clearance.violation(np.where(worse, rooms, np.inf), pose, "it is too near and would go nearer")
-            lowest = np.minimum(lowest, rooms)
+                return clearance.too_near(rooms[worse], pose, "it is too near and would go nearer", near[worse])
+            lowest[near] = np.minimum(lowest[near], rooms)
         self._floor = np.maximum(floor, lowest)
         return None
 

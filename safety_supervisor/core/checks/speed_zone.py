@@ -77,7 +77,7 @@ class SpeedZone:
         clearance, end = self._clearance, stop.end
         if clearance.quick(step + stop.travel, before, end):
             return None
-        first, last = clearance.bound(np.stack([before, end]))
+        first, last = clearance.bound(before), clearance.bound(end)
         which = clearance.unproven(step + stop.travel, first, last)
         inside = clearance.prove((line(before, q), *stop.control_points()), which, first, last, "")
         if inside is None:
@@ -90,7 +90,7 @@ class SpeedZone:
 
     def check_step(self, before: Vector, after: Vector) -> Violation | None:
         """Check that a step of a path is slow enough or outside the zone; its stops lie on the path and are slower."""
-        first, last = self._clearance.bound(np.stack([before, after]))
+        first, last = self._clearance.bound(before), self._clearance.bound(after)
         which = self._clearance.unproven(np.abs(after - before), first, last)
         inside = self._clearance.prove((line(before, after),), which, first, last, "")
         return None if inside is None else self._too_fast(before, after, inside)
