@@ -17,6 +17,7 @@ from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
 from safety_supervisor.config.sections import Sections, twice
 from safety_supervisor.config.tool_checks import check_tools
+from safety_supervisor.config.zone_approvals import check_zone_approvals
 
 
 def check_all(sections: Sections, problems: Problems) -> None:
@@ -38,6 +39,7 @@ def check_all(sections: Sections, problems: Problems) -> None:
     check_keys(sections, problems)
     check_base(sections, problems)
     check_policy(sections, problems)
+    check_zone_approvals(sections, problems)
     if sections.balance is not None:
         check_balance(sections.balance, sections, problems)
 

@@ -24,11 +24,13 @@ from safety_supervisor.config.robot_checks import mimicked
 from safety_supervisor.config.sections import Sections
 from safety_supervisor.config.shapes import ShapeKeys, freeze_shape
 from safety_supervisor.config.urdf import Urdf
+from safety_supervisor.config.zone_keys import ZoneKeys
 from safety_supervisor.core import settings
 from safety_supervisor.core.anomaly.baseline import AnomalySettings, Baseline
 from safety_supervisor.core.geometry.shapes import BoundedShape, Box, HalfSpace, Shape
 from safety_supervisor.core.operator_settings import OperatorSettings, Person, Role
 from safety_supervisor.core.output_settings import ObservedSettings
+from safety_supervisor.core.policy.verdict import Approve
 from safety_supervisor.core.units import nanoseconds
 
 _T = TypeVar("_T")
@@ -222,7 +224,7 @@ def _bounded(keys: ShapeKeys) -> BoundedShape:
     return shape
 
 
-def zone_shape(keys: schema.ZoneKeys) -> Shape:
+def zone_shape(keys: ZoneKeys) -> Shape:
     """Return the region of a checked zone."""
     if keys.shape is not None:
         return freeze_shape(keys.shape)
@@ -231,7 +233,8 @@ def zone_shape(keys: schema.ZoneKeys) -> Shape:
     return Box((x, y, z), (a, b, c))
 
 
-def _zone(name: str, keys: schema.ZoneKeys) -> settings.Zone:
+def _zone(name: str, keys: ZoneKeys) -> settings.Zone:
+    opens = keys.approval
     return settings.Zone(
         name=name,
         kind=settings.ZoneKind(keys.kind),
@@ -240,6 +243,8 @@ def _zone(name: str, keys: schema.ZoneKeys) -> settings.Zone:
         margin=keys.margin,
         frame_speed=keys.frame_speed,
         world=keys.frame == "world",
+        approval=None if opens is None else Approve(opens.kind, opens.people, opens.seconds),
+        hold_to_run=opens is not None and opens.hold_to_run,
     )
 
 

@@ -12,6 +12,7 @@ from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.sections import Sections
 from safety_supervisor.config.shapes import BoxKeys, CapsuleKeys, CylinderKeys, HalfSpaceKeys, PolytopeKeys, ShapeKeys
 from safety_supervisor.config.urdf import Urdf
+from safety_supervisor.config.zone_keys import ZoneKeys
 from safety_supervisor.core.geometry.bodies import THINNEST, thickness
 
 _SHORTEST = 1e-6
@@ -158,11 +159,14 @@ def check_zones(sections: Sections, problems: Problems) -> None:
         if zone.frame == "world" and zone.kind == "speed":
             message = "is world; this version takes speed zones in the base frame alone"
             problems.add(f"{path}.frame", Code.NOT_ENFORCED, message, "Use another kind, or `frame: base`.")
+        if zone.approval is not None and (zone.kind != "restricted" or zone.frame == "world"):
+            message = f"is for restricted zones in the base frame; this is kind {zone.kind}, frame {zone.frame}"
+            problems.add(f"{path}.approval", Code.NOT_ENFORCED, message, "Leave it out, or change kind and frame.")
         _check_links(path, zone, sections, problems)
     _check_together(sections.zones, upright, problems)
 
 
-def _check_region(path: str, zone: schema.ZoneKeys, problems: Problems) -> _Corners | None:
+def _check_region(path: str, zone: ZoneKeys, problems: Problems) -> _Corners | None:
     """Check that a zone has one region with something inside; return the corners of an upright box, without margin."""
     low, high = zone.minimum, zone.maximum
     given = zone.shape is not None, low is not None, high is not None
@@ -199,7 +203,7 @@ def _check_region(path: str, zone: schema.ZoneKeys, problems: Problems) -> _Corn
     return low, high
 
 
-def _check_links(path: str, zone: schema.ZoneKeys, sections: Sections, problems: Problems) -> None:
+def _check_links(path: str, zone: ZoneKeys, sections: Sections, problems: Problems) -> None:
     robot, urdf = sections.robot, sections.urdf
     if robot is None or urdf is None:
         return
@@ -210,7 +214,7 @@ def _check_links(path: str, zone: schema.ZoneKeys, sections: Sections, problems:
             problems.add(f"{path}.links", Code.FRAME, f"{link} does not move, so its zone checks nothing")
 
 
-def _check_together(zones: dict[str, schema.ZoneKeys], upright: dict[str, _Corners], problems: Problems) -> None:
+def _check_together(zones: dict[str, ZoneKeys], upright: dict[str, _Corners], problems: Problems) -> None:
     """Check that upright keep-in boxes leave a place to be; for all other shapes a pose is looked for."""
     for name, (low, high) in upright.items():
         zone = zones[name]

@@ -23,7 +23,7 @@ def names_of(sections: Sections) -> dict[str, frozenset[str]]:
     names = {"source": frozenset(sections.sources)} if sections.sources else {}
     if sections.robot is not None:
         names["groups"] = frozenset(sections.robot.groups)
-    names["zones"] = frozenset(name for name, zone in sections.zones.items() if zone.kind == "speed")
+    names["zones"] = frozenset(name for name, zone in sections.zones.items() if zone.kind == "speed" or zone.approval)
     models = [model for source in sections.sources.values() for model in source.models]
     # Empty: a source without a session.
     names["model"] = frozenset({"", *(model.name for model in models)})

@@ -17,7 +17,7 @@ Told = Literal[
 
 
 class ApprovalKeys(Section):
-    """An approval that the policy server may ask for."""
+    """An approval that is asked for."""
 
     people: int = key("who have to approve, each by an own key", ge=1, le=2)
     seconds: int = key("how long an approval lasts, and a request waits for one", "s", ge=1, le=3600)

@@ -20,6 +20,7 @@ from safety_supervisor.config.output_keys import GroupOutputKeys, ObservedKeys, 
 from safety_supervisor.config.policy_keys import PolicyKeys
 from safety_supervisor.config.separation_keys import SeparationKeys
 from safety_supervisor.config.shapes import ShapeKeys
+from safety_supervisor.config.zone_keys import ZoneKeys
 
 FASTEST: Final = 10.0
 """Velocity above which a joint's envelope must say that it is meant, [rad/s] or [m/s]."""
@@ -233,36 +234,6 @@ class ToolKeys(Section):
     )
     mass: float = key("its mass; told in the status, and no heavier than `robot.payload`", "kg", ge=0.0, le=1000.0)
     centre: Point = key("its centre of mass, in the link's frame; for people, nothing computes with it yet", "m")
-
-
-class ZoneKeys(Section):
-    """A region of the cell, for the bodies of links that joints move: a shape, or the corners of an upright box.
-
-    To the margin is added what `tracking.path_error` of the joints can take from it, and 0.5 mm.
-    """
-
-    kind: Literal["keep_in", "keep_out", "restricted", "speed"] = key(
-        "`keep_in`: a box or polytope that holds the links; `restricted`: forbidden until this version can take an "
-        "approval; `speed`: inside it links are slower"
-    )
-    shape: ShapeKeys | None = key("the region; or `minimum` and `maximum`", "", None)
-    minimum: Point | None = key("corner of an upright box with the smallest x, y, z", "m", None)
-    maximum: Point | None = key("its corner with the greatest x, y, z", "m", None)
-    margin: float = key("distance to keep from the faces, stop included", "m", ge=0.0, le=10.0)
-    frame: Literal["base", "world"] = key(
-        "what it is told in and moves with: `base`, the robot's base frame; `world`, `base.odometry.frame`, which does "
-        "not move while the base does: what the base may move meanwhile is added to the margin",
-        "",
-        "base",
-    )
-    links: list[UrdfName] = key("links that it is for; empty: every link that moves", "", [], max_length=200)
-    frame_speed: float | None = key(
-        "of a speed zone: greatest speed of any point of the links while one of them is inside or can stop only inside",
-        "m/s",
-        None,
-        gt=0.0,
-        le=20.0,
-    )
 
 
 class LimitingKeys(Section):

@@ -15,6 +15,7 @@ from safety_supervisor.config.output_keys import GroupOutputKeys, ObservedKeys, 
 from safety_supervisor.config.policy.program import CelPolicy
 from safety_supervisor.config.policy_keys import PolicyKeys
 from safety_supervisor.config.urdf import Urdf
+from safety_supervisor.config.zone_keys import ZoneKeys
 from safety_supervisor.core.anomaly.baseline import Baseline
 from safety_supervisor.core.policy.server import PolicyServer
 
@@ -27,7 +28,7 @@ class Sections:
     sources: dict[str, schema.SourceKeys] = field(default_factory=dict)
     geometry: schema.GeometryKeys | None = None
     envelope: schema.EnvelopeKeys | None = None
-    zones: dict[str, schema.ZoneKeys] = field(default_factory=dict)
+    zones: dict[str, ZoneKeys] = field(default_factory=dict)
     tools: dict[str, schema.ToolKeys] = field(default_factory=dict)
     separation: schema.SeparationKeys | None = None
     limiting: schema.LimitingKeys | None = None

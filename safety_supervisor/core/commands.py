@@ -173,7 +173,7 @@ class Commands:
         floating = motion.at_rest and points.start_in == 0
         tick = motion.tick
         if not floating:
-            slices = TrajectoryJob.slices_for(int(points.times[-1]), self._period)
+            slices = TrajectoryJob.slices_for(int(points.times[-1]), self._period, len(self._verifier.restricted))
             if facts is not None:
                 slices += facts.slices_for(int(points.times[-1]) // self._period) + self.asked.cycles(self._period)
             tick += max(slices, -(-points.start_in // self._period))
@@ -213,22 +213,25 @@ class Commands:
             violation = Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness")
         if violation is not None:
             return violation
-        if any(self._motion.lanes[group].stream is not None for group in points.groups):
-            return Violation(Code.MOTION_ACTIVE, "source.motion", detail="a stream has begun meanwhile")
+        violation = self.owners.shares(job.entered, points)
+        if violation is None and any(self._motion.lanes[group].stream is not None for group in points.groups):
+            violation = Violation(Code.MOTION_ACTIVE, "source.motion", detail="a stream has begun meanwhile")
+        if violation is not None:
+            return violation
         tick = self._motion.tick if floating else job.start_tick
         now = self._motion.state if floating else self._motion.predict(points.groups, tick)
         if now is None or not np.array_equal(now[:, points.indices], job.begin[:, points.indices]):
             return Violation(Code.STATE_CHANGED, "trajectory.start")
         said = ""
         if self.policy is not None and job.facts is not None:
-            judged = self.policy.goal(session.settings, points.command, points.groups, job.facts, job.approved)
+            judged = self.policy.goal(session.settings, points, job.facts, job.approved, job.entered)
             if judged.violation is not None:
                 if judged.asks is None or job.approved or self.book is None:
                     return judged.violation
                 return self.book.ask(job, judged.asks, floating, judged.violation)
             said = judged.said
         parts = job.parts({group: self._motion.lanes[group].indices for group in points.groups})
-        self._motion.begin_trajectory(parts, tick, points.source, points.command)
+        self._motion.begin_trajectory(parts, tick, points.source, points.command, frozenset(job.entered))
         return said
 
     # --- policy
@@ -236,6 +239,8 @@ class Commands:
     def prepare(self, now: int) -> None:
         """Do what can wait until the set-point is on its way; `now`: of the cycle, [ns]."""
         self._verifier.prepare()
+        if self._motion.at_rest:
+            self._motion.zones.rest(self._motion.state[0])
         self.anomalies.cycle(now, self._motion.state, self._motion.lanes.values(), self._state.state in AUTO)
 
     def begin(self, now: int, people: str, held: bool) -> None:

@@ -299,7 +299,7 @@ class Inputs:
             self.conditions.note(code, code in limits)
         if event.at - self._workspace_checked >= _WORKSPACE_EVERY:
             self._workspace_checked = event.at
-            found = measured.workspace_code()
+            found = measured.workspace.code(measured.positions)
             self.conditions.note(Code.MEASURED_WORKSPACE, found is Code.MEASURED_WORKSPACE)
             if found is Code.NOT_FINITE_RESULT:
                 causes.add(found)

@@ -5,17 +5,15 @@ Measurements are judged, never fed back as commands. Requirements: SR-008, SR-02
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.core.checks.clearance import STEP
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import JointStates
-from safety_supervisor.core.geometry.scene import Scene
+from safety_supervisor.core.measured_workspace import MeasuredWorkspace
 from safety_supervisor.core.output_settings import VELOCITY_SHARE
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.stamps import repeats
@@ -38,7 +36,7 @@ _REST_SAMPLES: Final = 12
 class MeasuredState:
     """Newest measurement of each commanded joint, and what it says."""
 
-    def __init__(self, configuration: Configuration, scene: Scene) -> None:
+    def __init__(self, configuration: Configuration, workspace: MeasuredWorkspace) -> None:
         """Start with nothing received."""
         joints = configuration.robot.joints
         self._joints = joints
@@ -46,8 +44,7 @@ class MeasuredState:
         self._timing = configuration.timing
         self._tracking = configuration.tracking
         self._limits = configuration.envelope.joints
-        self._scene = scene
-        self._room: tuple[Vector, Vector] | None = None
+        self.workspace = workspace
         balance = configuration.balance
         balancing = () if balance is None else balance.balancing_joints
         # A standstill is of these alone: what another controller moves, to keep balance or not, is no motion of ours.
@@ -64,10 +61,6 @@ class MeasuredState:
         self._held_at: Vector | None = None
         self.tracking_error = 0.0
         """Largest tracking error relative to its bound; 1 is the bound."""
-
-    def meet(self, scene: Scene) -> None:
-        """Judge the workspace in another scene from now on: the robot carries something else."""
-        self._scene, self._room = scene, None
 
     # --- what arrives
 
@@ -169,26 +162,6 @@ class MeasuredState:
         if not (np.abs(v) <= self._limits.velocity * VELOCITY_SHARE).all():
             codes.append(Code.MEASURED_VELOCITY)
         return tuple(codes)
-
-    def workspace_code(self) -> Code | None:
-        """Return whether a measured body touches another or a zone, or that this can not be told.
-
-        Margins are there to absorb what is measured, and are not counted; what is nearer than STEP is taken for
-        touching, since then no way out is left but RECOVERY. A pose whose distances are known answers for those around
-        it, see `Scene.reach`.
-        """
-        if self._scene.empty or not self._scene.placed:  # which is a stop of its own
-            return None
-        if self._room is not None:
-            pose, distances = self._room
-            if (self._scene.reach.dot(np.abs(self.positions - pose)) < distances).all():
-                return None
-        distances = self._scene.distances(self.positions)
-        lowest = distances.min()
-        if lowest >= STEP:
-            self._room = self.positions.copy(), distances - STEP
-            return None
-        return Code.MEASURED_WORKSPACE if math.isfinite(lowest) else Code.NOT_FINITE_RESULT
 
     def follows(self) -> bool:
         """Whether every joint is within its bound of what was commanded during the tracking delay (SR-028)."""

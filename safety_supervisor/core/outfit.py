@@ -8,6 +8,7 @@ from typing import NamedTuple
 from safety_supervisor.core.checks.balance_step import BalanceStep
 from safety_supervisor.core.checks.collision import CollisionCheck
 from safety_supervisor.core.checks.frame_speed import FrameSpeed
+from safety_supervisor.core.checks.restricted_zone import RestrictedZone
 from safety_supervisor.core.checks.separation import SeparationCheck
 from safety_supervisor.core.checks.speed_zone import SpeedZone
 from safety_supervisor.core.geometry.robot import RobotModel
@@ -32,6 +33,7 @@ class Outfit:
         scene: all pairs that must not touch, but those with speed zones.
         collision: proves steps clear.
         speed_zones: one check a zone.
+        restricted: one check a zone that people can open; none of them is in `scene`.
         separation: from people; None where nobody is watched.
         speed: of all points.
         balance: of a robot that stands; None where the base stands fast by itself.
@@ -41,13 +43,15 @@ class Outfit:
     scene: Scene
     collision: CollisionCheck
     speed_zones: tuple[SpeedZone, ...]
+    restricted: tuple[RestrictedZone, ...]
     separation: SeparationCheck | None
     speed: FrameSpeed
     balance: BalanceStep | None
 
     def on_trial(self) -> Outfit:
         """Return the same for steps on trial: what the collision check learns there is its own."""
-        return replace(self, collision=CollisionCheck(self.scene, trial=True))
+        restricted = tuple(zone.on_trial() for zone in self.restricted)
+        return replace(self, collision=CollisionCheck(self.scene, trial=True), restricted=restricted)
 
 
 def set_stage(configuration: Configuration) -> Stage:
@@ -57,7 +61,7 @@ def set_stage(configuration: Configuration) -> Stage:
         RobotModelError: when the URDF does not have the configured joints and links.
     """
     model = RobotModel(configuration.robot, configuration.geometry.bodies)
-    zones = tuple(zone for zone in configuration.zones if zone.kind is not ZoneKind.SPEED)
+    zones = tuple(z for z in configuration.zones if z.kind is not ZoneKind.SPEED and z.approval is None)
     return Stage(model, Scene(model, configuration.geometry, zones, configuration.tracking.path_error))
 
 
@@ -83,6 +87,7 @@ def dress(configuration: Configuration, stage: Stage | None = None) -> Outfit:
             for zone in configuration.zones
             if zone.kind is ZoneKind.SPEED
         ),
+        tuple(RestrictedZone(zone, model, geometry, path_error) for zone in configuration.zones if zone.approval),
         None if separation is None else SeparationCheck(configuration, separation, model),
         FrameSpeed(model, period, observed=configuration.observed),
         None if balance is None else BalanceStep(model, balance, geometry.tool, seconds(period)),

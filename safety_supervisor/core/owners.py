@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from safety_supervisor.core.errors import Code, Violation
+from safety_supervisor.core.intake.results import TrajectoryPoints
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.trajectory_job import TrajectoryJob
 from safety_supervisor.core.sessions import Session
@@ -34,11 +35,13 @@ class Owners:
         reserved: dict[str, str] = {}
         for name, job in self._moving_jobs():
             reserved |= dict.fromkeys(job.points.groups, name)
+        # What people opened a zone for moves alone: anything beside it would use what was opened for that.
+        alone = next((lane.owner for lane in self._motion.lanes.values() if lane.opened), "")
         for group in groups:
             # A trajectory under verification holds its groups already: else a stream would keep it out for ever.
             waiting = reserved.get(group, "")
             holds = waiting and waiting != session.settings.name and self._outranks(waiting, session)
-            owner = waiting if holds else self._motion.owner(group)
+            owner = waiting if holds else self._motion.owner(group) or alone
             if owner and owner != session.settings.name:
                 held = self._sessions[owner].settings.priority
                 if session.settings.priority <= held:
@@ -46,6 +49,14 @@ class Owners:
                         Code.PRIORITY, "source.priority", float(session.settings.priority), float(held), detail=owner
                     )
         return None
+
+    def shares(self, opened: tuple[str, ...], points: TrajectoryPoints) -> Violation | None:
+        """Say that a goal for which zones are opened would not move alone; None where there are none."""
+        others = (name for name, lane in self._motion.lanes.items() if lane.moving and name not in points.groups)
+        other = next(others, "") if opened else ""
+        if not other:
+            return None
+        return Violation(Code.RESTRICTED, f"zones.{opened[0]}", detail=f"{other} moves: it would be open for that, too")
 
     def is_taken(self, group: str, source: str) -> bool:
         """Whether another source's trajectory will take a group over, as planned from the motion that it has."""

@@ -17,7 +17,7 @@ from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.geometry.shapes import BoundedShape, Shape
 from safety_supervisor.core.operator_settings import OperatorSettings
 from safety_supervisor.core.output_settings import ObservedSettings, OutputSettings, OutputType
-from safety_supervisor.core.policy.verdict import Policy
+from safety_supervisor.core.policy.verdict import Approve, Policy
 from safety_supervisor.core.units import Nanoseconds, Vector
 
 
@@ -221,6 +221,10 @@ class Zone:
     """Of a speed zone: greatest speed of any point of these links inside it, [m/s]."""
     world: bool = False
     """Whether it stands in `base.odometry.frame` and does not move with the base."""
+    approval: Approve | None = None
+    """Of a restricted zone: what opens it for a goal; None: nothing does."""
+    hold_to_run: bool = False
+    """Whether that counts only while the hold-to-run button is held."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from safety_supervisor.core.events import (
 )
 from safety_supervisor.core.inputs import UNARMED, InputEvent, Inputs
 from safety_supervisor.core.measured import MeasuredState
+from safety_supervisor.core.measured_workspace import MeasuredWorkspace
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.set_points import SetPoints
 from safety_supervisor.core.motion.stop_ramp import StopRamp
@@ -80,7 +81,8 @@ class Supervisor:
         self._motion = Motion(configuration, self._verifier)
         self._commands = Commands(configuration, self._motion, self._verifier, self._state)
         estop = EstopLatch(configuration.timing.estop_timeout, configuration.estop.required)
-        measured = MeasuredState(configuration, self._verifier.scene)
+        workspace = MeasuredWorkspace(self._verifier.scene, self._verifier.restricted, self._motion.zones)
+        measured = MeasuredState(configuration, workspace)
         footing = Footing(configuration.balance, self._verifier.model) if configuration.balance else None
         self._inputs = Inputs(configuration, measured, self._commands.sessions, estop, footing)
         self._balance = BalanceWatch(configuration, self._verifier, self._inputs)

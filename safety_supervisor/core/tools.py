@@ -11,6 +11,7 @@ People are no part of it: who mounts a tool stands beside the robot. The separat
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Final
 
@@ -73,12 +74,14 @@ class Tools:
             return Violation(Code.TOOL_BUSY, "tools")
         if self._motion.kept.duration > 0.0:
             return Violation(Code.ACT_STANDSTILL, "tools")
-        scene = self._verifier.outfits[name].scene
+        outfit, entered = self._verifier.outfits[name], self._motion.zones.entered
+        closed = (zone.scene for zone in outfit.restricted if zone.name not in entered)
+        scene = outfit.scene
         if name and not scene.placed:
             return Violation(Code.BASE_UNKNOWN, "tools")
         poses = ("commanded", self._motion.state[0]), ("measured", self._inputs.measured.positions)
-        for what, q in poses if name else ():
-            violation = _too_near(scene, q, what)
+        for each, (what, q) in itertools.product((scene, *closed), poses if name else ()):
+            violation = _too_near(each, q, what)
             if violation is not None:
                 return violation
         self._carry(name)
@@ -143,7 +146,7 @@ class Tools:
 
     def _carry(self, name: str) -> None:
         self._verifier.carry(name)
-        self._inputs.measured.meet(self._verifier.scene)
+        self._inputs.measured.workspace.meet(self._verifier.scene, self._verifier.restricted)
         self._state.bump()
 
 

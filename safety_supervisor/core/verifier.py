@@ -36,12 +36,14 @@ class Rules:
         recovery: a limit that is passed already may be approached from outside, never passed further.
         separated: people are kept away from, where they are watched.
         reduced: the reduced envelope, while it holds.
+        opened: restricted zones that people have opened for all that moves.
     """
 
     frame_speed: float | None = None
     recovery: bool = False
     separated: bool = False
     reduced: ReducedSettings | None = None
+    opened: frozenset[str] = frozenset()
 
     def usual(self, envelope: EnvelopeSettings) -> bool:
         """Whether nothing is slower than the envelope: a stop along a path may speed up to that, as its path does."""
@@ -118,7 +120,7 @@ class Verifier:
         self.tool = tool
         self.model, self.scene, self._speed = outfit.model, outfit.scene, outfit.speed
         self._collision, self.speed_zones, self.separation = outfit.collision, outfit.speed_zones, outfit.separation
-        self.balance = outfit.balance
+        self.restricted, self.balance = outfit.restricted, outfit.balance
 
     def forget(self) -> None:
         """Begin anew, at another pose."""
@@ -130,6 +132,8 @@ class Verifier:
             self.balance.forget()
         for zone in self.speed_zones:
             zone.forget()
+        for closed in self.restricted:
+            closed.forget()
 
     def begin(self, last: Matrix) -> None:
         """Begin a cycle: position, velocity, acceleration of the last set-point, shape (3, n), for balance."""
@@ -273,6 +277,10 @@ class Verifier:
             return None
         for zone in self.speed_zones:
             violation = zone.check(before, after, stop)
+            if violation is not None:
+                return violation
+        for closed in self.restricted:
+            violation = closed.check(before, after, stop, closed.name in rules.opened, rules.recovery, moved)
             if violation is not None:
                 return violation
         return self._collision.check(before, after, stop, rules.recovery, moved, met)

@@ -134,7 +134,9 @@ def _names(raw: dict[str, Any]) -> dict[str, frozenset[str]]:
     found = {"source": raw.get("sources"), "groups": robot.get("groups") if isinstance(robot, dict) else None}
     if isinstance(zones, dict):
         found["zones"] = {
-            name: 0 for name, zone in zones.items() if isinstance(zone, dict) and zone.get("kind") == "speed"
+            name: 0
+            for name, zone in zones.items()
+            if isinstance(zone, dict) and (zone.get("kind") == "speed" or zone.get("approval"))
         }
     return {fact: frozenset(names) for fact, names in found.items() if isinstance(names, dict)}
 

@@ -13,10 +13,11 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import JointStates
 from safety_supervisor.core.geometry.scene import Scene
 from safety_supervisor.core.measured import MeasuredState
+from safety_supervisor.core.measured_workspace import MeasuredWorkspace
 
 
 def make(machine: Machine) -> MeasuredState:
-    return MeasuredState(machine.configuration, machine.scene)
+    return MeasuredState(machine.configuration, MeasuredWorkspace(machine.scene))
 
 
 def states(machine: Machine, at: int, positions: object, stamp: int = 0, **changes: object) -> JointStates:
@@ -232,12 +233,10 @@ def test_measured_workspace() -> None:
     machine = machine_of("panda")
     measured = make(machine)
     measured.update(states(machine, MS, machine.home))
-    assert measured.workspace_code() is None
+    assert measured.workspace.code(measured.positions) is None
     measured.update(states(machine, 2 * MS, machine.home + np.array([0.8, 1.0, 0, 1.0, 0, 0, 0])))
-    assert measured.workspace_code() is Code.MEASURED_WORKSPACE
-    assert MeasuredState(machine.configuration, Scene(machine.model, BARE, ())).workspace_code() is None, (
-        "nothing to touch"
-    )
+    assert measured.workspace.code(measured.positions) is Code.MEASURED_WORKSPACE
+    assert MeasuredWorkspace(Scene(machine.model, BARE, ())).code(measured.positions) is None, "nothing to touch"
 
 
 def test_rest_needs_the_whole_window_and_fresh_measurements(machine: Machine) -> None:

@@ -123,4 +123,4 @@ class WorldBodies:
         turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])  # from the world's frame to the base's
         shift = -turn @ np.array([self.anchor.x, self.anchor.y, self.anchor.height])
         self._verifier.place_world(turn, shift, self._still + self._moves)
-        self._inputs.measured.meet(self._verifier.scene)
+        self._inputs.measured.workspace.meet(self._verifier.scene, self._verifier.restricted)

@@ -57,6 +57,7 @@ class _Waiting:
     tick: int
     source: str
     command: str
+    opened: frozenset[str]
 
 
 def at_rest(positions: Vector) -> Matrix:
@@ -82,6 +83,8 @@ class Lane:
         """Of its stream, where that may be slowed down."""
         self.trajectory: PlannedTrajectory | None = None
         self.trajectory_tick = 0
+        self.opened: frozenset[str] = frozenset()
+        """Restricted zones that people have opened for what it plays."""
         self._waiting: list[_Waiting] = []
         self._source = ""
         self._command = ""
@@ -147,7 +150,7 @@ class Lane:
 
     def finish(self, positions: Vector) -> None:
         """Rest at a position, shape (k,), where the motion that played has ended; what waits goes on waiting."""
-        self.stream = self.pace = self.trajectory = None
+        self._play_nothing()
         self._rest_at(positions)
 
     def _rest_at(self, positions: Vector) -> None:
@@ -172,11 +175,18 @@ class Lane:
             self.pace = pace
         self.stream, self._source, self._command = stream, source, command
 
-    def add_trajectory(self, trajectory: PlannedTrajectory, tick: int, source: str, command: str) -> tuple[Motive, ...]:
-        """Play a trajectory from cycle `tick` on; return what it replaces before it ever began."""
+    def add_trajectory(
+        self,
+        trajectory: PlannedTrajectory,
+        tick: int,
+        source: str,
+        command: str,
+        opened: frozenset[str] = frozenset(),
+    ) -> tuple[Motive, ...]:
+        """Play a trajectory from cycle `tick` on, `opened` for it; return what it replaces before it ever began."""
         replaced = tuple(Motive(old.source, old.command, False, False) for old in self._waiting if old.tick >= tick)
         self._waiting = [old for old in self._waiting if old.tick < tick]
-        self._waiting.append(_Waiting(trajectory, tick, source, command))
+        self._waiting.append(_Waiting(trajectory, tick, source, command, opened))
         return replaced
 
     def begin_due(self, tick: int) -> tuple[Motive, ...]:
@@ -187,12 +197,16 @@ class Lane:
             due = self._waiting.pop(0)
             self.trajectory, self.trajectory_tick = due.trajectory, due.tick
             self._source, self._command = due.source, due.command
-            self.stream = self.pace = self._stop = None
+            self.opened, self.stream, self.pace, self._stop = due.opened, None, None, None
         return ended
 
     def _clear(self) -> None:
-        self.stream = self.pace = self.trajectory = None
+        self._play_nothing()
         self._waiting = []
+
+    def _play_nothing(self) -> None:
+        self.stream = self.pace = self.trajectory = None
+        self.opened = frozenset()
 
     def state_at(self, t: float) -> Matrix | None:
         """Return the state at a future play-out time, shape (3, k); None when it is not known yet."""

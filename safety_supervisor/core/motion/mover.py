@@ -14,8 +14,10 @@ from safety_supervisor.core.effects import HorizonPoint
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.intake.results import SetPoint
 from safety_supervisor.core.motion.group_ends import GroupEnds
+from safety_supervisor.core.motion.horizon import Horizon
 from safety_supervisor.core.motion.lane import Lane, Progress, at_rest
 from safety_supervisor.core.motion.limiting import Limiter
+from safety_supervisor.core.motion.opened_zones import OpenedZones
 from safety_supervisor.core.motion.segments import Segment, Stream
 from safety_supervisor.core.motion.stopping import Stop, StopLimits, StraightStop
 from safety_supervisor.core.motion.trajectory import PlannedTrajectory, glide_duration
@@ -51,8 +53,8 @@ class Motion:
         self._late = 0.0  # [s], of a cycle before which others were missed
         self.notes = Notes()
         self._limiter = Limiter(configuration, verifier)
-        self._horizon_of: Stop | None = None
-        self._horizon: tuple[HorizonPoint, ...] = ()
+        self.zones = OpenedZones(verifier)
+        self._horizon = Horizon()
         self.place(np.zeros(n))
 
     # --- where it is
@@ -68,6 +70,7 @@ class Motion:
             lane.rest_at(positions[lane.indices])
         self._verifier.forget()
         self._limiter.forget()
+        self.zones.rest(positions)
 
     def meet_observed(self, joints: NDArray[np.intp], positions: Vector) -> None:
         """Take joints that nobody commands, indices shape (k,), as at rest at a pose, shape (k,), [rad].
@@ -164,10 +167,17 @@ class Motion:
         assert state is not None
         return state
 
-    def begin_trajectory(self, parts: dict[str, PlannedTrajectory], tick: int, source: str, command: str) -> None:
-        """Play an accepted trajectory, one part a group, from cycle `tick` on."""
+    def begin_trajectory(
+        self,
+        parts: dict[str, PlannedTrajectory],
+        tick: int,
+        source: str,
+        command: str,
+        opened: frozenset[str] = frozenset(),
+    ) -> None:
+        """Play an accepted trajectory, one part a group, from cycle `tick` on, restricted zones `opened` for it."""
         for group, trajectory in parts.items():
-            for replaced in self.lanes[group].add_trajectory(trajectory, tick, source, command):
+            for replaced in self.lanes[group].add_trajectory(trajectory, tick, source, command, opened):
                 self.notes.add(replaced, Code.PREEMPTED, detail=f"{command} of {source} took over before it began")
 
     def predict(self, groups: tuple[str, ...], tick: int) -> Matrix | None:
@@ -298,6 +308,7 @@ class Motion:
     def _verify_or_limit(self, state: Matrix, rules: Rules, moving: list[str]) -> tuple[Matrix, Verified | Violation]:
         """Verify a step, or a slower one where all that moves may be limited."""
         lanes = [self.lanes[name] for name in moving]
+        rules = self.zones.rules(rules, lanes)
         if rules.recovery or any(lane.pace is None for lane in lanes):
             return state, self._verify(state, rules, moving)
         return self._limiter.judge(self.tick, self.history, state, rules, lanes)
@@ -342,7 +353,7 @@ class Motion:
         if on_kept and np.abs(state[0] - self.kept_state(self.tick)[0]).max() <= _SAME:
             return state
         # A lane still runs an older stop beside the kept one: together they are a new motion.
-        outcome = self._verifier.verify(self.history, state, rules)
+        outcome = self._verifier.verify(self.history, state, self.zones.rules(rules, ()))
         if isinstance(outcome, Verified):
             self.kept, self.kept_tick = outcome.stop, self.tick
             return state
@@ -380,18 +391,7 @@ class Motion:
 
     def horizon(self) -> tuple[HorizonPoint, ...]:
         """Points of the kept stop that lie after the present set-point; empty at rest."""
-        elapsed = (self.tick - self.kept_tick) * self._configuration.timing.period
-        if elapsed == 0 and self.kept.duration == 0.0:
-            return ()
-        if self._horizon_of is not self.kept:
-            self._horizon_of, self._horizon = self.kept, self.kept.horizon()
-        if elapsed == 0:
-            return self._horizon
-        return tuple(
-            HorizonPoint(point.time - elapsed, point.positions, point.velocities, point.accelerations)
-            for point in self._horizon
-            if point.time > elapsed
-        )
+        return self._horizon.after(self.kept, (self.tick - self.kept_tick) * self._configuration.timing.period)
 
     def distance_to_limit(self) -> float:
         """Return the smallest distance of a commanded joint to its position limit, [rad]."""

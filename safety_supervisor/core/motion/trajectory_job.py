@@ -43,6 +43,7 @@ class _Stage(Enum):
     FRAME_SPEED = auto()
     SPEED_ZONES = auto()
     CLEARANCE = auto()
+    RESTRICTED = auto()
     FACTS = auto()
     DONE = auto()
 
@@ -79,6 +80,8 @@ class TrajectoryJob:
         self.facts = facts
         self.approved = ""
         """Kind of the approval that people gave for this one command; empty for none."""
+        self.entered: tuple[str, ...] = ()
+        """Restricted zones that the path is not proven to stay out of: people have to open them."""
         self._verifier = verifier
         self._dt = configuration.timing.period / NS_PER_S
         self._limits = limits_of(configuration.envelope.joints, points.indices)
@@ -88,20 +91,22 @@ class TrajectoryJob:
         self._stage = _Stage.PATH_STOP
         self._next = 0
         self._zones = list(verifier.speed_zones)
+        self._restricted = list(verifier.restricted)
         self._path = verifier.path_check()
         self._count = math.ceil(float(points.times[-1]) / NS_PER_S / self._dt) + HISTORY + 1
         self._rows: Matrix = np.empty((0, 0))
         self._fast: NDArray[np.intp] | None = None
 
     @staticmethod
-    def slices_for(duration: int, period: int) -> int:
-        """Return the cycles within which a trajectory of `duration` [ns] is to be verified.
+    def slices_for(duration: int, period: int, restricted: int = 0) -> int:
+        """Return the cycles within which a trajectory of `duration` [ns] is to be verified past `restricted` zones.
 
         Enough for every check but clearance very near to something: what takes longer is verified too late to be played
         from motion, and refused; from rest it may take as long as it needs.
         """
         samples = int(duration // period) + HISTORY + 2
-        return 12 + 4 * (1 + samples // SAMPLES_PER_SLICE) + samples // SPEEDS_PER_SLICE + samples // 32
+        past_zones = restricted * (6 + samples // 32)
+        return 12 + 4 * (1 + samples // SAMPLES_PER_SLICE) + samples // SPEEDS_PER_SLICE + samples // 32 + past_zones
 
     @property
     def done(self) -> bool:
@@ -124,6 +129,8 @@ class TrajectoryJob:
             return self._check_speed_zones()
         if self._stage is _Stage.CLEARANCE:
             return self._check_clearance()
+        if self._stage is _Stage.RESTRICTED:
+            return self._check_restricted()
         if self._stage is _Stage.FACTS and self.facts is not None and self.facts.advance(self._whole()):
             self._stage = _Stage.DONE
         return None
@@ -271,7 +278,29 @@ class TrajectoryJob:
             return self._at(violation, self._next + reached)
         self._next += reached
         if self._next >= len(self._rows) - 1:
+            self._next_zone()
+        return None
+
+    def _next_zone(self) -> None:
+        """Go on with the next restricted zone, or with what comes after the last one."""
+        self._next = 0
+        if self._restricted:
+            self._stage, self._path = _Stage.RESTRICTED, self._restricted[0].path_check()
+        else:
             self._stage = _Stage.DONE if self.facts is None else _Stage.FACTS
+
+    def _check_restricted(self) -> Violation | None:
+        """Walk along the path past one zone that people can open; without anybody who asks them it is forbidden."""
+        zone = self._restricted[0]
+        reached, violation = self._path.advance(self._whole()[self._next :], STRIDES_PER_SLICE)
+        if violation is not None and (self.facts is None or violation.code is Code.NOT_FINITE_RESULT):
+            return self._at(violation, self._next + reached)
+        self._next += reached
+        if violation is not None:
+            self.entered += (zone.name,)
+        if violation is not None or self._next >= len(self._rows) - 1:
+            self._restricted = self._restricted[1:]
+            self._next_zone()
         return None
 
     def _at(self, violation: Violation, index: int) -> Violation:

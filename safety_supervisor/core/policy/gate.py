@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from safety_supervisor.core.agents.settings import Stage
 from safety_supervisor.core.agents.speaker import STAGE_APPROVAL, approval_of_stage
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.core.events import BaseCommand
-from safety_supervisor.core.intake.results import SetPoint
+from safety_supervisor.core.intake.results import SetPoint, TrajectoryPoints
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.stopping import StopLimits, StraightStop
 from safety_supervisor.core.policy.facts import speed_class
@@ -91,6 +92,8 @@ class _Kept(NamedTuple):
     judged: Judged
     approved: str = ""
     """Kind of the approval that people gave for this one command; empty for none."""
+    entered: tuple[str, ...] = ()
+    """Restricted zones that it needs opened."""
 
 
 class PolicyGate:
@@ -100,7 +103,7 @@ class PolicyGate:
         approvals: by source, kinds of the approvals that stand for it now; `core.interventions` sets them.
         now: time of the cycle that began last, [ns].
         people: as the fact, in that cycle.
-        kinds: of approvals that the policy, or a stage, may ask for.
+        kinds: of approvals that the policy, a stage or a restricted zone may ask for.
         anomalies: by source, the score of its behaviour; a source that is not named has 0. `AnomalyWatch` fills it.
     """
 
@@ -129,7 +132,12 @@ class PolicyGate:
         self._counts_time = "since_start" in policy.used
         self.people = "unknown"
         staged = any(session.settings.models for session in sessions.values())
+        self._opens = {zone.name: zone.approval for zone in configuration.zones if zone.approval is not None}
         self.kinds = {**policy.kinds, **({STAGE_APPROVAL.kind: STAGE_APPROVAL} if staged else {})}
+        self._hold_zones = {zone.approval.kind for zone in configuration.zones if zone.approval and zone.hold_to_run}
+        for ask in self._opens.values():
+            least = min(ask.seconds, self.kinds.get(ask.kind, ask).seconds)
+            self.kinds[ask.kind] = replace(ask, seconds=least)
         self._held = False
         self.now: Nanoseconds = 0
         self._started: Nanoseconds | None = None
@@ -148,7 +156,7 @@ class PolicyGate:
 
     def counts(self, kind: str) -> bool:
         """Whether an approval of a kind counts now: some do only while a person holds the button."""
-        return self._held or kind not in self._policy.hold_kinds
+        return self._held or not (kind in self._policy.hold_kinds or kind in self._hold_zones)
 
     def started(self, now: Nanoseconds) -> None:
         """A person has started the robot, or begun to recover it."""
@@ -201,24 +209,30 @@ class PolicyGate:
         return GoalFacts(self._verifier, self._dt, self._zones)
 
     def goal(
-        self, source: SourceSettings, command: str, groups: tuple[str, ...], facts: GoalFacts, approved: str
+        self,
+        source: SourceSettings,
+        points: TrajectoryPoints,
+        facts: GoalFacts,
+        approved: str,
+        entered: tuple[str, ...],
     ) -> Judged:
         """Judge a trajectory that is verified; one that passes is judged again when the world changes.
 
         Args:
             source: who commands.
-            command: correlation id.
-            groups: that it moves.
+            points: the command.
             facts: of it.
             approved: kind of approval that people gave for this one command, empty for none.
+            entered: restricted zones that it needs opened.
         """
         verb = CommandKind.TRAJECTORY.value
         speeds = speed_class(facts.joint_speed), speed_class(facts.frame_speed)
-        own = Own(source.name, source.kind.value, verb, groups, facts.zones, *speeds)
+        zones = (*facts.zones, *entered) if self._zones else ()
+        own = Own(source.name, source.kind.value, verb, points.groups, zones, *speeds)
         world = self._world(source.name, self.now, approved)
-        judged = self._judge(own, world, approved)
+        judged = self._judge(own, world, approved, entered)
         if judged.violation is None:
-            self._goals[source.name, command] = _Kept(own, world, judged, approved)
+            self._goals[source.name, points.command] = _Kept(own, world, judged, approved, entered)
         return judged
 
     def turned_down(self, plays: Callable[[str, str], bool]) -> list[tuple[str, str, Violation]]:
@@ -235,8 +249,8 @@ class PolicyGate:
             world = self._world(key[0], self.now, kept.approved)
             if world == kept.world and self._asked is None:
                 continue
-            judged = self._judge(kept.own, world, kept.approved)
-            self._goals[key] = _Kept(kept.own, world, judged, kept.approved)
+            judged = self._judge(kept.own, world, kept.approved, kept.entered)
+            self._goals[key] = kept._replace(world=world, judged=judged)
             if judged.violation is not None:
                 del self._goals[key]
                 ended.append((*key, judged.violation))
@@ -257,14 +271,19 @@ class PolicyGate:
         self._kept[key] = _Kept(own, world, judged)
         return judged._replace(fresh=last is None or last.judged.said != judged.said, turned=turned)
 
-    def _judge(self, own: Own, world: World, approved: str = "") -> Judged:
+    def _judge(self, own: Own, world: World, approved: str = "", entered: tuple[str, ...] = ()) -> Judged:
         verdict = self._policy.judge({**own._asdict(), **world._asdict()})
         said = "" if self._policy is NO_POLICY else f"policy: {verdict.text}"
+        violation = self._refusal(verdict, world)
+        closed = next((zone for zone in entered if self._opens[zone].kind not in world.approvals), None)
         # What people approved for this very command is what the stage asks for, whatever the policy calls it.
         needed = None if approved else approval_of_stage(world.stage, verdict, world.approvals)
-        if needed is not None:
+        if violation is None and closed is not None:
+            verdict = self._opens[closed]
+            said, violation = f"zones.{closed}: {verdict.text}", self._refusal(verdict, world)
+        elif needed is not None:
             verdict, said = needed, f"stage {world.stage}: {needed.text}"
-        violation = self._refusal(verdict, world)
+            violation = self._refusal(verdict, world)
         shadowed = world.stage == Stage.SHADOW.value
         asks = verdict if isinstance(verdict, Approve) and violation is not None and not shadowed else None
         if violation is None and shadowed:
@@ -346,10 +365,11 @@ def gate_of(
     verifier: Verifier,
     sessions: Mapping[str, Session],
 ) -> PolicyGate | None:
-    """Return what asks the policy (a server by `asked`) and the stages of agents; None where there is neither."""
+    """Return what asks the policy (a server by `asked`), stages and zones; None where none of them can refuse."""
     policy = configuration.policy if asked.server is None else asked
     if policy is None:
-        if not any(source.models for source in configuration.sources):
+        opened = any(zone.approval is not None for zone in configuration.zones)
+        if not opened and not any(source.models for source in configuration.sources):
             return None
         policy = NO_POLICY
     return PolicyGate(policy, configuration, state, motion, verifier, sessions)
