@@ -6,6 +6,7 @@ touches, a zone that no pose leaves alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.problems import Problems
+from safety_supervisor.core.checks.restricted_zone import RestrictedZone
 from safety_supervisor.core.geometry.mimic import RobotModelError
 from safety_supervisor.core.geometry.scene import RESERVE, Scene
 from safety_supervisor.core.outfit import Stage, set_stage
@@ -38,11 +40,13 @@ def check_poses(configuration: Configuration, problems: Problems) -> dict[str, S
     still = replace(configuration, zones=tuple(zone for zone in configuration.zones if not zone.world))
     stages: dict[str, Stage] = {}
     mounted = _build(still, problems, stages)
-    if mounted is not None and not mounted.empty:
+    for scene in () if mounted is None else (mounted, *_restricted(still, stages[mounted.tool])):
+        if scene.empty:
+            continue
         if configuration.robot.start is not None:
-            _judge(mounted, configuration, np.array(configuration.robot.start), problems)
+            _judge(scene, configuration, np.array(configuration.robot.start), problems)
         else:
-            _look(mounted, configuration, problems)
+            _look(scene, configuration, problems)
     for name in configuration.tools:
         later = None if name == configuration.robot.tool else _build(still.with_tool(name), problems, stages)
         if later is not None and not later.empty:
@@ -63,6 +67,12 @@ def _build(configuration: Configuration, problems: Problems, stages: dict[str, S
         return None
     stages[stage.scene.tool] = stage
     return stage.scene
+
+
+def _restricted(configuration: Configuration, stage: Stage) -> Iterator[Scene]:
+    """Yield the scene of each zone that people can open: a robot begins outside."""
+    geometry, error = configuration.geometry, configuration.tracking.path_error
+    return (RestrictedZone(zone, stage.model, geometry, error).scene for zone in configuration.zones if zone.approval)
 
 
 def _look(scene: Scene, configuration: Configuration, problems: Problems) -> None:

@@ -122,6 +122,8 @@ def box(low: float, high: float, **more: Any) -> dict[str, Any]:
 
 BALL = {"sphere": {"centre": [0.8, 0.8, 0.8], "radius": 0.1}}
 UP = {"normal": [0.0, 0.0, 1.0], "offset": -0.5}
+OTHER = {"sphere": {"centre": [0.8, 0.8, 0.6], "radius": 0.1}}
+OPENS = {"kind": "press", "people": 1, "seconds": 60}
 FLAT = [[0.5, 0.5, 0.5], [0.6, 0.5, 0.5], [0.5, 0.6, 0.5], [0.6, 0.6, 0.50001]]
 
 
@@ -163,6 +165,14 @@ def shaped(kind: str, shape: dict[str, Any], margin: float = 0.0, **more: Any) -
         ({"a": box(-0.3, 0.3)}, ("robot.start", "E_CONFIG_POSE")),
         ({"a": shaped("keep_out", {"half_space": {**UP, "offset": 0.6}})}, ("robot.start", "E_CONFIG_POSE")),
         ({"a": shaped("restricted", {"sphere": {"centre": [0.0, 0.0, 0.5], "radius": 0.3}})}, ("robot.start", "E_CONFIG_POSE")),
+        ({"a": shaped("restricted", {"sphere": {"centre": [0.0, 0.0, 0.5], "radius": 0.3}}, approval=OPENS)}, ("robot.start", "E_CONFIG_POSE")),
+        ({"a": shaped("keep_out", BALL, approval=OPENS)}, ("zones.a.approval", "E_CONFIG_NOT_ENFORCED")),
+        ({"a": shaped("restricted", BALL, approval={**OPENS, "people": 3})}, ("zones.a.approval.people", "E_CONFIG_VALUE")),
+        ({"a": shaped("restricted", BALL, approval={**OPENS, "seconds": 0})}, ("zones.a.approval.seconds", "E_CONFIG_VALUE")),
+        ({"a": shaped("restricted", BALL, approval={"kind": "b", "people": 1})}, ("zones.a.approval.seconds", "E_CONFIG_MISSING")),
+        ({"a": shaped("restricted", BALL, approval={**OPENS, "kind": "stage"})}, ("zones.a.approval.kind", "E_CONFIG_POLICY")),
+        ({"a": shaped("restricted", BALL, approval=OPENS), "b": shaped("restricted", OTHER, approval={**OPENS, "people": 2})}, ("zones.b.approval.people", "E_CONFIG_POLICY")),
+        ({"a": shaped("restricted", BALL, approval=OPENS), "b": shaped("restricted", OTHER, approval={**OPENS, "hold_to_run": True})}, ("zones.b.approval.hold_to_run", "E_CONFIG_POLICY")),
     ],
 )  # fmt: skip
 def test_zones(robot: RobotFile, zones: dict[str, Any], expected: tuple[str, str]) -> None:
