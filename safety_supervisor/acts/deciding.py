@@ -78,8 +78,8 @@ def words(shown: Shown) -> str:
         f"{told.get('approved') or 'nobody'}",
         f"  command {command['command']}, groups {' '.join(command['groups'])}",
         f"  why, in its own words: {told.get('why') or '(nothing)'}",
-        f"  speed zones: {told.get('zones') or 'none'}; people: {told.get('people_near')}; any point up to "
-        f"{told.get('frame_speed')} m/s",
+        f"  zones: {told.get('zones') or 'none'}; a restricted one among them is opened for it, and nothing else",
+        f"  people: {told.get('people_near')}; any point up to {told.get('frame_speed')} m/s",
         f"  {'joint':<24}{'from':>10}{'to':>10}{'least':>10}{'most':>10}  [rad] or [m], at the points",
     ]
     for index, joint in enumerate(command["joints"]):

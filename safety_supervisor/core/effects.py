@@ -120,7 +120,7 @@ class InterventionAsked(Value, frozen=True, tag=True):
     why: str
     """The agent's reason in its own words; told, not judged."""
     zones: tuple[str, ...]
-    """Speed zones, as the policy was told."""
+    """Speed zones, as the policy was told, and restricted ones that it opens."""
     joint_speed: float
     """Likewise, [rad/s]."""
     frame_speed: float

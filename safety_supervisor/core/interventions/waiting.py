@@ -21,7 +21,7 @@ class Waiting:
         written: its canonical text; while that is being written nobody was told of it yet.
         epoch: of the state in which it was asked for.
         commanded: pose of that moment, shape (n,), [rad].
-        zones: speed zones, as the policy was told.
+        zones: that it touches: speed zones, as the policy was told, and restricted ones that it opens.
         joint_speed: likewise, [rad/s].
         frame_speed: likewise, [m/s].
         people: likewise, as the fact.
