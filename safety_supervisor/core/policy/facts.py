@@ -55,8 +55,8 @@ _ALL: Final = (
     Fact("groups", FactType.TEXTS, "joint groups that are to move; none of a `cmd_vel`"),
     Fact(
         "zones", FactType.TEXTS,
-        "speed zones, of a trajectory also restricted ones that people can open, that the motion, or the stop after it, "
-        "is not proven to stay out of; none of a `cmd_vel`",
+        "speed zones, of a trajectory also restricted ones that people can open, that the motion, or the stop after "
+        "it, is not proven to stay out of; none of a `cmd_vel`",
     ),
     Fact(
         "joint_speed", FactType.NUMBER,

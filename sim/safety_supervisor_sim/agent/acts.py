@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from safety_supervisor_sim import scenario as script
-from safety_supervisor_sim.agent.child import Child
+from safety_supervisor_sim.agent.cast import Cast, reset
 from safety_supervisor_sim.agent.commands import NANO, shuffled
-from safety_supervisor_sim.agent.estop import Estop
 from safety_supervisor_sim.agent.marks import AFTER
 from safety_supervisor_sim.agent.motions import Array, Cruise, Motion, PointToPoint, set_points, shortest_duration
 from safety_supervisor_sim.agent.poses import foreign_joint, resolve, spoken_joints
@@ -34,8 +32,6 @@ RELEASED: Final = 1.2
 """How long an agent streams after the e-stop was released, [s]; equal refusals are reported once a second."""
 MENDED: Final = 0.3
 """How long a device that was plugged in again needs for a session, [s]."""
-RESET_ACTS: Final = 0.5
-"""How long after the reset button was let go the supervisor is READY, at most, [s]."""
 POINTS: Final = 20
 RESUMES: Final = 2
 """How often a good motion that lateness stopped is begun again from where the robot then is."""
@@ -43,42 +39,6 @@ LATE: Final = frozenset({"E_LATE", "E_OVERRUN"})
 """Codes of stops that this machine's lateness causes, and no bad command."""
 INTRUSIONS: Final = 10
 """Messages that a process sends where it must not."""
-
-
-@dataclass
-class Cast:
-    """Who plays.
-
-    Attributes:
-        mouths: by source, the agents' processes, each the only publisher of its source; first the scenario's.
-        rogues: by topic role, `stream` and `motor`: they appear where they must not.
-        estop: the e-stop.
-    """
-
-    mouths: dict[str, Child]
-    rogues: dict[str, Child]
-    estop: Estop
-
-    @property
-    def mouth(self) -> Child:
-        """That of the scenario's source."""
-        return next(iter(self.mouths.values()))
-
-    def everyone(self) -> list[Child]:
-        """All processes; the e-stop last, because its silence is a stop."""
-        return [*self.mouths.values(), *self.rogues.values(), self.estop.child]
-
-
-def reset(stage: Stage, estop: Estop) -> None:
-    """Reset as a person does: by the device's own button where the motors have no power, else by the service."""
-    if not estop.relays_open:
-        stage.call("reset")
-        return
-    began = time.monotonic()
-    estop.reset()
-    ok = stage.wait_for_state(["READY"], RESET_ACTS)
-    reply = {"service": "reset", "ok": ok, "message": "the device's button", "seconds": time.monotonic() - began}
-    stage.observed.replies.append(reply)
 
 
 class Players:
@@ -111,6 +71,7 @@ class Players:
             script.SecondPublisher: self._second_publisher,
             script.MotorTopic: self._motor_topic,
             script.Technician: self._technician,
+            script.Approval: self._approval,
             script.Push: partial(push, stage),
             script.StandUp: partial(stand_up, stage, cast.estop),
         }
@@ -220,6 +181,18 @@ class Players:
         self._stage.wait(lambda: self._late_stops() > stops, motion.duration)
         period = motion.duration / act.points
         return {"set_points": set_points(motion, period).tolist(), "period": period}
+
+    def _approval(self, act: script.Approval) -> dict[str, Any]:
+        motion, technician = self._to_goal(act), self._cast.technician
+        assert technician is not None
+        known = technician.waiting
+        if act.asks:
+            self._prepare(act.name, motion, POINTS, "none")
+            self._cast.mouth.order(do="trajectory", name=act.name)
+            technician.see(known)
+        if technician.answer_all(act.answers) and self._stage.wait_for_state(["AUTO/MOVING"], 2.0):
+            self._stage.wait_for_state(act.expect.state, motion.duration + self._stage.settles)
+        return self._facts(motion, motion.goal)
 
     # -- malformed ----------------------------------------------------------------------------
 

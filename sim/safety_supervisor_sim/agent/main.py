@@ -1,7 +1,7 @@
 """Entry point of `sim_agent`: plays one scenario against a running supervisor and cell.
 
     sim_agent --ros-args -p scenario_file:=FILE -p config_file:=FILE [-p results_file:=FILE] [-p seconds:=40.0]
-        [-p wait_at_end:=true]
+        [-p wait_at_end:=true] [-p technician_key:=FILE]
 
 Progress goes to the standard output, one JSON object a line; what was sent and heard goes to the results file, for
 the judge. Exit status: 0 all acts were played, 1 the supervisor or the cell was not there, 2 wrong parameters. It does
@@ -27,15 +27,17 @@ from rclpy.signals import SignalHandlerOptions
 
 from safety_supervisor import load_config
 from safety_supervisor.core.settings import CommandKind, Configuration
-from safety_supervisor_sim.agent.acts import Cast, Players
+from safety_supervisor_sim.agent.acts import Players
+from safety_supervisor_sim.agent.cast import Cast
 from safety_supervisor_sim.agent.child import Child
 from safety_supervisor_sim.agent.commands import NANO
 from safety_supervisor_sim.agent.estop import Estop
 from safety_supervisor_sim.agent.poses import foreign_joint, spoken_joints
 from safety_supervisor_sim.agent.programme import play, say
 from safety_supervisor_sim.agent.stage import Stage, StageError
+from safety_supervisor_sim.agent.technician import Technician
 from safety_supervisor_sim.agent.upright import set_on_feet
-from safety_supervisor_sim.scenario import Scenario, Stream, load_scenario
+from safety_supervisor_sim.scenario import Approval, Scenario, Stream, load_scenario
 
 SPEAKER: Final = "safety_supervisor_sim.agent.speaker"
 START_TIMEOUT: Final = 30.0
@@ -187,6 +189,7 @@ def main(args: list[str] | None = None) -> int:
             "scenario_file": "",
             "config_file": "",
             "results_file": "",
+            "technician_key": "",
             "seconds": 0.0,
             "wait_at_end": False,
             "supervisor": "/supervisor",
@@ -214,9 +217,17 @@ def _run(node: Node, read: dict[str, Any]) -> int:
         return 2
     if read["seconds"]:
         scenario, _ = scenario.within(read["seconds"])
+    key = Path(read["technician_key"]) if read["technician_key"] else None
+    if key is None or not any(zone.approval for zone in configuration.zones):
+        left_out = scenario
+        scenario = scenario.without(Approval)
+        if scenario != left_out:
+            print("agent: nobody to ask for a restricted zone: acts `approval` are left out", file=sys.stderr)
     acts = scenario.expanded()
     cast = hire(scenario, configuration, read["supervisor"])
     stage = Stage(node, configuration, read["supervisor"], read["cell"], say)
+    if key is not None:
+        cast.technician = Technician(node, stage, read["supervisor"], key)
     executor = make_executor()
     executor.add_node(node)
     closed = threading.Event()

@@ -8,7 +8,8 @@ import time
 from typing import Any, Final
 
 from safety_supervisor_sim import scenario as script
-from safety_supervisor_sim.agent.acts import Cast, Players, reset
+from safety_supervisor_sim.agent.acts import Players
+from safety_supervisor_sim.agent.cast import Cast, reset
 from safety_supervisor_sim.agent.stage import Stage
 from safety_supervisor_sim.agent.upright import set_on_feet
 
@@ -29,6 +30,7 @@ ONCE: Final = (
     script.SecondPublisher,
     script.MotorTopic,
     script.Technician,
+    script.Approval,
     script.Push,
     script.StandUp,
 )

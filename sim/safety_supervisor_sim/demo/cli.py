@@ -29,7 +29,7 @@ class Controller(str, Enum):
     JOINT_STATE = "joint_state"
 
 
-SECONDS: Final = {"panda": 45.0, "g1": 90.0}
+SECONDS: Final = {"panda": 60.0, "g1": 90.0}
 """Of a demonstration for which nobody says how long it may take, [s]; of other robots all acts are played."""
 
 ControllerOption = Annotated[Controller, typer.Option(help="Double of a controller before the drives.")]
@@ -40,7 +40,7 @@ def demo(
     seconds: Annotated[
         float | None,
         typer.Option(
-            help="About how long it may take; fewer seconds, fewer acts. Without it: panda 45, g1 90.",
+            help="About how long it may take; fewer seconds, fewer acts. Without it: panda 60, g1 90.",
             min=10.0,
             show_default=False,
         ),

@@ -29,7 +29,7 @@ from safety_supervisor_sim.demo.judge import Judgement, Replayed, Run, Verdict, 
 from safety_supervisor_sim.demo.live import Display, LiveState
 from safety_supervisor_sim.demo.processes import HURRY, PATIENCE, Process, end_all
 from safety_supervisor_sim.demo.summary import summarise
-from safety_supervisor_sim.scenario import Scenario
+from safety_supervisor_sim.scenario import Approval, Scenario
 
 REFRESH: Final = 0.1
 _NO_FAULT: Final = "fault: none"
@@ -77,7 +77,8 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     """
     scenario, left_out = options.scenario, list[str]()
     with _directory(options.log_directory) as directory:
-        config = places.write_config(places.shared("config", f"{scenario.robot}.yaml"), options.controller, directory)
+        shipped, asks = places.shared("config", f"{scenario.robot}.yaml"), scenario.without(Approval) != scenario
+        config = places.write_config(shipped, options.controller, directory, asks)
         configuration = load_config(config)
         robot, feet = configuration.robot.id, configuration.balance is not None
         around = START_AND_END + (ON_FEET if feet else 0.0)
@@ -153,6 +154,7 @@ class _Show:
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
         }
+        held = self._directory / places.KEY
         parameters: dict[str, tuple[str, dict[str, Any]]] = {
             "cell": (
                 "safety_supervisor_sim.cell.main",
@@ -175,6 +177,7 @@ class _Show:
                     "results_file": str(self._directory / "agent.json"),
                     "seconds": self._budget,
                     "wait_at_end": True,
+                    "technician_key": str(held) if held.exists() else "",
                 },
             ),
         }

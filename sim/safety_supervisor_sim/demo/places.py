@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import yaml
 
+from safety_supervisor.tokens.key_file import public_text, write_new_key
+
 INSTALL: Final = 'pip install "safety_supervisor[ros,sim]"'
 PACKAGE: Final = "safety_supervisor"
 _PORTS: Final = 7400
@@ -22,6 +24,17 @@ RELAY_DELAY: Final = 0.4
 """Of an arm: the longest stop takes 0.3 s, and may begin 65 ms behind the contact, [s]."""
 LADDER_RELAYS: Final[dict[str, Any]] = {"relay_delay": 5.5, "relay_effect": "damping"}
 """Of a robot that is brought down before its power goes; `check-config` proves that the ladder is over by then."""
+KEY: Final = "technician.key"
+RESTRICTED: Final[dict[str, Any]] = {
+    "press": {
+        "kind": "restricted",
+        "minimum": [-0.3, -0.85, 0.25],
+        "maximum": [0.6, -0.45, 0.9],
+        "margin": 0.02,
+        "approval": {"kind": "press", "people": 1, "seconds": 4},
+    }
+}
+"""Beside the robot, to its right; within so few seconds a technician of a demonstration answers, [s]."""
 CONTROLLERS: Final[dict[str, dict[str, Any]]] = {
     "joint_trajectory_controller": {},
     "forward_position": {
@@ -112,8 +125,11 @@ def _used_ports() -> set[int]:
     return ports
 
 
-def write_config(source: Path, controller: str, directory: Path) -> Path:
-    """Write the configuration of a run: `source` with the emulated e-stop device, and the controller's `output`."""
+def write_config(source: Path, controller: str, directory: Path, asks: bool = False) -> Path:
+    """Write the configuration of a run: `source` with the emulated e-stop device, and the controller's `output`.
+
+    Where a technician is asked, with a restricted zone and with a key that is made for this run, `KEY` beside it.
+    """
     value = yaml.safe_load(source.read_text(encoding="utf-8"))
     ladder = (value.get("balance") or {}).get("ladder")
     relays = LADDER_RELAYS if ladder else {"relay_delay": RELAY_DELAY}
@@ -121,6 +137,10 @@ def write_config(source: Path, controller: str, directory: Path) -> Path:
     changes = CONTROLLERS[controller]
     if changes:
         value["output"] = {"simulated": True, **changes}
+    if asks:
+        held = public_text(write_new_key(directory / KEY))
+        value["zones"] |= RESTRICTED
+        value["operators"]["people"] = {"technician": {"role": "technician", "public_key": held}}
     path = directory / source.name
     path.write_text(yaml.safe_dump(value, sort_keys=False), encoding="utf-8")
     return path

@@ -3,6 +3,7 @@
 from safety_supervisor_sim.scenario.acts import (
     Act,
     AgentDies,
+    Approval,
     Defective,
     DefectiveInMotion,
     DisturbDevice,
@@ -30,6 +31,7 @@ from safety_supervisor_sim.scenario.file import Scenario, load_scenario
 __all__ = [
     "Act",
     "AgentDies",
+    "Approval",
     "Defect",
     "Defective",
     "DefectiveInMotion",

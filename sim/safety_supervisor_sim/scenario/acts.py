@@ -169,6 +169,19 @@ class Technician(_Act):
     calls: list[Call] = Field(min_length=1, max_length=4)
 
 
+Token = Literal["good", "self_made", "altered", "replayed", "late"]
+"""An approval: signed by the technician; by the agent; with another command in it; used before; after its time."""
+
+
+class Approval(_Moving):
+    """Ask for a goal in a restricted zone as one trajectory, and let a technician answer, or others who pretend."""
+
+    act: Literal["approval"]
+    asks: bool = True
+    """Whether the goal is sent; else the answers are to what waits already."""
+    answers: list[Token] = Field(min_length=1, max_length=5)
+
+
 class Push(_Act):
     """Somebody pushes the robot; then it is watched for a while."""
 
@@ -203,6 +216,7 @@ Act = Annotated[
     | SecondPublisher
     | MotorTopic
     | Technician
+    | Approval
     | Push
     | StandUp,
     Field(discriminator="act"),

@@ -46,6 +46,10 @@ class Scenario(Section):
             result += [_technician(act, call) for call in act.technician]
         return result
 
+    def without(self, kind: type[Act]) -> Scenario:
+        """Return the scenario without acts of a kind."""
+        return self.model_copy(update={"acts": [act for act in self.acts if not isinstance(act, kind)]})
+
     def within(self, seconds: float) -> tuple[Scenario, list[str]]:
         """Return the scenario cut to a time budget, and the names of the acts that were left out.
 
