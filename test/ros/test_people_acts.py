@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from ros_rig import Client, Process, Rig
+from ros_rig import Client, Process, Rig, make_trajectory
 from std_msgs.msg import String
 from test_tokens import Holder, judges_of, run, write_key
 from trajectory_msgs.msg import JointTrajectory
@@ -47,8 +47,9 @@ class People(Holder):
             "command_sha256": "", "config_sha256": status["configuration_sha256"], "epoch": int(status["epoch"]),
             "reason": "a test",
         }  # fmt: skip
+        key = changes.pop("key", None)
         fields |= changes
-        return sign(KEYS[fields["iss"]], FORM, OperatorClaims(**fields)), fields["jti"]
+        return sign(key or KEYS[fields["iss"]], FORM, OperatorClaims(**fields)), fields["jti"]
 
     def do(self, act: str, person: str = "ada", target: str = "", **changes: Any) -> dict[str, Any]:
         self.client.spin(0.06)  # 20 a second are looked at
@@ -138,6 +139,63 @@ def test_people_reset_and_start_and_nobody_else_does(rig: Rig) -> None:
     again.send(kept)
     assert again.wait(lambda answer: not answer["ok"])["code"] == "E_TOKEN_NONCE"
     assert client.state == "LOCKED"
+
+
+@pytest.mark.requirement("SR-010")
+@pytest.mark.requirement("SR-013")
+@pytest.mark.redteam(40)
+def test_no_agent_resets_and_neither_reset_nor_start_brings_motion_back(rig: Rig) -> None:
+    client, _, people = start(rig)
+    agent = client.trajectory_publisher()
+    client.wait_for(agent.get_subscription_count, "the supervisor hears the trajectory's publisher")
+    client.spin(0.5)
+    people.arm()
+
+    def first_answer(message: JointTrajectory) -> tuple[str, str]:
+        told = len(client.decisions)
+        agent.publish(message)
+
+        def mine() -> list[tuple[str, str]]:
+            return [(one["verdict"], one["code"]) for one in client.decisions[told:] if one["source"] == "planner"]
+
+        client.wait_for(mine, "a decision")
+        return mine()[0]
+
+    begin = client.pose()
+    goal = make_trajectory([(4.0, [begin[0] + 0.8, *begin[1:]])])
+    goal.header.frame_id = "cid:away;key:k1"
+    assert first_answer(goal) == ("PASS", "")
+    client.wait_for(lambda: abs(client.measured[0] - begin[0]) > 0.1, "motion")
+    assert client.call("/supervisor/stop").success
+    client.wait_state("LOCKED")
+    there = client.wait_rest()
+    assert there[0] - begin[0] < 0.7, "in the midst of it"
+
+    def rests(seconds: float = 1.5) -> bool:
+        client.spin(seconds)
+        return client.pose() == pytest.approx(there, abs=0.005)
+
+    # The agent with its own key, in its own name and in a person's; it goes on sending its goal.
+    for name in ("planner", "ada"):
+        people.answers.clear()
+        people.send(people.made("reset", iss=name, sub=name, key=Ed25519PrivateKey.from_private_bytes(b"p" * 32))[0])
+        answer = people.wait(lambda answer: not answer["ok"])
+        assert answer["code"] == {"planner": "E_TOKEN_ISS", "ada": "E_TOKEN_SIGNATURE"}[name]
+    assert first_answer(make_trajectory([(4.0, goal.points[0].positions)])) == ("REJECT", "E_NOT_MOVING_STATE")
+    assert client.state == "LOCKED"
+
+    assert people.do("reset")["ok"]
+    client.wait_state("READY")
+    assert rests()
+    assert people.do("start", target="auto")["ok"]
+    client.wait_state("AUTO/HOLDING")
+    assert rests()
+    assert first_answer(goal) == ("PASS", ""), "of the old goal, sent again, the first result again"
+    assert rests()
+    assert first_answer(make_trajectory([(2.0, [there[0] + 0.2, *there[1:]])])) == ("PASS", ""), "a new one"
+    client.wait_for(lambda: "E_ENDED" in client.codes(), "its end")
+    assert not rests(0.5)
+    assert client.status["adapter_failures"] == "0"
 
 
 def test_a_lost_judge_comes_back_where_only_a_maintainer_can_act(rig: Rig) -> None:

@@ -13,7 +13,17 @@ from typing import Any
 import pytest
 import yaml
 from opa_server import OpaServer, cell_server, reply
-from ros_rig import REPOSITORY, STREAM, Client, Process, Rig, children_of, command_of, make_trajectory
+from ros_rig import (
+    REPOSITORY,
+    STREAM,
+    Client,
+    Process,
+    Rig,
+    children_of,
+    command_of,
+    make_trajectory,
+    write_configuration,
+)
 from sensor_msgs.msg import JointState
 from test_tokens import run
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -143,6 +153,40 @@ def test_the_program_of_the_configuration_decides_on_a_live_node(
     assert "policy_server" not in client.status
 
 
+@pytest.mark.redteam(36)
+@pytest.mark.requirement("SR-036")
+@pytest.mark.requirement("SR-041")
+def test_an_edited_policy_does_not_count_and_a_bad_rule_starts_nothing(
+    cell_rig: Rig, client: Client, processes: list[Process]
+) -> None:
+    processes.append(start(cell_rig, client, SHIPPED))
+    client.arm()
+    before, sha256 = client.pose(), client.status["configuration_sha256"]
+    write_configuration(cell_rig.directory, policy={"program": "allow"})
+    told = len(client.decisions)
+    while client.state != "FAULT":  # it is found within a second; until then, and from then on
+        decision, _ = go(client, 0.9, 1.0)
+        assert decision["code"] in ("E_POLICY_WARM_UP", "E_CONFIGURATION_CHANGED", "E_NOT_MOVING_STATE"), decision
+        client.spin(0.1)
+    assert any(one["code"] == "E_POLICY_WARM_UP" for one in client.decisions[told:]), "the one that was loaded decides"
+    assert client.status["cause"] == "E_CONFIGURATION_CHANGED"
+    assert client.status["configuration_sha256"] == sha256
+    assert not client.call("/supervisor/reset").success
+    assert client.pose() == pytest.approx(before, abs=0.005)
+    processes[0].end()
+
+    # Whoever starts it with a bad rule starts nothing, and reads what is wrong with it.
+    bad = cell_rig.supervisor(
+        f"log_directory:={cell_rig.fresh_directory()}",
+        policy={"program": 'mode == "atuo" ? allow : joint_sped > 1.0 ? deny("E_POLICY_WARM_UP") : allow'},
+    )
+    processes.append(bad)
+    assert client.wait_end(bad) == 2
+    for words in ("E_CONFIG_POLICY", "atuo", "joint_sped"):
+        assert words in bad.text
+    assert not cell_rig.last_directory.exists(), "not even a log"
+
+
 @pytest.mark.redteam(37)
 @pytest.mark.requirement("SR-036")
 @pytest.mark.requirement("SR-044")
@@ -173,6 +217,8 @@ def test_a_server_decides_on_a_live_node_and_nothing_moves_without_it(
         swings(client)
         server.spoils = lambda request: reply(request, b'{"result": {"allow": true}}')
         stands(client, "the result is no verdict")
+        server.spoils = lambda request: reply(request, b'{"code": "internal_error", "message": "a rule raised"}', 500)
+        stands(client, "the server says 500")
         server.spoils = None
         swings(client)
         restarts, told = int(client.status["policy_client_restarts"]), len(client.decisions)
