@@ -17,6 +17,8 @@ MODULES = {
     "balance": ("balance.",),
     "log": ("log.",),
     "policy": ("policy.",),
+    "interventions": ("interventions.",),
+    "floods": ("floods.",),
     "anomaly": ("anomaly.",),
     "estop": ("estop.link", "estop.idle"),
     "relay": ("relay.",),
