@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from copy import deepcopy
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -38,7 +39,7 @@ from safety_supervisor.ros.cdr import write_string
 from safety_supervisor.tokens.key_file import public_text
 
 RATE = 250
-SECONDS, QUICK_SECONDS = 60, 12
+SECONDS, QUICK_SECONDS = 60, 16
 PHASE = 5.0
 """[s]"""
 TOKENS_HZ, REQUESTS_HZ = 2000, 100
@@ -84,7 +85,8 @@ def _raw() -> dict[str, Any]:
     raw: dict[str, Any] = yaml.safe_load((REPOSITORY / "config" / "panda.yaml").read_text(encoding="utf-8"))
     raw["robot"]["joint_states"] = [{"node": f"/{CLIENT}", "joints": [*JOINTS, *FINGERS]}]
     # Who floods is not cut off for it: that would end the flood.
-    raw["sources"]["requests"] = {**raw["sources"]["planner"], "priority": 5, "refusals": 1000, "refusal_window": 1.0}
+    like = deepcopy(raw["sources"]["planner"])
+    raw["sources"]["requests"] = {**like, "priority": 5, "refusals": 1000, "refusal_window": 1.0}
     raw["policy"] = {"program": 'verb == "trajectory" ? approve("zone", 1, 600) : allow'}
     raw["operators"]["people"] = {"ada": {"role": "technician", "public_key": public_text(KEY)}}
     return raw
