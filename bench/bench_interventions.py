@@ -16,6 +16,7 @@ good approvals, new ones and replays, of which 20 a second are looked at. `long`
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ import rclpy
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.bench_decision import AMPLITUDE, CONFIGURATION, HOME, OMEGA, Loop
+from bench.bench_relay import environment
 from bench.measure import NoGarbageCollection, Row, Stopwatch, percentiles, row
 from safety_supervisor.config import load_config
 from safety_supervisor.config.policy.program import CelPolicy, compile_policy
@@ -239,6 +241,7 @@ def rows(quick: bool = False) -> list[Row]:
     n = QUICK_CYCLES if quick else CYCLES
     configuration = configure()
     with ExitStack() as stack:
+        os.environ.update(environment())
         rclpy.init(args=[])
         stack.callback(rclpy.shutdown)
         node = rclpy.create_node("bench_interventions", start_parameter_services=False)
