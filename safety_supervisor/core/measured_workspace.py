@@ -58,6 +58,8 @@ class MeasuredWorkspace:
         Margins are there to absorb what is measured, and are not counted; what is nearer than STEP is taken for
         touching, since then no way out is left but RECOVERY.
         """
+        if self._opened is not None:
+            self._opened.leave(q)
         found = self._main.code(q)
         for name, zone in self._zones:
             if found is None and (self._opened is None or name not in self._opened.entered):

@@ -36,7 +36,7 @@ class Owners:
         for name, job in self._moving_jobs():
             reserved |= dict.fromkeys(job.points.groups, name)
         # What people opened a zone for moves alone: anything beside it would use what was opened for that.
-        alone = next((lane.owner for lane in self._motion.lanes.values() if lane.opened), "")
+        alone = next((lane.owner for lane in self._motion.lanes.values() if lane.lets_in), "")
         for group in groups:
             # A trajectory under verification holds its groups already: else a stream would keep it out for ever.
             waiting = reserved.get(group, "")

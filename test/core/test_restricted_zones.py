@@ -218,6 +218,78 @@ def test_nothing_else_moves_beside_what_was_let_in(panda_rigs: Rigs, priority: i
         assert rig.output[0] < goal[0] - 0.05, "a person takes it over: both end in the kept stop"
 
 
+def person_jogs(panda_rigs: Rigs, priority: int) -> Rig:
+    """The same robot, a person who outranks the agent or does not, and a standing approval."""
+    shipped = guarded(base=replace(split(), policy=None))
+    sources = tuple(replace(s, priority=priority) if s.name == "joystick" else s for s in shipped.sources)
+    rig = begin(panda_rigs, replace(shipped, sources=sources))
+    rig.send(SourceEndpoints(rig.now, "joystick", 1))
+    assert sign(rig, "grant", "press planner 20").ok
+    rig.cycle(2)
+    return rig
+
+
+@pytest.mark.redteam(16)
+def test_who_moved_beside_it_while_it_was_outside_has_ended_it(panda_rigs: Rigs) -> None:
+    """Else it would go in afterwards with an elbow that nobody was shown."""
+    rig = person_jogs(panda_rigs, 20)
+    rig.trajectory([3.0], rig.output[None, :1] + IN, np.zeros((1, 1)), np.zeros((1, 1)), names=rig.names[:1])
+    rig.seconds(0.5)
+    for _ in range(8):
+        rig.stream([-0.1], "joystick", velocity=True, names=rig.names[3:4])
+        rig.cycle(5)
+    assert room(rig, rig.output) > 0.05
+    rig.seconds(3.0)
+    assert room(rig, rig.output) > 0.05
+    assert rig.output[3] < HOME[3] - 0.005, "the person goes on"
+    (ended,) = [one for one in rig.decisions() if one.source == "planner" and one.verdict == "STOP"]
+    assert (ended.code, ended.rule) == ("E_PREEMPTED", "zones.press")
+
+
+@pytest.mark.redteam(16)
+def test_nobody_of_its_priority_begins_before_a_goal_that_was_let_in_and_waits(panda_rigs: Rigs) -> None:
+    rig = person_jogs(panda_rigs, 5)
+    goal = rig.output[:1] + IN
+    later = rig.now + 1_000_000_000
+    rig.trajectory([2.0], goal[None, :], np.zeros((1, 1)), np.zeros((1, 1)), names=rig.names[:1], stamp=later)
+    rig.seconds(0.7)
+    assert not rig.decisions("REJECT"), rig.decisions()
+    for _ in range(60):
+        rig.stream([-0.1], "joystick", velocity=True, names=rig.names[3:4])
+        rig.cycle(5)
+    assert {one.code for one in rig.decisions("REJECT")} == {"E_PRIORITY"}
+    rig.seconds(1.5)
+    assert rig.output == pytest.approx(HOME + rig.unit(0, IN)), "it goes in alone"
+
+
+@pytest.mark.redteam(43)
+def test_it_is_closed_behind_a_robot_that_left_and_never_rested(panda_rigs: Rigs) -> None:
+    """Motion without an end does not keep it open for a push."""
+    rig = begin(panda_rigs)
+    rig.lag = 8
+    assert sign(rig, "grant", "press planner 20").ok
+    rig.cycle(2)
+    ask(rig, IN, 2.0)
+    rig.seconds(1.7)
+    assert room(rig, rig.output) < 0.0
+    inside = closed = 0
+    for turn in range(3):
+        goal = HOME - rig.unit(0, 0.2 * (turn % 2 == 0))
+        rig.trajectory([2.0], goal[None, :], rig.rest, rig.rest)
+        for _ in range(400):
+            rig.cycle()
+            assert rig.state == "AUTO/MOVING", rig.status.cause
+            opened = bool(rig.supervisor._motion.zones.entered)
+            inside += room(rig, rig.robot) < 0.0
+            closed += not opened
+            assert opened or room(rig, rig.robot) > 0.0, "the measured robot is still inside"
+    assert inside > 10
+    assert closed > 160
+    rig.offset[0] = IN - rig.robot[0]
+    rig.seconds(0.2)
+    assert "E_MEASURED_WORKSPACE" in rig.status.active_causes
+
+
 def test_a_goal_for_which_it_would_be_opened_begins_alone(panda_rigs: Rigs) -> None:
     rig = begin(panda_rigs, guarded(base=replace(split(), policy=None)))
     rig.send(SourceEndpoints(rig.now, "joystick", 1))

@@ -50,6 +50,11 @@ class RestrictedZone:
             self._collision.forget()
         self._known = False
 
+    @property
+    def leaving(self) -> bool:
+        """Whether the robot is too near to it, and on its way out."""
+        return self._collision.leaving
+
     def holds(self, q: Vector) -> bool:
         """Whether a pose, shape (n,), is not proven to keep its margin from it, which NaN never is."""
         room = (self.scene.distances(q) - self.scene.margins).min(initial=float("inf"))

@@ -111,6 +111,11 @@ class Lane:
         """The source that holds it: the one whose accepted motion comes last; empty for none."""
         return self._waiting[-1].source if self._waiting else self.source
 
+    @property
+    def lets_in(self) -> bool:
+        """Whether people have opened restricted zones for what it plays, or for what waits in it."""
+        return bool(self.opened) or any(later.opened for later in self._waiting)
+
     def motives(self) -> tuple[Motive, ...]:
         """Return what it plays and what waits, in the order in which it is played."""
         waiting = tuple(Motive(later.source, later.command, False, False) for later in self._waiting)

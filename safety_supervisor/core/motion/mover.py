@@ -161,8 +161,7 @@ class Motion:
     def _stop_state(self, lane: Lane, t: float) -> Matrix:
         """State of a lane at a play-out time if nothing new came: at rest, or on the stop that it runs or would run."""
         if lane.moving:
-            elapsed = t - self.kept_tick * self._dt
-            return self.kept.state(elapsed)[:, lane.indices]
+            return self.kept.state(t - self.kept_tick * self._dt)[:, lane.indices]
         state = lane.state_at(t)
         assert state is not None
         return state
@@ -274,7 +273,8 @@ class Motion:
             part, came = lane.step(self.tick)
             if came is Progress.LATE:
                 # A source that ends its stream while the last set-points still differ by a hair has ended, not failed.
-                code = Code.ENDED if self._stops_within(lane, _HAIR) else Code.LATE
+                left = np.abs(self.kept.end - self.state[0])[lane.indices]
+                code = Code.ENDED if (left <= _HAIR).all() else Code.LATE
                 self._halt(lane, code)
                 part, came = lane.step(self.tick)
             state[:, lane.indices] = part
@@ -286,6 +286,7 @@ class Motion:
             state, outcome = self._verify_or_limit(state, rules, moving)
             if isinstance(outcome, Verified):
                 self.kept, self.kept_tick = outcome.stop, self.tick
+                self.zones.proven()
                 break
             reason = excuse(outcome, self._late, self._dt)
             for name in self._offenders(outcome, moving):
@@ -308,6 +309,9 @@ class Motion:
     def _verify_or_limit(self, state: Matrix, rules: Rules, moving: list[str]) -> tuple[Matrix, Verified | Violation]:
         """Verify a step, or a slower one where all that moves may be limited."""
         lanes = [self.lanes[name] for name in moving]
+        crowded = self.zones.crowded(lanes)
+        if crowded is not None:
+            return state, crowded
         rules = self.zones.rules(rules, lanes)
         if rules.recovery or any(lane.pace is None for lane in lanes):
             return state, self._verify(state, rules, moving)
@@ -328,13 +332,10 @@ class Motion:
                     return outcome
         return self._verifier.verify(self.history, state, rules)
 
-    def _stops_within(self, lane: Lane, distance: float) -> bool:
-        """Whether the kept stop rests within a distance of the present set-point in every joint of a lane, [rad]."""
-        left = np.abs(self.kept.end - self.state[0])[lane.indices]
-        return bool((left <= distance).all())
-
     def _offenders(self, violation: Violation, moving: list[str]) -> list[str]:
         """Name the moving groups that a violation stops: the joint's and what its command moves besides, else all."""
+        if violation.code is Code.PREEMPTED:
+            return [name for name in moving if self.lanes[name].opened]
         if violation.joint in self._configuration.robot.joints:
             joint = self._configuration.robot.joints.index(violation.joint)
             broken = {self.lanes[name].played for name in moving if joint in self.lanes[name].indices}
