@@ -34,7 +34,9 @@ def check_lowering(configuration: Configuration, problems: Problems, stages: Map
         return
     ladder, timing = balance.ladder, configuration.timing
     way = sum(posture.duration for posture in ladder.postures)
-    verification = Lowering.slices_for(way, timing.period) * timing.period if ladder.postures else 0
+    restricted = sum(zone.approval is not None for zone in configuration.zones)
+    slices = Lowering.slices_for(way, timing.period, restricted) if ladder.postures else 0
+    verification = slices * timing.period
     stop = nanoseconds(longest_stop(configuration.envelope.joints))
     least = stop + configuration.tracking.delay + timing.standstill_window + verification
     if ladder.hold < least:

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from approvals import asking, sign
 from crowd import SEPARATION
+from rig import upright as upright_box
 from upright import LEFT, MS, RIGHT, Upright, g1, leaned, smooth
 
 from safety_supervisor.core.balance.settings import FallSettings, LadderSettings, Posture
@@ -19,7 +21,8 @@ from safety_supervisor.core.effects import Decision, LadderMode, Status
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_settings import EstopLine, EstopSettings
 from safety_supervisor.core.events import Humans, HumansEndpoints
-from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.policy.verdict import Approve
+from safety_supervisor.core.settings import Configuration, ZoneKind
 from safety_supervisor.core.states.causes import CAUSE_OF
 from safety_supervisor.core.supervisor import Supervisor
 
@@ -122,6 +125,31 @@ def test_an_e_stop_goes_down_rung_by_rung_and_no_act_shortens_or_turns_it() -> N
     upright.cycle(1)
     assert rungs(upright) == ["hold", "lower", "damp", "off", "hold"]
     assert np.abs(rig.output - (rig.robot + rig.offset)).max() < 0.01
+
+
+@pytest.mark.requirement("SR-022")
+def test_it_goes_down_inside_a_zone_that_people_let_it_into() -> None:
+    """Nothing but a fall would be left where the zone were closed for its own way down."""
+    zone = upright_box("press", ZoneKind.RESTRICTED, (0.25, -0.5, -0.5), (1, 0.5, 1), approval=Approve("press", 1, 30))
+    people = asking().operators
+    upright = Upright(replace(laddered(), zones=(*g1().zones, zone), operators=people)).auto()
+    rig = upright.rig
+    assert sign(rig, "grant", "press planner 20").ok
+    upright.cycle(2)
+    goal = rig.output.copy()
+    for joint, angle in FORWARD.items():
+        goal[upright.joint(joint)] += 2.0 * angle
+    groups = ("left_arm", "right_arm")
+    names = upright.names(*groups)
+    there = goal[[upright.joint(name) for name in names]][None, :]
+    still = np.zeros_like(there)
+    rig.trajectory([2.0], there, still, still, names=names)
+    run(upright, 3 * SECOND)
+    assert rig.state == "AUTO/HOLDING", (rig.status.cause, rig.decisions()[-2:])
+    assert rig.supervisor._motion.zones.entered == {"press"}
+    rig.estop = "stop"
+    run(upright, 2500 * MS)
+    assert rungs(upright) == ["hold", "lower", "damp", "off"]
 
 
 @pytest.mark.parametrize(

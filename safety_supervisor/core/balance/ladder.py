@@ -181,7 +181,8 @@ class StopLadder:
 
     def _way(self, postures: tuple[Posture, ...]) -> Lowering:
         motion = self._motion
-        return Lowering(self._configuration, self._verifier, postures, motion.state[0], motion.tick)
+        rest, entered = motion.state[0], motion.zones.entered
+        return Lowering(self._configuration, self._verifier, postures, rest, motion.tick, entered)
 
     def _verified(self, lowering: Lowering) -> bool:
         """Verify one slice of a way down; return whether all of it is verified.

@@ -40,7 +40,13 @@ class Lowering:
     """
 
     def __init__(
-        self, configuration: Configuration, verifier: Verifier, postures: tuple[Posture, ...], pose: Vector, tick: int
+        self,
+        configuration: Configuration,
+        verifier: Verifier,
+        postures: tuple[Posture, ...],
+        pose: Vector,
+        tick: int,
+        opened: frozenset[str] = frozenset(),
     ) -> None:
         """Prepare the verification.
 
@@ -50,6 +56,7 @@ class Lowering:
             postures: one or more; a joint that one does not name stays where it is.
             pose: in which the robot rests, shape (n,), [rad].
             tick: cycle in which it does.
+            opened: restricted zones that people let it into, and that it has not left.
         """
         joints = configuration.robot.joints
         rows, times, at = [pose.copy()], list[Nanoseconds](), 0
@@ -71,13 +78,13 @@ class Lowering:
         self._period = seconds(configuration.timing.period)
         self._limits = StopLimits(configuration.envelope.joints)
         begin, history = at_rest(pose), np.repeat(pose[None], HISTORY + 1, axis=0)
-        self._job = TrajectoryJob(points, begin, history, tick, configuration, verifier)
+        self._job = TrajectoryJob(points, begin, history, tick, configuration, verifier, opened=opened)
         self._judged = 0.0  # [s]
 
     @staticmethod
-    def slices_for(duration: Nanoseconds, period: Nanoseconds) -> int:
-        """Return how many slices the verification takes where nothing is near."""
-        return TrajectoryJob.slices_for(duration, period) + int(duration // (_EVERY * period)) + 2
+    def slices_for(duration: Nanoseconds, period: Nanoseconds, restricted: int) -> int:
+        """Return how many slices the verification past `restricted` zones takes where nothing is near."""
+        return TrajectoryJob.slices_for(duration, period, restricted) + int(duration // (_EVERY * period)) + 2
 
     @property
     def done(self) -> bool:

@@ -60,6 +60,7 @@ class TrajectoryJob:
         configuration: Configuration,
         verifier: Verifier,
         facts: GoalFacts | None = None,
+        opened: frozenset[str] = frozenset(),
     ) -> None:
         """Prepare the verification.
 
@@ -72,6 +73,7 @@ class TrajectoryJob:
             configuration: of the robot.
             verifier: for speeds and clearance.
             facts: what a policy is to be told, found at the end; None where there is none.
+            opened: restricted zones that are open for it already.
         """
         self.points = points
         self.start_tick = start_tick
@@ -91,7 +93,7 @@ class TrajectoryJob:
         self._stage = _Stage.PATH_STOP
         self._next = 0
         self._zones = list(verifier.speed_zones)
-        self._restricted = list(verifier.restricted)
+        self._restricted = [zone for zone in verifier.restricted if zone.name not in opened]
         self._path = verifier.path_check()
         self._count = math.ceil(float(points.times[-1]) / NS_PER_S / self._dt) + HISTORY + 1
         self._rows: Matrix = np.empty((0, 0))
