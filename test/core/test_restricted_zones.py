@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,17 @@ import pytest
 from approvals import ask, asking, decide, ends, requests, sign, split, waits
 from rig import HOME, Rig, upright
 from test_supervisor_recovery import jog, outside
+from two_tools import write_two_tools
 
+from safety_supervisor.config import load_config
 from safety_supervisor.core.effects import Decision
 from safety_supervisor.core.events import SourceEndpoints
 from safety_supervisor.core.geometry.robot import RobotModel
 from safety_supervisor.core.geometry.scene import Scene
+from safety_supervisor.core.motion.opened_zones import OpenedZones
 from safety_supervisor.core.policy.verdict import Approve
 from safety_supervisor.core.settings import Configuration, Zone, ZoneKind
+from safety_supervisor.core.verifier import Verifier
 
 Rigs = Callable[..., Rig]
 pytestmark = pytest.mark.requirement("SR-022")
@@ -371,3 +376,22 @@ def test_whatever_is_sent_nobody_is_inside_whom_nobody_let_in(panda_rigs: Rigs, 
                 assert distance >= 0.02 or rig.supervisor._motion.zones.entered, (step, distance)
     assert rig.state.startswith("AUTO"), rig.status.cause
     assert inside > 3
+
+
+@pytest.mark.redteam(43)
+def test_it_is_closed_for_a_robot_that_put_down_what_was_in_it(tmp_path: Path) -> None:
+    """And rests where it rested: nothing has moved."""
+    carrying = load_config(write_two_tools(tmp_path))
+    below = upright("press", ZoneKind.RESTRICTED, (0.2, -0.5, -1), (1, 0.5, 0.35), approval=Approve("press", 1, 30))
+    verifier, pose = Verifier(replace(carrying, zones=(*carrying.zones, below))), HOME
+    verifier.carry("gripper_with_rod")
+    assert verifier.restricted[0].holds(pose)
+    assert not verifier.outfits[""].restricted[0].holds(pose)
+    zones = OpenedZones(verifier)
+    zones.entered = frozenset({"press"})
+    zones.rest(pose)
+    zones.rest(pose)
+    assert zones.entered == {"press"}
+    verifier.carry("")
+    zones.rest(pose)
+    assert not zones.entered
