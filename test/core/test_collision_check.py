@@ -447,7 +447,7 @@ def test_a_distance_of_a_path_or_of_what_is_measured_that_is_not_finite_is_a_fau
             if moving:
                 rig.trajectory([1.0], rig.output[None, :] + 0.1, zero, zero)
             else:
-                rig.supervisor._inputs.measured._room = None
+                rig.supervisor._inputs.measured.workspace._main._room = None
             rig.seconds(0.3)
         rig.until("FAULT")
         assert rig.status.cause == "E_NOT_FINITE_RESULT"
