@@ -19,7 +19,7 @@ from safety_supervisor.core.intake.intake import Intake
 from safety_supervisor.core.intake.results import Cancel, Refused, Repeat, SetPoint, TrajectoryPoints
 from safety_supervisor.core.interventions.interventions import Book
 from safety_supervisor.core.motion.mover import Motion
-from safety_supervisor.core.motion.trajectory_job import TrajectoryJob
+from safety_supervisor.core.motion.trajectory_job import NOBODY, Approval, TrajectoryJob
 from safety_supervisor.core.owners import Owners
 from safety_supervisor.core.policy.gate import NOT_ASKED, Judged, gate_of
 from safety_supervisor.core.policy.server import AskedPolicy
@@ -107,11 +107,11 @@ class Commands:
             return self._unusual(taken)
         return self._verify(taken, event.received)
 
-    def release(self, points: TrajectoryPoints, approved: str) -> Ruling | None:
-        """Verify a command that waited, `approved` under that kind, from where the robot is, as if it had just come."""
+    def release(self, points: TrajectoryPoints, approved: Approval) -> Ruling | None:
+        """Verify a command that waited, `approved` by people, from where the robot is, as if it had just come."""
         return self._verify(points, 0, approved)
 
-    def _verify(self, points: TrajectoryPoints, received: int, approved: str = "") -> Ruling | None:
+    def _verify(self, points: TrajectoryPoints, received: int, approved: Approval = NOBODY) -> Ruling | None:
         """Begin the verification of a trajectory; or refuse it."""
         session = self.sessions[points.source]
         violation = self._standing(session, received) or self.owners.refuse(session, points.groups)
@@ -160,8 +160,8 @@ class Commands:
         rulings += (Ruling(one.source, "", "STOP", one.violation) for one in self.anomalies.take())
         return tuple(rulings)
 
-    def _begin_job(self, points: TrajectoryPoints, approved: str = "") -> Violation | None:
-        """Begin to verify a trajectory, `approved` under the kind of approval that people gave for it alone."""
+    def _begin_job(self, points: TrajectoryPoints, approved: Approval) -> Violation | None:
+        """Begin to verify a trajectory, `approved` by people, each for it alone."""
         motion = self._motion
         for group in points.groups:
             lane = motion.lanes[group]
@@ -213,7 +213,7 @@ class Commands:
             violation = Violation(Code.SOURCE_NOT_ALIVE, "source.liveliness")
         if violation is not None:
             return violation
-        violation = self.owners.shares(job.entered, points)
+        violation = self.owners.shares(job)
         if violation is None and any(self._motion.lanes[group].stream is not None for group in points.groups):
             violation = Violation(Code.MOTION_ACTIVE, "source.motion", detail="a stream has begun meanwhile")
         if violation is not None:
@@ -224,9 +224,9 @@ class Commands:
             return Violation(Code.STATE_CHANGED, "trajectory.start")
         said = ""
         if self.policy is not None and job.facts is not None:
-            judged = self.policy.goal(session.settings, points, job.facts, job.approved, job.entered)
+            judged = self.policy.goal(session.settings, points, job.facts, job.approved.kind, job.entered)
             if judged.violation is not None:
-                if judged.asks is None or job.approved or self.book is None:
+                if judged.asks is None or job.approved.kind or self.book is None:
                     return judged.violation
                 return self.book.ask(job, judged.asks, floating, judged.violation)
             said = judged.said
@@ -358,7 +358,7 @@ class Commands:
         violation = Violation(Code.APPROVAL_VOID, "approval.source", detail="its publisher is another one")
         if self.book is not None:
             self.book.forget(source, violation)
-        if source in self._jobs and self._jobs[source][0].approved:
+        if source in self._jobs and self._jobs[source][0].approved.kind:
             self._drop(source, violation)
 
     def _standing(self, session: Session, received: int = 0) -> Violation | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from safety_supervisor.core.errors import Code, Violation
-from safety_supervisor.core.intake.results import TrajectoryPoints
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.motion.trajectory_job import TrajectoryJob
 from safety_supervisor.core.sessions import Session
@@ -50,13 +49,21 @@ class Owners:
                     )
         return None
 
-    def shares(self, opened: tuple[str, ...], points: TrajectoryPoints) -> Violation | None:
-        """Say that a goal for which zones are opened would not move alone; None where there are none."""
-        others = (name for name, lane in self._motion.lanes.items() if lane.moving and name not in points.groups)
-        other = next(others, "") if opened else ""
+    def shares(self, job: TrajectoryJob) -> Violation | None:
+        """Say that a goal for which zones are opened would not move alone, or opens more than people were shown."""
+        if not job.entered:
+            return None
+        lanes, kind, zones = self._motion.lanes, *job.approved
+        unseen = [zone for zone in job.entered if kind and zone not in zones]
+        if unseen:
+            detail = "it reaches there from where the robot is now: nobody was shown that"
+            return Violation(Code.APPROVAL_VOID, f"zones.{unseen[0]}", detail=detail)
+        busy = (name for name, lane in lanes.items() if (lane.moving or lane.stop) and name not in job.points.groups)
+        other = next(busy, "")
         if not other:
             return None
-        return Violation(Code.RESTRICTED, f"zones.{opened[0]}", detail=f"{other} moves: it would be open for that, too")
+        detail = f"{other} moves: it would be open for that, too"
+        return Violation(Code.RESTRICTED, f"zones.{job.entered[0]}", detail=detail)
 
     def is_taken(self, group: str, source: str) -> bool:
         """Whether another source's trajectory will take a group over, as planned from the motion that it has."""

@@ -395,3 +395,18 @@ def test_it_is_closed_for_a_robot_that_put_down_what_was_in_it(tmp_path: Path) -
     verifier.carry("")
     zones.rest(pose)
     assert not zones.entered
+
+
+@pytest.mark.redteam(17)
+def test_an_approval_opens_only_what_people_were_shown(panda_rigs: Rigs) -> None:
+    """From request to answer the robot may sway by 0.02 rad, and come to need a zone that was not shown."""
+    rig = begin(panda_rigs)
+    asked = waits(rig, IN)
+    assert asked.zones == ("press",)
+    (waiting,) = rig.supervisor._commands.book._waiting.values()  # type: ignore[union-attr]
+    waiting.zones = ("another",)
+    rig.tampered = True
+    assert decide(rig, asked).ok
+    rig.seconds(1.0)
+    assert last(rig).code == "E_APPROVAL_VOID"
+    assert np.array_equal(rig.output, HOME)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,21 @@ class _Stage(Enum):
     DONE = auto()
 
 
+class Approval(NamedTuple):
+    """What people gave for one command.
+
+    Attributes:
+        kind: of approval; empty: nobody was asked.
+        zones: that they were shown: it opens no others.
+    """
+
+    kind: str = ""
+    zones: tuple[str, ...] = ()
+
+
+NOBODY: Final = Approval()
+
+
 class TrajectoryJob:
     """One trajectory on its way to acceptance."""
 
@@ -80,8 +95,7 @@ class TrajectoryJob:
         self.begin = begin
         self.trajectory: PlannedTrajectory | None = None
         self.facts = facts
-        self.approved = ""
-        """Kind of the approval that people gave for this one command; empty for none."""
+        self.approved = NOBODY
         self.entered: tuple[str, ...] = ()
         """Restricted zones that the path is not proven to stay out of: people have to open them."""
         self._verifier = verifier

@@ -12,6 +12,7 @@ from safety_supervisor.core.effects import Effect, Reply
 from safety_supervisor.core.errors import CODE_OF, Code, Violation
 from safety_supervisor.core.events import Tick
 from safety_supervisor.core.inputs import Inputs
+from safety_supervisor.core.motion.trajectory_job import Approval
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.acts import ActRefusal
 from safety_supervisor.core.states.authority import DECISIONS, judge_authority
@@ -121,7 +122,7 @@ class OperatorActs:
             return decided, ""
         if isinstance(decided, str):
             return None, decided
-        ruling = self._commands.release(decided.points, decided.verdict.kind)
+        ruling = self._commands.release(decided.points, Approval(decided.verdict.kind, decided.zones))
         if ruling is not None:
             effects += self._decisions.ruled(ruling, event.at)
             return None, f"approved by {' and '.join(decided.approved)}, and refused"
