@@ -71,6 +71,19 @@ def pytest_unconfigure() -> None:
         _watch.close()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --long."""
+    parser.addoption("--long", action="store_true", help="run tests marked `long`, too: minutes of real nodes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless it is asked for."""
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason='it takes minutes: make unit ARGS="--long -m long test/ros"'))
+
+
 def _not_run(reporter: pytest.TerminalReporter) -> dict[str, list[str]]:
     """Reason to tests, in the order of the run."""
     reasons: dict[str, list[str]] = defaultdict(list)

@@ -101,7 +101,7 @@ class Code(str, Enum):
     ACCELERATION_LIMIT = "E_ACCELERATION_LIMIT", "A joint would accelerate more than allowed.", "Plan with the configured limits. A stream that was stopped begins again from the commanded pose, at rest. Jumps end here too."
     JERK_LIMIT = "E_JERK_LIMIT", "A joint's acceleration would change faster than allowed.", "Smooth the set-points."
     WORKSPACE = "E_WORKSPACE", "A link's body would leave a keep-in zone or enter a keep-out zone, stop included.", "Stay clear of the zone's faces by its margin and the stopping distance."
-    RESTRICTED = "E_RESTRICTED", "A link's body would enter a restricted zone, stop included, or the robot is inside.", "Stay out of the zone by its margin and the stopping distance; where it has `approval`, send a goal from rest, which people can approve. Out of it leads such a goal, or RECOVERY."
+    RESTRICTED = "E_RESTRICTED", "A link's body would enter a restricted zone, stop included, or the robot is inside.", "Stay out of it; where it has `approval`, ask people by a goal from rest. Out of it leads such a goal, or RECOVERY."
     SELF_COLLISION = "E_SELF_COLLISION", "Two links of the robot would come nearer to each other than `geometry.margin`, stop included.", "Plan with the link volumes of the configuration."
     FRAME_SPEED = "E_FRAME_SPEED", "A point of a link would move faster than allowed, everywhere or in a speed zone.", "Move slower; slow down before a speed zone by the stopping distance."
     BASE_LIMIT = "E_BASE_LIMIT", "The base was told to move, turn or accelerate faster than it may; it goes the same way slower.", "Send velocities within the limits of `base`."

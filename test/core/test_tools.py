@@ -323,7 +323,7 @@ def test_after_a_fault_the_tool_is_that_of_a_start(panda_rigs: Rigs, mounted: Co
     assert rig.act("maintainer").ok
     assert rig.supervisor.tool == "gripper"
     rig.lock()
-    assert rig.supervisor._inputs.measured._scene is rig.supervisor._verifier.outfits["gripper"].scene
+    assert rig.supervisor._inputs.measured.workspace._main.scene is rig.supervisor._verifier.outfits["gripper"].scene
 
 
 def test_points_of_the_tool_are_no_faster_than_allowed(panda_rigs: Rigs, cell: Configuration) -> None:

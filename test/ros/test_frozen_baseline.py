@@ -14,6 +14,8 @@ from safety_supervisor.config import load_config
 from safety_supervisor.config.baseline_checks import write_baseline
 from safety_supervisor.core.anomaly.baseline import FEATURES, Usual
 
+pytestmark = pytest.mark.long
+
 USUAL = 0.2
 """So far from home joints of good work go, [rad]; a score of 1 is 1.2 times as far."""
 STOP_AT = 3.0

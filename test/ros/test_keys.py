@@ -8,6 +8,8 @@ import pytest
 from approval_rig import Cell
 from ros_rig import HOME, Rig, make_trajectory
 
+pytestmark = pytest.mark.long
+
 KEYS = 30
 
 

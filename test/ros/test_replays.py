@@ -14,6 +14,8 @@ from std_msgs.msg import String
 
 from safety_supervisor.ros.tokens import BURST, RATE_HZ
 
+pytestmark = pytest.mark.long
+
 PROGRAM = 'kind == "person" ? allow : approve("zone", 1, 60)'
 POLICY = {"policy": {"program": PROGRAM}}
 REPLAYS, THREADS = 1000, 8

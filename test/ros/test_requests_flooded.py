@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ros_rig import JOINTS, Rig, make_trajectory
 from two_tools import PRIVATE_KEY, PUBLIC_KEY
 
+pytestmark = pytest.mark.long
+
 POLICY = {"program": 'approve("zone", 1, 60)'}
 GROUPS = dict(zip(("arm", "b", "c", "d", "e", "f", "g"), ([joint] for joint in JOINTS), strict=True))
 APART: dict[str, Any] = {

@@ -33,6 +33,8 @@ STEP: Final = RESERVE / 2
 QUERY_LIMIT: Final = 24
 """Poses that one proof may ask, besides those at its ends."""
 
+_FEW: Final = 4  # pairs whose distances take no longer than bounds of them
+
 POSES: Final = 16
 """Poses that are remembered."""
 
@@ -147,6 +149,8 @@ class Clearance:
         Most pairs are far apart, which takes a tenth of what their distance takes. The rooms of the others, and of all
         that are nearer than STEP, are exact; NaN where one is not finite.
         """
+        if len(which) <= _FEW:
+            return self.rooms_of(q, which)
         taken = self.taken[which]
         rooms: Vector = self.scene.at_least(q, which, taken + np.maximum(enough, STEP)) - taken
         return rooms

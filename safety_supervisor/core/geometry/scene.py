@@ -35,8 +35,6 @@ from safety_supervisor.core.units import Matrix, Vector
 RESERVE: Final = 5e-4
 """Distance beyond its margin that a pair keeps at every pose that is asked, [m]."""
 
-_FEW: Final = 4  # pairs whose distances take no longer than bounds of them
-
 _ORIGIN: Final = Sphere((0.0, 0.0, 0.0), 0.0)
 
 _CODES: Final = {
@@ -224,7 +222,7 @@ class Scene:
         Returns:
             Shape (k,), [m]: the distance, or a bound of it that is `enough`. It depends on the arguments alone.
         """
-        if self._around is None or len(which) <= _FEW:
+        if self._around is None:
             return self.distances_of(q, which)
         low = self._around.some(q, which)
         near = ~(low >= enough)  # so that NaN is asked
