@@ -1,4 +1,4 @@
-"""What approvals that open restricted zones demand of each other, of the policy and of the people who give them."""
+"""What approvals that open restricted zones demand of each other, and of the policy beside them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from safety_supervisor.core.agents.speaker import STAGE_APPROVAL
 
 
 def check_zone_approvals(sections: Sections, problems: Problems) -> None:
-    """Check that a kind of approval takes as many people everywhere, and that there are as many who may give it."""
+    """Check that a kind of approval takes as many people, and the same button, wherever it is named."""
     policy = sections.compiled_policy
     asked = {} if policy is None else {kind: ask.people for kind, ask in policy.kinds.items()}
     held: dict[str, bool] = {kind: kind in policy.hold_kinds for kind in asked} if policy is not None else {}
