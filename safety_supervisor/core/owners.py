@@ -65,6 +65,10 @@ class Owners:
         detail = f"{other} moves: it would be open for that, too"
         return Violation(Code.RESTRICTED, f"zones.{job.entered[0]}", detail=detail)
 
+    def engages(self, source: str) -> bool:
+        """Whether a source moves a joint, or has motion that waits to begin or is being verified."""
+        return source in self._jobs or self._motion.moves_for(source)
+
     def is_taken(self, group: str, source: str) -> bool:
         """Whether another source's trajectory will take a group over, as planned from the motion that it has."""
         if self._motion.owner(group) != source:

@@ -1,4 +1,4 @@
-"""Commands `log replay`, `log show`, `latch show` and `latch clear`."""
+"""Commands `log replay`, `log rehearse`, `log show`, `latch show` and `latch clear`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from safety_supervisor.core.effects import Effect, Status
+from safety_supervisor.core.effects import Decision, Effect, Status
 from safety_supervisor.core.events import Event
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.evidence.event_log import EventLog, Gap, LogError
@@ -31,6 +31,7 @@ app = typer.Typer(
 Examples:
   safety-supervisor log show FILE.events
   safety-supervisor log replay FILE.events
+  safety-supervisor log rehearse FILE.events
 """,
 )
 latch_app = typer.Typer(no_args_is_help=True, help="Show and clear the latches that survive a restart.")
@@ -187,6 +188,71 @@ def replay(
         if show_decisions:
             Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(rows))
         _print_report(report)
+    _say_tail(report.tail, report.tail_path, report.tail_offset)
+    raise typer.Exit(0 if report.same else 1)
+
+
+@app.command()
+def rehearse(
+    file: LogFile,
+    as_json: Json = False,
+    until: Annotated[float | None, typer.Option(help="Stop this long after the first event, s.")] = None,
+    show_decisions: Annotated[bool, typer.Option("--show-decisions", help="List each decision.")] = False,
+) -> None:
+    """Tell what a supervised run would have said to agents in stage shadow.
+
+    The recorded events run again, as by `log replay`. Beside them, from each first command of an agent in stage
+    shadow on, a copy of the supervisor counts it as supervised and moves an ideal robot by what it sends, streams
+    included, until it has been silent for a second and nothing moves. A rehearsal begins where the robot is.
+
+    Exit 1 when the recorded effects did not come out again: then this tells nothing of that robot.
+    """
+    from safety_supervisor import Supervisor
+    from safety_supervisor.config import ConfigurationError
+    from safety_supervisor.evidence import replay as replays
+    from safety_supervisor.evidence.rehearsal import RehearsalError, Rehearsals
+
+    log = _open(file)
+    told: list[Decision] = []
+    try:
+        configuration = replays.recorded_configuration(log.header)
+        rehearsals = Rehearsals(configuration, Supervisor(configuration), told.append)
+    except (LogError, ConfigurationError) as error:
+        raise _fail(2, str(error)) from None
+    console = Console(stderr=True)
+    # It draws when it is told to, by no thread: a process with threads must not be copied.
+    shown = log.size >= _PROGRESS_BYTES and console.is_terminal
+    begun: list[int] = []
+    with Progress(console=console, disable=not shown, auto_refresh=False) as bar:
+        task = bar.add_task("rehearse", total=log.size)
+
+        def seen(index: int, event: Event, effects: tuple[Effect, ...]) -> None:
+            if index == 0:
+                begun.append(event.at)
+            if index % 1000 == 0:
+                bar.update(task, completed=log.position, refresh=shown)
+
+        try:
+            report = replays.replay(log, rehearsals, None if until is None else round(until * NS_PER_S), seen)
+        except RehearsalError as error:
+            raise _fail(2, str(error)) from None
+        finally:
+            rehearsals.close()
+    lines = [_row(Line(number, one.at - begun[0], one)) for number, one in enumerate(told, 1)]
+    if as_json:
+        sources = {name: found.as_dict() for name, found in rehearsals.sources.items()}
+        told_json = {"boot": report.boot_id, "robot": report.robot_id, "same": report.same, "rows": lines}
+        print(json.dumps(told_json | {"rehearsals": rehearsals.count, "sources": sources}))
+    else:
+        if show_decisions:
+            Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(lines))
+        _print_report(report)
+        for name, found in rehearsals.sources.items():
+            print(f"{name}, {found.model}: {found.commands} commands in shadow, {found.refused} would be refused")
+            for (verdict, code), count in sorted(found.told.items()):
+                print(f"  {verdict} {code or '(begins)'}: {count}")
+        if not rehearsals.sources:
+            print("no agent in stage shadow sent a command")
     _say_tail(report.tail, report.tail_path, report.tail_offset)
     raise typer.Exit(0 if report.same else 1)
 

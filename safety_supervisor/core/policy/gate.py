@@ -289,7 +289,7 @@ class PolicyGate:
         if violation is None and shadowed:
             # Of a trajectory everything else has been judged by now; of the others all but their motion.
             whole = own.verb == CommandKind.TRAJECTORY.value
-            words = "would PASS" if whole else "may be sent; the motion was not judged"
+            words = "would PASS" if whole else "may be sent; `log rehearse` judges its motion"
             violation = Violation(Code.SHADOW, "agents.stages", detail=f"{words}; {said}".rstrip("; "))
         return Judged(violation, said, turned=isinstance(verdict, Unanswered), asks=asks)
 
