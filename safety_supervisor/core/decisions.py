@@ -69,6 +69,15 @@ class DecisionLog:
                 )
         return result
 
+    def rest(self, now: Nanoseconds) -> list[Decision]:
+        """Report all that is folded, however short."""
+        rest, self._unsaid = self._unsaid, {}
+        return [
+            _of_violation(now, ruling.source, ruling.command, ruling.verdict, ruling.violation, count)
+            for ruling, count, _ in rest.values()
+            if ruling.violation is not None
+        ]
+
     def noted(self, note: Note, now: Nanoseconds) -> list[Decision]:
         """Report what happened to motion under way; of what is limited cycle by cycle the first, then folded."""
         if note.share is None or note.violation is None:

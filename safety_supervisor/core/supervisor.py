@@ -7,7 +7,7 @@ e-stop, causes of stops, then motion; the motors are served before anything is r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, get_args
 
 from safety_supervisor.core.act_events import AgentSession, OperatorAct, StopRequested, TokenRefused, ToolChange
@@ -48,7 +48,6 @@ from safety_supervisor.core.notes import Note
 from safety_supervisor.core.observed import ObservedJoints
 from safety_supervisor.core.ruling import Ruling
 from safety_supervisor.core.separation_watch import SeparationWatch
-from safety_supervisor.core.sessions import Session
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.causes import CAUSE_OF, by_hardness
 from safety_supervisor.core.states.changes import Changes
@@ -160,13 +159,9 @@ class Supervisor:
         return self._verifier.tool
 
     @property
-    def sessions(self) -> Mapping[str, Session]:
-        """The standing of each source, by name."""
-        return self._commands.sessions
-
-    def engages(self, source: str) -> bool:
-        """Return whether a source moves anything, or has motion that waits to begin or is being verified."""
-        return self._commands.owners.engages(source) or self._base.driver == source
+    def standing(self) -> Standing:
+        """Who speaks at each source, and how far it is trusted."""
+        return self._standing
 
     def plays(self, source: str, command: str) -> bool:
         """Return whether an accepted command moves a group now; one that waits to begin does not."""

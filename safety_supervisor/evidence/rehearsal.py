@@ -5,13 +5,16 @@ where the robot is. Here it can. With the first command of a shadowed source a *
 was in that moment, is copied into a process of its own (`fork`: all of it, bit for bit), where the agent counts as
 `supervised` and the robot is an ideal one, which stands where it is commanded. Whatever the log holds from then on
 reaches both, the copy's set-points go nowhere, and its decisions are those of a supervised run on the same events. The
-rehearsal ends when the agents have been silent for a second and move nothing; the next one begins where the robot is.
+rehearsal ends when the agents have been silent for a second and move nothing, and when one of them leaves the stage or
+another one has come to it; the next one begins where the robot is.
 
 Nothing of this runs in the node: it costs the control cycle nothing, and can let nothing through.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -22,14 +25,15 @@ from typing import Final
 
 import msgspec
 
-from safety_supervisor.core.act_events import AgentSession
-from safety_supervisor.core.agents.settings import Stage
-from safety_supervisor.core.effects import Actuate, Decision, Effect
+from safety_supervisor.core.act_events import AgentSession, OperatorAct
+from safety_supervisor.core.agents.settings import ModelKey, Stage
+from safety_supervisor.core.effects import Actuate, Decision, Effect, PolicyQuestion
 from safety_supervisor.core.events import (
     BaseCommand,
     CommandUnreadable,
     Event,
     JointStates,
+    PolicyAnswer,
     StreamCommand,
     Tick,
     TrajectoryCommand,
@@ -45,15 +49,24 @@ SILENT: Final[Nanoseconds] = REACTION
 """A rehearsal ends when its agents have sent and moved nothing for this long: they have seen that nothing moved."""
 
 
+class _Heard(msgspec.Struct, array_like=True):
+    """What a copy is told."""
+
+    event: Event | None
+    """None: it ends, and tells the rest."""
+    asked: str = ""
+    """What the policy server was asked, of a `PolicyAnswer`: a copy asks other things, and counts them itself."""
+
+
 class _Told(msgspec.Struct, array_like=True):
-    """What a copy answers to a `Tick`."""
+    """What a copy answers to a `Tick`, and to the end."""
 
     decisions: list[Decision]
     ended: bool
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_event = msgspec.msgpack.Decoder(Event)
+_heard = msgspec.msgpack.Decoder(_Heard)
 _told = msgspec.msgpack.Decoder(_Told)
 
 
@@ -95,6 +108,8 @@ class Rehearsals:
         self._supervisor = supervisor
         self._seen = seen
         self._copy: _Copy | None = None
+        self._rehearsed: set[str] = set()
+        self._questions: dict[int, str] = {}
         self.count = 0
         """How many rehearsals there were."""
         self.sources: dict[str, Rehearsed] = {}
@@ -107,30 +122,52 @@ class Rehearsals:
         """
         if isinstance(event, COMMANDS):
             self._count(event)
+        asked = self._questions.pop(event.number, "") if isinstance(event, PolicyAnswer) else ""
         if self._copy is not None:
-            told = self._copy.take(event)
+            told = self._copy.take(event, asked)
             self._note(told.decisions)
             if told.ended:
                 self.close()
-        return self._supervisor.handle(event)
+        effects = self._supervisor.handle(event)
+        for effect in effects:
+            if isinstance(effect, PolicyQuestion):
+                self._questions[effect.number] = effect.facts
+        if isinstance(event, (AgentSession, OperatorAct)) and self._is_over():
+            self.close()
+        return effects
 
     def close(self) -> None:
-        """End the rehearsal that is under way, if there is one."""
+        """End the rehearsal that is under way, if there is one; what it has not told yet is told."""
         if self._copy is not None:
-            self._copy.close()
-            self._copy = None
+            copy, self._copy = self._copy, None
+            self._rehearsed.clear()
+            self._note(copy.close())
 
     def _count(self, event: Command) -> None:
-        session = self._supervisor.sessions.get(event.source)
+        session = self._supervisor.standing.sessions.get(event.source)
         if session is None or not session.shadowed:
             return
         assert session.speaker is not None
         found = self.sources.setdefault(event.source, Rehearsed())
         found.model = f"{session.speaker.key.name} {session.speaker.key.version}"
         found.commands += event.count if isinstance(event, CommandUnreadable) else 1
+        if self._copy is not None and session.speaker.key not in self._copy.models:
+            self.close()  # it came to the stage when the others rehearsed already
         if self._copy is None:
-            self._copy = _Copy(self._supervisor, self._ours)
+            self._copy = _Copy(self._supervisor, self._ours, self._questions)
             self.count += 1
+        self._rehearsed.add(event.source)
+
+    def _is_over(self) -> bool:
+        """Whether an agent that is let on in the copy has left the stage: what it does now is no rehearsal."""
+        if self._copy is None:
+            return False
+        speakers = (
+            (name in self._rehearsed, session.speaker)
+            for name, session in self._supervisor.standing.sessions.items()
+            if not session.shadowed
+        )
+        return any(one is not None and (known or one.key in self._copy.models) for known, one in speakers)
 
     def _note(self, decisions: list[Decision]) -> None:
         for decision in decisions:
@@ -143,80 +180,130 @@ class Rehearsals:
 
 
 class _Copy:
-    """A supervisor's copy in a process of its own."""
+    """A supervisor's copy in a process of its own.
 
-    def __init__(self, supervisor: Supervisor, ours: dict[str, int]) -> None:
+    Attributes:
+        models: that count as supervised there.
+    """
+
+    def __init__(self, supervisor: Supervisor, ours: dict[str, int], questions: dict[int, str]) -> None:
+        self.models = supervisor.standing.roll.models(Stage.SHADOW)
         self._ours, theirs = Pipe()
         self._process = os.fork()
         if self._process == 0:
             status = 1
             try:
                 self._ours.close()
-                _rehearse(supervisor, ours, theirs)
+                _Stage(supervisor, self.models, ours, questions).rehearse(theirs)
                 status = 0
             finally:
                 os._exit(status)  # nothing of the parent's is closed, flushed or run twice
         theirs.close()
 
-    def take(self, event: Event) -> _Told:
+    def take(self, event: Event, asked: str) -> _Told:
         """Let it handle an event; a `Tick` tells what has come of all since the one before."""
         try:
-            self._ours.send_bytes(_encode(event))
+            self._ours.send_bytes(_encode(_Heard(event, asked)))
             return _told.decode(self._ours.recv_bytes()) if isinstance(event, Tick) else _Told([], False)
         except (EOFError, OSError) as error:
             raise RehearsalError(f"the process of a rehearsal ended: {error or type(error).__name__}") from error
 
-    def close(self) -> None:
-        """Let it end."""
+    def close(self) -> list[Decision]:
+        """Let it end; return what it had not told yet."""
+        rest: list[Decision] = []
+        with contextlib.suppress(EOFError, OSError, msgspec.MsgspecError):  # it is gone, or was left in mid-word
+            self._ours.send_bytes(_encode(_Heard(None)))
+            rest = _told.decode(self._ours.recv_bytes()).decisions
         self._ours.close()
         os.waitpid(self._process, 0)
+        return rest
 
 
-def _rehearse(supervisor: Supervisor, ours: dict[str, int], pipe: Connection) -> None:
-    """Handle events with an ideal robot, in the copy's process, until nobody sends any more."""
-    let_on = _let_on(supervisor)
-    placed = supervisor.commanded
-    robot: tuple[float, ...] = () if placed is None else tuple(placed[0].tolist())
-    decisions: list[Decision] = []
-    busy: Nanoseconds = 0
-    while True:
-        try:
-            event = _event.decode(pipe.recv_bytes())
-        except EOFError:
-            return
-        if isinstance(event, JointStates) and robot:
-            event = _ideal(event, ours, robot)
-        elif isinstance(event, COMMANDS) and event.source in let_on:
-            busy = event.at
-        effects = supervisor.handle(event)
+class _Stage:
+    """Where agents in stage shadow count as supervised, and the robot is an ideal one: in the copy's process alone."""
+
+    def __init__(
+        self, supervisor: Supervisor, models: frozenset[ModelKey], ours: dict[str, int], questions: dict[int, str]
+    ) -> None:
+        self._supervisor = supervisor
+        self._models = models
+        self._ours = ours
+        self._numbers = {asked: number for number, asked in questions.items()}
+        standing = supervisor.standing
+        for key in models:
+            standing.roll.give(key, Stage.SUPERVISED)  # whoever introduces itself later is let on by this, too
+        for session in standing.sessions.values():
+            if session.shadowed and session.speaker is not None:
+                session.speaker = session.speaker._replace(stage=Stage.SUPERVISED)
+        self._agents: set[str] = set()
+        self._look_at_speakers()
+        placed = supervisor.commanded
+        self._robot = None if placed is None else (tuple(placed[0].tolist()), (0.0,) * len(placed[0]))
+        self._decisions: list[Decision] = []
+        self._busy: Nanoseconds = 0
+        self._now: Nanoseconds = 0
+
+    def rehearse(self, pipe: Connection) -> None:
+        """Handle events until the other end ends."""
+        while True:
+            try:
+                heard = _heard.decode(pipe.recv_bytes())
+            except EOFError:
+                return
+            if heard.event is None:
+                self._take(self._supervisor.standing.rest(self._now))
+                pipe.send_bytes(_encode(_Told(self._decisions, True)))
+                return
+            self._handle(heard.event, heard.asked)
+            if isinstance(heard.event, Tick):
+                ended = self._now - self._busy > SILENT
+                pipe.send_bytes(_encode(_Told(self._decisions, ended)))
+                self._decisions = []
+
+    def _handle(self, event: Event, asked: str) -> None:
+        self._now = event.at
+        if isinstance(event, PolicyAnswer):
+            # The very answer to what was asked there; of what was asked here alone nobody knows the answer.
+            event = msgspec.structs.replace(event, number=self._numbers.pop(asked, 0))
+        elif isinstance(event, JointStates):
+            event = self._ideal(event)
+        elif isinstance(event, COMMANDS) and event.source in self._agents:
+            self._busy = event.at
+        self._take(self._supervisor.handle(event))
         if isinstance(event, AgentSession):
-            let_on |= _let_on(supervisor)
+            self._look_at_speakers()
+        if isinstance(event, Tick) and any(map(self._supervisor.standing.engages, self._agents)):
+            self._busy = event.at
+
+    def _take(self, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
             if isinstance(effect, Actuate):
-                robot = effect.positions
-            elif isinstance(effect, Decision) and effect.source in let_on:
-                decisions.append(effect)
-        if isinstance(event, Tick):
-            if any(map(supervisor.engages, let_on)):
-                busy = event.at
-            pipe.send_bytes(_encode(_Told(decisions, event.at - busy > SILENT)))
-            decisions = []
+                self._robot = effect.positions, effect.velocities
+            elif isinstance(effect, PolicyQuestion):
+                self._numbers[effect.facts] = effect.number
+            elif isinstance(effect, Decision) and effect.source in self._agents:
+                self._decisions.append(effect)
 
+    def _look_at_speakers(self) -> None:
+        """Note at which sources agents speak that are let on; one whose session has ended stays known."""
+        for name, session in self._supervisor.standing.sessions.items():
+            if session.speaker is not None and session.speaker.key in self._models:
+                self._agents.add(name)
+            elif session.speaker is not None:
+                self._agents.discard(name)
 
-def _let_on(supervisor: Supervisor) -> set[str]:
-    """Let agents in stage shadow count as supervised, in a copy that moves nothing; return their sources."""
-    found = {name for name, session in supervisor.sessions.items() if session.shadowed}
-    for name in found:
-        session = supervisor.sessions[name]
-        assert session.speaker is not None
-        session.speaker = session.speaker._replace(stage=Stage.SUPERVISED)
-    return found
-
-
-def _ideal(event: JointStates, ours: dict[str, int], robot: tuple[float, ...]) -> JointStates:
-    """Let a measurement tell that the joints that are commanded stand where they are commanded."""
-    if len(event.positions) != len(event.names):
-        return event  # malformed: judged as it came
-    told = zip(event.names, event.positions, strict=True)
-    positions = tuple(robot[ours[name]] if name in ours else value for name, value in told)
-    return msgspec.structs.replace(event, positions=positions, velocities=())
+    def _ideal(self, event: JointStates) -> JointStates:
+        """Let a measurement tell that the joints that are commanded stand where they are commanded."""
+        names, positions, velocities = event.names, event.positions, event.velocities or (0.0,) * len(event.names)
+        if self._robot is None or not len(names) == len(positions) == len(velocities):
+            return event  # malformed: judged as it came
+        indices = [self._ours.get(name) for name in names]
+        told = (x for i, *pair in zip(indices, positions, velocities, strict=True) if i is not None for x in pair)
+        if not all(map(math.isfinite, told)):
+            return event
+        at, by = self._robot
+        positions = tuple(x if i is None else at[i] for i, x in zip(indices, positions, strict=True))
+        velocities = tuple(v if i is None else by[i] for i, v in zip(indices, velocities, strict=True))
+        return msgspec.structs.replace(
+            event, positions=positions, velocities=velocities if event.velocities else event.velocities
+        )

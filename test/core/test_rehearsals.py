@@ -48,11 +48,13 @@ def of_planner(decisions: list[Decision]) -> list[Decision]:
     return [msgspec.structs.replace(one, stage="") for one in found]
 
 
-def judge(rigs: Rigs, script: Script, seconds: float, **changes: Any) -> list[Decision]:
-    """Run both, compare, and return what was told."""
+def judge(
+    rigs: Rigs, script: Script, seconds: float, agents: dict[str, Any] | None = None, **changes: Any
+) -> list[Decision]:
+    """Run both, compare, and return what was told; `agents` replaces sections of who introduces himself how."""
     runs: dict[Stage, Rig] = {}
     for stage in (Stage.SUPERVISED, Stage.SHADOW):
-        rig = rigs(introducing(stage, panda(**changes))).auto()
+        rig = rigs(introducing(stage, panda(**changes), **(agents or {}))).auto()
         assert introduce(rig).ok
         rig.clear()
         rig.seconds(seconds, lambda i, rig=rig: script(rig, i))  # type: ignore[misc]

@@ -58,6 +58,10 @@ class Roll:
         )
         return (*self._elsewhere.values(), *lower)
 
+    def models(self, stage: Stage) -> frozenset[ModelKey]:
+        """Return the listed models that are in a stage."""
+        return frozenset(key for key, its in self._stages.items() if its is stage)
+
     def stage(self, key: ModelKey) -> Stage:
         """Return the stage of a model that is listed."""
         return self._stages[key]

@@ -33,7 +33,12 @@ from safety_supervisor.core.units import Nanoseconds
 
 
 class Standing:
-    """Keeps who speaks at each source, and how far it is trusted."""
+    """Keeps who speaks at each source, and how far it is trusted.
+
+    Attributes:
+        sessions: the standing of each source, by name.
+        roll: the stage of each model.
+    """
 
     def __init__(
         self,
@@ -49,7 +54,7 @@ class Standing:
     ) -> None:
         """Begin with nobody introduced; act on these parts."""
         self._demotion = configuration.demotion
-        self._sessions = commands.sessions
+        self.sessions = commands.sessions
         self._state = state
         self._motion = motion
         self._commands = commands
@@ -58,7 +63,7 @@ class Standing:
         self._consequences = consequences
         self._decisions = decisions
         self._stop = stop
-        self._roll = Roll(configuration)
+        self.roll = Roll(configuration)
         self._asked = [source.name for source in configuration.sources if source.needs_session]
         self._last: dict[str, Speaker] = {}
         """Who spoke last at each source: motion that ends was theirs."""
@@ -66,15 +71,23 @@ class Standing:
     @property
     def told(self) -> str:
         """Who speaks at each source that needs a session, for the status."""
-        speakers = ((name, self._sessions[name].speaker) for name in self._asked)
+        speakers = ((name, self.sessions[name].speaker) for name in self._asked)
         return "; ".join(f"{name}: {'no session' if one is None else one.shown}" for name, one in speakers)
+
+    def engages(self, source: str) -> bool:
+        """Whether a source moves anything, or has motion that waits to begin or is being verified."""
+        return self._commands.owners.engages(source) or self._base.driver == source
+
+    def rest(self, now: Nanoseconds) -> tuple[Effect, ...]:
+        """Tell now what equal decisions are folded, for whoever ends here."""
+        return self.stamp(self._decisions.rest(now))
 
     def stamp(self, effects: Iterable[Effect]) -> tuple[Effect, ...]:
         """Let every decision of a source name the model that speaks there, and its stage."""
         return tuple(self._stamped(one) if type(one) is Decision else one for one in effects)
 
     def _stamped(self, decision: Decision) -> Decision:
-        session = self._sessions.get(decision.source)
+        session = self.sessions.get(decision.source)
         speaker = None if session is None else session.speaker
         if speaker is None and decision.verdict == "STOP":
             speaker = self._last.get(decision.source)
@@ -87,11 +100,11 @@ class Standing:
 
     def boot(self, event: Boot) -> list[Effect]:
         """Take the stages that survived; where they are not known, tell it, and keep the lowest."""
-        self._roll.restore(event.stages, bool(event.stages_damaged))
+        self.roll.restore(event.stages, bool(event.stages_damaged))
         if not event.stages_damaged:
             return []
         refusal = Violation(Code.STAGES, "agents.stages", detail=event.stages_damaged[:500])
-        return [self._decisions.refused(event.at, "agents", refusal), Stages(event.at, self._roll.demoted)]
+        return [self._decisions.refused(event.at, "agents", refusal), Stages(event.at, self.roll.demoted)]
 
     def endpoints(self, event: SourceEndpoints) -> list[Effect]:
         """Take how many publishers a source has, told on every change of who they are: that ends its session."""
@@ -106,7 +119,7 @@ class Standing:
 
     def liveliness(self, event: SourceLiveliness) -> list[Effect]:
         """Take whether a trajectory's publisher lives; what it played is told one by one in the next cycle."""
-        session = self._sessions.get(event.source)
+        session = self.sessions.get(event.source)
         if session is not None:
             session.alive = event.alive
             if not session.live and self._commands.lose(event.source):
@@ -117,8 +130,8 @@ class Standing:
 
     def introduced(self, event: AgentSession) -> list[Effect]:
         """Let the agent of a source speak there, or say why not."""
-        session, command = self._sessions.get(event.source), f"session/{event.jti}" if event.jti else ""
-        speaker = self._roll.judge(event, session)
+        session, command = self.sessions.get(event.source), f"session/{event.jti}" if event.jti else ""
+        speaker = self.roll.judge(event, session)
         effects: list[Effect] = []
         if isinstance(speaker, Violation) or session is None:
             assert isinstance(speaker, Violation)
@@ -139,7 +152,7 @@ class Standing:
 
     def _end(self, source: str, code: Code, detail: str, now: Nanoseconds) -> list[Effect]:
         """End the session of a source, where it has one."""
-        session = self._sessions[source]
+        session = self.sessions[source]
         if session.speaker is None:
             return []
         self._last[source], session.speaker = session.speaker, None
@@ -165,7 +178,7 @@ class Standing:
         code = min(found, key=lambda one: one.value)
         moving = (
             name
-            for name, session in self._sessions.items()
+            for name, session in self.sessions.items()
             if self._motion.moves_for(name)
             or self._base.driver == name
             or (Code.REFUSALS in found and session.quarantined)  # its motion was stopped by the refusal
@@ -176,18 +189,18 @@ class Standing:
         """Take trust away from the agents of sources, for a cause; those that have as little keep it."""
         effects: list[Effect] = []
         for name in guilty[0]:
-            speaker = self._sessions[name].speaker
+            speaker = self.sessions[name].speaker
             if speaker is not None and RANK[speaker.stage] > RANK[self._demotion.stage]:
                 effects += self._give(name, speaker, self._demotion.stage, guilty[1], now)
         return effects
 
     def _give(self, source: str, speaker: Speaker, stage: Stage, why: str, now: Nanoseconds) -> list[Effect]:
         """Give the model that speaks at a source another stage; a lower one cuts it off."""
-        self._roll.give(speaker.key, stage)
-        self._sessions[source].speaker = speaker._replace(stage=stage)
+        self.roll.give(speaker.key, stage)
+        self.sessions[source].speaker = speaker._replace(stage=stage)
         self._state.bump()
         words = f"stage: {speaker.stage.value} -> {stage.value}, {why}"
-        kept = Stages(now, self._roll.demoted)
+        kept = Stages(now, self.roll.demoted)
         if RANK[stage] < RANK[speaker.stage]:
             return [kept, *self._cut_off(source, Violation(Code.DEMOTED, "agents.stages", detail=words), now)]
         return [kept, *self._decisions.ruled(Ruling(source, "", "PASS", detail=words), now)]
@@ -199,7 +212,7 @@ class Standing:
         if event.act not in ("promote", "revoke"):
             return None
         source, _, stage = event.target.partition(" ")
-        session = self._sessions.get(source)
+        session = self.sessions.get(source)
         if session is None or session.settings.kind is not SourceKind.AGENT:
             return ActRefusal(Code.ACT_TARGET, f"{source[:64]} is no source of an agent")
         if event.act == "revoke":
@@ -215,7 +228,7 @@ class Standing:
     def act(self, event: OperatorAct) -> list[Effect]:
         """Do what a person, who may, asks for."""
         source, _, stage = event.target.partition(" ")
-        session = self._sessions[source]
+        session = self.sessions[source]
         if event.act == "promote":
             assert session.speaker is not None
             return self._give(source, session.speaker, Stage(stage), f"by {event.person}", event.at)
