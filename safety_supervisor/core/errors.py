@@ -88,7 +88,7 @@ class Code(str, Enum):
     SESSION_ENDED = "E_SESSION_ENDED", "The agent's session ended: the source's publisher was replaced, doubled or lost, or it introduced itself anew.", "Let the agent introduce itself again, behind its one publisher."
     SHADOW = "E_SHADOW", "The command would pass; its agent is in stage `shadow`, so nothing is forwarded.", "Nothing to do; a safety officer promotes a model that has proven itself."
     DEMOTED = "E_DEMOTED", "The agent's model was demoted by a stop that happened while it moved the robot, or by a person.", "Find the reason; a safety officer promotes it: docs/agents.md."
-    STAGES = "E_STAGES", "The file with the stages of agents can not be read: all models begin in stage `shadow`.", "Find out what happened to it; a safety officer promotes the models again."
+    STAGES = "E_STAGES", "The file with the stages of agents is lost or can not be read: all models begin in stage `shadow`.", "Find out what happened to it; a safety officer promotes the models again."
     MOTION_ACTIVE = "E_MOTION_ACTIVE", "Another kind of motion of the same source is under way.", "Cancel the trajectory with an empty one, or let the stream end, first."
     START_STATE = "E_START_STATE", "The trajectory's first point is for time 0 and is not the present commanded pose.", "Start from the commanded pose, or give the first point a time."
     END_VELOCITY = "E_END_VELOCITY", "The trajectory ends with a velocity.", "End at rest."

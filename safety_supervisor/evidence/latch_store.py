@@ -2,7 +2,8 @@
 
 One file a robot, `<log directory>/<robot id>.latches`: a line of JSON with a checksum, filled up to one disk block.
 It is replaced atomically; on a full disk it is overwritten in place instead, which needs no new block (and a power
-loss in that moment leaves a damaged file, which is a fault). Requirement: SR-047.
+loss in that moment leaves a damaged file, which is a fault). It says, too, whether stages of agents are kept beside it
+(`evidence.stage_store`), so that their file can not be lost unseen. Requirement: SR-047.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from safety_supervisor.evidence.event_log import SUFFIX, LogError, read_header
 VERSION = 1
 BLOCK = 4096
 """Size of the file, [bytes]."""
+STAGES = ".stages"
+"""What the name of the file of stages ends in."""
 
 
 def file_stem(robot_id: str) -> str:
@@ -53,6 +56,8 @@ class LatchStore:
         self.directory = Path(directory)
         self.robot_id = robot_id
         self.path = self.directory / f"{file_stem(robot_id)}.latches"
+        self.stages = self.path.with_suffix(STAGES)
+        """Where stages of agents are kept."""
 
     def open(self) -> StoredLatches:
         """Read the latches at boot; on the robot's first boot create the file.
@@ -92,13 +97,32 @@ class LatchStore:
         Raises:
             OSError: when neither a new file nor the old one in place can be written.
         """
-        data = _format(self.robot_id, emergency_stop, fault)
+        data = _format(self.robot_id, emergency_stop, fault, self.stages_kept() or self.stages.exists())
         try:
             replace_file(self.path, data)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             _overwrite(self.path, data)
+
+    def stages_kept(self) -> bool:
+        """Whether stages of agents were kept before, as far as is known: what can not be read may have said so."""
+        try:
+            return _body(self.path.read_bytes(), self.robot_id).get("stages") is True
+        except FileNotFoundError:
+            return bool(self._has_event_logs())
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError):
+            return True
+
+    def note_stages(self) -> None:
+        """Note durably that stages of agents are kept, once their file is there.
+
+        Raises:
+            OSError: when it can not be written.
+        """
+        found = self.load()
+        if self.path.exists() and not found.detail and not self.stages_kept():
+            self.write(found.emergency_stop, found.fault)
 
     def clear(self, by: str, reason: str) -> StoredLatches:
         """Clear the fault latch and append who did it and why to the history; return what was latched before.
@@ -154,20 +178,21 @@ def checksum(body: dict[str, object]) -> str:
     return hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
-def _format(robot_id: str, emergency_stop: bool, fault: str) -> bytes:
+def _format(robot_id: str, emergency_stop: bool, fault: str, stages: bool) -> bytes:
     body: dict[str, object] = {
         "version": VERSION,
         "robot": robot_id,
         "emergency_stop": emergency_stop,
         "fault": fault,
+        **({"stages": True} if stages else {}),
     }
     return (json.dumps({**body, "checksum": checksum(body)}) + "\n").encode().ljust(BLOCK, b" ")
 
 
-def _parse(data: bytes, robot_id: str) -> StoredLatches:
+def _body(data: bytes, robot_id: str) -> dict[str, object]:
     if len(data) != BLOCK:
         raise ValueError(f"{len(data)} bytes instead of {BLOCK}")
-    body = json.loads(data)
+    body: dict[str, object] = json.loads(data)
     said = body.pop("checksum")
     if said != checksum(body):
         raise ValueError("the checksum is wrong")
@@ -175,6 +200,11 @@ def _parse(data: bytes, robot_id: str) -> StoredLatches:
         raise ValueError(f"version {body['version']} instead of {VERSION}")
     if body["robot"] != robot_id:
         raise ValueError("it belongs to another robot")
+    return body
+
+
+def _parse(data: bytes, robot_id: str) -> StoredLatches:
+    body = _body(data, robot_id)
     emergency_stop, fault = body["emergency_stop"], body["fault"]
     if not isinstance(emergency_stop, bool) or not isinstance(fault, str):
         raise ValueError("a value has the wrong type")

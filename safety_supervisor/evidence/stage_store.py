@@ -1,7 +1,8 @@
 """Stages of agents on disk: a model that was demoted stays so after a restart.
 
 One file a robot, `<log directory>/<robot id>.stages`: a line of JSON with a checksum, replaced atomically. No file: no
-model was demoted. One that can not be read: nobody knows who was, and no model gets more than the lowest stage.
+model was demoted, unless the latches beside it say that there was one. One that is lost or can not be read: nobody
+knows who was demoted, and no model gets more than the lowest stage.
 Requirement: SR-047.
 """
 
@@ -16,7 +17,7 @@ from typing import Final
 import msgspec
 
 from safety_supervisor.core.agents.stored import StoredStage
-from safety_supervisor.evidence.latch_store import checksum, file_stem, replace_file
+from safety_supervisor.evidence.latch_store import LatchStore, checksum, replace_file
 
 VERSION: Final = 1
 LONGEST: Final = 4 << 20
@@ -43,7 +44,8 @@ class StageStore:
     def __init__(self, directory: str | Path, robot_id: str) -> None:
         """Name the file; nothing is read or written yet."""
         self._robot = robot_id
-        self.path = Path(directory) / f"{file_stem(robot_id)}.stages"
+        self._latches = LatchStore(directory, robot_id)
+        self.path = self._latches.stages
 
     def load(self) -> FoundStages:
         """Read the file. Never raises, writes nothing."""
@@ -51,7 +53,8 @@ class StageStore:
             with self.path.open("rb") as file:
                 data = file.read(LONGEST + 1)
         except FileNotFoundError:
-            return FoundStages()
+            lost = self._latches.stages_kept()
+            return FoundStages(damaged=f"{self.path} is missing, and may have been there" if lost else "")
         except OSError as error:
             return FoundStages(damaged=f"{self.path} can not be read: {error.strerror}")
         try:
@@ -71,6 +74,7 @@ class StageStore:
             "demoted": [msgspec.structs.asdict(one) for one in demoted],
         }
         replace_file(self.path, (json.dumps({**body, "checksum": checksum(body)}) + "\n").encode())
+        self._latches.note_stages()
 
     def _parse(self, data: bytes) -> tuple[StoredStage, ...]:
         if len(data) > LONGEST:

@@ -14,7 +14,7 @@ from evidence_records import header
 from safety_supervisor.core.agents.stored import StoredStage
 from safety_supervisor.core.effects import Latches, Stages
 from safety_supervisor.evidence.feed import EventFeed
-from safety_supervisor.evidence.latch_store import LatchStore, checksum
+from safety_supervisor.evidence.latch_store import LatchStore, StoredLatches, checksum
 from safety_supervisor.evidence.stage_store import FoundStages, StageStore
 
 pytestmark = [pytest.mark.requirement("SR-047"), pytest.mark.redteam(41)]
@@ -37,6 +37,49 @@ def test_what_was_written_is_read_by_the_next_boot(store: StageStore, demoted: t
 def test_without_a_file_nobody_was_demoted(store: StageStore) -> None:
     assert store.load() == FoundStages((), "")
     assert not store.path.exists()
+
+
+def test_a_file_that_was_there_and_is_gone_is_known_as_such(store: StageStore) -> None:
+    """Whatever is written of latches behind it, and with latches that can not be read; a first boot has no trouble."""
+    latches = LatchStore(store.path.parent, "panda")
+    latches.open()
+    assert store.load() == FoundStages((), "")
+    store.write((ONE,))
+    before = latches.path.read_bytes()
+    store.path.unlink()
+    assert store.load().damaged
+    for emergency_stop, fault in ((True, "E_TRACKING"), (False, "")):
+        latches.write(emergency_stop, fault)
+        assert store.load().damaged
+    latches.write(True, "E_TRACKING")
+    latches.clear("ada", "found")
+    assert store.load().damaged
+    latches.path.write_bytes(before[:-1])
+    assert store.load().damaged
+    latches.clear("ada", "found")
+    assert store.load().damaged
+    store.write(())
+    assert store.load() == FoundStages((), "")
+
+
+def test_latches_of_before_do_not_take_trust_from_anybody(store: StageStore) -> None:
+    """A robot that never demoted anybody has latches and no stages: nothing is lost."""
+    latches = LatchStore(store.path.parent, "panda")
+    latches.open()
+    latches.write(True, "E_TRACKING")
+    latches.clear("ada", "found")
+    assert store.load() == FoundStages((), "")
+    assert b"stages" not in latches.path.read_bytes()
+
+
+def test_stages_that_were_written_leave_the_latches_as_they_are(store: StageStore) -> None:
+    latches = LatchStore(store.path.parent, "panda")
+    latches.write(True, "E_TRACKING")
+    store.write((ONE,))
+    assert latches.load() == StoredLatches(True, "E_TRACKING")
+    latches.path.write_bytes(b"damaged")
+    store.write((TWO,))
+    assert latches.load().detail
 
 
 def test_every_damaged_byte_and_every_other_length_is_known_as_such(store: StageStore) -> None:
