@@ -139,6 +139,8 @@ class MeasuredState:
 
     def missing(self) -> str:
         """Name a joint that was never measured; empty when all were."""
+        if np.count_nonzero(self._received) == len(self._joints):
+            return ""
         return next((name for name, at in zip(self._joints, self._received, strict=True) if at == 0), "")
 
     def stale(self, now: Nanoseconds) -> str:

@@ -139,8 +139,8 @@ class Verifier:
         """Begin a cycle: position, velocity, acceleration of the last set-point, shape (3, n), for balance."""
         self._last = last
 
-    def prepare(self) -> None:
-        """Spend time that is left on what the next steps will ask."""
+    def prepare(self, rests_at: Vector | None = None) -> None:
+        """Spend time that is left on what the next steps will ask; `rests_at` is the pose of a robot that rests."""
         done, self._done = self._done, None
         if done is None:
             self._foreseen = None
@@ -149,6 +149,8 @@ class Verifier:
             if self._foreseen is None or not foreseen.same(self._foreseen):
                 self._foreseen = foreseen
         self._collision.prepare(self._foreseen)
+        if rests_at is not None and self.scene.placed:
+            self._collision.rest(rests_at)
         self._speed.prepare()
         if self.balance is not None:
             self.balance.prepare(self._foreseen)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rig import BARE, HOME, Rig, panda, upright
 
-from safety_supervisor.core.checks.clearance import STEP
+from safety_supervisor.core.checks.clearance import STEP, line
 from safety_supervisor.core.checks.collision import CollisionCheck, PathCheck
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.geometry.robot import RobotModel
@@ -18,6 +18,9 @@ from safety_supervisor.core.settings import Zone, ZoneKind
 
 SHIPPED = panda()
 LIMITS = StopLimits(SHIPPED.envelope.joints)
+MODEL = RobotModel(SHIPPED.robot, SHIPPED.geometry.volumes)
+LOW = np.array([0.0, 0.581, 0.0, -2.1, 0.0, 2.668, 0.785])
+"""The fingers a few millimetres above the margin of the table."""
 POINTS = RobotModel(SHIPPED.robot)
 HAND = ("panda_hand_tcp",)
 TCP = POINTS.frame_positions(HOME)[POINTS.frame_names.index("panda_hand_tcp")]
@@ -240,3 +243,76 @@ def test_a_robot_that_stopped_at_a_margin_starts_away_from_it_in_auto(panda_rigs
     rig.clear()
     drive(-1.0, 1.5)
     assert rig.output[1] < lowest[1] - 0.1
+
+
+@pytest.mark.requirement("SR-045")
+@pytest.mark.requirement("SR-044")
+def test_what_is_asked_while_it_rests_changes_no_answer() -> None:
+    """Small ways up and down at a margin, some of them allowed: one check asks at rest, one does not."""
+    random, scene = np.random.default_rng(8), Scene(MODEL, SHIPPED.geometry, SHIPPED.zones, SHIPPED.tracking.path_error)
+    rests, plain = CollisionCheck(scene), CollisionCheck(scene)
+    q, left, refused, met = LOW, 0, 0, 0
+    lower = [LOW + [0, down, 0, 0, 0, 0, 0] for down in np.linspace(0.0, 0.05, 400)]
+    near = [pose for pose in lower if 0.0 < (scene.distances(pose) - scene.margins - STEP).min() < 1.2 * STEP]
+    for step in range(600):
+        if step % 12 == 0:
+            q = near[random.integers(len(near))]
+            rests.forget()
+            plain.forget()
+        if step % 3 == 0:
+            rests.rest(q)
+            rests.rest(q)
+            scene.distances(random.uniform(-1.0, 1.0, 7) if step % 2 else q)  # somebody else asks
+        velocity = random.normal(size=7) * random.choice([1e-4, 1e-3, 0.03, 0.3]) + [0, 0.02, 0, 0, 0, 0, 0]
+        state = np.stack([q + velocity * 0.004, velocity, np.zeros(7)])
+        stop = StraightStop(state, LIMITS)
+        answers = [check.check(q, state[0], stop) for check in (rests, plain)]
+        rests.prepare()
+        plain.prepare()
+        assert answers[0] == answers[1]
+        assert rests.leaving == plain.leaving
+        if rests.leaving:
+            floors = [check._leaving._floor for check in (rests, plain)]
+            assert floors[0] is not None
+            assert floors[1] is not None
+            assert floors[0].tobytes() == floors[1].tobytes()
+        refused += answers[0] is not None
+        left += answers[0] is None and rests.leaving
+        if answers[0] is None:
+            q = stop.end
+        met += step % 3 == 0 and rests._clearance._rested is not None
+    assert left > 30, left
+    assert refused > 30, refused
+    assert met > 30, met
+
+
+def test_what_was_bounded_at_rest_is_void_with_a_pose_that_is_remembered_since() -> None:
+    scene = points(upright("box", ZoneKind.KEEP_OUT, (2.0, -1.0, 0.0), (3.0, 1.0, 1.0), HAND))
+    clearance = CollisionCheck(scene)._clearance
+    clearance.rest(HOME)
+    assert clearance.bound(HOME).tolist() == [0.0]
+    clearance.bound(HOME)[:] = 5.0
+    assert clearance.bound(HOME).tolist() == [0.0], "nobody changes what is kept"
+    rooms = clearance.rooms(HOME)
+    assert isinstance(rooms, np.ndarray)
+    clearance.keep(HOME, rooms)
+    assert clearance.bound(HOME).tolist() == rooms.tolist()
+    clearance.rest(HOME)
+    clearance.forget()
+    assert clearance.bound(HOME).tolist() == [0.0]
+    clearance.rest(HOME)
+    clearance.keep(HOME, rooms)
+    assert clearance.bound(HOME + 1e-3).max() < rooms.max(), "of another pose"
+
+
+@pytest.mark.requirement("SR-045")
+def test_the_floor_of_what_is_far_again_is_the_whole_step() -> None:
+    scene = floor_below(STEP / 2)
+    leaving = CollisionCheck(scene)._leaving
+    clearance = leaving._clearance
+    start = scene.distances(HOME) - clearance.taken
+    assert leaving.follow(start, (line(HOME, HOME),), recovery=False) is None
+    assert leaving._floor is not None
+    assert leaving._floor.min() < STEP
+    assert leaving.follow(np.full_like(start, 1.0), (line(HOME, HOME),), recovery=False) is None
+    assert leaving._floor.tolist() == [STEP] * len(start)

@@ -38,6 +38,20 @@ def random_pose(name: str, random: np.random.Generator) -> Array:
     return random.uniform(np.maximum(lower, -3.0), np.minimum(upper, 3.0))
 
 
+@pytest.mark.requirement("SR-044")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pose_is_looked_at_as_a_state_at_rest_is_seen_to_the_bit(name: str) -> None:
+    random = np.random.default_rng(6)
+    for _ in range(500):
+        states = np.zeros((1, 3, len(humanoids.robot(name).joints)))
+        states[0, 0] = random_pose(name, random)
+        for planted in PLANTED[name]:
+            seen = planted.see(states)
+            planted.see(random.uniform(-1.0, 1.0, states.shape))  # what it leaves behind does not count
+            centre, corners = planted.look(states[0, 0])
+            assert (centre.tobytes(), corners.tobytes()) == (seen.centre[:, 0].tobytes(), seen.corners.tobytes())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_centre_and_soles_are_where_pybullet_says(name: str, tmp_path: Path) -> None:
     random, robot = np.random.default_rng(5), humanoids.robot(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import coal
 import numpy as np
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from other_geometry import OtherGeometry, rpy_matrix
 from rig import BARE, HOME, panda, upright
 
+from safety_supervisor.config import load_config
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.geometry import query as query_module
 from safety_supervisor.core.geometry.bodies import THINNEST, coal_body, faces, hull_balls
 from safety_supervisor.core.geometry.mimic import RobotModelError
 from safety_supervisor.core.geometry.never_touch import never_touches
@@ -336,6 +339,45 @@ def test_a_distance_depends_on_the_pose_alone_to_the_bit() -> None:
         with pytest.warns(DeprecationWarning, match="gjk_initial_guess"):
             cached = request.enable_cached_gjk_guess  # the old name of the same thing, on by default in Pinocchio
         assert not cached
+
+
+@pytest.mark.requirement("SR-044")
+@pytest.mark.parametrize("name", ["panda", "g1"])
+def test_what_is_asked_again_at_a_pose_is_what_was_computed_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three poses, one of them -0.0 where another one is 0.0, all that can be asked of them, in any order."""
+    shipped = load_config(Path(__file__).parents[2] / "config" / f"{name}.yaml")
+    random, limits = np.random.default_rng(6), shipped.envelope.joints
+    scene = Scene(RobotModel(shipped.robot, shipped.geometry.volumes), shipped.geometry, shipped.zones)
+    assert scene.bounded is (name == "g1")
+    count = len(scene.pairs)
+    zeros = random.uniform(limits.lower, limits.upper)
+    zeros[::2] = 0.0
+    poses = np.array([np.where(zeros == 0.0, -0.0, zeros), zeros, random.uniform(limits.lower, limits.upper)])
+    questions = [
+        lambda q, which: scene.distances(q),
+        scene.distances_of,
+        lambda q, which: scene.at_least(q, which, np.full(len(which), 0.1)),
+        lambda q, which: np.concatenate((scene.distances_of(q, which), *scene.least_gaps(q, poses[0], which))),
+    ]
+
+    def anew(question: int, pose: int, which: np.ndarray) -> bytes:
+        for query in (scene._exact, scene._around):
+            if query is not None:
+                query.forget()
+        answer: bytes = questions[question](poses[pose], which).tobytes()
+        return answer
+
+    asked = [
+        (int(question), int(pose), np.sort(random.choice(count, random.integers(1, 40), replace=False)))
+        for question, pose in zip(random.integers(4, size=300), random.choice(3, 300, p=(0.2, 0.4, 0.4)), strict=True)
+    ]
+    fresh = [anew(*one) for one in asked]
+    assert [questions[question](poses[pose], which).tobytes() for question, pose, which in asked] == fresh
+    scene.distances_of(poses[2], np.arange(5))
+    computed: list[int] = []
+    monkeypatch.setattr(query_module.pin, "computeDistance", lambda *of: computed.append(of[2]))
+    scene.distances_of(poses[2], np.arange(3, 8))
+    assert computed == [5, 6, 7], "what is known is not computed again"
 
 
 @pytest.mark.requirement("SR-036")

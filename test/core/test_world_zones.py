@@ -284,6 +284,23 @@ def test_no_point_moves_farther_than_the_gate_says(configuration: Configuration)
     assert used > 0.4, used
 
 
+@pytest.mark.requirement("SR-044")
+def test_a_pose_is_asked_anew_where_the_world_was_placed_elsewhere() -> None:
+    configuration = config(HALL)
+    model = RobotModel(configuration.robot, configuration.geometry.volumes)
+    used = Scene(model, configuration.geometry, configuration.zones)
+    seen, some = [], np.arange(len(used.pairs))[::7]
+    for place in (0.0, 0.3, -0.2):
+        fresh = Scene(model, configuration.geometry, configuration.zones)
+        for scene in (used, fresh):
+            scene.place(np.eye(3), np.array([place, 0.1, 0.0]), 0.0)
+        assert np.array_equal(used.distances_of(HOME, some), fresh.distances_of(HOME, some))
+        assert np.array_equal(used.distances(HOME), fresh.distances(HOME))
+        seen.append(used.distances(HOME)[used.world])
+    assert not np.array_equal(seen[0], seen[1])
+    assert not np.array_equal(seen[1], seen[2])
+
+
 def test_turned_half_spaces_are_bounded_in_their_own_direction() -> None:
     """`least_gaps` of a keep-in zone of the world is never more than the distances, whichever way it is turned."""
     configuration = config(HALL)

@@ -219,6 +219,23 @@ class Planted:
         corners = [points @ turns[:, index] + shifts[:, index] for index, (_, points) in enumerate(self._others)]
         return Seen(centre, np.concatenate(corners, axis=1) if corners else np.empty((len(rows), 0, 3)))
 
+    def look(self, pose: Vector) -> tuple[Matrix, Matrix]:
+        """Compute of one pose, shape (n,), what `see` does of a state at rest, to the bit, in half the time.
+
+        Returns:
+            Where the centre of mass is, shape (1, 3), and the corners of all other soles, shape (k, 3), [m].
+        """
+        q = pose.take(self._sources)
+        q *= self._rates
+        q += self._offsets
+        pin.centerOfMass(self._model, self._data, q, False)
+        centre: Matrix = (self._centre[0] * self._share + self._still)[None]
+        corners = [
+            points @ place[:9].reshape(3, 3) + place[9:]
+            for (_, place), (_, points) in zip(self._looked, self._others, strict=True)
+        ]
+        return centre, np.concatenate(corners) if corners else np.empty((0, 3))
+
 
 def body_of(robot: RobotModel, link: str) -> tuple[int, Any]:
     """Return the joint that moves a link, 0 for the base, and the link's placement there (pinocchio.SE3).

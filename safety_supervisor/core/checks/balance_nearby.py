@@ -64,6 +64,7 @@ class Nearby:
         self._settings = settings
         self._reaches: dict[str, _Reaches] = {}
         self._known: _Known | None = None
+        self._borne: tuple[tuple[tuple[str, tuple[bool, ...]], ...], Matrix, NDArray[np.float64]] | None = None
         for on in planted:
             reach, bend = on.commanded(on.centre, joints)
             soles = [on.commanded(carried, joints)[0] for carried in on.soles]
@@ -90,32 +91,35 @@ class Nearby:
 
     def _ask(self, stance: Stance, q: Vector) -> _Known:
         """Look at a pose."""
-        states = np.zeros((1, 3, len(q)))
-        states[0, 0] = q
-        found = [self._look(ground, states) for ground in stance.grounds]
-        rows = [self._reaches[ground.planted.foot].rows for ground in stance.grounds]
+        found = [self._look(ground, q) for ground in stance.grounds]
+        rows, bends = self._carried(stance.grounds)
         return _Known(
             stance,
             q.copy(),
-            np.array(
-                [own[0] for own in rows]
-                + [
-                    row
-                    for ground, own in zip(stance.grounds, rows, strict=True)
-                    for row, bears in zip(own[1:], ground.bearing, strict=True)
-                    if bears
-                ]
-            ),
+            rows,
             np.array([room for room, _, _ in found] + [slip for _, _, slips in found for slip in slips]),
             np.array([height for _, height, _ in found]),
-            np.array([self._reaches[ground.planted.foot].bend for ground in stance.grounds]),
+            bends,
         )
 
-    def _look(self, ground: Ground, states: NDArray[np.float64]) -> tuple[float, float, list[float]]:
+    def _carried(self, grounds: tuple[Ground, ...]) -> tuple[Matrix, NDArray[np.float64]]:
+        """Return `rows` and `bends` of `_Known`: of the feet and what bears beside them, wherever they stand."""
+        feet = tuple((ground.planted.foot, ground.bearing) for ground in grounds)
+        if self._borne is None or self._borne[0] != feet:
+            own = [self._reaches[foot] for foot, _ in feet]
+            others = [
+                row
+                for (_, bearing), of in zip(feet, own, strict=True)
+                for row, bears in zip(of.rows[1:], bearing, strict=True)
+                if bears
+            ]
+            self._borne = feet, np.array([of.rows[0] for of in own] + others), np.array([of.bend for of in own])
+        return self._borne[1:]
+
+    def _look(self, ground: Ground, q: Vector) -> tuple[float, float, list[float]]:
         """Return room and height of the centre, and what is left to each bearing sole."""
-        seen = ground.planted.see(states)
-        here = seen.centre[:, 0]
-        apart = np.sqrt(((seen.corners[0] - ground.rested) ** 2).sum(axis=1))
+        here, corners = ground.planted.look(q)
+        apart = np.sqrt(((corners - ground.rested) ** 2).sum(axis=1))
         slips, first = [], 0
         for other, bears in zip(ground.planted.others, ground.bearing, strict=True):
             last = first + len(other.corners)

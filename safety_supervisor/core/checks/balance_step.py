@@ -202,7 +202,7 @@ class BalanceStep:
         return self._check.follow(stance, *step_and_stop(before, after, self._period, stop, longest))
 
     def _surely(self, stance: Stance, before: Matrix, after: Matrix, stop: StraightStop, near: Nearby) -> bool:
-        bounds = derivative_bounds(self._times, np.stack([before, after]))[:2, 0]
+        bounds = derivative_bounds(self._times, np.array((before, after)))[:2, 0]
         fastest, hardest = stop.liveliness()
         return near.surely_keeps(
             stance,

@@ -97,6 +97,7 @@ class Clearance:
 
     def forget(self) -> None:
         """Drop all remembered poses, and take the scene as it is now."""
+        self._rested: tuple[bytes, Vector] | None = None
         self.taken: Vector = self.scene.margins + STEP
         """What is taken off a distance to give the room, shape (P,), [m]."""
         self._rooms[:] = -np.inf
@@ -121,7 +122,7 @@ class Clearance:
         whole += way
         whole += np.abs(last - self._last)
         held = self._reach.dot(whole) < self._both  # so that NaN is not proven
-        return _NONE if np.count_nonzero(held) == len(held) else np.flatnonzero(~held)  # quicker than all()
+        return _NONE if np.count_nonzero(held) == len(held) else (~held).nonzero()[0]  # quicker than all()
 
     def rooms(self, q: Vector) -> Vector | Violation:
         """Ask a pose, shape (n,): the room of every pair, shape (P,), [m]; a violation when a result is not finite."""
@@ -170,9 +171,20 @@ class Clearance:
         self._poses[self._oldest] = q
         self._rooms[self._oldest] = rooms
         self._oldest = (self._oldest + 1) % len(self._poses)
+        self._rested = None
+
+    def rest(self, q: Vector) -> None:
+        """Bound and ask ahead where a robot rests, shape (n,), what a way out of there begins with; once."""
+        if self._rested is None or self._rested[0] != q.tobytes():
+            bound = self.bound(q)
+            self._rested = q.tobytes(), bound
+            self.up_to(q, np.flatnonzero(~(bound > 0.0)), STEP)  # the scene answers again at the same pose
 
     def bound(self, q: Vector) -> Vector:
         """Bound the rooms at a pose, shape (n,), from below by the remembered ones; shape (P,), [m], 0 at least."""
+        if self._rested is not None and self._rested[0] == q.tobytes():
+            known: Vector = self._rested[1].copy()
+            return known
         low = self._rooms - np.abs(q - self._poses).dot(self._across)
         bound: Vector = np.maximum(low.max(axis=0), 0.0)
         return bound
@@ -333,7 +345,7 @@ class Clearance:
 
 def line(first: Vector, last: Vector) -> Matrix:
     """Return the control points of a straight way, shape (2, n)."""
-    return np.stack([first, last])
+    return np.array((first, last))
 
 
 def way_along(pieces: tuple[Matrix, ...]) -> Vector:

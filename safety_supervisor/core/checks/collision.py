@@ -76,6 +76,11 @@ class CollisionCheck:
         self._leaving.forget()
         self._passed = self._end = self._last_end = self._tried = self._slack = None
 
+    def rest(self, q: Vector) -> None:
+        """Ask now what a motion will have to that begins where the robot rests, shape (n,), [rad]."""
+        if not self._scene.empty:
+            self._clearance.rest(q)
+
     def prepare(self, foreseen: Foreseen | None = None) -> None:
         """Ask now what the next steps would have to ask, if the motion goes on as it does.
 
@@ -165,7 +170,7 @@ class CollisionCheck:
             last = clearance.bound(end)
             return self._try(clearance.unproven(way, first, last), before, end, last, 0.5 * (q + end))
         if not first.min() > 0.0:
-            which = np.flatnonzero(~(first > 0.0))
+            (which,) = (~(first > 0.0)).nonzero()
             first[which] = here = clearance.up_to(before, which, clearance.approach(way, which))
             if not here.min() >= STEP:  # so that NaN is too near
                 start = self._near_at(before, first)
@@ -210,7 +215,7 @@ class CollisionCheck:
 
     def _near_at(self, q: Vector, rooms: Vector) -> Vector | Violation:
         """Make bounds of the rooms at a pose exact where they are below STEP, shape (P,), [m]."""
-        near = np.flatnonzero(~(rooms >= STEP))
+        (near,) = (~(rooms >= STEP)).nonzero()
         if not len(near):
             return rooms
         exact = self._clearance.rooms_of(q, near)

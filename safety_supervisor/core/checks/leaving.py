@@ -21,6 +21,8 @@ LEAVING_LIMIT: Final = 40
 
 _DIP: Final = STEP / 2
 
+_ROUNDED: Final = 1.0 - 1e-9  # more than what rounding makes of a travel
+
 _NOISE: Final = 2e-6  # [m], of a distance that does not change: Coal's tolerance for depths of penetration
 
 
@@ -33,6 +35,7 @@ class Leaving:
     def __init__(self, clearance: Clearance) -> None:
         """Start without a floor."""
         self._clearance = clearance
+        self._farthest: Vector = clearance.scene.reach.max(axis=0, initial=0.0)
         self._floor: Vector | None = None
 
     @property
@@ -53,22 +56,25 @@ class Leaving:
             recovery: it may begin in a penetration.
         """
         clearance = self._clearance
-        floor = np.minimum(start, STEP) if self._floor is None else self._floor
+        floor: Vector = np.minimum(start, STEP) if self._floor is None else self._floor
         if not recovery and not (start + clearance.taken >= STEP).all():
             return clearance.violation(start, pieces[0][0], "it touches already; RECOVERY leads out")
-        near = np.flatnonzero(~(start - clearance.approach(way_along(pieces)) >= STEP))  # the others keep it all along
+        (near,) = (~(start - clearance.approach(way_along(pieces)) >= STEP)).nonzero()  # the others keep it all along
         poses = self._cut(pieces)
         if poses is None:
             return clearance.limit(LEAVING_LIMIT, int(start.argmin()), "too fast where it is too near")
-        least = (np.maximum(np.minimum(floor, start), floor - _DIP + 2 * _NOISE) - _NOISE)[near]
-        lowest = np.full_like(floor, STEP)
+        held = floor[near]
+        least = np.maximum(np.minimum(held, start[near]), held - _DIP + 2 * _NOISE) - _NOISE
+        lowest = np.full(len(near), STEP)
         for pose in poses:
             rooms = clearance.up_to(pose, near, STEP)
             worse = ~(rooms >= least)  # so that NaN is worse
             if worse.any():
                 return clearance.too_near(rooms[worse], pose, "it is too near and would go nearer", near[worse])
-            lowest[near] = np.minimum(lowest[near], rooms)
-        self._floor = np.maximum(floor, lowest)
+            lowest = np.minimum(lowest, rooms)
+        rises = np.maximum(floor, STEP)
+        rises[near] = np.maximum(held, lowest)
+        self._floor = rises
         return None
 
     def _cut(self, pieces: tuple[Matrix, ...]) -> list[Vector] | None:
@@ -77,7 +83,12 @@ class Leaving:
         left = list(reversed(pieces))
         while left:
             piece = left.pop()
-            if (self._clearance.scene.reach.dot(way_along((piece,))) <= 2.0 * _DIP).all():
+            way = way_along((piece,))
+            # No pair travels farther than all joints together can make one: mostly that says it.
+            if (
+                self._farthest.dot(way) <= 2.0 * _DIP * _ROUNDED
+                or (self._clearance.scene.reach.dot(way) <= 2.0 * _DIP).all()
+            ):
                 poses.append(piece[-1])
             else:
                 first, second = halve(piece)

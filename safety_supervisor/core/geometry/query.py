@@ -1,5 +1,8 @@
 """Distances of pairs of bodies at a pose, as Coal computes them, read back in one go.
 
+What is asked again at the pose that was asked last is answered from there: a query depends on nothing but the pose and
+where the bodies of the world are.
+
 The first bound of a pair is the distance of the capsules around its bodies: a body lies in its capsule, so it is no
 nearer to anything. Two capsules take a tenth of the time of two polytopes, and most pairs are far apart.
 """
@@ -73,18 +76,32 @@ class Query:
         self.distances: Vector = np.empty(0)
         self.normals: Matrix = np.empty((0, 3))
         self.placements: Matrix = np.empty((0, 12))
+        self._every = set(range(len(pairs)))
+        self.forget()
         if len(pairs):
             self._view()
+
+    def forget(self) -> None:
+        """Compute anew whatever is asked next: bodies were moved."""
+        self._pose = b""
+        self._asked: set[int] = set()
 
     def ask(self, q: Vector) -> None:
         """Compute all distances at a pose, finite, shape (n,), for the views."""
         self.place(q)
-        pin.computeDistances(self._geometry, self.results)
+        if self._asked is not self._every:
+            pin.computeDistances(self._geometry, self.results)
+            self._asked = self._every
 
     def place(self, q: Vector) -> None:
-        """Compute the placements of all bodies at a pose."""
+        """Compute the placements of all bodies at a pose, where they are not those of the last one, bit for bit."""
+        pose = q.tobytes()
+        if pose == self._pose:
+            return
+        self.forget()  # not of the last pose any more, and not yet of this one, should anything fail
         configuration = self._model.configure(q)
         pin.updateGeometryPlacements(self._model.kinematics, self._data, self._geometry, self.results, configuration)
+        self._pose = pose
 
     def all(self, q: Vector) -> Vector:
         """Return all distances at a pose, shape (P,), [m], NaN where one is none; a new array."""
@@ -102,8 +119,12 @@ class Query:
             every: Vector = self.all(q)[which]
             return every
         self.place(q)
-        for index in which.tolist():
-            pin.computeDistance(self._geometry, self.results, index)
+        asked = self._asked
+        if asked is not self._every:
+            for index in which.tolist():
+                if index not in asked:
+                    pin.computeDistance(self._geometry, self.results, index)
+                    asked.add(index)
         distances: Vector = self.distances[which]
         return np.where(np.abs(distances) < FARTHEST, distances, np.nan)
 

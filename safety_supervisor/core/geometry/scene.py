@@ -184,6 +184,9 @@ class Scene:
         frame = self.model.base * pin.SE3(turn, shift)
         for index, placement in self._world.items():
             self._all_bodies.move(index, frame * placement)
+        for query in (self._exact, self._around):
+            if query is not None:
+                query.forget()
         self._facing.turn(self.world, frame.rotation @ self.model.base.rotation.T)
         margins = self._own_margins.copy()
         margins[self.world] += allowance

@@ -49,7 +49,7 @@ def derivative_bounds(times: Vector, states: NDArray[np.float64]) -> NDArray[np.
 
     Source: G. Farin, Curves and Surfaces for CAGD, 5.3 (derivatives of a Bezier curve).
     """
-    step = np.diff(times)[:, None]
+    step = (times[1:] - times[:-1])[:, None]
     before, after = states[:-1], states[1:]
     count, joints = len(step), states.shape[2]
     per_step = 1.0 / step

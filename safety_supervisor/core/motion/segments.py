@@ -216,5 +216,5 @@ class Stream:
         q, v, a = begin
         p = self._period
         if self.kind is CommandKind.VELOCITY:
-            return np.stack([v, v - a * p, v - a * (2.0 * p)])
-        return np.stack([q, q - v * p + a * (p * p / 2.0), q - v * (2.0 * p) + a * (2.0 * p * p)])
+            return np.array((v, v - a * p, v - a * (2.0 * p)))
+        return np.array((q, q - v * p + a * (p * p / 2.0), q - v * (2.0 * p) + a * (2.0 * p * p)))

@@ -223,13 +223,13 @@ class StraightStop:
         """
         fade = self.fade
         if fade == 0.0:
-            return (np.stack([self._origin[0], self.end]),)
+            return (np.array((self._origin[0], self.end)),)
         third, square = fade / 3.0, fade * fade
         rows = np.array(
             [[1.0, 0.0, 0.0], [1.0, third, 0.0], [1.0, 2.0 * third, square / 6.0], [1.0, fade, square / 3.0]]
         )
         cubic: Matrix = rows.dot(self._origin)
-        return cubic, np.stack([cubic[3], self.end])
+        return cubic, np.array((cubic[3], self.end))
 
     def _weights(self, t: float) -> tuple[float, float]:
         """Return (alpha, beta) with q(t) = q0 + alpha v0 + beta a0."""
