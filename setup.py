@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 PACKAGE = "safety_supervisor"
 ROS = "5.3.6"  # message packages of ROS 2 Jazzy; 5.5.1 would be Kilted
-TEST = ["hypothesis>=6.100", "pytest>=7.4", "pytest-timeout>=2.1"]
+TEST = ["hypothesis>=6.100", "pytest>=7.4", "pytest-timeout>=2.1", "transitions>=0.9.2"]
 
 setup(
     name=PACKAGE,
@@ -43,7 +43,6 @@ setup(
         "pyserial>=3.5",
         "cryptography>=43",
         "common-expression-language>=0.10; python_version >= '3.11'",
-        "transitions>=0.9.2",
         "typer>=0.12",
         "rich>=13",
     ],

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from transitions import Machine, MachineError
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.settings import SourceKind
 from safety_supervisor.core.states.causes import CAUSE_OF, CAUSES
 from safety_supervisor.core.states.safety_state import NO_STOP, SafetyState
-from safety_supervisor.core.states.state_table import State
+from safety_supervisor.core.states.state_table import TRANSITIONS, State, Trigger
 
 Act = Callable[[SafetyState, int], bool]
 
@@ -326,6 +329,52 @@ def test_a_stop_only_ever_gets_harder() -> None:
         "1 FAULT E_OVERRUNS",
         "1 FAULT E_OVERRUNS",
     ]
+
+
+class _Position:
+    """What the machine moves."""
+
+    state: State
+    trigger: Callable[[str], bool]
+
+
+@pytest.mark.requirement("SR-009")
+def test_another_machine_that_runs_the_table_goes_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`transitions.Machine`: from every state by every trigger, and along random acts."""
+    position = _Position()
+    rows = [{"trigger": row.trigger.value, "source": list(row.sources), "dest": row.target} for row in TRANSITIONS]
+    machine = Machine(position, State, initial=State.INIT, transitions=rows, auto_transitions=False)
+
+    def fire(trigger: Trigger) -> bool:
+        try:
+            return position.trigger(trigger.value)
+        except MachineError:
+            return False
+
+    for state in State:
+        for trigger in Trigger:
+            safety = SafetyState()
+            safety.state = state
+            machine.set_state(state, position)
+            assert fire(trigger) is safety._take(trigger, 1, None)
+            assert position.state is safety.state
+    take, fired = SafetyState._take, [0]
+
+    def both(self: SafetyState, trigger: Trigger, *rest: Any) -> bool:
+        taken = take(self, trigger, *rest)
+        assert fire(trigger) is taken
+        fired[0] += taken
+        return taken
+
+    monkeypatch.setattr(SafetyState, "_take", both)
+    random, names = Random(3), sorted(ACTS)
+    for _ in range(200):
+        safety = SafetyState()
+        machine.set_state(State.INIT, position)
+        for now in range(30):
+            ACTS[random.choice(names)](safety, now)
+            assert position.state is safety.state
+    assert fired[0] > 500
 
 
 def test_who_may_move_the_robot() -> None:
