@@ -7,6 +7,8 @@ the two ends. A set without an inside, a point or a line, has no positive distan
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from safety_supervisor.core.units import Matrix, Vector
@@ -86,14 +88,19 @@ class SupportPolygon:
         Returns:
             Shape (m,), [m]; never positive where the polygon is a line or a point; NaN where a point is not finite.
         """
+        if math.isfinite(points.sum()):
+            return self._signed(points)
         with np.errstate(invalid="ignore"):
-            if not len(self._inward):
-                return -self._outside(points)
-            inside: Vector = (points @ self._inward.T - self._offsets).min(axis=1)
-            if not inside.min(initial=0.0) >= 0.0:
-                out = ~(inside >= 0.0)
-                inside[out] = -self._outside(points[out])
-            return inside
+            return self._signed(points)
+
+    def _signed(self, points: Matrix) -> Vector:
+        if not len(self._inward):
+            return -self._outside(points)
+        inside: Vector = (points @ self._inward.T - self._offsets).min(axis=1)
+        if not inside.min(initial=0.0) >= 0.0:
+            out = ~(inside >= 0.0)
+            inside[out] = -self._outside(points[out])
+        return inside
 
     def _outside(self, points: Matrix) -> Vector:
         """Return how far points are from the nearest edge, shape (m,), [m]."""
