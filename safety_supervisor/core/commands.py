@@ -224,14 +224,14 @@ class Commands:
             return Violation(Code.STATE_CHANGED, "trajectory.start")
         said = ""
         if self.policy is not None and job.facts is not None:
-            judged = self.policy.goal(session.settings, points, job.facts, job.approved.kind, job.entered)
+            judged = self.policy.goal(session.settings, points, job.facts, job.approved.kind, job.needs_open)
             if judged.violation is not None:
                 if judged.asks is None or job.approved.kind or self.book is None:
                     return judged.violation
                 return self.book.ask(job, judged.asks, floating, judged.violation)
             said = judged.said
         parts = job.parts({group: self._motion.lanes[group].indices for group in points.groups})
-        self._motion.begin_trajectory(parts, tick, points.source, points.command, frozenset(job.entered))
+        self._motion.begin_trajectory(parts, tick, points.source, points.command, frozenset(job.needs_open))
         return said
 
     # --- policy

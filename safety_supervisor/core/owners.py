@@ -51,10 +51,10 @@ class Owners:
 
     def shares(self, job: TrajectoryJob) -> Violation | None:
         """Say that a goal for which zones are opened would not move alone, or opens more than people were shown."""
-        if not job.entered:
+        if not job.needs_open:
             return None
         lanes, kind, zones = self._motion.lanes, *job.approved
-        unseen = [zone for zone in job.entered if kind and zone not in zones]
+        unseen = [zone for zone in job.needs_open if kind and zone not in zones]
         if unseen:
             detail = "it reaches there from where the robot is now: nobody was shown that"
             return Violation(Code.APPROVAL_VOID, f"zones.{unseen[0]}", detail=detail)
@@ -63,7 +63,7 @@ class Owners:
         if not other:
             return None
         detail = f"{other} moves: it would be open for that, too"
-        return Violation(Code.RESTRICTED, f"zones.{job.entered[0]}", detail=detail)
+        return Violation(Code.RESTRICTED, f"zones.{job.needs_open[0]}", detail=detail)
 
     def engages(self, source: str) -> bool:
         """Whether a source moves a joint, or has motion that waits to begin or is being verified."""

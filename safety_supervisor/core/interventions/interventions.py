@@ -128,7 +128,7 @@ class Book:
         assert facts is not None
         self._waiting[f"w{self._count}"] = Waiting(
             f"w{self._count}", points, verdict, CommandText(points, self._joints, pose), self._state.epoch, pose,
-            (*facts.zones, *job.entered), facts.joint_speed, facts.frame_speed, self._gate.people,
+            (*facts.zones, *job.needs_open), facts.joint_speed, facts.frame_speed, self._gate.people,
         )  # fmt: skip
         return None
 

@@ -96,7 +96,7 @@ class TrajectoryJob:
         self.trajectory: PlannedTrajectory | None = None
         self.facts = facts
         self.approved = NOBODY
-        self.entered: tuple[str, ...] = ()
+        self.needs_open: tuple[str, ...] = ()
         """Restricted zones that the path is not proven to stay out of: people have to open them."""
         self._verifier = verifier
         self._dt = configuration.timing.period / NS_PER_S
@@ -313,7 +313,7 @@ class TrajectoryJob:
             return self._at(violation, self._next + reached)
         self._next += reached
         if violation is not None:
-            self.entered += (zone.name,)
+            self.needs_open += (zone.name,)
         if violation is not None or self._next >= len(self._rows) - 1:
             self._restricted = self._restricted[1:]
             self._next_zone()

@@ -92,7 +92,7 @@ class _Kept(NamedTuple):
     judged: Judged
     approved: str = ""
     """Kind of the approval that people gave for this one command; empty for none."""
-    entered: tuple[str, ...] = ()
+    needs_open: tuple[str, ...] = ()
     """Restricted zones that it needs opened."""
 
 
@@ -214,7 +214,7 @@ class PolicyGate:
         points: TrajectoryPoints,
         facts: GoalFacts,
         approved: str,
-        entered: tuple[str, ...],
+        needs_open: tuple[str, ...],
     ) -> Judged:
         """Judge a trajectory that is verified; one that passes is judged again when the world changes.
 
@@ -223,16 +223,16 @@ class PolicyGate:
             points: the command.
             facts: of it.
             approved: kind of approval that people gave for this one command, empty for none.
-            entered: restricted zones that it needs opened.
+            needs_open: restricted zones that it needs opened.
         """
         verb = CommandKind.TRAJECTORY.value
         speeds = speed_class(facts.joint_speed), speed_class(facts.frame_speed)
-        zones = (*facts.zones, *entered) if self._zones else ()
+        zones = (*facts.zones, *needs_open) if self._zones else ()
         own = Own(source.name, source.kind.value, verb, points.groups, zones, *speeds)
         world = self._world(source.name, self.now, approved)
-        judged = self._judge(own, world, approved, entered)
+        judged = self._judge(own, world, approved, needs_open)
         if judged.violation is None:
-            self._goals[source.name, points.command] = _Kept(own, world, judged, approved, entered)
+            self._goals[source.name, points.command] = _Kept(own, world, judged, approved, needs_open)
         return judged
 
     def turned_down(self, plays: Callable[[str, str], bool]) -> list[tuple[str, str, Violation]]:
@@ -249,7 +249,7 @@ class PolicyGate:
             world = self._world(key[0], self.now, kept.approved)
             if world == kept.world and self._asked is None:
                 continue
-            judged = self._judge(kept.own, world, kept.approved, kept.entered)
+            judged = self._judge(kept.own, world, kept.approved, kept.needs_open)
             self._goals[key] = kept._replace(world=world, judged=judged)
             if judged.violation is not None:
                 del self._goals[key]
@@ -271,11 +271,11 @@ class PolicyGate:
         self._kept[key] = _Kept(own, world, judged)
         return judged._replace(fresh=last is None or last.judged.said != judged.said, turned=turned)
 
-    def _judge(self, own: Own, world: World, approved: str = "", entered: tuple[str, ...] = ()) -> Judged:
+    def _judge(self, own: Own, world: World, approved: str = "", needs_open: tuple[str, ...] = ()) -> Judged:
         verdict = self._policy.judge({**own._asdict(), **world._asdict()})
         said = "" if self._policy is NO_POLICY else f"policy: {verdict.text}"
         violation = self._refusal(verdict, world)
-        closed = next((zone for zone in entered if self._opens[zone].kind not in world.approvals), None)
+        closed = next((zone for zone in needs_open if self._opens[zone].kind not in world.approvals), None)
         # What people approved for this very command is what the stage asks for, whatever the policy calls it.
         needed = None if approved else approval_of_stage(world.stage, verdict, world.approvals)
         if violation is None and closed is not None:
