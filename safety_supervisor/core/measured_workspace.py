@@ -43,7 +43,7 @@ class MeasuredWorkspace:
     def __init__(
         self, scene: Scene, restricted: Sequence[RestrictedZone] = (), opened: OpenedZones | None = None
     ) -> None:
-        """Judge pairs of one scene, and zones that people can open."""
+        """Judge pairs of one scene, and zones that people can open; which of them are open `opened` is asked."""
         self._opened = opened
         self.meet(scene, restricted)
 
@@ -58,8 +58,6 @@ class MeasuredWorkspace:
         Margins are there to absorb what is measured, and are not counted; what is nearer than STEP is taken for
         touching, since then no way out is left but RECOVERY.
         """
-        if self._opened is not None:
-            self._opened.leave(q)
         found = self._main.code(q)
         for name, zone in self._zones:
             if found is None and (self._opened is None or name not in self._opened.entered):

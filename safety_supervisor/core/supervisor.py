@@ -199,6 +199,7 @@ class Supervisor:
             self._unprepared = False
             try:
                 self._commands.prepare(self._last_tick)
+                self._motion.zones.leave(self._inputs.measured.positions)
             except Exception as error:
                 self._failed = error  # the next event fails by it, whoever prepared
 
