@@ -12,7 +12,7 @@ import numpy as np
 from rig import Rig, panda
 
 from safety_supervisor.config.policy.program import CelPolicy, compile_policy
-from safety_supervisor.core.act_events import OperatorAct
+from safety_supervisor.core.act_events import HoldToRun, OperatorAct
 from safety_supervisor.core.effects import Decision, InterventionAsked, Interventions, Reply
 from safety_supervisor.core.operator_settings import OperatorSettings, Person, Role
 from safety_supervisor.core.settings import Configuration
@@ -100,6 +100,20 @@ def ends(rig: Rig, asked: InterventionAsked) -> list[tuple[str, str]]:
     decisions = [e for e in rig.history if isinstance(e, Decision) and e.command == asked.command]
     first = next(i for i, one in enumerate(decisions) if one.verdict == "WAIT")
     return [(one.verdict, one.code) for one in decisions[first + 1 :]]
+
+
+def hold(rig: Rig, seconds: float, each: Callable[[int], None] | None = None) -> None:
+    """A person holds the button, whose counter comes at 10 Hz."""
+    rig.counter = max(rig.counter, 0)
+
+    def beat(i: int) -> None:
+        if rig.now % 100_000_000 < rig.period:
+            rig.counter += 1
+            rig.send(HoldToRun(rig.now, rig.counter))
+        if each is not None:
+            each(i)
+
+    rig.seconds(seconds, beat)
 
 
 def split(**more: Any) -> Configuration:

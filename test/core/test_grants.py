@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from approvals import ask, asking, begin, decide, ends, shown, sign, waits
+from approvals import ask, asking, begin, decide, ends, hold, shown, sign, waits
 from rig import Rig
 from test_policy_gate import go_on
 
-from safety_supervisor.core.act_events import HoldToRun, StopRequested
+from safety_supervisor.core.act_events import StopRequested
 from safety_supervisor.core.events import SourceEndpoints
 
 Rigs = Callable[..., Rig]
@@ -183,20 +183,6 @@ def test_it_may_be_granted_before_the_start_but_not_before_the_reset(panda_rigs:
 
 
 # --- kinds that count while a person holds the button
-
-
-def hold(rig: Rig, seconds: float, each: Callable[[int], None] | None = None) -> None:
-    """A person holds the button, whose counter comes at 10 Hz."""
-    rig.counter = max(rig.counter, 0)
-
-    def beat(i: int) -> None:
-        if rig.now % 100_000_000 < rig.period:
-            rig.counter += 1
-            rig.send(HoldToRun(rig.now, rig.counter))
-        if each is not None:
-            each(i)
-
-    rig.seconds(seconds, beat)
 
 
 @pytest.mark.redteam(53)

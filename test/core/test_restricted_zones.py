@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from approvals import ask, asking, decide, ends, requests, sign, split, waits
+from approvals import ask, asking, decide, ends, hold, requests, sign, split, waits
 from rig import HOME, Rig, upright
 from test_supervisor_recovery import jog, outside
 from two_tools import write_two_tools
@@ -337,13 +337,22 @@ def test_a_policy_counts_beside_it(panda_rigs: Rigs) -> None:
     assert (last(rig).code, rig.output[0]) == ("E_APPROVAL_REQUIRED", HOME[0]), "the zone takes another kind"
 
 
+@pytest.mark.redteam(53)
 def test_two_people_and_a_button(panda_rigs: Rigs) -> None:
-    zone = press(people=2, hold_to_run=True)
-    rig = begin(panda_rigs, guarded(zone))
-    asked = waits(rig, IN)
+    rig = begin(panda_rigs, guarded(press(people=2, hold_to_run=True)))
+    asked = waits(rig, IN, duration=3.0)
     assert decide(rig, asked).code == "E_HOLD_TO_RUN"
-    rig.cycle()
-    assert np.array_equal(rig.output, HOME)
+    hold(rig, 0.3)
+    assert decide(rig, asked).ok
+    assert decide(rig, asked).code == "E_ACT_TWICE"
+    hold(rig, 0.3)
+    assert np.array_equal(rig.output, HOME), "one of two"
+    assert decide(rig, asked, person="bob").ok
+    hold(rig, 1.5)
+    assert rig.state == "AUTO/MOVING"
+    rig.seconds(1.0)  # released
+    assert ends(rig, asked) == [("PASS", ""), ("STOP", "E_APPROVAL_REQUIRED")]
+    assert HOME[0] + 0.1 < rig.output[0] < HOME[0] + 0.9 * IN
 
 
 @pytest.mark.redteam(43)

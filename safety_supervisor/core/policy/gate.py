@@ -134,7 +134,8 @@ class PolicyGate:
         staged = any(session.settings.models for session in sessions.values())
         self._opens = {zone.name: zone.approval for zone in configuration.zones if zone.approval is not None}
         self.kinds = {**policy.kinds, **({STAGE_APPROVAL.kind: STAGE_APPROVAL} if staged else {})}
-        self._hold_zones = {zone.approval.kind for zone in configuration.zones if zone.approval and zone.hold_to_run}
+        held = {zone.approval.kind for zone in configuration.zones if zone.approval and zone.hold_to_run}
+        self._hold_kinds = policy.hold_kinds | held
         for ask in self._opens.values():
             least = min(ask.seconds, self.kinds.get(ask.kind, ask).seconds)
             self.kinds[ask.kind] = replace(ask, seconds=least)
@@ -156,7 +157,7 @@ class PolicyGate:
 
     def counts(self, kind: str) -> bool:
         """Whether an approval of a kind counts now: some do only while a person holds the button."""
-        return self._held or not (kind in self._policy.hold_kinds or kind in self._hold_zones)
+        return self._held or kind not in self._hold_kinds
 
     def started(self, now: Nanoseconds) -> None:
         """A person has started the robot, or begun to recover it."""
