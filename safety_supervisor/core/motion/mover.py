@@ -283,13 +283,16 @@ class Motion:
             moving = [name for name, came in progress.items() if came in (Progress.MOVING, Progress.ENDED)]
             if not moving:
                 break
-            state, outcome = self._verify_or_limit(state, rules, moving)
-            if isinstance(outcome, Verified):
-                self.kept, self.kept_tick = outcome.stop, self.tick
-                self.zones.proven()
-                break
-            reason = excuse(outcome, self._late, self._dt)
-            for name in self._offenders(outcome, moving):
+            ended = self.zones.crowded([self.lanes[name] for name in moving])
+            if ended is None:
+                state, outcome = self._verify_or_limit(state, rules, moving)
+                if isinstance(outcome, Verified):
+                    self.kept, self.kept_tick = outcome.stop, self.tick
+                    self.zones.proven()
+                    break
+                ended = self._offenders(outcome, moving), excuse(outcome, self._late, self._dt)
+            offenders, reason = ended
+            for name in offenders:
                 lane = self.lanes[name]
                 self._halt(lane, reason.code, violation=reason)
                 state[:, lane.indices], progress[name] = lane.step(self.tick)
@@ -309,9 +312,6 @@ class Motion:
     def _verify_or_limit(self, state: Matrix, rules: Rules, moving: list[str]) -> tuple[Matrix, Verified | Violation]:
         """Verify a step, or a slower one where all that moves may be limited."""
         lanes = [self.lanes[name] for name in moving]
-        crowded = self.zones.crowded(lanes)
-        if crowded is not None:
-            return state, crowded
         rules = self.zones.rules(rules, lanes)
         if rules.recovery or any(lane.pace is None for lane in lanes):
             return state, self._verify(state, rules, moving)
@@ -334,8 +334,6 @@ class Motion:
 
     def _offenders(self, violation: Violation, moving: list[str]) -> list[str]:
         """Name the moving groups that a violation stops: the joint's and what its command moves besides, else all."""
-        if violation.code is Code.PREEMPTED:
-            return [name for name in moving if self.lanes[name].opened]
         if violation.joint in self._configuration.robot.joints:
             joint = self._configuration.robot.joints.index(violation.joint)
             broken = {self.lanes[name].played for name in moving if joint in self.lanes[name].indices}

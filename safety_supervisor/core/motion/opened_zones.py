@@ -30,13 +30,14 @@ class OpenedZones:
         self._left: frozenset[str] = frozenset()  # what moves was proven to stay out of
         self._rested: tuple[str, Vector] | None = None
 
-    def crowded(self, lanes: Sequence[Lane]) -> Violation | None:
-        """Say that a goal for which zones are open does not move alone any more: what people let in is over."""
+    def crowded(self, lanes: Sequence[Lane]) -> tuple[list[str], Violation] | None:
+        """Name the lanes of a goal for which zones are open, where anything moves beside it, and say why it ends."""
         alone = next((lane for lane in lanes if lane.opened), None)
         beside = next((lane for lane in lanes if alone is not None and lane.played != alone.played), None)
         if alone is None or beside is None:
             return None
-        return Violation(Code.PREEMPTED, f"zones.{min(alone.opened)}", detail=f"{beside.source} moves beside it")
+        why = Violation(Code.PREEMPTED, f"zones.{min(alone.opened)}", detail=f"{beside.source} moves beside it")
+        return [lane.name for lane in lanes if lane.opened], why
 
     def rules(self, rules: Rules, lanes: Sequence[Lane]) -> Rules:
         """Return the rules for lanes that move, none for a stop: open is what is open for each of them.
