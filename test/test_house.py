@@ -82,6 +82,28 @@ def test_files_are_short_and_finished(path: Path) -> None:
     assert [line for line in text.splitlines() if unfinished.search(line)] == []
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_parts_that_are_told_of_are_where_they_are_said_to_be(path: Path) -> None:
+    """Dotted names of the core, and paths, in comments and docstrings."""
+    text = path.read_text(encoding="utf-8")
+    modules = re.findall(r"`(core(?:\.\w+)+)`", text)
+    assert [name for name in modules if not leads_somewhere(name)] == []
+    tops = (SHIPPED, SIMULATION, ROOT, ROOT / "test")
+    files = re.findall(r"[\s`(](\w[\w/]*/\w+\.py)\b", text)
+    assert [name for name in files if not any((top / name).exists() for top in tops)] == []
+
+
+def leads_somewhere(name: str) -> bool:
+    """Whether a dotted name is that of a room or file of the package, or of what the file defines."""
+    path, *inside = SHIPPED, *name.split(".")
+    while inside and (path / inside[0]).is_dir():
+        path /= inside.pop(0)
+    if inside and (path / f"{inside[0]}.py").exists():
+        text = (path / f"{inside.pop(0)}.py").read_text(encoding="utf-8")
+        return all(re.search(rf"^ *(class |def )?{one}\b", text, re.MULTILINE) for one in inside)
+    return not inside
+
+
 def test_one_version_everywhere() -> None:
     declared = ElementTree.parse(ROOT / "package.xml").findtext("version")
     setup = re.search(r'version="([\d.]+)"', (ROOT / "setup.py").read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 This is for the *configuration*: pairs whose volumes touch where the links do not. A pair whose volumes can not touch
 inside the URDF's limits needs no entry: the supervisor proves that at its start and leaves it out by itself
-(`core.never_touch`). All others it measures in the control cycle.
+(`core.geometry.never_touch`). All others it measures in the control cycle.
 
 Sampled poses prove nothing: what no sample hit may still happen. They serve to find candidates. A proof covers *all*
 poses: the joints between two links span a box; at the middle of a cell of it the distance is known, and within the cell

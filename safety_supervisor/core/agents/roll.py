@@ -62,10 +62,6 @@ class Roll:
         """Return the listed models that are in a stage."""
         return frozenset(key for key, its in self._stages.items() if its is stage)
 
-    def stage(self, key: ModelKey) -> Stage:
-        """Return the stage of a model that is listed."""
-        return self._stages[key]
-
     def give(self, key: ModelKey, stage: Stage) -> None:
         """Give a model that is listed a stage."""
         self._stages[key] = stage

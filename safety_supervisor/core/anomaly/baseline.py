@@ -66,8 +66,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("refusals", "1/s", "commands that were refused by its own mistake, no denials of a policy", False, 2.0),
 )
 
-BY_NAME: Final = {feature.name: feature for feature in FEATURES}
-
 
 @dataclass(frozen=True)
 class Usual:

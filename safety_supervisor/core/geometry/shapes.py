@@ -1,7 +1,7 @@
 """Convex shapes that wrap links and describe the cell, in the frame of the link or the base that they belong to.
 
 A bounded one knows a ball that holds it. What a joint can move it is bounded in the core from several smaller balls,
-`core.bodies.hull_balls`.
+`core.geometry.bodies.hull_balls`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What people do: reset, start, mode, recovery, maintenance, and how the robot resumes after it.
 
-Acts are judged by `core.acts` and change state by `SafetyState`; an agent has no way in here.
+Acts are judged by `core.states.acts` and change state by `SafetyState`; an agent has no way in here.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Operators:
                 return judge_recover(state, active, rests)
             case "tool":
                 return judge_tool(state, rests)
-            case "mode" | "promote" | "revoke" | "approve" | "deny" | "grant":
+            case "mode":
+                return None  # it stops: anybody who may change the mode may do so at any time
+            case "promote" | "revoke" | "approve" | "deny" | "grant":
                 return None  # `core/agents` and `core/interventions` judge those
             case "maintainer":
                 return None if state is State.FAULT else ActRefusal(Code.ACT_STATE, f"state is {state.value}")

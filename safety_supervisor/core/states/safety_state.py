@@ -1,9 +1,9 @@
 """The state of the supervisor: one owner, no clock, no I/O, nothing taken that the table does not hold.
 
-It runs the table of `core.state_table`; tests hold it against `transitions.Machine` with the same table. That took
+It runs the table of `core.states.state_table`; tests hold it against `transitions.Machine` with the same table. That took
 50 us of the first decision after a rest, where nothing is in the caches. A trigger that the table does not hold is not
 taken: every method says whether it was, and when not, nothing changed.
-One thread owns it. The e-stop is a latch of its own outside (`core.estop_latch`).
+One thread owns it. The e-stop is a latch of its own outside (`core.states.estop_latch`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from safety_supervisor.core.states.causes import CauseRule
 from safety_supervisor.core.states.ladder_table import Rung
 from safety_supervisor.core.states.state_table import AUTO, MOTION, STOPS, TRANSITIONS, State, Trigger
 from safety_supervisor.core.units import Nanoseconds
-
-__all__ = ["NO_STOP", "SafetyState", "State", "Trigger"]
 
 NO_STOP: Final = 3
 """Category while no stop runs: softer than every category."""

@@ -1,6 +1,6 @@
 """What each state adds to the envelope of a step, as data for the verifier.
 
-Which state permits motion at all, and whose, is the state table's word (`core.state_table`, `core.safety_state`).
+Which state permits motion at all, and whose, is the word of `core.states.state_table` and `safety_state`.
 
 Requirements: SR-021, SR-033, SR-045.
 """

@@ -10,7 +10,7 @@ Rules, from which the table follows:
 - Nothing leads to a state that permits motion but a person's start (after a person's reset) or recovery. Within
   AUTO the robot holds and resumes without a person (SR-054).
 
-`core.safety_state` runs this table; `docs/states.md` is printed from it.
+`core.states.safety_state` runs this table; `docs/states.md` is printed from it.
 """
 
 from __future__ import annotations
