@@ -47,15 +47,15 @@ class Grants:
         version: counts changes.
     """
 
-    def __init__(self, kinds: Mapping[str, Approve], sources: tuple[str, ...]) -> None:
+    def __init__(self, kinds: Mapping[str, Approve], owners: Mapping[str, str]) -> None:
         """Begin with none.
 
         Args:
             kinds: the policy's kinds of approvals, with people and seconds.
-            sources: names of all sources.
+            owners: of every source the person whose it is, empty where nobody is known.
         """
         self._kinds = kinds
-        self._sources = sources
+        self._owners = owners
         self._grants: dict[tuple[str, str], _Grant] = {}
         self.version = 0
 
@@ -74,19 +74,18 @@ class Grants:
             for (kind, source), grant in self._grants.items()
         )
 
-    def grant(self, event: OperatorAct, state: State, owner: str) -> ActRefusal | str:
+    def grant(self, event: OperatorAct, state: State) -> ActRefusal | str:
         """Take a person's grant, target `KIND SOURCE SECONDS`.
 
         Args:
             event: may be done by that person.
             state: of the supervisor.
-            owner: the person whose source it is, empty where nobody is known.
 
         Returns:
             Why not, or what has become of it, in words.
         """
         parts = event.target.split(" ")
-        if len(parts) != 3 or parts[0] not in self._kinds or parts[1] not in self._sources or not parts[2].isdecimal():
+        if len(parts) != 3 or parts[0] not in self._kinds or parts[1] not in self._owners or not parts[2].isdecimal():
             kinds = ", ".join(self._kinds) or "none"
             return ActRefusal(Code.ACT_GRANT, f"target is `KIND SOURCE SECONDS`; the policy's kinds: {kinds}")
         kind, source, seconds = parts[0], parts[1], int(parts[2][:6])
@@ -96,7 +95,7 @@ class Grants:
             return ActRefusal(Code.ACT_GRANT, f"{seconds} s; a grant of {kind} lasts 1 to {longest} s")
         if state not in GRANTABLE:
             return ActRefusal(Code.ACT_STATE, f"state is {state.value}: what is granted there would end at once")
-        if event.person in (source, owner):
+        if event.person in (source, self._owners[source]):
             return ActRefusal(Code.ACT_SELF, f"{source} is commanded by {event.person}")
         grant = self._grants.setdefault((kind, source), _Grant())
         if event.person in grant.asked:

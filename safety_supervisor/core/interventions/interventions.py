@@ -86,7 +86,7 @@ class Book:
         self._known = 0
         self._cool_down = CoolDown(COOL_DOWN, MOST_REQUESTS, REQUESTS_WITHIN)
         self._asked: list[InterventionAsked] = []
-        self.grants = Grants(gate.kinds, tuple(self._owners))
+        self.grants = Grants(gate.kinds, self._owners)
 
     @property
     def waits(self) -> bool:
@@ -252,11 +252,10 @@ class Book:
         """
         if not event.jti:
             return ActRefusal(Code.ACT_ROLE, "who decides on what waits, signs")
-        if event.act == "grant":
-            return self._granted(event)
         kind, _, source = event.target.partition(" ")
-        if event.act == "deny" and source:
-            answer = self.grants.revoke(kind, source)
+        if event.act == "grant" or (event.act == "deny" and source):
+            grants = self.grants
+            answer = grants.grant(event, self._state.state) if event.act == "grant" else grants.revoke(kind, source)
             self._let_know()
             return answer
         one = self._waiting.get(event.target)
@@ -282,12 +281,6 @@ class Book:
             return f"approved by {len(one.approved)} of {wanted} people"
         del self._waiting[one.id]
         return one
-
-    def _granted(self, event: OperatorAct) -> ActRefusal | str:
-        owner = self._owners.get((event.target.split(" ") + [""])[1], "")
-        answer = self.grants.grant(event, self._state.state, owner)
-        self._let_know()
-        return answer
 
     def _let_know(self) -> None:
         """Tell the policy what is granted, where that has changed."""
