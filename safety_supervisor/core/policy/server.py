@@ -47,7 +47,7 @@ class PolicyServer:
         url: of its answer, OPA's data API.
         timeout: for an answer, [ns].
         denials: codes that it may deny with, to what they mean.
-        approvals: what it may ask for, by kind.
+        kinds: of approvals that it may ask for.
         told: facts that it is told, sorted; its answer can depend on no other.
         hold_kinds: kinds of approvals that count only while the hold-to-run button is held.
     """
@@ -55,14 +55,9 @@ class PolicyServer:
     url: str
     timeout: Nanoseconds
     denials: Mapping[str, str]
-    approvals: Mapping[str, Approve]
+    kinds: Mapping[str, Approve]
     told: tuple[str, ...]
     hold_kinds: frozenset[str] = field(default=frozenset(), repr=False)
-
-    @property
-    def kinds(self) -> Mapping[str, Approve]:
-        """Kinds of approvals that it may ask for."""
-        return self.approvals
 
     @property
     def used(self) -> frozenset[str]:
@@ -78,7 +73,7 @@ class PolicyServer:
         """Everything that it may say, as an answer spells it."""
         said: dict[str, Verdict] = {"allow": Allow()}
         said |= {f'deny("{code}")': Deny(code) for code in self.denials}
-        return said | {f'approve("{kind}")': asked for kind, asked in self.approvals.items()}
+        return said | {f'approve("{kind}")': asked for kind, asked in self.kinds.items()}
 
 
 _Key = tuple[object, ...]
