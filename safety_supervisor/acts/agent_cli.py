@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from safety_supervisor.acts import sending
 from safety_supervisor.core.agents.settings import CONTRACT
@@ -58,6 +59,10 @@ Example:
 Exit status: 0 the agent may command, 1 refused or no answer, 2 wrong use or configuration.
 """
 
+Source = Annotated[str, typer.Option("--source", metavar="NAME", help="Whose key it is.", show_default=False)]
+Subject = Annotated[str, typer.Option(metavar="TEXT", help="Who acts, recorded too.")]
+SUBJECT = "safety-supervisor agent"
+
 
 @app.command("key", help=KEY_HELP)
 def key_command(
@@ -72,11 +77,11 @@ def key_command(
 def tool_command(
     config: sending.Config,
     key: sending.Key,
-    source: Annotated[str, typer.Option("--source", metavar="NAME", help="Whose key it is.", show_default=False)],
+    source: Source,
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="The tool.", show_default=False)] = "",
     none: Annotated[bool, typer.Option("--none", help="Put down what is carried.")] = False,
     reason: sending.Reason = "",
-    subject: Annotated[str, typer.Option(metavar="TEXT", help="Who acts, recorded too.")] = "safety-supervisor agent",
+    subject: Subject = SUBJECT,
     node: sending.Node = sending.NODE,
     timeout: sending.Timeout = sending.TIMEOUT,
     as_json: sending.AsJson = False,
@@ -85,12 +90,7 @@ def tool_command(
     if none == bool(name):
         sending.fail("name one tool, or give --none")
     sending.check_texts(FORM, target=name, reason=reason, sub=subject)
-    configuration = sending.load(config)
-    known = {one.name: one for one in configuration.sources}
-    if source not in known:
-        sending.fail(f"there is no source {source}; sources: {', '.join(known)}")
-    private = sending.read_private(key, known[source].public_key, f"sources.{source}.public_key")
-    robot = configuration.robot.id
+    robot, _, private = _holder(config, source, key)
     with sending.found(node, "agent_sessions", robot, timeout) as (client, seen):
         answer = sending.send(
             client,
@@ -108,14 +108,14 @@ def tool_command(
 def introduce_command(
     config: sending.Config,
     key: sending.Key,
-    source: Annotated[str, typer.Option("--source", metavar="NAME", help="Whose key it is.", show_default=False)],
+    source: Source,
     model: Annotated[str, typer.Option("--model", metavar="NAME", help="What the model is called.")],
     version: Annotated[str, typer.Option("--version", metavar="TEXT", help="Its version.")],
     sha256: Annotated[str, typer.Option("--model-sha256", metavar="HEX", help="SHA-256 of its file.")] = "",
     file: Annotated[Path | None, typer.Option("--model-file", metavar="FILE", help="Its file, to be hashed.")] = None,
     group: Annotated[list[str] | None, typer.Option(help="Joint group; again for more; none: all of them.")] = None,
     reason: sending.Reason = "",
-    subject: Annotated[str, typer.Option(metavar="TEXT", help="Who acts, recorded too.")] = "safety-supervisor agent",
+    subject: Subject = SUBJECT,
     node: sending.Node = sending.NODE,
     timeout: sending.Timeout = sending.TIMEOUT,
     as_json: sending.AsJson = False,
@@ -126,16 +126,10 @@ def introduce_command(
     measured = sha256 if file is None else _hash(file)
     form = agent_session.FORM
     sending.check_texts(form, model=model, version=version, model_sha256=measured, reason=reason, sub=subject)
-    configuration = sending.load(config)
-    known = {one.name: one for one in configuration.sources}
-    if source not in known:
-        sending.fail(f"there is no source {source}; sources: {', '.join(known)}")
-    groups = known[source].groups if group is None else tuple(group)
-    beyond = sorted(set(groups) - set(known[source].groups))
-    if beyond or len(set(groups)) != len(groups):
-        sending.fail(f"--group: each once, of {', '.join(known[source].groups) or 'none'}")
-    private = sending.read_private(key, known[source].public_key, f"sources.{source}.public_key")
-    robot = configuration.robot.id
+    robot, own, private = _holder(config, source, key)
+    groups = own if group is None else tuple(group)
+    if not set(groups) <= set(own) or len(set(groups)) != len(groups):
+        sending.fail(f"--group: each once, of {', '.join(own) or 'none'}")
     with sending.found(node, "agent_sessions", robot, timeout) as (client, seen):
         answer = sending.send(
             client,
@@ -159,6 +153,16 @@ def introduce_command(
             timeout,
         )
     sending.tell(answer, as_json)
+
+
+def _holder(config: Path, source: str, key: Path) -> tuple[str, tuple[str, ...], Ed25519PrivateKey]:
+    """Return the robot's id, a source's joint groups, and its private key; or end with what is wrong with them."""
+    configuration = sending.load(config)
+    known = {one.name: one for one in configuration.sources}
+    if source not in known:
+        sending.fail(f"there is no source {source}; sources: {', '.join(known)}")
+    private = sending.read_private(key, known[source].public_key, f"sources.{source}.public_key")
+    return configuration.robot.id, known[source].groups, private
 
 
 def _hash(file: Path) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 
 import typer
 
 from safety_supervisor.acts import deciding, sending
-from safety_supervisor.core.states.authority import ACTS_OF
+from safety_supervisor.core.states.authority import ACTS_OF, who_may
 from safety_supervisor.tokens.claims import OperatorClaims
-from safety_supervisor.tokens.operator_act import FORM, MODES, STAGES
+from safety_supervisor.tokens.operator_act import FORM, MODES, STAGES, wrong_target
 
 if TYPE_CHECKING:
     from safety_supervisor.ros.token_client import Seen, TokenClient
@@ -107,59 +108,7 @@ def stop_command(node: sending.Node = sending.NODE, timeout: sending.Timeout = s
 Name = Annotated[str, typer.Option("--as", metavar="NAME", help="Whose key it is.", show_default=False)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help="Of the configuration.", show_default=False)]
-Mode = Annotated[str, typer.Argument(metavar="MODE", help=" or ".join(MODES), show_default=False)]
-
-
-def _without_target(act: str) -> Callable[..., None]:
-    def command(
-        config: sending.Config,
-        key: sending.Key,
-        name: Name,
-        yes: Yes = False,
-        reason: sending.Reason = "",
-        node: sending.Node = sending.NODE,
-        timeout: sending.Timeout = sending.TIMEOUT,
-        as_json: sending.AsJson = False,
-    ) -> None:
-        _do(act, "", config, key, name, yes, reason, node, timeout, as_json)
-
-    return command
-
-
-def _with_mode(act: str) -> Callable[..., None]:
-    def command(
-        mode: Mode,
-        config: sending.Config,
-        key: sending.Key,
-        name: Name,
-        yes: Yes = False,
-        reason: sending.Reason = "",
-        node: sending.Node = sending.NODE,
-        timeout: sending.Timeout = sending.TIMEOUT,
-        as_json: sending.AsJson = False,
-    ) -> None:
-        if mode not in MODES:
-            sending.fail(f"{act} needs {' or '.join(MODES)}")
-        _do(act, mode, config, key, name, yes, reason, node, timeout, as_json)
-
-    return command
-
-
-def _tool(
-    config: sending.Config,
-    key: sending.Key,
-    name: Name,
-    tool: Annotated[str, typer.Argument(metavar="[TOOL]", help="Which.", show_default=False)] = "",
-    none: Annotated[bool, typer.Option("--none", help="Take off what it carries.")] = False,
-    yes: Yes = False,
-    reason: sending.Reason = "",
-    node: sending.Node = sending.NODE,
-    timeout: sending.Timeout = sending.TIMEOUT,
-    as_json: sending.AsJson = False,
-) -> None:
-    if none == bool(tool):
-        sending.fail("name one tool, or give --none")
-    _do("tool", tool, config, key, name, yes, reason, node, timeout, as_json)
+Kind = Annotated[str, typer.Argument(metavar="KIND", help="Of approval.", show_default=False)]
 
 
 LIST_HELP = """Show what waits for a person, and what was granted. Needs no key.
@@ -196,146 +145,136 @@ def list_command(
             typer.echo(f"{name}: {shown}" if isinstance(shown, str) else deciding.words(shown))
 
 
-def _on_command(act: str) -> Callable[..., None]:
-    def command(
-        waits: Annotated[str, typer.Argument(metavar="ID", help="As `operator list` shows it.", show_default=False)],
-        config: sending.Config,
-        key: sending.Key,
-        name: Name,
-        yes: Yes = False,
-        reason: sending.Reason = "",
-        node: sending.Node = sending.NODE,
-        timeout: sending.Timeout = sending.TIMEOUT,
-        as_json: sending.AsJson = False,
-    ) -> None:
-        _do(act, waits, config, key, name, yes, reason, node, timeout, as_json, on_command=True)
+class _How(NamedTuple):
+    """By whom, for what reason, and by what way an act is done: options of all of them."""
 
-    return command
+    config: sending.Config
+    key: sending.Key
+    name: Name
+    yes: Yes = False
+    reason: sending.Reason = ""
+    node: sending.Node = sending.NODE
+    timeout: sending.Timeout = sending.TIMEOUT
+    as_json: sending.AsJson = False
 
 
-Kind = Annotated[str, typer.Argument(metavar="KIND", help="Of approval.", show_default=False)]
+# What each act is about: from what is given on the command line to the claim `target`.
+
+
+def _nothing() -> str:
+    return ""
+
+
+def _mode(mode: Annotated[str, typer.Argument(metavar="MODE", help=" or ".join(MODES), show_default=False)]) -> str:
+    return mode
+
+
+def _tool(
+    tool: Annotated[str, typer.Argument(metavar="[TOOL]", help="Which.", show_default=False)] = "",
+    none: Annotated[bool, typer.Option("--none", help="Take off what it carries.")] = False,
+) -> str:
+    if none == bool(tool):
+        sending.fail("name one tool, or give --none")
+    return tool
+
+
+def _waiting(
+    waits: Annotated[str, typer.Argument(metavar="ID", help="As `operator list` shows it.", show_default=False)],
+) -> str:
+    return waits
 
 
 def _grant(
     kind: Kind,
     source: Source,
     seconds: Annotated[int, typer.Argument(metavar="SECONDS", help="For how long.", min=1, max=600)],
-    config: sending.Config,
-    key: sending.Key,
-    name: Name,
-    yes: Yes = False,
-    reason: sending.Reason = "",
-    node: sending.Node = sending.NODE,
-    timeout: sending.Timeout = sending.TIMEOUT,
-    as_json: sending.AsJson = False,
-) -> None:
-    _do("grant", f"{kind} {source} {seconds}", config, key, name, yes, reason, node, timeout, as_json)
+) -> str:
+    return f"{kind} {source} {seconds}"
 
 
-def _take_back(
-    kind: Kind,
-    source: Source,
-    config: sending.Config,
-    key: sending.Key,
-    name: Name,
-    yes: Yes = False,
-    reason: sending.Reason = "",
-    node: sending.Node = sending.NODE,
-    timeout: sending.Timeout = sending.TIMEOUT,
-    as_json: sending.AsJson = False,
-) -> None:
-    _do("deny", f"{kind} {source}", config, key, name, yes, reason, node, timeout, as_json)
+def _granted(kind: Kind, source: Source) -> str:
+    return f"{kind} {source}"
 
 
-def _promote(
+def _stage(
     source: Source,
     stage: Annotated[str, typer.Argument(metavar="STAGE", help=", ".join(STAGES), show_default=False)],
-    config: sending.Config,
-    key: sending.Key,
-    name: Name,
-    yes: Yes = False,
-    reason: sending.Reason = "",
-    node: sending.Node = sending.NODE,
-    timeout: sending.Timeout = sending.TIMEOUT,
-    as_json: sending.AsJson = False,
-) -> None:
-    if stage not in STAGES:
-        sending.fail(f"promote needs a stage: {', '.join(STAGES)}")
-    _do("promote", f"{source} {stage}", config, key, name, yes, reason, node, timeout, as_json)
+) -> str:
+    return f"{source} {stage}"
 
 
-def _revoke(
-    source: Source,
-    config: sending.Config,
-    key: sending.Key,
-    name: Name,
-    yes: Yes = False,
-    reason: sending.Reason = "",
-    node: sending.Node = sending.NODE,
-    timeout: sending.Timeout = sending.TIMEOUT,
-    as_json: sending.AsJson = False,
-) -> None:
-    _do("revoke", source, config, key, name, yes, reason, node, timeout, as_json)
+def _source(source: Source) -> str:
+    return source
 
 
-_OFFERED: tuple[tuple[str, str, str, Callable[..., None]], ...] = (
-    ("reset", "reset", "Take back a stop, where its cause is gone. Moves nothing.", _without_target("reset")),
-    ("start", "start auto", "Let the robot move, after a reset: auto, or manual.", _with_mode("start")),
-    ("mode", "mode manual", "Change the mode: this stops; then reset and start.", _with_mode("mode")),
-    ("recover", "recover", "Begin to lead a robot out that is outside a limit.", _without_target("recover")),
+_OFFERED: tuple[tuple[str, str, str, Callable[..., str]], ...] = (
+    ("reset", "reset", "Take back a stop, where its cause is gone. Moves nothing.", _nothing),
+    ("start", "start auto", "Let the robot move, after a reset: auto, or manual.", _mode),
+    ("mode", "mode manual", "Change the mode: this stops; then reset and start.", _mode),
+    ("recover", "recover", "Begin to lead a robot out that is outside a limit.", _nothing),
     ("tool", "tool gripper", "Say which tool the robot carries now.", _tool),
-    ("approve", "approve w1", "Let a command that waits be verified again, then played.", _on_command("approve")),
-    ("deny", "deny w1", "Refuse a command that waits.", _on_command("deny")),
+    ("approve", "approve w1", "Let a command that waits be verified again, then played.", _waiting),
+    ("deny", "deny w1", "Refuse a command that waits.", _waiting),
     ("grant", "grant zone planner 60", "Let a source pass where the policy asks for that kind.", _grant),
-    ("withdraw", "withdraw zone planner", "Take back what was granted.", _take_back),
-    ("promote", "promote planner supervised", "Give the model that a source's agent runs a stage of trust.", _promote),
-    ("revoke", "revoke planner", "Cut a source off: its motion stops, and it is quarantined until a reset.", _revoke),
-    ("maintainer", "maintainer", "Clear a FAULT whose reason was found.", _without_target("maintainer")),
+    ("withdraw", "withdraw zone planner", "Take back what was granted.", _granted),
+    ("promote", "promote planner supervised", "Give the model that a source's agent runs a stage of trust.", _stage),
+    ("revoke", "revoke planner", "Cut a source off: its motion stops, and it is quarantined until a reset.", _source),
+    ("maintainer", "maintainer", "Clear a FAULT whose reason was found.", _nothing),
 )
-for _act, _example, _what, _command in _OFFERED:
-    app.command(_act, help=_what + _ASKS.format(example=_example))(_command)
 
 
-def _do(
-    act: str,
-    target: str,
-    config: Path,
-    key: Path,
-    name: str,
-    yes: bool,
-    reason: str,
-    node: str,
-    timeout: float,
-    as_json: bool,
-    on_command: bool = False,
-) -> None:
+def _command(act: str, target: Callable[..., str]) -> Callable[..., None]:
+    """Return the command of an act: its arguments are those of `target`, its options those of all acts."""
+
+    def command(**given: Any) -> None:
+        about = target(**{name: given.pop(name) for name in inspect.signature(target).parameters})
+        _do(act, about, _How(**given), on_command=target is _waiting)
+
+    # typer reads what a command takes off its signature.
+    parameters = [
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=get_type_hints(part, include_extras=True)[name])
+        for part in (target, _How)
+        for name, one in inspect.signature(part).parameters.items()
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return command
+
+
+for _name, _example, _what, _target in _OFFERED:
+    _act = "deny" if _name == "withdraw" else _name
+    app.command(_name, help=_what + _ASKS.format(example=_example))(_command(_act, _target))
+
+
+def _do(act: str, target: str, how: _How, on_command: bool) -> None:
     """Do one act; `on_command` on a command that waits, which is shown and whose hash is signed."""
-    sending.check_texts(FORM, target=target, reason=reason)
-    configuration = sending.load(config)
+    wrong = wrong_target(act, target)
+    if wrong:
+        sending.fail(f"{act} needs {wrong}")
+    sending.check_texts(FORM, reason=how.reason)
+    configuration = sending.load(how.config)
     people = {person.name: person for person in configuration.operators.people}
-    if name not in people:
-        sending.fail(f"there is no person {name} in operators.people; there are: {', '.join(people) or 'none'}")
-    person = people[name]
-    private = sending.read_private(key, person.public_key, f"operators.people.{name}.public_key")
+    if how.name not in people:
+        sending.fail(f"there is no person {how.name} in operators.people; there are: {', '.join(people) or 'none'}")
+    person = people[how.name]
+    private = sending.read_private(how.key, person.public_key, f"operators.people.{how.name}.public_key")
     if act not in ACTS_OF[person.role]:
-        may = " or ".join(role.value for role, acts in ACTS_OF.items() if act in acts)
-        sending.fail(f"{name} is {person.role.value}; {act} needs {may}", 1)
-    if not yes and not _somebody_is_there():
+        sending.fail(f"{how.name} is {person.role.value}; {act} needs {who_may(act)}", 1)
+    if not how.yes and not _somebody_is_there():
         sending.fail("nobody can be asked here: give --yes, when somebody has looked at the robot")
     robot = configuration.robot.id
-    with sending.found(node, "operator_requests", robot, timeout) as (client, seen):
+    with sending.found(how.node, "operator_requests", robot, how.timeout) as (client, seen):
         told, sha256, epoch = _words(seen), "", seen.epoch
         if on_command:
-            shown = _find(client, target, seen.configuration_sha256, timeout)
+            shown = _find(client, target, seen.configuration_sha256, how.timeout)
             told, sha256, epoch = deciding.words(shown), shown.sha256, shown.epoch
-        if on_command or not yes:
+        if on_command or not how.yes:
             typer.echo(told, err=True)
-        if not yes:
+        if not how.yes:
             if not typer.confirm(f"{act} {target}".strip() + "?", err=True):
                 sending.fail("nothing was done", 1)
             # The nonce may have been replaced while the person thought; what the person saw may not, and in another
             # boot the same epoch is another one.
-            now = sending.look(client, timeout)
+            now = sending.look(client, how.timeout)
             if now.boot != seen.boot:
                 sending.fail("nothing was done: the supervisor was started anew meanwhile; look again", 1)
             seen = seen._replace(nonce=now.nonce)
@@ -344,13 +283,13 @@ def _do(
             private,
             FORM,
             lambda jti, begins, ends: OperatorClaims(
-                name, name, person.role.value, robot, seen.nonce, jti, begins, ends, act, target, sha256,
-                seen.configuration_sha256, epoch, reason,
+                how.name, how.name, person.role.value, robot, seen.nonce, jti, begins, ends, act, target, sha256,
+                seen.configuration_sha256, epoch, how.reason,
             ),
-            timeout,
-            lambda: _withdraw(node, timeout),
+            how.timeout,
+            lambda: _withdraw(how.node, how.timeout),
         )  # fmt: skip
-    sending.tell(answer, as_json)
+    sending.tell(answer, how.as_json)
 
 
 def _find(client: TokenClient, waits: str, configuration: str, timeout: float) -> deciding.Shown:

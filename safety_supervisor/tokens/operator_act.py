@@ -22,22 +22,27 @@ MODES: Final = ("auto", "manual")
 STAGES: Final = tuple(stage.value for stage in Stage)
 _ID: Final = "w[1-9][0-9]{0,8}"
 _GRANT: Final = f"{NAME.pattern} {NAME.pattern}"
-is_tool: Final = text(rf"({NAME.pattern})?")
+_MODE: Final = text("|".join(MODES)), " or ".join(MODES)
 _TARGETS: Final = {
-    "revoke": text(NAME.pattern),
-    "promote": text(rf"{NAME.pattern} ({'|'.join(STAGES)})"),
-    "approve": text(_ID),
-    "deny": text(f"{_ID}|{_GRANT}"),
-    "grant": text(f"{_GRANT} [1-9][0-9]{{0,3}}"),
-}
-"""Targets of the acts on agents, and on what waits for people, by act."""
-_TARGET_WORDS: Final = {
-    "revoke": "a source",
-    "promote": f"a source and {', '.join(STAGES)}, with a space between",
-    "approve": "an id of `~/interventions`",
-    "deny": "an id of `~/interventions`, or KIND SOURCE",
-    "grant": "KIND SOURCE SECONDS",
-}
+    "start": _MODE,
+    "mode": _MODE,
+    "tool": (text(rf"({NAME.pattern})?"), "the name of a tool, or empty"),
+    "revoke": (text(NAME.pattern), "a source"),
+    "promote": (
+        text(rf"{NAME.pattern} ({'|'.join(STAGES)})"), f"a source and {', '.join(STAGES)}, with a space between",
+    ),
+    "approve": (text(_ID), "an id of `~/interventions`"),
+    "deny": (text(f"{_ID}|{_GRANT}"), "an id of `~/interventions`, or KIND SOURCE"),
+    "grant": (text(f"{_GRANT} [1-9][0-9]{{0,3}}"), "KIND SOURCE SECONDS"),
+}  # fmt: skip
+"""What the target of an act may be, and that in words; of an act that is not named here it is empty."""
+_NONE: Final = text(""), "empty"
+
+
+def wrong_target(act: str, target: str) -> str:
+    """Say what the target of an act has to be; empty where it is that."""
+    fits, words = _TARGETS.get(act, _NONE)
+    return "" if fits(target) else words
 
 
 def _contradiction(claims: Mapping[str, Any]) -> tuple[Code, str] | None:
@@ -45,14 +50,9 @@ def _contradiction(claims: Mapping[str, Any]) -> tuple[Code, str] | None:
     act, target = claims["act"], claims["target"]
     if claims["sub"] != claims["iss"]:
         return Code.TOKEN_SUB, "sub has to be the person whose key signs, as iss"
-    if act in ("start", "mode") and target not in MODES:
-        return Code.TOKEN_TARGET, f"target of {act} has to be {' or '.join(MODES)}"
-    if act in _TARGETS and not _TARGETS[act](target):
-        return Code.TOKEN_TARGET, f"target of {act} has to be {_TARGET_WORDS[act]}"
-    if act == "tool" and not is_tool(target):
-        return Code.TOKEN_TARGET, "target of tool has to be the name of a tool, or empty"
-    if act not in ("start", "mode", "tool", *_TARGETS) and target:
-        return Code.TOKEN_TARGET, f"target of {act} has to be empty"
+    wrong = wrong_target(act, target)
+    if wrong:
+        return Code.TOKEN_TARGET, f"target of {act} has to be {wrong}"
     if bool(claims["command_sha256"]) != (act in ("approve", "deny") and " " not in target):
         return Code.TOKEN_COMMAND, "command_sha256 belongs to approve and deny of a command, and to nothing else"
     return None

@@ -41,6 +41,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["reset", "--yes"], "bob", "ada", 2, "there is no person bob in operators.people; there are: ada, eve"),
         (["start", "AUTO", "--yes"], "ada", "ada", 2, "start needs auto or manual"),
         (["start", "--yes"], "ada", "ada", 2, "MODE"),
+        (["promote", "planner", "trusted", "--yes"], "ada", "ada", 2, "promote needs a source and shadow"),
+        (["approve", "1", "--yes"], "ada", "ada", 2, "approve needs an id of"),
         (["tool", "--yes"], "ada", "ada", 2, "name one tool, or give --none"),
         (["reset", "--yes", "--reason", "x" * 201], "ada", "ada", 2, "reason has to be at most 200"),
         (["reset", "--yes", "--node", "supervisor"], "ada", "ada", 2, "a full name begins with '/'"),

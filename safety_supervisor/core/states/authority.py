@@ -27,6 +27,11 @@ ACTS_OF: Final[Mapping[Role, frozenset[str]]] = {
 """What each role may do. A stop is not among it: anybody may stop, without a key."""
 
 
+def who_may(act: str) -> str:
+    """Name the roles that may do an act, for people."""
+    return " or ".join(role.value for role, acts in ACTS_OF.items() if act in acts)
+
+
 def judge_authority(event: OperatorAct, operators: OperatorSettings, configuration: str) -> ActRefusal | None:
     """Say why a person may not do this; None where the person may.
 
@@ -46,8 +51,8 @@ def judge_authority(event: OperatorAct, operators: OperatorSettings, configurati
     if event.role != person.role.value:
         return ActRefusal(Code.ACT_ROLE, f"{person.name} is {person.role.value}, the token says {event.role}")
     if event.act not in ACTS_OF[person.role]:
-        may = " or ".join(role.value for role, acts in ACTS_OF.items() if event.act in acts)
-        return ActRefusal(Code.ACT_ROLE, f"{person.name} is {person.role.value}; {event.act} needs {may}")
+        detail = f"{person.name} is {person.role.value}; {event.act} needs {who_may(event.act)}"
+        return ActRefusal(Code.ACT_ROLE, detail)
     if event.config_sha256 != configuration:
         return ActRefusal(Code.ACT_CONFIGURATION, Code.ACT_CONFIGURATION.cause)
     if event.epoch < 0:
