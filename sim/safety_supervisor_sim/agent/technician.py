@@ -108,7 +108,7 @@ class Technician:
             {
                 "service": f"approval, {how}",
                 "ok": bool(said["ok"]),
-                "message": f"{said.get('code', '')} {said.get('message', '')}".strip(),
+                "message": f"{said.get('code', '')} {said.get('detail', '')}".strip(),
                 "seconds": time.monotonic() - began,
             }
         )
