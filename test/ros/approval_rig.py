@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from diagnostic_msgs.msg import DiagnosticArray
 from ros_rig import LATCHED, Client, Process, Rig, make_trajectory, merge
-from test_tokens import Holder, run
+from token_rig import People, command, people_of
 
-from safety_supervisor.tokens.claims import OperatorClaims
-from safety_supervisor.tokens.key_file import public_text
-from safety_supervisor.tokens.operator_act import FORM
-from safety_supervisor.tokens.signed_act import sign
-
-SEEDS = {"ada": b"a" * 32, "bob": b"b" * 32, "eve": b"e" * 32}
-KEYS = {name: Ed25519PrivateKey.from_private_bytes(seed) for name, seed in SEEDS.items()}
 ROLES = {"ada": "technician", "bob": "safety_officer", "eve": "operator"}
 SETTINGS: dict[str, Any] = {
     "operators": {
         "unsigned_services": True,
-        "people": {name: {"role": ROLES[name], "public_key": public_text(KEYS[name])} for name in KEYS},
+        "people": people_of(ROLES),
     },
     "timing": {"idle": 600.0},
 }
 
 
-class People(Holder):
-    """Three people with their keys, and what they see."""
-
-    topic = "operator_requests"
+class Deciders(People):
+    """They see what waits."""
 
     def __init__(self, client: Client, config: str) -> None:
-        super().__init__(client)
+        super().__init__(client, ROLES)
         self.config = config
         self.lists: list[DiagnosticArray] = []
         client.node.create_subscription(DiagnosticArray, "/supervisor/interventions", self.lists.append, LATCHED)
@@ -49,33 +36,9 @@ class People(Holder):
             return []
         return [{one.key: one.value for one in status.values} for status in self.lists[-1].status]
 
-    def made(self, act: str, person: str, target: str, **changes: Any) -> tuple[str, str]:
-        status, now = self.client.status, int(time.time())
-        fields: dict[str, Any] = {
-            "iss": person, "sub": person, "role": ROLES[person], "aud": "panda", "nonce": status["nonce"],
-            "jti": secrets.token_hex(8), "iat": now, "exp": now + 30, "act": act, "target": target,
-            "command_sha256": "", "config_sha256": status["configuration_sha256"], "epoch": int(status["epoch"]),
-            "reason": "a test",
-        }  # fmt: skip
-        key = changes.pop("key", KEYS[person])
-        fields |= changes
-        return sign(key, FORM, OperatorClaims(**fields)), fields["jti"]
-
-    def do(self, act: str, person: str, target: str, **changes: Any) -> dict[str, Any]:
-        self.client.spin(0.06)  # 20 a second are looked at
-        token, jti = self.made(act, person, target, **changes)
-        self.answers.clear()
-        self.send(token)
-        return self.wait(lambda answer: (answer["jti"] in (jti, "") and not answer["ok"]) or answer["jti"] == jti)
-
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `safety-supervisor operator …` as a person does."""
-        done: list[subprocess.CompletedProcess[str]] = []
-        given = [*words, "--config", self.config]
-        thread = threading.Thread(target=lambda: done.append(run("operator", *given, domain=self.client.domain)))
-        thread.start()
-        self.client.wait_for(lambda: not thread.is_alive(), "the command ends", 60.0)
-        return done[0]
+        return command(self.client, "operator", *words, "--config", self.config)
 
 
 class Cell:
@@ -85,10 +48,9 @@ class Cell:
         rig.cell()
         self.rig = rig
         self.client = rig.client()
-        self.client.domain = rig.domain
         self.agent = self.client.trajectory_publisher()
         self.supervisor: Process
-        self.people: People
+        self.people: Deciders
         self.start(**settings)
 
     def start(self, **settings: Any) -> None:
@@ -96,7 +58,7 @@ class Cell:
         self.client.forget()
         self.supervisor = self.rig.supervisor(**merge(SETTINGS, settings))
         self.client.wait_state("LOCKED", timeout=60.0)
-        self.people = People(self.client, str(self.rig.directory / "robot.yaml"))
+        self.people = Deciders(self.client, str(self.rig.directory / "robot.yaml"))
         self.client.wait_for(self.agent.get_subscription_count, "the supervisor hears the trajectory's publisher")
         self.client.spin(0.5)
         self.client.arm()

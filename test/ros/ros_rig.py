@@ -163,6 +163,7 @@ class Client:
     """A node of the test's own process: agent, operator and observer."""
 
     def __init__(self, domain: int, name: str, estop: bool) -> None:
+        self.domain = domain
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain, args=[])
         self.node = Node(name, context=self.context, start_parameter_services=False)

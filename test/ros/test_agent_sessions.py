@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 import signal
-import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ros_rig import HOME, Client, Rig, make_trajectory
-from test_tokens import Holder, run, write_key
+from token_rig import Holder, command, ends_and_replays, write_key
 from trajectory_msgs.msg import JointTrajectory
 from two_tools import PRIVATE_KEY, PUBLIC_KEY
 
@@ -58,15 +56,6 @@ class Agent(Holder):
         key = Ed25519PrivateKey.from_private_bytes(PRIVATE_KEY)
         self.send(sign(key, FORM, SessionClaims(**(fields | changes))))
         return self.wait(lambda answer: answer["jti"] == jti)
-
-
-def command(rig: Rig, client: Client, *words: str) -> subprocess.CompletedProcess[str]:
-    done: list[subprocess.CompletedProcess[str]] = []
-    given = (*words, "--config", str(rig.directory / "robot.yaml"))
-    thread = threading.Thread(target=lambda: done.append(run(*given, domain=rig.domain)))
-    thread.start()
-    client.wait_for(lambda: not thread.is_alive(), "the command ends", 60.0)
-    return done[0]
 
 
 def until_moving(client: Client, publisher: Any, to: float) -> None:
@@ -114,10 +103,11 @@ def test_an_agent_introduces_itself_and_loses_its_standing_in_every_way(rig: Rig
     officer = write_key(rig.directory / "olga.key", OFFICER)
     model = Path(rig.directory / "model.onnx")
     model.write_bytes(MODEL)
-    mine = ("--key", str(key), "--source", "planner", "--model", "cell_policy", "--version", "1.2.0")
-    other = command(rig, client, "agent", "introduce", *mine, "--model-sha256", "cd" * 32)
+    config = ("--config", str(rig.directory / "robot.yaml"))
+    mine = (*config, "--key", str(key), "--source", "planner", "--model", "cell_policy", "--version", "1.2.0")
+    other = command(client, "agent", "introduce", *mine, "--model-sha256", "cd" * 32)
     assert (other.returncode, other.stdout[:15]) == (1, "E_SESSION_MODEL"), other
-    done = command(rig, client, "agent", "introduce", *mine, "--model-file", str(model))
+    done = command(client, "agent", "introduce", *mine, "--model-file", str(model))
     assert (done.returncode, done.stdout) == (0, "session: cell_policy 1.2.0, supervised; groups: arm\n"), done
     assert agent.introduce(groups=("legs",))["code"] == "E_SESSION_GROUP"
     assert agent.introduce(nonce="0" * 32)["code"] == "E_TOKEN_NONCE"
@@ -143,11 +133,11 @@ def test_an_agent_introduces_itself_and_loses_its_standing_in_every_way(rig: Rig
     assert agent.introduce()["detail"] == "session: cell_policy 1.2.0, approve_each; groups: arm"
     refused(client, publisher, "E_APPROVAL_REQUIRED")
 
-    olga = ("--key", str(officer), "--as", "olga", "--yes")
-    promoted = command(rig, client, "operator", "promote", "planner", "supervised", *olga)
+    olga = (*config, "--key", str(officer), "--as", "olga", "--yes")
+    promoted = command(client, "operator", "promote", "planner", "supervised", *olga)
     assert promoted.returncode == 0, promoted
     until_moving(client, publisher, 0.1)
-    revoked = command(rig, client, "operator", "revoke", "planner", *olga, "--reason", "it hums")
+    revoked = command(client, "operator", "revoke", "planner", *olga, "--reason", "it hums")
     assert revoked.returncode == 0, revoked
     client.wait_for(lambda: client.status["agents"] == "planner: no session", "the revocation is told")
     assert told(client, "E_SESSION_REVOKED")["verdict"] == "STOP"
@@ -163,8 +153,4 @@ def test_an_agent_introduces_itself_and_loses_its_standing_in_every_way(rig: Rig
     told(client, "E_SESSION_ENDED")
     assert client.status["adapter_failures"] == "0"
 
-    supervisor.send(signal.SIGINT)
-    client.wait_end(supervisor)
-    for log in (rig.directory / "log").rglob("*.events"):
-        shown = run("log", "replay", str(log))
-        assert shown.returncode == 0, shown.stdout + shown.stderr
+    ends_and_replays(client, supervisor, rig.last_directory)

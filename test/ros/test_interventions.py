@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import signal
 
 import pytest
-from approval_rig import SEEDS, Cell
+from approval_rig import Cell
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ros_rig import Rig
 from std_msgs.msg import String
-from test_tokens import run, write_key
+from token_rig import SEEDS, ends_and_replays, write_key
 from trajectory_msgs.msg import JointTrajectory
 
 PROGRAM = """
@@ -181,8 +180,4 @@ def test_an_agent_asks_and_people_decide(rig: Rig) -> None:
     assert client.status["adapter_failures"] == "0"
 
     # The log tells all of it, and gives the same again.
-    cell.supervisor.send(signal.SIGINT)
-    client.wait_end(cell.supervisor)
-    (log,) = (rig.directory / "log").rglob("*.events")
-    replayed = run("log", "replay", str(log))
-    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    ends_and_replays(client, cell.supervisor, rig.last_directory)

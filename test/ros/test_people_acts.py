@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import subprocess
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,59 +12,29 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ros_rig import Client, Process, Rig, make_trajectory
 from std_msgs.msg import String
-from test_tokens import Holder, judges_of, run, write_key
+from token_rig import SEEDS, People, command, ends_and_replays, judges_of, people_of, run, write_key
 from trajectory_msgs.msg import JointTrajectory
 
-from safety_supervisor.tokens.claims import OperatorClaims
-from safety_supervisor.tokens.key_file import public_text
-from safety_supervisor.tokens.operator_act import FORM
-from safety_supervisor.tokens.signed_act import sign
-
-SEEDS = {"ada": b"a" * 32, "bob": b"b" * 32, "eve": b"e" * 32}
-KEYS = {name: Ed25519PrivateKey.from_private_bytes(seed) for name, seed in SEEDS.items()}
 ROLES = {"ada": "operator", "bob": "maintainer", "eve": "viewer"}
 SETTINGS: dict[str, Any] = {
     "operators": {
         "unsigned_services": False,
-        "people": {name: {"role": ROLES[name], "public_key": public_text(KEYS[name])} for name in KEYS},
+        "people": people_of(ROLES),
     }
 }
 
 
-class People(Holder):
-    """Whoever has the keys of three people."""
-
-    topic = "operator_requests"
-
-    def made(self, act: str, person: str = "ada", target: str = "", **changes: Any) -> tuple[str, str]:
-        status, jti, now = self.client.status, secrets.token_hex(8), int(time.time())
-        fields: dict[str, Any] = {
-            "iss": person, "sub": person, "role": ROLES.get(person, "operator"), "aud": "panda",
-            "nonce": status["nonce"], "jti": jti, "iat": now, "exp": now + 30, "act": act, "target": target,
-            "command_sha256": "", "config_sha256": status["configuration_sha256"], "epoch": int(status["epoch"]),
-            "reason": "a test",
-        }  # fmt: skip
-        key = changes.pop("key", None)
-        fields |= changes
-        return sign(key or KEYS[fields["iss"]], FORM, OperatorClaims(**fields)), fields["jti"]
-
-    def do(self, act: str, person: str = "ada", target: str = "", **changes: Any) -> dict[str, Any]:
-        self.client.spin(0.06)  # 20 a second are looked at
-        token, jti = self.made(act, person, target, **changes)
-        self.send(token)
-        return self.wait(lambda answer: answer["jti"] == jti)
-
-    def arm(self) -> None:
-        """Reset and start; the state may change under the hand of a busy machine: then again."""
-        for _ in range(5):
-            self.client.wait_state("LOCKED", timeout=60.0)
-            if not self.do("reset")["ok"]:
-                continue
-            self.client.wait_state("READY")
-            if self.do("start", target="auto")["ok"]:
-                self.client.wait_state("AUTO/HOLDING")
-                return
-        raise AssertionError(self.answers[-4:])
+def arm(client: Client, people: People) -> None:
+    """Reset and start; the state may change under the hand of a busy machine: then again."""
+    for _ in range(5):
+        client.wait_state("LOCKED", timeout=60.0)
+        if not people.do("reset")["ok"]:
+            continue
+        client.wait_state("READY")
+        if people.do("start", target="auto")["ok"]:
+            client.wait_state("AUTO/HOLDING")
+            return
+    raise AssertionError(people.answers[-4:])
 
 
 def start(rig: Rig) -> tuple[Client, Process, People]:
@@ -75,7 +42,7 @@ def start(rig: Rig) -> tuple[Client, Process, People]:
     client = rig.client()
     supervisor = rig.supervisor(**SETTINGS)
     client.wait_state("LOCKED", timeout=60.0)
-    return client, supervisor, People(client)
+    return client, supervisor, People(client, ROLES)
 
 
 @pytest.mark.requirement("SR-010")
@@ -113,7 +80,7 @@ def test_people_reset_and_start_and_nobody_else_does(rig: Rig) -> None:
     client.wait_state("AUTO/HOLDING")
     assert client.call("/supervisor/stop").success
     client.wait_state("LOCKED")
-    people.arm()
+    arm(client, people)
 
     # A flood of garbage keeps people from resetting while it lasts, and nobody from stopping.
     for _ in range(300):
@@ -122,20 +89,16 @@ def test_people_reset_and_start_and_nobody_else_does(rig: Rig) -> None:
     client.wait_for(lambda: "E_TOKEN_RATE" in client.codes(), "the flood is told", 30.0)
     assert client.call("/supervisor/stop").success
     client.spin(1.5)
-    people.arm()
+    arm(client, people)
     assert client.status["adapter_failures"] == "0"
 
     # The status of the boot before, kept: nothing of it counts in the next one.
     kept, _ = people.made("reset", epoch=0)
-    supervisor.send(signal.SIGINT)
-    client.wait_end(supervisor)
-    (log,) = (rig.directory / "log").rglob("*.events")
-    shown = run("log", "replay", str(log))
-    assert shown.returncode == 0, shown.stdout + shown.stderr
+    (log,) = ends_and_replays(client, supervisor, rig.last_directory)
     assert jti.encode() in log.read_bytes()
     rig.supervisor(**SETTINGS)
     client.wait_state("LOCKED", timeout=60.0)
-    again = People(client)
+    again = People(client, ROLES)
     again.send(kept)
     assert again.wait(lambda answer: not answer["ok"])["code"] == "E_TOKEN_NONCE"
     assert client.state == "LOCKED"
@@ -149,7 +112,7 @@ def test_no_agent_resets_and_neither_reset_nor_start_brings_motion_back(rig: Rig
     agent = client.trajectory_publisher()
     client.wait_for(agent.get_subscription_count, "the supervisor hears the trajectory's publisher")
     client.spin(0.5)
-    people.arm()
+    arm(client, people)
 
     def first_answer(message: JointTrajectory) -> tuple[str, str]:
         told = len(client.decisions)
@@ -200,7 +163,7 @@ def test_no_agent_resets_and_neither_reset_nor_start_brings_motion_back(rig: Rig
 
 def test_a_lost_judge_comes_back_where_only_a_maintainer_can_act(rig: Rig) -> None:
     client, supervisor, people = start(rig)
-    people.arm()
+    arm(client, people)
     intruder = rig.client("intruder")
     rogue = intruder.publisher(JointTrajectory, "/panda_arm_controller/joint_trajectory", 1)
     client.wait_state("FAULT", timeout=30.0)
@@ -223,24 +186,17 @@ def test_the_command_shows_resets_starts_and_stops(rig: Rig) -> None:
     config = str(rig.directory / "robot.yaml")
     key = str(write_key(rig.directory / "ada.key", SEEDS["ada"]))
 
-    def command(*words: str) -> subprocess.CompletedProcess[str]:
-        done: list[subprocess.CompletedProcess[str]] = []
-        thread = threading.Thread(target=lambda: done.append(run("operator", *words, domain=rig.domain)))
-        thread.start()
-        client.wait_for(lambda: not thread.is_alive(), "the command ends", 60.0)
-        return done[0]
-
     def act(*words: str) -> subprocess.CompletedProcess[str]:
-        return command(*words, "--config", config, "--key", key, "--as", "ada", "--yes")
+        return command(client, "operator", *words, "--config", config, "--key", key, "--as", "ada", "--yes")
 
-    shown = command("show", "--config", config)
+    shown = command(client, "operator", "show", "--config", config)
     assert shown.stdout.startswith("LOCKED"), shown.stderr
     for _ in range(3):  # a late cycle of a busy machine may stop in between
         if act("reset").returncode == 0 and act("start", "auto", "--json").returncode == 0:
             break
         client.wait_state("LOCKED", timeout=60.0)
     assert client.state == "AUTO/HOLDING"
-    stopped = command("stop")
+    stopped = command(client, "operator", "stop")
     assert (stopped.returncode, stopped.stdout) == (0, "the stop went out\n"), stopped.stderr
     client.wait_state("LOCKED")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,7 +24,7 @@ from ros_rig import (
     write_configuration,
 )
 from sensor_msgs.msg import JointState
-from test_tokens import run
+from token_rig import ends_and_replays
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from safety_supervisor.core.policy.facts import FACTS
@@ -228,12 +227,7 @@ def test_a_server_decides_on_a_live_node_and_nothing_moves_without_it(
         assert server.asked[-1].keys() == FACTS.keys()
 
     stands(client, "refused")
-    supervisor = processes[0]
-    supervisor.send(signal.SIGINT)
-    client.wait_end(supervisor)
-    (log,) = cell_rig.last_directory.rglob("*.events")
-    shown = run("log", "replay", str(log))
-    assert shown.returncode == 0, shown.stdout + shown.stderr
+    ends_and_replays(client, processes[0], cell_rig.last_directory)
 
 
 def swings(client: Client) -> None:

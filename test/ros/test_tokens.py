@@ -4,78 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from ros_rig import HOME, REPOSITORY, Client, Process, Rig, children_of, command_of, make_trajectory
+from ros_rig import HOME, Client, Process, Rig, make_trajectory
 from std_msgs.msg import String
+from token_rig import Holder, command, ends_and_replays, judges_of, write_key
 from two_tools import PRIVATE_KEY, PUBLIC_KEY, TOOLS
 
-from safety_supervisor.config.public_key import encode_base64url
-from safety_supervisor.tokens.agent_act import FORM
-from safety_supervisor.tokens.claims import AgentClaims
-from safety_supervisor.tokens.key_file import public_text
-from safety_supervisor.tokens.signed_act import sign
-
 ROD = "gripper_with_rod"
-KEY = Ed25519PrivateKey.from_private_bytes(PRIVATE_KEY)
 SETTINGS: dict[str, Any] = {
     "tools": TOOLS,
     "robot": {"payload": 1.0},
     "sources": {"planner": {"tools": [ROD], "public_key": PUBLIC_KEY}},
 }
-
-
-class Holder:
-    """Whoever has the planner's key."""
-
-    topic = "agent_sessions"
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.answers: list[dict[str, Any]] = []
-        client.node.create_subscription(String, "/supervisor/operator_results", self._hear, 50)
-        self.publisher = client.publisher(String, f"/supervisor/{self.topic}", 10)
-        client.wait_for(self.publisher.get_subscription_count, "somebody hears tokens", 60.0)
-        client.wait_for(lambda: client.status.get("tokens") == "verified", "the judge is ready", 60.0)
-        client.spin(0.3)
-
-    def _hear(self, message: String) -> None:
-        self.answers.append(json.loads(message.data))
-
-    def token(self, target: str, key: Ed25519PrivateKey = KEY, **changes: Any) -> tuple[str, str]:
-        jti, now = secrets.token_hex(8), int(time.time())
-        fields: dict[str, Any] = {
-            "iss": "planner", "sub": "test", "aud": "panda", "nonce": self.client.status["nonce"], "jti": jti,
-            "iat": now, "exp": now + 30, "act": "tool", "target": target, "reason": "a test",
-        }  # fmt: skip
-        return sign(key, FORM, AgentClaims(**(fields | changes))), jti
-
-    def send(self, token: str) -> None:
-        self.publisher.publish(String(data=token))
-
-    def wait(self, found: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        self.client.wait_for(lambda: any(found(answer) for answer in self.answers), "an answer")
-        return next(answer for answer in self.answers if found(answer))
-
-    def ask(self, target: str, **changes: Any) -> dict[str, Any]:
-        token, jti = self.token(target, **changes)
-        self.send(token)
-        return self.wait(lambda answer: answer["jti"] == jti)
-
-
-def judges_of(supervisor: Process) -> list[int]:
-    found = children_of(supervisor.process.pid)
-    return [pid for pid in found if "safety_supervisor.ros.token_judge" in command_of(pid)]
 
 
 def start(rig: Rig) -> tuple[Client, Process, Holder]:
@@ -130,31 +75,8 @@ def test_a_source_takes_a_tool_by_a_token_and_nobody_else_does(rig: Rig) -> None
     assert client.status["adapter_failures"] == "0"
     assert "E_TOKEN_SIGNATURE" in supervisor.text
 
-    supervisor.send(signal.SIGINT)
-    client.wait_end(supervisor)
-    (log,) = (rig.directory / "log").rglob("*.events")
-    shown = run("log", "replay", str(log))
-    assert shown.returncode == 0, shown.stdout + shown.stderr
+    (log,) = ends_and_replays(client, supervisor, rig.last_directory)
     assert jti.encode() in log.read_bytes()
-
-
-def run(*arguments: str, domain: int | None = None) -> subprocess.CompletedProcess[str]:
-    environment = dict(os.environ, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
-    environment.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)
-    if domain is not None:
-        environment["ROS_DOMAIN_ID"] = str(domain)
-    return subprocess.run(
-        [sys.executable, "-m", "safety_supervisor.cli", *arguments],
-        capture_output=True, text=True, timeout=60.0, env=environment, cwd=REPOSITORY,
-    )  # fmt: skip
-
-
-def write_key(path: Path, seed: bytes) -> Path:
-    key = Ed25519PrivateKey.from_private_bytes(seed)
-    held = {"kty": "OKP", "crv": "Ed25519", "d": encode_base64url(seed), "x": public_text(key)}
-    path.write_text(json.dumps(held))
-    path.chmod(0o600)
-    return path
 
 
 def test_the_command_takes_and_puts_down(rig: Rig) -> None:
@@ -162,27 +84,20 @@ def test_the_command_takes_and_puts_down(rig: Rig) -> None:
     key = write_key(rig.directory / "planner.key", PRIVATE_KEY)
     given = ["--config", str(rig.directory / "robot.yaml"), "--key", str(key), "--source", "planner"]
 
-    def command(*words: str) -> tuple[int, str]:
+    def act(*words: str) -> tuple[int, str]:
         """Run it; a late cycle of a busy machine may have stopped the robot meanwhile: then again, armed anew."""
         for _ in range(3):
-            result = once(*words)
-            if client.state == "AUTO/HOLDING" and "STATE" not in result[1]:
+            done = command(client, "agent", "tool", *words, *given)
+            if client.state == "AUTO/HOLDING" and "STATE" not in done.stdout:
                 break
             client.arm()
-        return result
+        return done.returncode, done.stdout
 
-    def once(*words: str) -> tuple[int, str]:
-        done: list[subprocess.CompletedProcess[str]] = []
-        thread = threading.Thread(target=lambda: done.append(run("agent", "tool", *words, *given, domain=rig.domain)))
-        thread.start()
-        client.wait_for(lambda: not thread.is_alive(), "the command ends", 60.0)
-        return done[0].returncode, done[0].stdout
-
-    assert command(ROD) == (0, f"tool: {ROD}, 0.6 kg\n")
+    assert act(ROD) == (0, f"tool: {ROD}, 0.6 kg\n")
     client.wait_for(lambda: client.status["tool"] == ROD, "the status tells the tool")
-    status, text = command("gripper", "--json")
+    status, text = act("gripper", "--json")
     assert (status, json.loads(text)["code"]) == (1, "E_TOOL_SOURCE")
-    assert command("--none")[0] == 0
+    assert act("--none")[0] == 0
     client.wait_for(lambda: client.status["tool"] == "", "the status tells none")
 
 
