@@ -17,7 +17,7 @@ from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
 from safety_supervisor.config.sections import Sections, twice
 from safety_supervisor.config.tool_checks import check_tools
-from safety_supervisor.config.zone_approvals import check_zone_approvals
+from safety_supervisor.config.zone_approval_checks import check_zone_approvals
 
 
 def check_all(sections: Sections, problems: Problems) -> None:
