@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -48,7 +48,6 @@ class Finding:
     violation: Violation
 
 
-@dataclass
 class AnomalyWatch:
     """Scores of all sources that are watched.
 
@@ -56,12 +55,9 @@ class AnomalyWatch:
         told: by source, the score as policies and people are told it; only sources that are watched.
     """
 
-    configuration: Configuration
-    told: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, configuration: Configuration) -> None:
         """Begin with nothing seen."""
-        configuration = self.configuration
+        self.told: dict[str, float] = {}
         period, robot = configuration.timing.period, configuration.robot
         self._groups = robot.groups or {"all": tuple(range(len(robot.joints)))}
         self._lane_of = np.empty(len(robot.joints), dtype=np.intp)

@@ -6,7 +6,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -134,7 +134,7 @@ def _altered(token: str) -> str:
     return ".".join((head, base64.urlsafe_b64encode(text).rstrip(b"=").decode("ascii"), signature))
 
 
-def _until(true: Any, timeout: float) -> bool:
+def _until(true: Callable[[], bool], timeout: float) -> bool:
     due = time.monotonic() + timeout
     while not true():
         if time.monotonic() > due:
