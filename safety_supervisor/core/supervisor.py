@@ -191,7 +191,7 @@ class Supervisor:
         return self._standing.stamp(effects)
 
     def prepare(self) -> None:
-        """Compute ahead what the next cycle will ask, when a `Tick`'s set-point is on its way.
+        """Compute ahead what the next cycle will ask, and close zones that are left, behind a `Tick`'s set-point.
 
         The next event does it where nobody has, so that the same events give the same effects all the same.
         """
