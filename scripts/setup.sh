@@ -103,6 +103,8 @@ new_environment() {
         echo "set-up: uv failed, trying pip"
         quietly "${pip[@]}" --no-deps -r "$wanted"
     fi
+    # On the disk now: what is written back later delays the first log, which is a stop (E_LOG).
+    timeout 60 sync -f "$venv" || true
     printf '%s\n' "$origin" >"$venv/origin"
 }
 

@@ -16,8 +16,10 @@ from safety_supervisor_sim.agent.upright import set_on_feet
 HEARD_TIMEOUT: Final = 0.5
 LEFT: Final = 0.1
 """Time for the drives to come to rest and for the last decisions to arrive, [s]."""
-HICCUP: Final = frozenset({"E_OVERRUN", "E_LATE", "E_ESTOP_SILENT", "E_BALANCE_UNKNOWN"})
+HICCUP: Final = frozenset({"E_OVERRUN", "E_LATE", "E_ESTOP_SILENT", "E_BALANCE_UNKNOWN", "E_LOG"})
 """Lateness that stopped the robot, whosever it was; where none of them is expected, the act says nothing of its own."""
+KEPT: Final = "kept"
+"""What the status tells of a log that is written in time."""
 MISSED: Final = "missed cycles"
 """What is told of an act that these disturbed although no code was heard."""
 LIMP: Final = frozenset({"STOPPING", "EMERGENCY_STOP", "FAULT"})
@@ -29,12 +31,15 @@ ONCE: Final = (
     script.MendDevice,
     script.SecondPublisher,
     script.MotorTopic,
-    script.Technician,
     script.Approval,
     script.Push,
     script.StandUp,
 )
 """Acts that can not be played twice, or that make the load themselves."""
+BEFORE: Final = {"reset": "LOCKED", "start": "READY"}
+"""By what a technician calls first, the state in which it can be called again."""
+HOLDS: Final = "AUTO/HOLDING"
+"""The state in which every other act begins."""
 
 
 def say(line: dict[str, Any]) -> None:
@@ -58,7 +63,7 @@ def play(stage: Stage, cast: Cast, players: Players, acts: list[script.Act]) -> 
         result = _play(stage, players, act)
         disturbed = _disturbed(act, result, stage.on_feet)
         lies = stage.on_feet and stage.status.get("state") in LIMP
-        if disturbed and set_again(stage, cast):
+        if disturbed and set_again(stage, cast, _begins_in(act)):
             # A robot that was set on its feet stands as it stood at first: what led to this act is played, too.
             before = _led_to(acts, number) if lies else number
             results[before:] = [_play(stage, players, again) for again in acts[before:number]]
@@ -66,10 +71,22 @@ def play(stage: Stage, cast: Cast, players: Players, acts: list[script.Act]) -> 
         results.append(result)
         expected = act.expect.state
         if expected and result["state"] not in expected and not set_again(stage, cast):
-            say({"failed": f"in {result['state']} after {act.name}: nothing can be played any more"})
+            say({"failed": _why_no_more(act, stage.status)})
             break
     stage.mark("end")
     return results
+
+
+def _begins_in(act: script.Act) -> str:
+    return BEFORE.get(act.calls[0], HOLDS) if isinstance(act, script.Technician) else HOLDS
+
+
+def _why_no_more(act: script.Act, status: dict[str, str]) -> str:
+    """Say what keeps the acts behind this one from being played."""
+    where = " ".join(filter(None, (status.get("state", "an unknown state"), status.get("cause"))))
+    log = status.get("log", KEPT)
+    kept = "" if log == KEPT else f" log: {log}."
+    return f"in {where} after {act.name}: nothing can be played any more. {status.get('next_step', '')}{kept}"
 
 
 def _led_to(acts: list[script.Act], number: int) -> int:
@@ -123,6 +140,8 @@ def _disturbed(act: script.Act, result: dict[str, Any], on_feet: bool) -> list[s
     """
     if isinstance(act, ONCE) or (isinstance(act, script.TrajectoryAct) and act.call != "none"):
         return []
+    if isinstance(act, script.Technician) and (act.expect.replies != "accepted" or result["state"] in act.expect.state):
+        return []
     overcome = result["facts"].get("late_stops") and result["state"] in act.expect.state
     heard = {decision.get("code", "") for decision in result["decisions"]} | set(result["causes"])
     unexpected = heard - {""} - set(act.expect.codes) - set(act.expect.also)
@@ -132,10 +151,10 @@ def _disturbed(act: script.Act, result: dict[str, Any], on_feet: bool) -> list[s
     return [] if overcome else sorted(disturbing)
 
 
-def set_again(stage: Stage, cast: Cast) -> bool:
+def set_again(stage: Stage, cast: Cast, until: str = HOLDS) -> bool:
     """After an act that ended in another state than expected: let people bring the supervisor back.
 
-    The act is lost, those behind it need not be. Returns whether it holds in AUTO again.
+    The act is lost, those behind it need not be. Returns whether it is in the state `until` again.
     """
     stage.mark("set again")
     stage.wait_for_rest(stage.settles)
@@ -145,9 +164,10 @@ def set_again(stage: Stage, cast: Cast) -> bool:
         cast.estop.mend()
         cast.estop.cycle()
         stage.wait_for_state(["LOCKED"], stage.settles)
-    if stage.status.get("state") == "LOCKED":
+    stage.wait(lambda: stage.status.get("log", KEPT) == KEPT, stage.settles)  # else a reset is refused
+    if stage.status.get("state") == "LOCKED" != until:
         reset(stage, cast.estop)
         stage.wait_for_state(["READY"], stage.settles)
-    if stage.status.get("state") == "READY":
+    if stage.status.get("state") == "READY" != until:
         stage.call("start")
-    return stage.wait_for_state(["AUTO/HOLDING"], stage.settles)
+    return stage.wait_for_state([until], stage.settles)

@@ -257,6 +257,7 @@ def _judge(
     scenario: Scenario, directory: Path, robot: str, state: LiveState, failures: list[str], left_out: list[str]
 ) -> dict[str, Any]:
     acts = scenario.expanded()
+    failures = [*failures, *filter(None, [state.failed])]
     results = _read_json(directory / "agent.json", failures).get("acts", [])
     oracle = _read_json(directory / "oracle.json", failures)
     replayed, arrivals, missed = None, {}, 0

@@ -103,7 +103,7 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
         + ("" if good["max_error"] is None else f", farthest {good['max_error']:.2g} rad from the output"),
         f"cycles: served in {cycle['p50']} us (p50), {cycle['p99']} us (p99); {summary['missed_cycles']} missed; "
         f"{summary['late_stops']} stops of good motion by lateness, "
-        f"{len(summary['played_again'])} acts played again after a late cycle or a silent e-stop",
+        f"{len(summary['played_again'])} acts played again after a late cycle, log or e-stop",
     ]
     if replay is not None:
         same = "every effect came out again, bit for bit" if replay["identical"] else f"DIFFERENT: {replay['detail']}"
