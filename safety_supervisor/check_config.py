@@ -154,6 +154,13 @@ def summarise(configuration: Configuration) -> dict[str, Any]:
         },
         "period": configuration.timing.period / 1e9,
         "policy": describe_policy(configuration),
+        "models": {
+            source.name: [
+                f"{one.name} {one.version} ({'revoked' if one.revoked else one.stage.value})" for one in source.models
+            ]
+            for source in configuration.sources
+            if source.needs_session
+        },
         "operators": {person.name: person.role.value for person in configuration.operators.people},
         "outputs": {
             output.name or "output": {
@@ -193,6 +200,8 @@ def describe_policy(configuration: Configuration) -> str:
         return ""
     denials = ", ".join(sorted(policy.denials)) or "nothing"
     said = f"over {', '.join(sorted(policy.used)) or 'no fact'}; denies with {denials}"
+    kinds = ", ".join(f"{kind} of {one.people} for {one.seconds} s" for kind, one in sorted(policy.kinds.items()))
+    said += f"; asks for approvals: {kinds}" if kinds else ""
     return f"asked of {policy.url}, {said}" if isinstance(policy, PolicyServer) else said
 
 
@@ -323,6 +332,10 @@ def _print_summary(configuration: Configuration, meshes: dict[str, Any]) -> None
     console.print(f"tools: {tools}", soft_wrap=True)
     console.print(f"e-stop: {summary['estop']}", soft_wrap=True)
     console.print(f"policy: {summary['policy'] or 'none'}", soft_wrap=True)
+    operators = ", ".join(f"{name} ({role})" for name, role in summary["operators"].items()) or "none, nobody has a key"
+    console.print(f"operators: {operators}", soft_wrap=True)
+    for name, models in summary["models"].items():
+        console.print(f"{name} has to introduce itself as: {', '.join(models) or 'nobody can'}", soft_wrap=True)
     if summary["ladder"]:
         console.print(f"stop ladder: {summary['ladder']}", soft_wrap=True)
     zones = ", ".join(f"{name} ({kind})" for name, kind in summary["zones"].items()) or "none"

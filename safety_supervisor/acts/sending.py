@@ -75,7 +75,11 @@ def read_private(path: Path, known: bytes, where: str) -> Ed25519PrivateKey:
     except KeyFileError as error:
         fail(str(error))
     if encode_base64url(known) != public_text(private):
-        fail(f"the key is not that of {where}, which would have to be {public_text(private)}")
+        theirs = encode_base64url(known) or "none"
+        fail(
+            f"{path} is another key than {where}: its public key is {public_text(private)}, there stands {theirs}. "
+            "Give the file that belongs to that name, or the name that this key has in the configuration."
+        )
     return private
 
 

@@ -50,7 +50,9 @@ def _check_sources(sections: Sections, problems: Problems) -> None:
         path = f"sources.{name}"
         for group in dict.fromkeys(source.groups):
             if sections.robot is not None and group not in sections.robot.groups:
-                problems.add(f"{path}.groups", Code.GROUP, f"there is no group {group}")
+                problems.add(
+                    f"{path}.groups", Code.GROUP, f"there is no group {group}", "Name groups of `robot.groups`."
+                )
             other = claimed.setdefault((group, source.priority), name)
             if other != name:
                 problems.add(

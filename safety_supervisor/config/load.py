@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -18,7 +18,7 @@ from safety_supervisor.config.checks import check_all
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.freeze import freeze
-from safety_supervisor.config.keys import IN_WORDS, NAME, NAME_PATTERN, PORT
+from safety_supervisor.config.keys import IN_WORDS, NAME, NAME_PATTERN, PORT, SHA256
 from safety_supervisor.config.lowering_checks import check_lowering
 from safety_supervisor.config.observed_checks import check_carried
 from safety_supervisor.config.pose_checks import check_poses
@@ -76,6 +76,13 @@ def _keys_beside(model: type[schema.Section], location: tuple[str | int, ...]) -
     return list(getattr(known, "model_fields", {}))
 
 
+_CURES: Final = {
+    PORT: "Name the device file; `ls /dev/serial/by-id/` shows them.",
+    SHA256: "`sha256sum FILE` prints them.",
+}
+"""What to do where a text does not fit its pattern; else what the code says."""
+
+
 def _translate(error: Any, prefix: tuple[str | int, ...], model: type[schema.Section], problems: Problems) -> None:
     """Turn one of pydantic's errors into a problem in our words."""
     kind, context, location = error["type"], error.get("ctx", {}), tuple(error["loc"])
@@ -88,9 +95,11 @@ def _translate(error: Any, prefix: tuple[str | int, ...], model: type[schema.Sec
         near = difflib.get_close_matches(str(location[-1]), _keys_beside(model, location), n=1)
         problems.add(path, Code.UNKNOWN_KEY, "is not a key", f"Did you mean `{near[0]}`?" if near else "")
     elif kind in _TYPES:
-        problems.add(path, Code.TYPE, f"is {seen}, not {_TYPES[kind]}")
+        number = kind == "string_type" and isinstance(error["input"], (int, float))
+        cure = f'Put it in quotes: "{seen}".' if number else ""
+        problems.add(path, Code.TYPE, f"is {seen}, not {_TYPES[kind]}", cure)
     elif kind == "string_pattern_mismatch":
-        cure = "Name the device file; `ls /dev/serial/by-id/` shows them." if context["pattern"] == PORT else ""
+        cure = _CURES.get(context["pattern"], "")
         allowed = IN_WORDS.get(context["pattern"], context["pattern"])
         problems.add(path, Code.NAME, f"is {seen}; allowed: {allowed}", cure)
     elif kind in _BOUNDS:

@@ -138,7 +138,7 @@ class Tokens:
         if not way.bucket.admit(now):
             return  # counted, and told by `poll`
         if len(data) > LONGEST_MESSAGE:
-            detail = "bytes of the message"
+            detail = f"the message has {len(data)} bytes; at most {LONGEST_MESSAGE}, of which the token 4096"
             self._refuse(way, Refused(Code.TOKEN_LONG.value, detail, float(len(data)), float(LONGEST_MESSAGE)))
             return
         text = read_string(data)

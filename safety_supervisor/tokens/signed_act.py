@@ -111,7 +111,7 @@ def judge(token: bytes, form: Form, robot: str, keys: Mapping[str, Ed25519Public
     if claims["exp"] < claims["iat"]:
         return _refused(Code.TOKEN_EXP, f"exp has to be {form.claims['exp'].words}", *whose)
     if claims["aud"] != robot:
-        return _refused(Code.TOKEN_AUD, "aud names another robot", *whose)
+        return _refused(Code.TOKEN_AUD, f"aud has to be {robot}: `robot.id` of this robot", *whose)
     contradiction = form.contradiction(claims)
     if contradiction is not None:
         return _refused(*contradiction, *whose)

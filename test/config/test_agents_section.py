@@ -79,6 +79,13 @@ def test_what_is_wrong_is_named(panda: RobotFile, path: str, value: Any, problem
     assert all(one.cure for one in error.errors)
 
 
+def test_a_number_for_a_text_and_a_short_hash_are_told_how_to_be_mended(panda: RobotFile) -> None:
+    error = with_models(panda).put("sources.planner.models", [MODEL | {"version": 1.0, "sha256": "ab"}]).error()
+    cures = {one.path: one.cure for one in error.errors}
+    assert cures["sources.planner.models[0].version"] == 'Put it in quotes: "1.0".'
+    assert "sha256sum" in cures["sources.planner.models[0].sha256"]
+
+
 def test_all_of_it_is_named_at_once(panda: RobotFile) -> None:
     wrong = panda.put("sources.planner.session", "required").put("sources.joystick.session", "none")
     assert wrong.put("agents", {"demote_on": ["E_X"], "demote_to": "shadow"}).refused() == {

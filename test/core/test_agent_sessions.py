@@ -92,6 +92,22 @@ def test_who_may_not_introduce_himself_is_refused(panda_rigs: Rigs, changes: dic
     assert ("REJECT", "E_SESSION_REQUIRED") in told(rig)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"version": "9.9.9"}, ("9.9.9 is not listed", "planner has cell_policy 1.2.0", ". Introduce the agent")),
+        ({"sha256": OTHER}, (f"not {OTHER[:8]}. Introduce",)),
+        ({"contract": 2}, ("contract 2; this interface is 1. Read",)),
+        ({"groups": ("arm", "legs")}, ("not legs; groups of planner: arm. Command",)),
+    ],
+)
+def test_the_answer_says_what_was_seen_and_what_is_allowed(
+    panda_rigs: Rigs, changes: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    detail = introduce(panda_rigs(introducing()).auto(), **changes).message
+    assert all(word in detail for word in words), detail
+
+
 def test_a_source_without_models_takes_no_session(panda_rigs: Rigs) -> None:
     rig = panda_rigs().auto()
     assert introduce(rig).code == "E_SESSION_MODEL"

@@ -241,3 +241,10 @@ def test_a_grant_of_a_hold_kind_counts_while_the_button_is_held(panda_rigs: Rigs
     rig.seconds(0.6, stream)
     assert "E_APPROVAL_REQUIRED" in rig.codes()
     assert rig.state == "AUTO/HOLDING"
+
+
+def test_a_grant_of_what_there_is_not_is_told_what_there_is(panda_rigs: Rigs) -> None:
+    rig = begin(panda_rigs)
+    kind, source = (sign(rig, "grant", target).message for target in ("fire planner 5", "zone nobody 5"))
+    assert kind.startswith("there is no kind fire; kinds of approvals: zone")
+    assert source == "there is no source nobody; sources: joystick, planner"

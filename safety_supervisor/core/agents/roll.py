@@ -79,10 +79,14 @@ class Roll:
         if session.quarantined:
             return Violation(Code.QUARANTINED, "source.session")
         if event.contract != CONTRACT:
-            return Violation(Code.SESSION_CONTRACT, "session.contract", float(event.contract), float(CONTRACT))
+            detail = f"contract {event.contract}; this interface is {CONTRACT}"
+            seen, wanted = float(event.contract), float(CONTRACT)
+            return Violation(Code.SESSION_CONTRACT, "session.contract", seen, wanted, detail=detail)
         beyond = sorted(set(event.groups) - set(session.settings.groups))
         if beyond:
-            return Violation(Code.SESSION_GROUP, "source.groups", detail=f"not {', '.join(beyond)}"[:500])
+            allowed = ", ".join(session.settings.groups) or "none"
+            detail = f"not {', '.join(beyond)[:200]}; groups of {event.source}: {allowed}"[:500]
+            return Violation(Code.SESSION_GROUP, "source.groups", detail=detail)
         if session.doubled:
             return Violation(Code.SOURCE_ENDPOINTS, "source.publishers", float(session.publishers), 1.0)
         if session.publishers != 1:
@@ -97,5 +101,6 @@ class Roll:
     def _unlisted(self, key: ModelKey) -> str:
         other = next((known for known in self._models if known[:3] == key[:3]), None)
         if other is not None:
-            return f"{key.name} {key.version} is listed with another sha256"
-        return f"{key.name[:64]} {key.version[:32]} is not listed"
+            return f"{key.name} {key.version} is listed with a sha256 that begins with {other.sha256[:8]}, not {key.sha256[:8]}"
+        listed = ", ".join(f"{known.name} {known.version}" for known in self._models if known.source == key.source)
+        return f"{key.name[:64]} {key.version[:32]} is not listed; {key.source} has {listed[:300] or 'no models'}"

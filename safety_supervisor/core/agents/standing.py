@@ -136,7 +136,7 @@ class Standing:
         if isinstance(speaker, Violation) or session is None:
             assert isinstance(speaker, Violation)
             ruling = Ruling(event.source, command, "REJECT", speaker)
-            words = f"{speaker.detail or speaker.code.cause} {speaker.code.cure}"
+            words = f"{(speaker.detail or speaker.code.cause).rstrip('.')}. {speaker.code.cure}"
             reply = Reply(event.at, event.request, False, speaker.code.value, words)
         else:
             before = session.speaker

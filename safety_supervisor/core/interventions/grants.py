@@ -85,9 +85,14 @@ class Grants:
             Why not, or what has become of it, in words.
         """
         parts = event.target.split(" ")
-        if len(parts) != 3 or parts[0] not in self._kinds or parts[1] not in self._owners or not parts[2].isdecimal():
+        if len(parts) != 3 or not parts[2].isdecimal():
+            return ActRefusal(Code.ACT_GRANT, "target is `KIND SOURCE SECONDS`, seconds a whole number")
+        if parts[0] not in self._kinds:
             kinds = ", ".join(self._kinds) or "none"
-            return ActRefusal(Code.ACT_GRANT, f"target is `KIND SOURCE SECONDS`; the policy's kinds: {kinds}")
+            return ActRefusal(Code.ACT_GRANT, f"there is no kind {parts[0][:32]}; kinds of approvals: {kinds}")
+        if parts[1] not in self._owners:
+            sources = ", ".join(sorted(self._owners))
+            return ActRefusal(Code.ACT_GRANT, f"there is no source {parts[1][:32]}; sources: {sources}")
         kind, source, seconds = parts[0], parts[1], int(parts[2][:6])
         wanted = self._kinds[kind]
         longest = min(LONGEST, wanted.seconds)

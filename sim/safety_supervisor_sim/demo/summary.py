@@ -105,6 +105,12 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
         f"{summary['late_stops']} stops of good motion by lateness, "
         f"{len(summary['played_again'])} acts played again after a late cycle, log or e-stop",
     ]
+    lateness = summary["oracle"].get("lateness") or {}
+    if lateness.get("lost") and not summary["ok"]:
+        lines.append(
+            f"this machine was too busy: the simulated robot lost {lateness['lost']:.1f} s, its worst step was "
+            f"{lateness['worst']:.2f} s late; what is not as expected may be of that: run it again beside nothing else"
+        )
     if replay is not None:
         same = "every effect came out again, bit for bit" if replay["identical"] else f"DIFFERENT: {replay['detail']}"
         lines.append(f"replay: {replay['events']} events, {same}")
