@@ -101,6 +101,7 @@ class Roll:
     def _unlisted(self, key: ModelKey) -> str:
         other = next((known for known in self._models if known[:3] == key[:3]), None)
         if other is not None:
-            return f"{key.name} {key.version} is listed with a sha256 that begins with {other.sha256[:8]}, not {key.sha256[:8]}"
+            seen, listed = key.sha256[:8], other.sha256[:8]
+            return f"{key.name} {key.version} is listed with a sha256 that begins with {listed}, not {seen}"
         listed = ", ".join(f"{known.name} {known.version}" for known in self._models if known.source == key.source)
         return f"{key.name[:64]} {key.version[:32]} is not listed; {key.source} has {listed[:300] or 'no models'}"
