@@ -129,8 +129,8 @@ def introduce_command(
     robot, own, private = _holder(config, source, key)
     groups = own if group is None else tuple(group)
     if not set(groups) <= set(own) or len(set(groups)) != len(groups):
-        seen, allowed = ", ".join(groups)[:200], ", ".join(own) or "none"
-        sending.fail(f"--group {seen}: not allowed; the groups of {source}, each once: {allowed}")
+        given, allowed = ", ".join(groups)[:200], ", ".join(own) or "none"
+        sending.fail(f"--group {given}: not allowed; the groups of {source}, each once: {allowed}")
     with sending.found(node, "agent_sessions", robot, timeout) as (client, seen):
         answer = sending.send(
             client,

@@ -71,6 +71,7 @@ def _is_whole(command: dict[str, Any]) -> bool:
 def words(shown: Shown) -> str:
     """Return what a person sees of a command, in lines of plain text."""
     told, command = shown.told, shown.command
+    zones = told.get("zones")
     times, start, rows = command["times_ns"], command["from"], command["positions"]
     lines = [
         f"{told['id']}: {command['source']} asks for {told.get('approval')}, "
@@ -78,7 +79,9 @@ def words(shown: Shown) -> str:
         f"{told.get('approved') or 'nobody'}",
         f"  command {command['command']}, groups {' '.join(command['groups'])}",
         f"  why, in its own words: {told.get('why') or '(nothing)'}",
-        f"  zones: {told.get('zones') or 'none'}; a restricted one among them is opened for it, and nothing else",
+        f"  zones: {zones}; a restricted one among them is opened for it, and nothing else"
+        if zones
+        else "  zones: none",
         f"  people: {told.get('people_near')}; any point up to {told.get('frame_speed')} m/s",
         f"  {'joint':<24}{'from':>10}{'to':>10}{'least':>10}{'most':>10}  [rad] or [m], at the points",
     ]

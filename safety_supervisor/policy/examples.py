@@ -86,6 +86,10 @@ def try_examples(path: Path) -> Report:
         ConfigurationError: the file, or the policy that it names, is not usable; carries every problem.
     """
     raw, problems = bounds.parse(path, read_file(path, bounds.MAXIMUM_BYTES))
+    if "examples" not in raw and isinstance(raw.get("policy"), dict):
+        cure = "Give a file of examples, whose `policy:` names this one; `policy test --help` shows its form."
+        problems.add("policy", Code.VALUE, "is a policy, and there are no `examples`", cure)
+        raise ConfigurationError(path, tuple(problems.found))
     try:
         keys = ExamplesKeys.model_validate(raw)
     except ValidationError as failure:

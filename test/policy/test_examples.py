@@ -83,6 +83,12 @@ def test_files_that_are_not_usable_are_named(
     assert said in json.dumps(answer["problems"])
 
 
+def test_a_policy_in_the_place_of_its_examples_is_told_so_in_one_line() -> None:
+    result = run("test", str(SHIPPED.with_name("cell.yaml")))
+    assert (result.exit_code, result.output.count("[E_CONFIG_VALUE]")) == (2, 1)
+    assert "whose `policy:` names this one" in result.output
+
+
 def test_a_whole_configuration_is_a_policy_too_with_its_names(tmp_path: Path) -> None:
     configuration = (ROOT / "config" / "panda.yaml").read_text(encoding="utf-8")
     program = 'policy:\n  program: |\n    source == "NAME" ? approve("all", 1, 9) : allow\n'
