@@ -35,7 +35,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("words", "name", "key", "status", "told"),
     [
         (["reset"], "ada", "ada", 2, "nobody can be asked here: give --yes"),
-        (["reset", "--yes"], "ada", "eve", 2, "the key is not that of operators.people.ada.public_key"),
+        (["reset", "--yes"], "ada", "eve", 2, "is another key than operators.people.ada.public_key"),
         (["reset", "--yes"], "eve", "eve", 1, "eve is viewer; reset needs operator or technician or safety_officer"),
         (["maintainer", "--yes"], "ada", "ada", 1, "maintainer needs maintainer"),
         (["reset", "--yes"], "bob", "ada", 2, "there is no person bob in operators.people; there are: ada, eve"),
