@@ -1,8 +1,8 @@
 """The state of the supervisor: one owner, no clock, no I/O, nothing taken that the table does not hold.
 
-It runs the table of `core.states.state_table`; tests hold it against `transitions.Machine` with the same table. That took
-50 us of the first decision after a rest, where nothing is in the caches. A trigger that the table does not hold is not
-taken: every method says whether it was, and when not, nothing changed.
+It runs the table of `core.states.state_table`; tests hold it against `transitions.Machine` with the same table, which
+itself took 50 us of the first decision after a rest, where nothing is in the caches. A trigger that the table does not
+hold is not taken: every method says whether it was, and when not, nothing changed.
 One thread owns it. The e-stop is a latch of its own outside (`core.states.estop_latch`).
 """
 
