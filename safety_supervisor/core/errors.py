@@ -162,7 +162,7 @@ class Code(str, Enum):
     ENABLING_SWITCH = "E_ENABLING_SWITCH", "The enabling switch is not held in its middle.", "Release it fully, then hold its middle."
     HOLD_TO_RUN = "E_HOLD_TO_RUN", "The hold-to-run button was released or its signal was lost.", "Press and hold it again."
     MODE_CHANGE = "E_MODE_CHANGE", "The mode was changed.", "Reset and start in the new mode."
-    ENDPOINT_REPLACED = "E_ENDPOINT_REPLACED", "A source's publisher was replaced or doubled.", "Make sure that one publisher is left, then reset and start: an agent that was started anew is another publisher, and one that was killed stays for its lease, up to 20 s."
+    ENDPOINT_REPLACED = "E_ENDPOINT_REPLACED", "A source's publisher was replaced or doubled.", "Make sure that one publisher is left, then reset and start: an agent started anew is another one, and one that was killed stays for up to 20 s."
     STOP_REQUEST = "E_STOP_REQUEST", "Somebody asked for a stop.", "Clear the reason, then reset."
     REFUSALS = "E_REFUSALS", "A source had too many commands refused.", "Find out why; a reset lifts the quarantine."
     ANOMALY = "E_ANOMALY", "A source behaved so unlike its baseline that it was cut off; the detail names what was strange.", "Find out what drives the source; a reset lifts the quarantine. Where good work changed, record a new baseline: docs/anomaly.md."

@@ -29,7 +29,8 @@ def test_a_server_is_read(panda: RobotFile) -> None:
     assert policy == PolicyServer(
         URL, 250_000_000, {"E_POLICY_A": "no more"}, {"zone": Approve("zone", 2, 30)}, ("people", "verb")
     )
-    assert describe_policy(configuration) == f"asked of {URL}, over people, verb; denies with E_POLICY_A"
+    told = "over people, verb; denies with E_POLICY_A; asks for approvals: zone of 2 for 30 s"
+    assert describe_policy(configuration) == f"asked of {URL}, {told}"
     assert set(policy.verdicts) == {"allow", 'deny("E_POLICY_A")', 'approve("zone")'}
 
 
