@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
@@ -49,12 +50,17 @@ def begin(panda_rigs: Rigs, configuration: Configuration | None = None, **more: 
     return rig
 
 
+_scenes: WeakKeyDictionary[Rig, Scene] = WeakKeyDictionary()
+"""Of each rig its robot and the zone, built here and once: that takes as long as a hundred cycles."""
+
+
 def room(rig: Rig, q: np.ndarray[Any, Any]) -> float:
-    """Distance of the robot from the zone, [m]: a scene of its own, built here."""
-    zone = replace(rig.configuration.zones[-1], approval=None)
-    model = RobotModel(rig.configuration.robot, rig.configuration.geometry.bodies)
-    scene = Scene(model, rig.configuration.geometry, (zone,), between_links=False)
-    return float(scene.distances(q).min())
+    """Distance of the robot from the zone, [m]: in a scene of its own."""
+    if rig not in _scenes:
+        zone = replace(rig.configuration.zones[-1], approval=None)
+        model = RobotModel(rig.configuration.robot, rig.configuration.geometry.bodies)
+        _scenes[rig] = Scene(model, rig.configuration.geometry, (zone,), between_links=False)
+    return float(_scenes[rig].distances(q).min())
 
 
 def enter(rig: Rig) -> None:
