@@ -80,31 +80,30 @@ class Bench:
         self.supervisor.end()
 
     def cycle(self) -> None:
-        """Press and release the button, as the latch demands; the robot is LOCKED then, and no further.
-
-        Again where the line lost its session meanwhile, as on a machine that stood still: that is latched anew.
-        """
+        """Press and release the button, as the latch demands; the robot is LOCKED then, and no further."""
         client = self.client
-        for _ in range(3):
-            sessions = self.counters()["sessions"]
-            self.device.obey("press")
-            client.wait_for(lambda: self.holds("E_ESTOP"), "the press to be seen")
-            client.wait_state("EMERGENCY_STOP")
-            self.device.obey("release")
-            try:
-                client.wait_state("LOCKED")
-            except AssertionError:
-                if self.counters()["sessions"] == sessions:
-                    raise
-            else:
-                return
+        self.device.obey("press")
+        client.wait_for(lambda: self.holds("E_ESTOP"), "the press to be seen")
+        client.wait_state("EMERGENCY_STOP")
+        self.device.obey("release")
         client.wait_state("LOCKED")
 
     def settle(self) -> None:
-        """Wait for LOCKED; a machine that stood still may have made the line silent before, which is latched."""
+        """Wait for LOCKED; a machine that stood still may have made the line silent before, which is latched.
+
+        It may do that once more while the button is cycled: the bench of all tests of a file is not given up for it.
+        """
         self.client.wait_state("LOCKED", "EMERGENCY_STOP", timeout=START)
-        if self.client.state == "EMERGENCY_STOP":
-            self.cycle()
+        for _ in range(2):
+            if self.client.state == "LOCKED":
+                return
+            sessions = self.counters()["sessions"]
+            try:
+                self.cycle()
+            except AssertionError:
+                if self.counters()["sessions"] == sessions:
+                    raise
+        self.client.wait_state("LOCKED")
 
     def arm(self) -> None:
         """Bring the supervisor to AUTO/HOLDING, whatever was wrong with the device."""

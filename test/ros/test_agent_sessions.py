@@ -119,8 +119,8 @@ def test_an_agent_introduces_itself_and_loses_its_standing_in_every_way(rig: Rig
     client.wait_for(lambda: client.status["agents"].endswith("approve_each"), "the demotion is told")
     demoted = told(client, "E_DEMOTED")
     assert (demoted["model"], demoted["verdict"]) == ("cell_policy 1.2.0", "STOP")
-    (stored,) = (rig.directory / "log").rglob("*.stages")
-    client.wait_for(lambda: "approve_each" in stored.read_text(), "it is on disk")
+    log = rig.directory / "log"
+    client.wait_for(lambda: any("approve_each" in one.read_text() for one in log.rglob("*.stages")), "it is on disk")
     supervisor.send(signal.SIGKILL)
     client.wait_end(supervisor)
     supervisor = rig.supervisor(**SETTINGS)
