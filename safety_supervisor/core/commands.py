@@ -240,8 +240,6 @@ class Commands:
         """Do what can wait until the set-point is on its way; `now`: of the cycle, [ns]."""
         rests_at = self._motion.state[0] if self._motion.at_rest else None
         self._verifier.prepare(rests_at)
-        if rests_at is not None:
-            self._motion.zones.rest(rests_at)
         self.anomalies.cycle(now, self._motion.state, self._motion.lanes.values(), self._state.state in AUTO)
 
     def begin(self, now: int, people: str, held: bool) -> None:

@@ -55,12 +55,12 @@ class DecisionLog:
         self._unsaid[key] = (ruling, unsaid + ruling.count, now)
         return self.due(now)
 
-    def due(self, now: Nanoseconds) -> list[Decision]:
-        """Report what was folded long enough, and runs that have ended, once a cycle."""
+    def due(self, now: Nanoseconds, *, everything: bool = False) -> list[Decision]:
+        """Report what was folded long enough, and runs that have ended, once a cycle; or everything that is folded."""
         result = []
         for key in tuple(self._unsaid):
             ruling, count, last = self._unsaid[key]
-            if now - self._said.get(key, -_FOLD_FOR) >= _FOLD_FOR or now - last >= _QUIET:
+            if everything or now - self._said.get(key, -_FOLD_FOR) >= _FOLD_FOR or now - last >= _QUIET:
                 del self._unsaid[key]
                 self._said[key] = now
                 assert ruling.violation is not None
@@ -68,15 +68,6 @@ class DecisionLog:
                     _of_violation(now, ruling.source, ruling.command, ruling.verdict, ruling.violation, count)
                 )
         return result
-
-    def rest(self, now: Nanoseconds) -> list[Decision]:
-        """Report all that is folded, however short."""
-        rest, self._unsaid = self._unsaid, {}
-        return [
-            _of_violation(now, ruling.source, ruling.command, ruling.verdict, ruling.violation, count)
-            for ruling, count, _ in rest.values()
-            if ruling.violation is not None
-        ]
 
     def noted(self, note: Note, now: Nanoseconds) -> list[Decision]:
         """Report what happened to motion under way; of what is limited cycle by cycle the first, then folded."""

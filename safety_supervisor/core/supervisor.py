@@ -199,6 +199,8 @@ class Supervisor:
             self._unprepared = False
             try:
                 self._commands.prepare(self._last_tick)
+                if self._motion.at_rest:
+                    self._motion.zones.rest(self._motion.state[0])
                 self._motion.zones.leave(self._inputs.measured.positions)
             except Exception as error:
                 self._failed = error  # the next event fails by it, whoever prepared

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from safety_supervisor.core.effects import Decision, Effect, Status
 from safety_supervisor.core.events import Event
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.evidence.event_log import EventLog, Gap, LogError
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
@@ -44,6 +45,7 @@ _PROGRESS_BYTES = 5_000_000
 
 LogFile = Annotated[Path, typer.Argument(metavar="FILE", help="Any segment of the boot's log.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Until = Annotated[float | None, typer.Option(help="Stop this long after the first event, s.")]
 Config = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Configuration of the robot.", show_default=False)
 ]
@@ -76,6 +78,16 @@ def _open(file: Path) -> EventLog:
     except OSError as error:
         raise _fail(2, f"{file} can not be read: {error.strerror}; logs stand in `evidence.log_directory`") from None
     except LogError as error:
+        raise _fail(2, str(error)) from None
+
+
+def _recorded_configuration(log: EventLog) -> Configuration:
+    from safety_supervisor.config import ConfigurationError
+    from safety_supervisor.evidence.replay import recorded_configuration
+
+    try:
+        return recorded_configuration(log.header)
+    except (LogError, ConfigurationError) as error:
         raise _fail(2, str(error)) from None
 
 
@@ -154,19 +166,15 @@ def _say_tail(state: str, path: str, offset: int) -> None:
 def replay(
     file: LogFile,
     as_json: Json = False,
-    until: Annotated[float | None, typer.Option(help="Stop this long after the first event, s.")] = None,
+    until: Until = None,
     show_decisions: Annotated[bool, typer.Option("--show-decisions", help="List decisions and states.")] = False,
 ) -> None:
     """Run the recorded events again and compare every effect, bit for bit. Exit 1 when one differs."""
     from safety_supervisor import Supervisor
-    from safety_supervisor.config import ConfigurationError
     from safety_supervisor.evidence import replay as replays
 
     log = _open(file)
-    try:
-        supervisor = Supervisor(replays.recorded_configuration(log.header))
-    except (LogError, ConfigurationError) as error:
-        raise _fail(2, str(error)) from None
+    supervisor = Supervisor(_recorded_configuration(log))
     rows: list[dict[str, Any]] = []
     lines = Lines()
     console = Console(stderr=True)
@@ -179,8 +187,7 @@ def replay(
             if show_decisions:
                 rows.extend(_row(line) for line in lines.take(event, effects))
 
-        nanoseconds = None if until is None else round(until * NS_PER_S)
-        report = replays.replay(log, supervisor, nanoseconds, seen)
+        report = replays.replay(log, supervisor, _nanoseconds(until), seen)
     if as_json:
         data = asdict(report) | {"same": report.same, "rows": rows}
         print(msgspec.json.encode(data, enc_hook=repr).decode())
@@ -196,7 +203,7 @@ def replay(
 def rehearse(
     file: LogFile,
     as_json: Json = False,
-    until: Annotated[float | None, typer.Option(help="Stop this long after the first event, s.")] = None,
+    until: Until = None,
     show_decisions: Annotated[bool, typer.Option("--show-decisions", help="List each decision.")] = False,
 ) -> None:
     """Tell what a supervised run would have said to agents in stage shadow.
@@ -208,17 +215,13 @@ def rehearse(
     Exit 1 when the recorded effects did not come out again: then this tells nothing of that robot.
     """
     from safety_supervisor import Supervisor
-    from safety_supervisor.config import ConfigurationError
     from safety_supervisor.evidence import replay as replays
     from safety_supervisor.evidence.rehearsal import RehearsalError, Rehearsals
 
     log = _open(file)
+    configuration = _recorded_configuration(log)
     told: list[Decision] = []
-    try:
-        configuration = replays.recorded_configuration(log.header)
-        rehearsals = Rehearsals(configuration, Supervisor(configuration), told.append)
-    except (LogError, ConfigurationError) as error:
-        raise _fail(2, str(error)) from None
+    rehearsals = Rehearsals(configuration, Supervisor(configuration), told.append)
     console = Console(stderr=True)
     # It draws when it is told to, by no thread: a process with threads must not be copied.
     shown = log.size >= _PROGRESS_BYTES and console.is_terminal
@@ -233,7 +236,7 @@ def rehearse(
                 bar.update(task, completed=log.position, refresh=shown)
 
         try:
-            report = replays.replay(log, rehearsals, None if until is None else round(until * NS_PER_S), seen)
+            report = replays.replay(log, rehearsals, _nanoseconds(until), seen)
         except RehearsalError as error:
             raise _fail(2, str(error)) from None
         finally:
@@ -255,6 +258,10 @@ def rehearse(
             print("no agent in stage shadow sent a command")
     _say_tail(report.tail, report.tail_path, report.tail_offset)
     raise typer.Exit(0 if report.same else 1)
+
+
+def _nanoseconds(until: float | None) -> int | None:
+    return None if until is None else round(until * NS_PER_S)
 
 
 def _print_report(report: Any) -> None:

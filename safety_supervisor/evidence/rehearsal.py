@@ -194,7 +194,7 @@ class _Copy:
             status = 1
             try:
                 self._ours.close()
-                _Stage(supervisor, self.models, ours, questions).rehearse(theirs)
+                _Rehearsal(supervisor, self.models, ours, questions).play(theirs)
                 status = 0
             finally:
                 os._exit(status)  # nothing of the parent's is closed, flushed or run twice
@@ -219,7 +219,7 @@ class _Copy:
         return rest
 
 
-class _Stage:
+class _Rehearsal:
     """Where agents in stage shadow count as supervised, and the robot is an ideal one: in the copy's process alone."""
 
     def __init__(
@@ -243,7 +243,7 @@ class _Stage:
         self._busy: Nanoseconds = 0
         self._now: Nanoseconds = 0
 
-    def rehearse(self, pipe: Connection) -> None:
+    def play(self, pipe: Connection) -> None:
         """Handle events until the other end ends."""
         while True:
             try:
@@ -251,7 +251,7 @@ class _Stage:
             except EOFError:
                 return
             if heard.event is None:
-                self._take(self._supervisor.standing.rest(self._now))
+                self._take(self._supervisor.standing.folded(self._now))
                 pipe.send_bytes(_encode(_Told(self._decisions, True)))
                 return
             self._handle(heard.event, heard.asked)

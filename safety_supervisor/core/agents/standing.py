@@ -78,9 +78,9 @@ class Standing:
         """Whether a source moves anything, or has motion that waits to begin or is being verified."""
         return self._commands.owners.engages(source) or self._base.driver == source
 
-    def rest(self, now: Nanoseconds) -> tuple[Effect, ...]:
+    def folded(self, now: Nanoseconds) -> tuple[Effect, ...]:
         """Tell now what equal decisions are folded, for whoever ends here."""
-        return self.stamp(self._decisions.rest(now))
+        return self.stamp(self._decisions.due(now, everything=True))
 
     def stamp(self, effects: Iterable[Effect]) -> tuple[Effect, ...]:
         """Let every decision of a source name the model that speaks there, and its stage."""
