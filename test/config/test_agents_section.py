@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from two_tools import PUBLIC_KEY
 
+from safety_supervisor.check_config import summarise
 from safety_supervisor.core.agents.settings import Stage
 from safety_supervisor.core.errors import Code
 
@@ -31,6 +32,12 @@ def test_in_a_simulation_nobody_has_to_introduce_himself_until_a_model_is_named(
     revoked = with_models(panda, MODEL | {"revoked": True}).load()
     assert revoked.source("planner").models[0].revoked
     assert with_models(panda).put("sources.planner.session", "required").load().source("planner").needs_session
+
+
+def test_check_config_tells_who_has_to_introduce_himself_as_what(panda: RobotFile) -> None:
+    assert summarise(panda.load())["models"] == {}
+    told = summarise(with_models(panda, MODEL, MODEL | {"version": "1.1.0", "revoked": True}).load())["models"]
+    assert told == {"planner": ["cell_policy 1.2.0 (supervised)", "cell_policy 1.1.0 (revoked)"]}
 
 
 def test_what_takes_trust_away_is_loaded(panda: RobotFile) -> None:
