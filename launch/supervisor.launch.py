@@ -20,6 +20,11 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "log_directory", default_value="", description="logs and latches; empty: as configured"
             ),
+            DeclareLaunchArgument(
+                "officers_file",
+                default_value="",
+                description="whose signatures of configurations count; empty: /etc/safety_supervisor/officers.json",
+            ),
             DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error"),
             Node(
                 package="safety_supervisor",
@@ -30,6 +35,7 @@ def generate_launch_description() -> LaunchDescription:
                     {
                         "config_file": LaunchConfiguration("config_file"),
                         "log_directory": LaunchConfiguration("log_directory"),
+                        "officers_file": LaunchConfiguration("officers_file"),
                         "autostart": True,
                     }
                 ],

@@ -25,6 +25,9 @@ def check_config(
     without_meshes: Annotated[
         bool, typer.Option("--without-meshes", help="Do not measure the URDF's meshes, which are not on this machine.")
     ] = False,
+    officers: Annotated[
+        Path | None, typer.Option(help="Whose signatures of a real robot's configuration count.", show_default=False)
+    ] = None,
 ) -> None:
     """Check a robot's configuration without the robot.
 
@@ -33,6 +36,8 @@ def check_config(
 
     The meshes of every link are measured against its volumes: what sticks out, or can not be read, is a problem. The
     node itself needs no meshes; where there are none, --without-meshes says so on purpose.
+
+    Whether a safety officer has signed it, as the node demands of a real robot's, is told; it is no problem here.
 
     \b
     Example:
@@ -60,9 +65,10 @@ def check_config(
         raise typer.Exit(2)
     if as_json:
         summary = {"ok": True, "file": configuration.path, "problems": [], **summarise(configuration)}
-        typer.echo(json.dumps({**summary, "meshes": meshes}, indent=2))
+        typer.echo(json.dumps({**summary, "meshes": meshes, "signature": signature(configuration, officers)}, indent=2))
     else:
         _print_summary(configuration, meshes)
+        _print_signature(signature(configuration, officers))
 
 
 def _measure(
@@ -220,6 +226,29 @@ def describe_ladder(configuration: Configuration) -> str:
         f"hold {ladder.hold / 1e9:g} s, {lower}, damp {ladder.damp / 1e9:g} s: {ladder.duration / 1e9:g} s until its "
         "power may go"
     )
+
+
+def signature(configuration: Configuration, officers: Path | None = None) -> dict[str, Any]:
+    """Return who signed a configuration, and what the node finds wrong with that on this machine."""
+    from safety_supervisor.config import ConfigurationError
+    from safety_supervisor.tokens.configuration_signature import require_signature
+    from safety_supervisor.tokens.officers import DEFAULT, needs_signature
+
+    path = officers or DEFAULT
+    problems: list[dict[str, Any]] = []
+    try:
+        configuration = require_signature(configuration, path)
+    except ConfigurationError as error:
+        problems = _problems(error)
+    return {"needed": needs_signature(configuration, path), "by": configuration.signed_by, "problems": problems}
+
+
+def _print_signature(found: dict[str, Any]) -> None:
+    if found["by"]:
+        typer.echo(f"signed by: {found['by']}")
+    for one in found["problems"]:
+        typer.secho(f"the node will not start with it: {one['message']}", err=True, fg="yellow", bold=True)
+        typer.secho(f"       {one['cure']}  [{one['code']}]", err=True, dim=True)
 
 
 def describe_loss(output: OutputSettings) -> str:

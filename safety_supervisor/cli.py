@@ -44,6 +44,7 @@ Exit status: 0 good, 1 the check failed, 2 wrong use or configuration.
 
 # Commands of other rooms: what the help says, and where they are.
 ROOMS = {
+    "config": ("A safety officer's signature of a configuration.", "safety_supervisor.acts.config_cli:app"),
     "geometry": ("Propose and check the volumes that wrap the robot's links.", "safety_supervisor.geometry.cli:app"),
     "estop": ("The e-stop device: emulate, watch and test it.", "safety_supervisor.estop.tools.cli:app"),
     "policy": ("The policy: try its examples, list the facts.", "safety_supervisor.policy.cli:app"),
@@ -75,6 +76,9 @@ def fail(message: str, status: int = 2) -> NoReturn:
 def run(
     context: typer.Context,
     config: Annotated[Path, typer.Option("--config", help="Configuration of one robot, YAML.", show_default=False)],
+    officers: Annotated[
+        Path | None, typer.Option(help="Whose signatures of a real robot's configuration count.", show_default=False)
+    ] = None,
 ) -> None:
     """Start the ROS 2 node.
 
@@ -96,7 +100,8 @@ def run(
         fail('rclpy is not installed: source a ROS 2, or pip install "safety_supervisor[ros]"')
     # rcl reads a parameter's value as YAML; JSON's quotes keep any path one text.
     parameter = f"config_file:={json.dumps(configuration.path)}"
-    command = module_command("safety_supervisor.ros.main", *context.args, "--ros-args", "-p", parameter)
+    trusted = () if officers is None else ("-p", f"officers_file:={json.dumps(str(officers.absolute()))}")
+    command = module_command("safety_supervisor.ros.main", *context.args, "--ros-args", "-p", parameter, *trusted)
     # The same process id, so that signals reach the node itself.
     os.execv(command[0], command)
 

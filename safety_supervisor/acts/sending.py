@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeAlias, TypeVar
 
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from safety_supervisor.core.units import NS_PER_S
-from safety_supervisor.tokens.claims import Claims
+from safety_supervisor.tokens.claims import AgentClaims, OperatorClaims, SessionClaims
 from safety_supervisor.tokens.freshness import VALID
 from safety_supervisor.tokens.key_file import KeyFileError, public_text, read_key, write_new_key
 from safety_supervisor.tokens.signed_act import COMMON, Form, sign
@@ -33,6 +33,7 @@ Timeout: TypeAlias = Annotated[float, typer.Option(min=0.1, max=60.0, help="For 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")]
 NODE: Final = "/supervisor"
 TIMEOUT: Final = 5.0
+Sent = TypeVar("Sent", AgentClaims, SessionClaims, OperatorClaims)
 _NO_ROS: Final = 'rclpy is not installed: source a ROS 2, or pip install "safety_supervisor[ros]"'
 
 
@@ -83,7 +84,7 @@ def read_private(path: Path, known: bytes, where: str) -> Ed25519PrivateKey:
     return private
 
 
-def check_texts(form: Form, **texts: str) -> None:
+def check_texts(form: Form[Any], **texts: str) -> None:
     """End where a text is none that its claim may be; options are called as their claims are."""
     for name, value in texts.items():
         claim = form.claims[name] if name in form.claims else COMMON[name]
@@ -136,8 +137,8 @@ def waiting(client: TokenClient, timeout: float) -> list[dict[str, str]]:
 def send(
     client: TokenClient,
     key: Ed25519PrivateKey,
-    form: Form,
-    claims: Callable[[str, int, int], Claims],
+    form: Form[Sent],
+    claims: Callable[[str, int, int], Sent],
     timeout: float,
     withdraw: Callable[[], str] | None = None,
 ) -> dict[str, Any]:

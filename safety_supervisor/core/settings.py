@@ -342,6 +342,10 @@ class Configuration:
     policy: Policy | None = None
     """None: whatever is verified passes."""
     demotion: DemotionSettings = field(default_factory=DemotionSettings)
+    signature: str = ""
+    """The token by which a safety officer signed it, verified; empty: nobody had to, or nobody looked."""
+    signed_by: str = ""
+    """Who that is."""
 
     @property
     def carries_stop(self) -> bool:

@@ -143,6 +143,8 @@ def show(
     if not as_json:
         header = log.header
         print(f"robot {header.robot_id}, boot {header.boot_id}, started {header.started_at}, {len(log.segments)} files")
+        signed = f", signed by {plain(header.signed_by).plain}" if header.signed_by else ""
+        print(f"configuration {header.configuration_sha256}{signed}")
         if header.removed_boots:
             print(f"removed at its start, the oldest first: boots {', '.join(header.removed_boots)}")
         Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(rows))

@@ -64,6 +64,10 @@ class LogHeader(msgspec.Struct, frozen=True, tag=True):
     """Ids of earlier boots whose logs were removed at this start."""
     baselines: dict[str, bytes] = {}
     """Files of the baselines that sources are watched by, by their SHA-256."""
+    signature: str = ""
+    """The token by which a safety officer signed the configuration; empty: a simulation, or an older version."""
+    signed_by: str = ""
+    """Who that is."""
 
 
 class Gap(msgspec.Struct, frozen=True, tag=True):

@@ -344,6 +344,8 @@ def describe_boot(
             for source in configuration.sources
             if source.anomaly is not None
         },
+        signature=configuration.signature,
+        signed_by=configuration.signed_by,
     )
 
 

@@ -118,6 +118,7 @@ class Enactor:
             "urdf_sha256": configuration.robot.urdf_sha256,
             "output_type": ", ".join(f"{one.name} {one.type.value}".strip() for one in configuration.outputs),
             "simulated": "yes" if configuration.simulated else "no",
+            "signed_by": configuration.signed_by,
             "estop_driver": estop.driver,
         }
         name = node.get_fully_qualified_name()

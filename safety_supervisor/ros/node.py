@@ -23,12 +23,13 @@ from safety_supervisor.core.motion.stopping import longest_stop
 from safety_supervisor.core.motion.trajectory import LONGEST_PATH_STOP
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import nanoseconds
+from safety_supervisor.ros.configuration import read_configuration
 from safety_supervisor.ros.cycle import Cycle, Executor
 from safety_supervisor.ros.polled import PolledSubscriptions
 from safety_supervisor.ros.process import RealTime, listens_in_shared_memory
 from safety_supervisor.ros.records import StartError
 from safety_supervisor.ros.services import Answer, HeldServices
-from safety_supervisor.ros.session import Session, read_configuration
+from safety_supervisor.ros.session import Session
 
 STOP_ALLOWANCE = 1.5
 """How long a stop before the end or a deactivation may take beyond the longest planned one, [s]."""
@@ -65,6 +66,7 @@ class SupervisorNode(LifecycleNode):
         self._config_file = str(self.declare_parameter("config_file", "", read_only).value)
         self.autostart = bool(self.declare_parameter("autostart", True, read_only).value)
         self._log_directory = str(self.declare_parameter("log_directory", "", read_only).value)
+        self._officers_file = str(self.declare_parameter("officers_file", "", read_only).value)
         self.ended = False
         """Whether a shutdown was accepted."""
         self.longest_stop = 0.0
@@ -142,7 +144,7 @@ class SupervisorNode(LifecycleNode):
         try:
             if self.get_parameter("use_sim_time").value:
                 raise StartError("use_sim_time is refused: deadlines run on the steady clock of this machine")
-            configuration = read_configuration(self._config_file, self._log_directory)
+            configuration = read_configuration(self._config_file, self._log_directory, self._officers_file, log)
             told = self._held, self._polled, lambda: self._real_time.text
             self.session = Session(self, configuration, *told, self._born)
             if listens_in_shared_memory():

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +14,6 @@ import msgspec
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Trigger
 
-from safety_supervisor.config import load_config
 from safety_supervisor.core.act_events import OperatorAct, StopRequested
 from safety_supervisor.core.effects import Reply
 from safety_supervisor.core.errors import Code
@@ -55,22 +52,6 @@ RESTING = ("INIT", "LOCKED", "EMERGENCY_STOP", "FAULT")
 """States in which the e-stop device may test itself."""
 FAILURES = 20
 """Exceptions of adapters that are logged with their text; the rest is counted."""
-
-
-def read_configuration(config_file: str, log_directory: str) -> Configuration:
-    """Load the configuration; `log_directory` replaces `evidence.log_directory` unless it is empty.
-
-    Raises:
-        ConfigurationError: with every problem.
-        StartError: no file is named.
-    """
-    if not config_file:
-        raise StartError("parameter `config_file` is empty: name the configuration file")
-    configuration = load_config(config_file)
-    if not log_directory:
-        return configuration
-    directory = os.path.abspath(os.path.expanduser(log_directory))
-    return replace(configuration, evidence=replace(configuration.evidence, log_directory=directory))
 
 
 class Session:

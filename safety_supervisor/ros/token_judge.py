@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from typing import Any, Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -18,9 +19,9 @@ from safety_supervisor.ros.process import die_with_parent, write_all
 from safety_supervisor.tokens import agent_act, agent_session, operator_act
 from safety_supervisor.tokens.claims import AGENT_ACT, OPERATOR_ACT
 from safety_supervisor.tokens.compact import kind_of
-from safety_supervisor.tokens.signed_act import judge
+from safety_supervisor.tokens.signed_act import Form, judge
 
-FORMS = {
+FORMS: Final[dict[str, dict[str, Form[Any]]]] = {
     AGENT_ACT: {form.kind: form for form in (agent_act.FORM, agent_session.FORM)},
     OPERATOR_ACT: {operator_act.FORM.kind: operator_act.FORM},
 }

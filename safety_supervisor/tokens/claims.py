@@ -9,6 +9,7 @@ import msgspec
 AGENT_ACT: Final = "agent-act.v1+jwt"
 AGENT_SESSION: Final = "agent-session.v1+jwt"
 OPERATOR_ACT: Final = "operator-act.v1+jwt"
+CONFIGURATION: Final = "configuration.v1+jwt"
 """`typ` of the headers. Other claims, or another meaning of one, make another version."""
 
 
@@ -83,8 +84,23 @@ class OperatorClaims(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
+class ConfigurationClaims(msgspec.Struct, frozen=True, tag=True):
+    """What a safety officer says of a configuration by signing it."""
+
+    iss: str
+    """The key's holder: an officer who is trusted on the robot's machine."""
+    role: str
+    aud: str
+    """Robot."""
+    config_sha256: str
+    """`Configuration.sha256`, of the file and its URDF."""
+    iat: int
+    """When, by the officer's wall clock, [s]; advisory."""
+    reason: str
+
+
 Claims: TypeAlias = AgentClaims | SessionClaims | OperatorClaims
-"""What a verified token says."""
+"""What a verified token says that acts on a running supervisor."""
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -17,7 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from safety_supervisor.config.keys import NAME
 from safety_supervisor.core.errors import Code, Violation
 from safety_supervisor.tokens import compact
-from safety_supervisor.tokens.claims import Claims, Refused
+from safety_supervisor.tokens.claims import Refused
+
+Said = TypeVar("Said", bound=msgspec.Struct)
+"""Claims of one kind."""
 
 
 class Claim(NamedTuple):
@@ -28,7 +32,8 @@ class Claim(NamedTuple):
     words: str
 
 
-class Form(NamedTuple):
+@dataclass(frozen=True)
+class Form(Generic[Said]):
     """A kind of act.
 
     Attributes:
@@ -41,7 +46,7 @@ class Form(NamedTuple):
 
     kind: str
     claims: Mapping[str, Claim]
-    made: Callable[..., Claims]
+    made: Callable[..., Said]
     holder: str
     contradiction: Callable[[Mapping[str, Any]], tuple[Code, str] | None]
 
@@ -73,7 +78,7 @@ COMMON: Final[dict[str, Claim]] = {
 is_name: Final = text(NAME.pattern)
 
 
-def judge(token: bytes, form: Form, robot: str, keys: Mapping[str, Ed25519PublicKey]) -> Claims | Refused:
+def judge(token: bytes, form: Form[Said], robot: str, keys: Mapping[str, Ed25519PublicKey]) -> Said | Refused:
     """Verify a token as far as that needs no memory: form, signature, every claim by itself.
 
     Args:
@@ -108,7 +113,7 @@ def judge(token: bytes, form: Form, robot: str, keys: Mapping[str, Ed25519Public
             return _refused(claim.code, f"{name} has to be {claim.words}", *whose)
     if len(claims) != len(form.claims):
         return _refused(Code.TOKEN_FIELD, f"claims are {', '.join(form.claims)}, and no others", *whose)
-    if claims["exp"] < claims["iat"]:
+    if "exp" in form.claims and claims["exp"] < claims["iat"]:
         return _refused(Code.TOKEN_EXP, f"exp has to be {form.claims['exp'].words}", *whose)
     if claims["aud"] != robot:
         return _refused(Code.TOKEN_AUD, f"aud has to be {robot}: `robot.id` of this robot", *whose)
@@ -118,7 +123,7 @@ def judge(token: bytes, form: Form, robot: str, keys: Mapping[str, Ed25519Public
     return form.made(**{name: tuple(value) if isinstance(value, list) else value for name, value in claims.items()})
 
 
-def sign(key: Ed25519PrivateKey, form: Form, claims: Claims) -> str:
+def sign(key: Ed25519PrivateKey, form: Form[Said], claims: Said) -> str:
     """Return the token that says this."""
     return compact.sign(key, form.kind, msgspec.structs.asdict(claims))
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lifecycle_msgs.srv import GetState
-from ros_rig import Rig, children_of, write_configuration
+from ros_rig import Process, Rig, children_of, write_configuration
 
 from safety_supervisor.evidence.event_log import EventLog, LogHeader, encode_header, segment_name
 from safety_supervisor.evidence.latch_store import LatchStore
+from safety_supervisor.tokens.key_file import public_text, write_new_key
 
 START = 60.0
 """A start is 3 s of work; a busy machine shares its processors, [s]."""
@@ -33,6 +37,64 @@ def test_every_error_of_a_broken_configuration_is_listed_and_nothing_is_started(
     for key in ("operators.unsigned_services", "timing.period", "timing.idel", "missing.urdf"):
         assert key in text
     assert not (rig.directory / "log").exists()
+
+
+@pytest.mark.redteam(36)
+@pytest.mark.redteam(51)
+@pytest.mark.requirement("SR-041")
+def test_a_real_robot_starts_with_what_a_trusted_officer_signed_and_with_nothing_else(rig: Rig) -> None:
+    """Unsigned, then signed, edited by somebody who signs it with a key of his own, signed again by the officer."""
+    ada, mallory = (public_text(write_new_key(rig.directory / name)) for name in ("ada", "mallory"))
+    officers = rig.directory / "etc" / "officers.json"
+
+    def write(key: str, **changes: Any) -> Path:
+        return write_configuration(
+            rig.directory,
+            output={"simulated": False},
+            operators={"unsigned_services": False, "people": {"ada": {"role": "safety_officer", "public_key": key}}},
+            estop={"driver": "none", "none": "I accept"},
+            sources={"planner": {"session": "none"}},
+            **changes,
+        )
+
+    def run() -> Process:
+        given = f"config_file:={path}", f"officers_file:={officers}", f"log_directory:={rig.fresh_directory()}"
+        return rig.start("safety_supervisor.ros.main", *given, name="supervisor")
+
+    def config(*words: str) -> None:
+        command = [sys.executable, "-m", "safety_supervisor.cli", "config", words[0], str(path), *words[1:]]
+        subprocess.run(command, check=True, capture_output=True, timeout=START)
+
+    def refused(code: str) -> None:
+        supervisor = run()
+        assert supervisor.wait(START) == 2
+        assert code in supervisor.text
+        assert not rig.last_directory.exists(), "not even a log"
+
+    path = write(ada)
+    refused("E_CONFIG_OFFICERS")
+    config("trust", "--officers", str(officers), "--yes")
+    refused("E_CONFIG_UNSIGNED")
+    config("sign", "--key", str(rig.directory / "ada"), "--as", "ada")
+    path = write(mallory, limiting=None)
+    refused("E_TOKEN_CONFIG")
+    config("sign", "--key", str(rig.directory / "mallory"), "--as", "ada")
+    refused("E_TOKEN_SIGNATURE")
+
+    path = write(ada)
+    config("sign", "--key", str(rig.directory / "ada"), "--as", "ada")
+    rig.cell()
+    client = rig.client()
+    supervisor = run()
+    client.wait_state("LOCKED", timeout=START)
+    assert (client.status["simulated"], client.status["signed_by"]) == ("no", "ada")
+    assert "is signed by ada" in supervisor.text
+    supervisor.send(signal.SIGINT)
+    assert client.wait_end(supervisor) == 0
+    (log,) = rig.last_directory.glob("*.events")
+    header = EventLog(log).header
+    assert header.signed_by == "ada"
+    assert header.signature == path.with_name("robot.yaml.sig").read_text().strip()
 
 
 def test_a_missing_configuration_is_named(rig: Rig) -> None:

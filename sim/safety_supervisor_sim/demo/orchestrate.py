@@ -167,7 +167,12 @@ class _Show:
             ),
             "supervisor": (
                 "safety_supervisor.ros.main",
-                {"config_file": str(self._config), "log_directory": str(self._directory)},
+                {
+                    "config_file": str(self._config),
+                    "log_directory": str(self._directory),
+                    # No list of officers: what moves here is simulated on a robot's machine, too, and needs no signature.
+                    "officers_file": str(self._directory / "officers.json"),
+                },
             ),
             "agent": (
                 "safety_supervisor_sim.agent.main",
