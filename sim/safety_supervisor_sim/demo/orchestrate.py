@@ -170,7 +170,7 @@ class _Show:
                 {
                     "config_file": str(self._config),
                     "log_directory": str(self._directory),
-                    # No list of officers: what moves here is simulated on a robot's machine, too, and needs no signature.
+                    # No list of officers: what moves here is simulated, also where a real robot's list stands.
                     "officers_file": str(self._directory / "officers.json"),
                 },
             ),
