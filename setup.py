@@ -31,7 +31,7 @@ setup(
         (f"share/{PACKAGE}/scenarios", sorted(glob("sim/scenarios/*.yaml"))),
         (f"share/{PACKAGE}/cells", sorted(glob("sim/cells/*.yaml") + glob("sim/cells/*.json"))),
     ],
-    package_data={PACKAGE: ["py.typed"]},
+    package_data={PACKAGE: ["py.typed", "panel/static/*"]},
     zip_safe=False,
     install_requires=[
         "numpy>=1.24",
@@ -64,6 +64,7 @@ setup(
         ],
         "sim": ["pybullet==3.2.7", "example-robot-data==6.0.0"],
         "picture": ["matplotlib>=3.7", "pillow>=9.1"],
+        "panel": ["argon2-cffi>=23.1", "fastapi>=0.115", "nicegui>=3.0", "uvicorn>=0.30"],
         "test": TEST,  # by this name colcon sees that pytest runs the tests
         "dev": [
             *TEST,

@@ -59,6 +59,7 @@ ROOMS = {
         "For people at the robot: reset, start and other acts, signed.",
         "safety_supervisor.acts.operator_cli:app",
     ),
+    "panel": ("The technicians' web panel: state, STOP, acts; their keys.", "safety_supervisor.panel.cli:app"),
     "latch": ("Show and clear the latches that survive a restart.", "safety_supervisor.evidence.cli:latch_app"),
 }
 SIMULATION = {

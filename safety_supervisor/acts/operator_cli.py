@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 import typer
 
 from safety_supervisor.acts import deciding, sending
-from safety_supervisor.core.states.authority import ACTS_OF, who_may
-from safety_supervisor.tokens.claims import OperatorClaims
+from safety_supervisor.acts.signing import SignedFor, claims_of, lacks_role
 from safety_supervisor.tokens.operator_act import FORM, MODES, STAGES, wrong_target
 
 if TYPE_CHECKING:
@@ -257,8 +256,8 @@ def _do(act: str, target: str, how: _How, on_command: bool) -> None:
         sending.fail(f"there is no person {how.name} in operators.people; there are: {', '.join(people) or 'none'}")
     person = people[how.name]
     private = sending.read_private(how.key, person.public_key, f"operators.people.{how.name}.public_key")
-    if act not in ACTS_OF[person.role]:
-        sending.fail(f"{how.name} is {person.role.value}; {act} needs {who_may(act)}", 1)
+    if lacks := lacks_role(person, act):
+        sending.fail(lacks, 1)
     if not how.yes and not _somebody_is_there():
         sending.fail("nobody can be asked here: give --yes, when somebody has looked at the robot")
     robot = configuration.robot.id
@@ -278,17 +277,15 @@ def _do(act: str, target: str, how: _How, on_command: bool) -> None:
             if now.boot != seen.boot:
                 sending.fail("nothing was done: the supervisor was started anew meanwhile; look again", 1)
             seen = seen._replace(nonce=now.nonce)
+        signed_for = SignedFor(act, target, epoch, sha256, how.reason)
         answer = sending.send(
             client,
             private,
             FORM,
-            lambda jti, begins, ends: OperatorClaims(
-                how.name, how.name, person.role.value, robot, seen.nonce, jti, begins, ends, act, target, sha256,
-                seen.configuration_sha256, epoch, how.reason,
-            ),
+            lambda *life: claims_of(person, robot, seen.nonce, seen.configuration_sha256, signed_for, *life),
             how.timeout,
             lambda: _withdraw(how.node, how.timeout),
-        )  # fmt: skip
+        )
     sending.tell(answer, how.as_json)
 
 

@@ -1,0 +1,151 @@
+"""Commands `panel` and `panel key`."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safety_supervisor.acts import sending
+from safety_supervisor.tokens.signed_act import is_name
+
+_HELP = """The technicians' web panel: what the supervisor does, STOP, and acts signed by whoever has logged in.
+
+A process of its own; when it dies nothing is approved, and nothing that stops the robot is lost. STOP on its pages is a
+software stop, never the e-stop.
+
+\b
+Examples:
+  safety-supervisor panel key --as ada --out panel_keys
+  safety-supervisor panel --config robot.yaml --keys panel_keys
+
+Listens on this machine alone. For others give --host with --tls-certificate and --tls-key.
+
+Exit status: 0 ended, 2 wrong use or configuration.
+"""
+
+app = typer.Typer(rich_markup_mode=None, help=_HELP, invoke_without_command=True)
+
+
+@app.callback(invoke_without_command=True)
+def panel_command(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Of the robot.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="Of `panel key`; else panel_keys beside the configuration.")] = None,
+    node: sending.Node = sending.NODE,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
+    name: Annotated[list[str] | None, typer.Option(help="Name by which browsers call it; again for more.")] = None,
+    certificate: Annotated[Path | None, typer.Option("--tls-certificate", metavar="FILE", help="PEM.")] = None,
+    key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="PEM.")] = None,
+) -> None:
+    """Serve the panel."""
+    if context.invoked_subcommand is not None:
+        return
+    if config is None:
+        sending.fail("give --config FILE")
+    if (certificate is None) != (key is None):
+        sending.fail("--tls-certificate and --tls-key belong together")
+    names = (*_own_names(host), *(name or ()))
+    if not _is_loopback(host) and certificate is None:
+        sending.fail(f"--host {host}: passwords would be read on the network; give --tls-certificate and --tls-key")
+    if not names:
+        sending.fail(f"--host {host}: give --name, by which browsers call it")
+    configuration = sending.load(config)
+    sending.check_node(node)
+    if find_spec("nicegui") is None or find_spec("argon2") is None:
+        sending.fail('the panel is not installed: pip install "safety_supervisor[panel]"')
+    import secrets
+
+    import uvicorn
+
+    from safety_supervisor.panel.desk import Desk
+    from safety_supervisor.panel.people import People
+    from safety_supervisor.panel.ros_link import RosLink
+    from safety_supervisor.panel.security import origins
+    from safety_supervisor.panel.server import Panel, assemble
+    from safety_supervisor.panel.sessions import Sessions
+
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    people = People(configuration.operators.people, keys or config.resolve().parent / "panel_keys")
+    for problem in people.problems():
+        typer.echo(problem, err=True)
+    scheme, robot = "http" if certificate is None else "https", configuration.robot.id
+    link = RosLink(node)
+    try:
+        desk = Desk(configuration, link, Sessions(lambda: secrets.token_urlsafe(32)))
+        panel = Panel(desk, people, robot, certificate is not None)
+        gate = assemble(panel, desk, robot, origins(scheme, names, port))
+        typer.echo(f"panel of {robot}: {scheme}://{f'[{names[0]}]' if ':' in names[0] else names[0]}:{port}/")
+        uvicorn.run(
+            gate,
+            host=host,
+            port=port,
+            log_level="warning",
+            proxy_headers=False,
+            server_header=False,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+        )
+        panel.close()
+    finally:
+        link.close()
+
+
+_KEY_HELP = """Make a key for one person, sealed by a password, and print the line for the configuration.
+
+The password is asked for twice, has at least 10 characters, and is stored nowhere: whoever forgets it makes a new key.
+The file NAME.panelkey (mode 0600) goes where the panel runs; without the password nobody can act with it, so choose one
+that can not be guessed.
+"""
+
+
+@app.command("key", help=_KEY_HELP)
+def key_command(
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="Of operators.people.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory of the keys.", show_default=False)],
+    as_json: sending.AsJson = False,
+) -> None:
+    """Make a sealed key."""
+    if find_spec("argon2") is None:
+        sending.fail('the panel is not installed: pip install "safety_supervisor[panel]"')
+    from safety_supervisor.panel.key_box import SUFFIX, unfit, write_new_box
+
+    if not is_name(name):
+        sending.fail("--as has to be a name of operators.people")
+    file = out / f"{name}{SUFFIX}"
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    if problem := unfit(password):
+        sending.fail(problem)
+    try:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        public = write_new_box(file, name, password)
+    except FileExistsError:
+        sending.fail(f"{file} is there already: a key is never overwritten; move it away first")
+    except OSError as error:
+        sending.fail(f"{file}: {error.strerror or error}")
+    if as_json:
+        typer.echo(json.dumps({"file": str(file), "public_key": public}))
+        return
+    typer.echo(f"sealed key: {file} (mode 0600)\nin the configuration, under operators.people.{name}, beside the role:")
+    typer.echo(f"    public_key: {public}")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _own_names(host: str) -> tuple[str, ...]:
+    if _is_loopback(host):
+        return ("127.0.0.1", "localhost", *(() if host in ("127.0.0.1", "localhost") else (host,)))
+    return () if host in ("0.0.0.0", "::") else (host,)

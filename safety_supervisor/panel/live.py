@@ -1,0 +1,278 @@
+"""The live page, made with NiceGUI. Everything from data is the text of a label, and labels take no markup.
+
+STOP and the watch over the connection stand in the page's own HTML, before anything of NiceGUI: they need none of it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from fastapi import Request
+from nicegui import ui
+
+from safety_supervisor.acts import deciding
+from safety_supervisor.core.states.authority import ACTS_OF, who_may
+from safety_supervisor.panel import plain
+from safety_supervisor.panel.desk import Desk, Outcome
+from safety_supervisor.panel.sessions import FormTokens, Session
+from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting
+
+SESSION_COOKIE: Final = "panel_session"
+PERIOD: Final = 0.25
+"""Between two updates of the page, [s]."""
+_KEPT: Final = 8.0
+"""What is gone stays visible as gone for so long, [s]."""
+_STOP = plain.STOP_FORM.format(query="?framed=1", target=' target="stop_answer"', key=" - space bar")
+_BODY: Final = (
+    f'<div id="stopbar">{_STOP}'
+    '<iframe name="stop_answer" src="/stop_answer" title="what came of the stop"></iframe></div>'
+    '<div id="lost" role="alert">NO CONNECTION TO THE PANEL. What was here is old. Treat the robot as moving. '
+    "STOP below still asks; the e-stop button always works.</div>"
+    '<script src="/panel.js"></script>'
+)
+_HEAD: Final = (
+    '<link rel="stylesheet" href="/panel.css"><noscript><meta http-equiv="refresh" content="0; url=/plain"></noscript>'
+)
+
+
+def install(desk: Desk, tokens: FormTokens, robot: str) -> None:
+    """Serve the page at `/`."""
+
+    @ui.page("/", title=f"{robot} - safety supervisor", dark=None)
+    def live(request: Request) -> None:
+        cookie = request.cookies.get(SESSION_COOKIE, "")
+        ui.add_head_html(_HEAD)
+        ui.add_body_html(_BODY)
+        LivePage(desk, robot, cookie, tokens.make(cookie))
+
+
+class LivePage:
+    """One browser's page.
+
+    Args:
+        desk: does what the person does.
+        robot: id.
+        session: id, from the browser's cookie; empty or ended: nobody is logged in.
+        token: for its forms.
+    """
+
+    def __init__(self, desk: Desk, robot: str, session: str, token: str) -> None:
+        """Make the elements; texts come with the first update."""
+        self._desk, self._session, self._beats = desk, session, 0
+        self._seen: View = desk.view()
+        self._cards: dict[tuple[str, str], _Card] = {}
+        self._beat = ui.label().classes("hidden-beat").props("id=beat aria-hidden=true")
+        with ui.element("section").classes("banner") as self._banner:
+            self._state = ui.label().classes("state")
+            self._cause = ui.label().classes("cause")
+            self._next = ui.label().classes("next")
+        self._warning = ui.label().classes("warning")
+        self._facts: dict[str, Any] = {}
+        with ui.element("div").classes("facts"):
+            for name in ("robot", "mode", "e-stop", "agents", "data", "people", "speed", "tool", "source", "tokens"):
+                with ui.element("div"):
+                    ui.label(name).classes("name")
+                    self._facts[name] = ui.label().classes("text")
+        self._facts["robot"].set_text(robot)
+        self._make_person(token)
+        self._told = ui.label().classes("told").props("role=status")
+        self._told.set_visibility(False)
+        with ui.element("div").classes("acts") as self._acts:
+            self._buttons = [
+                (act, ui.button(word, on_click=lambda _, one=(act, target, word): self._ask(*one), color=None))
+                for act, target, word in plain.ACTS
+            ]
+        self._confirm = _Confirmation(self)
+        ui.label("Waits for people").props("role=heading aria-level=2").classes("title")
+        self._list_state = ui.label().classes("warning")
+        self._list = ui.element("div")
+        self._grants = ui.label().classes("mono")
+        self._update()
+        ui.timer(PERIOD, self._update)
+
+    def _make_person(self, token: str) -> None:
+        self._person = ui.label()
+        self._both = ui.label().classes("warning")
+        with ui.element("form").props("method=post action=/logout").classes("logout") as self._logout:
+            ui.element("input").props(f"type=hidden name=csrf value={token}")
+            with ui.element("button").props("type=submit"):
+                ui.label("Log out")
+        with ui.element("a").props("href=/login") as self._login:
+            ui.label("Log in to act. STOP needs no login.")
+
+    @property
+    def held(self) -> Session | None:
+        """The session, while it lasts."""
+        return self._desk.sessions.look(self._session, time.monotonic_ns()) if self._session else None
+
+    def _update(self) -> None:
+        view, held = self._desk.view(), self.held
+        self._seen = view
+        self._beats += 1
+        self._beat.set_text(str(self._beats))
+        self._banner.classes(replace=f"banner {view.tone.value}")
+        self._state.set_text(f"{SIGNS[view.tone]} {view.state}")
+        self._cause.set_text(view.cause)
+        self._next.set_text(view.next_step)
+        unheard = () if view.stop_reaches else ("STOP reaches nobody now: press the e-stop button",)
+        self._show(self._warning, ". ".join((*view.warnings, *unheard)))
+        stale = "STALE: " if view.stale else ""
+        told = {"mode": view.mode, "e-stop": view.estop, "agents": view.agents, **dict(view.facts)}
+        for name, text in (told | {"data": stale + plain.age_words(view.age)}).items():
+            self._facts[name].set_text(text)
+        self._update_person(held)
+        for act, button in self._buttons:
+            button.set_visibility(held is not None and act in ACTS_OF[held.person.role])
+            button.set_enabled(view.basis is not None)
+        self._update_list(view, held)
+
+    def _update_person(self, held: Session | None) -> None:
+        if held is None:
+            self._person.set_text("nobody is logged in here")
+            self._confirm.close()
+        else:
+            self._person.set_text(f"logged in: {held.person.name}, {held.person.role.value}")
+        self._logout.set_visibility(held is not None)
+        self._login.set_visibility(held is None)
+        both = self._desk.both_keys()
+        self._show(self._both, plain.both_words(both) if both else "")
+
+    def _update_list(self, view: View, held: Session | None) -> None:
+        if held is None:
+            state = "" if not view.waiting else f"{len(view.waiting)} wait: log in to see them"
+        else:
+            state = "" if view.waiting_known else "what waits is unknown, or stale"
+        self._show(self._list_state, state)
+        waits = {} if held is None else {(one.id, one.shown.sha256 if one.shown else ""): one for one in view.waiting}
+        for key, one in waits.items():
+            if key not in self._cards:
+                with self._list:
+                    self._cards[key] = _Card(self, one)
+        for key, card in list(self._cards.items()):
+            if card.update(waits.get(key), view, held):
+                del self._cards[key]
+        nothing = "" if waits or held is None or not view.waiting_known else "nothing waits"
+        self._grants.set_text("\n".join((*view.grants, nothing)) if held else "")
+
+    def _ask(self, act: str, target: str, word: str) -> None:
+        self._confirm.open(act, target, word, self._seen)
+
+    async def do(self, act: str, target: str, seen: Basis | None, reason: str = "", sha256: str = "") -> Outcome:
+        """Do an act for the person of this page, and show what came of it."""
+        self.say(f"{act} {target}: sent, waiting for the answer".replace(" :", ":"))
+        outcome = await self._desk.act(self._session, act, target, seen, reason, sha256)
+        self.say(f"{act} {target}: {outcome}".replace(" :", ":"))
+        return outcome
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+        self._show(self._told, text)
+
+    @staticmethod
+    def _show(label: Any, text: str) -> None:
+        label.set_text(text)
+        label.set_visibility(bool(text))
+
+
+class _Confirmation:
+    """Shows what an act is about, and signs exactly that: what changes meanwhile makes it refused."""
+
+    def __init__(self, page: LivePage) -> None:
+        self._page = page
+        self._what: tuple[str, str, Basis | None] = ("", "", None)
+        with ui.element("div").classes("card") as self._card:
+            self._title = ui.label().classes("title")
+            self._text = ui.label()
+            with ui.element("div").classes("acts"):
+                self._sign = ui.button("SIGN", on_click=self._confirmed, color=None).classes("approve")
+                ui.button("CANCEL", on_click=lambda: self.close(), color=None)
+        self._card.set_visibility(False)
+
+    def open(self, act: str, target: str, word: str, view: View) -> None:
+        self._what = (act, target, view.basis)
+        self._title.set_text(f"{word}: look at the robot, then sign")
+        self._text.set_text(f"It counts for what you see now: {view.state}. {view.cause} {view.next_step}")
+        self._card.set_visibility(True)
+
+    def close(self) -> None:
+        self._card.set_visibility(False)
+        self._what = ("", "", None)
+
+    async def _confirmed(self) -> None:
+        act, target, seen = self._what
+        self.close()  # a double click signs once
+        if act:
+            await self._page.do(act, target, seen)
+
+
+class _Card:
+    """One command that waits: what is shown never changes, but for the countdown; buttons are bound to it."""
+
+    def __init__(self, page: LivePage, one: Waiting) -> None:
+        self._page, self._one, self._gone_at = page, one, 0.0
+        told = one.shown.told if one.shown else {}
+        with ui.element("div").classes("card") as self._card:
+            self._title = ui.label().classes("title")
+            self._agent = ui.label()
+            ui.label(f"why, in its own words: {told.get('why') or '(nothing)'}").classes("why")
+            ui.label(
+                f"zones: {told.get('zones') or 'none'}; joints up to {told.get('joint_speed')} rad/s or m/s, "
+                f"any point up to {told.get('frame_speed')} m/s; people: {told.get('people_near')}"
+            )
+            ui.label(deciding.words(one.shown) if one.shown else one.problem).classes("mono")
+            self._approved = ui.label()
+            self._problem = ui.label().classes("warning")
+            with ui.element("div").classes("acts") as self._acts:
+                label = "Reason (high risk: has to be typed)" if one.high_risk else "Reason"
+                self._reason = ui.input(label).props("maxlength=170 outlined autocomplete=off")
+                self._approve = ui.button("APPROVE", on_click=lambda: self._decide("approve"), color=None)
+                self._approve.classes("approve")
+                self._deny = ui.button("DENY", on_click=lambda: self._decide("deny"), color=None)
+        self._busy = False
+
+    def update(self, one: Waiting | None, view: View, held: Session | None) -> bool:
+        """Show the time that is left; return whether the card is over and removed."""
+        if one is None:
+            return self._leave(held)
+        self._gone_at = 0.0
+        self._card.classes(remove="gone")
+        self._one = one
+        self._title.set_text(plain.brief(one))
+        if one.shown is not None:
+            source = one.shown.command["source"]
+            speaks = [part for part in view.agents.split("; ") if part.startswith(f"{source}: ")]
+            self._agent.set_text(f"who asks: {speaks[0] if speaks else f'{source}, which introduces no agent'}")
+            told = one.shown.told
+            self._approved.set_text(f"takes {told.get('people')}, approved by: {told.get('approved') or 'nobody'}")
+        may = held is not None and "approve" in ACTS_OF[held.person.role]
+        problem = one.problem or ("" if may else f"to decide takes {who_may('approve')}")
+        self._problem.set_text(problem)
+        self._problem.set_visibility(bool(problem))
+        for button in (self._approve, self._deny):
+            button.set_enabled(not problem and not self._busy)
+        return False
+
+    def _leave(self, held: Session | None) -> bool:
+        now = time.monotonic()
+        if held is not None and not self._gone_at:
+            self._gone_at = now
+            self._title.set_text(f"{self._one.id}: GONE - decided, expired or cancelled")
+            self._card.classes(add="gone")
+            self._acts.set_visibility(False)
+            self._problem.set_visibility(False)
+        if held is not None and now - self._gone_at < _KEPT:
+            return False
+        self._card.delete()
+        return True
+
+    async def _decide(self, act: str) -> None:
+        one, view = self._one, self._page._seen
+        if self._busy or one.shown is None or view.basis is None:
+            return
+        self._busy = True
+        seen = view.basis._replace(epoch=one.shown.epoch)
+        try:
+            await self._page.do(act, one.id, seen, str(self._reason.value or ""), one.shown.sha256)
+        finally:
+            self._busy = False

@@ -1,0 +1,162 @@
+"""Pages without script, made here: the state with STOP, login, and decisions. All text from data is escaped."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+from safety_supervisor.acts import deciding
+from safety_supervisor.core.operator_settings import Person
+from safety_supervisor.core.states.authority import ACTS_OF
+from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting
+
+REFRESH: Final = 2
+"""The plain page loads itself anew, [s]."""
+STOP_FORM: Final = (
+    '<form class="stop" method="post" action="/stop{query}"{target}>'
+    '<button type="submit">STOP<small>software stop{key}</small></button></form>'
+)
+ACTS: Final = (
+    ("reset", "", "RESET"), ("start", "auto", "START AUTO"), ("start", "manual", "START MANUAL"),
+    ("recover", "", "RECOVER"), ("mode", "auto", "MODE AUTO"), ("mode", "manual", "MODE MANUAL"),
+)  # fmt: skip
+"""Separate acts: act, target, the button's word."""
+
+
+def _page(title: str, body: str, refresh: str = "", kind: str = "page") -> str:
+    head = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'{head}<title>{escape(title)}</title><link rel="stylesheet" href="/panel.css"></head>'
+        f'<body class="{kind}">{body}</body></html>'
+    )
+
+
+def age_words(seconds: float) -> str:
+    """Return the age of the newest data in words."""
+    return "nothing heard yet" if seconds == float("inf") else f"data {seconds:.1f} s old"
+
+
+def _banner(view: View, robot: str) -> str:
+    lines = [
+        f'<div class="state"><span class="sign">{SIGNS[view.tone]}</span> {escape(view.state)}</div>',
+        f'<div class="cause">{escape(view.cause)}</div>',
+        f'<div class="next">{escape(view.next_step)}</div>',
+    ]
+    warnings = "".join(f'<div class="warning">{escape(one)}</div>' for one in view.warnings)
+    if not view.stop_reaches:
+        warnings += '<div class="warning">STOP reaches nobody now: press the e-stop button</div>'
+    stale = "STALE: " if view.stale else ""
+    facts = [
+        ("robot", robot), ("mode", view.mode), ("e-stop", view.estop), ("agents", view.agents),
+        ("data", stale + age_words(view.age)), *view.facts,
+    ]  # fmt: skip
+    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts)
+    return (
+        f'<section class="banner {view.tone.value}">{"".join(lines)}</section>{warnings}<dl class="facts">{rows}</dl>'
+    )
+
+
+def _form(act: str, target: str, word: str, basis: Basis, token: str, extra: str = "") -> str:
+    hidden = {"csrf": token, "act": act, "target": target, **{k: str(v) for k, v in basis._asdict().items()}}
+    fields = "".join(f'<input type="hidden" name="{escape(k)}" value="{escape(v)}">' for k, v in hidden.items())
+    return f'<form method="post" action="/act">{fields}{extra}<button type="submit">{escape(word)}</button></form>'
+
+
+def state_page(
+    view: View, robot: str, person: Person | None, token: str, told: str = "", both: tuple[str, ...] = ()
+) -> str:
+    """Return the plain page: state and STOP; with a person the acts and what waits."""
+    stop = STOP_FORM.format(query="", target="", key="")
+    parts = [stop, f'<p class="told" role="status">{escape(told)}</p>' if told else "", _banner(view, robot)]
+    if person is None:
+        parts.append('<p><a href="/login?plain=1">Log in</a> to act. STOP needs no login.</p>')
+    else:
+        parts.append(f"<p>{who(person)} {logout_form(token)}</p>")
+        if both:
+            parts.append(f'<p class="warning">{escape(both_words(both))}</p>')
+        if view.basis is not None:
+            buttons = (_form(*one, view.basis, token) for one in ACTS if one[0] in ACTS_OF[person.role])
+            parts.append(f'<div class="acts">{"".join(buttons)}</div>')
+        waits = "".join(f'<li><a href="/plain/{escape(one.id)}">{escape(brief(one))}</a></li>' for one in view.waiting)
+        known = "" if view.waiting_known else '<p class="warning">what waits is unknown, or stale</p>'
+        parts.append(f"<h2>Waits for people</h2>{known}<ul>{waits or '<li>nothing</li>'}</ul>")
+    parts.append('<p><a href="/">Live page</a></p>')
+    return _page(f"{view.state} - {robot}", "".join(parts), f"{5 if told else REFRESH}; url=/plain")
+
+
+def decision_page(one: Waiting, basis: Basis | None, token: str) -> str:
+    """Return the page on which one command that waits is decided, bound to what it shows."""
+    if one.shown is None or one.problem or basis is None:
+        body = f'<p class="warning">{escape(one.id)}: {escape(one.problem or "nothing can be signed now")}</p>'
+    else:
+        seen = basis._replace(epoch=one.shown.epoch)
+        sha = f'<input type="hidden" name="sha256" value="{escape(one.shown.sha256)}">'
+        note = " (high risk: has to be typed)" if one.high_risk else ""
+        reason = f'{sha}<label>Reason{note} <input name="reason" maxlength="170" autocomplete="off"></label>'
+        approve = _form("approve", one.id, "APPROVE", seen, token, reason)
+        body = (
+            f"<pre>{escape(deciding.words(one.shown))}</pre>{approve}{_form('deny', one.id, 'DENY', seen, token, sha)}"
+        )
+    stop = STOP_FORM.format(query="", target="", key="")
+    return _page(f"{one.id} - decide", f'{stop}<h2>{escape(brief(one))}</h2>{body}<p><a href="/plain">Back</a></p>')
+
+
+def login_page(token: str, told: str = "", plain: bool = False) -> str:
+    """Return the form of the login."""
+    back = '<input type="hidden" name="plain" value="1">' if plain else ""
+    message = f'<p class="warning" role="alert">{escape(told)}</p>' if told else ""
+    return _page(
+        "Log in",
+        f"{STOP_FORM.format(query='', target='', key='')}<h1>Log in</h1>{message}"
+        f'<form class="login" method="post" action="/login"><input type="hidden" name="csrf" value="{token}">{back}'
+        '<label>Name <input name="name" autocomplete="username" autocapitalize="none" required></label>'
+        '<label>Password <input name="password" type="password" autocomplete="current-password" required></label>'
+        '<button type="submit">Log in</button></form>'
+        "<p>Your password unlocks your key in this process until you log out, or do nothing for 10 minutes. "
+        'STOP needs no login.</p><p><a href="/plain">Back</a></p>',
+    )
+
+
+def stop_page(told: str, ok: bool) -> str:
+    """Return what came of a stop, as a page of its own."""
+    again = STOP_FORM.format(query="", target="", key="")
+    body = f'{_answer(told, ok)}<p><a href="/plain">State</a></p>{again}'
+    return _page("software stop", body, "5; url=/plain")
+
+
+def stop_frame(told: str, ok: bool) -> str:
+    """Return the same, to stand inside the live page."""
+    return _page("software stop", _answer(told, ok), kind="framed")
+
+
+def _answer(told: str, ok: bool) -> str:
+    return f'<p class="{"told" if ok else "warning"}" role="alert">{escape(told)}</p>'
+
+
+def who(person: Person) -> str:
+    """Return who is logged in, escaped."""
+    return f"logged in: <b>{escape(person.name)}</b>, {escape(person.role.value)}"
+
+
+def logout_form(token: str) -> str:
+    """Return the button that ends the session."""
+    return (
+        f'<form class="logout" method="post" action="/logout"><input type="hidden" name="csrf" value="{token}">'
+        '<button type="submit">Log out</button></form>'
+    )
+
+
+def brief(one: Waiting) -> str:
+    """Return one line about what waits."""
+    if one.shown is None:
+        return f"{one.id}: {one.problem}"
+    told = one.shown.told
+    left = one.problem or f"{one.left:.0f} s left"
+    return f"{one.id}: {told.get('source')} asks for {told.get('approval')}, {left}"
+
+
+def both_words(names: tuple[str, ...]) -> str:
+    """Return what is said where one process holds two deciding keys."""
+    return f"This panel holds the keys of {' and '.join(names)}: two approvals from here are not those of two machines."

@@ -1,0 +1,175 @@
+"""The panel's side of the ROS interfaces, on a thread of its own.
+
+Everything that it hears becomes a frozen `Snapshot`. A stop is published by whoever asks for it, at once, and waits for
+nothing that this thread does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from types import MappingProxyType
+from typing import Any, Final
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from safety_supervisor.panel.snapshot import Snapshot, Values
+from safety_supervisor.ros.text import escape
+
+_LOG: Final = logging.getLogger("safety_supervisor.panel")
+_MOST_WAITING: Final = 64
+"""More than the supervisor ever lists: what anybody may publish is bounded here."""
+_MOST_CALLS: Final = 64
+"""Stops whose answer is still waited for; older ones are given up, and have stopped all the same."""
+_LATCHED: Final = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class RosLink:
+    """A node that hears one supervisor, stops it, and sends it tokens.
+
+    Args:
+        supervisor: full name of its node, such as /supervisor.
+    """
+
+    def __init__(self, supervisor: str) -> None:
+        """Join the graph."""
+        self._snapshot = Snapshot()
+        self._answers: dict[tuple[str, str], Future[dict[str, Any]]] = {}
+        self._calls: deque[Any] = deque()
+        self._lock = threading.Lock()
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, args=[])
+        self._node = node = Node("safety_supervisor_panel", context=self._context, start_parameter_services=False)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(node)
+        self._status_topic = f"{supervisor}/status"
+        reliable = QoSProfile(depth=10)
+        node.create_subscription(DiagnosticArray, self._status_topic, self._hear_status, _LATCHED)
+        node.create_subscription(DiagnosticArray, f"{supervisor}/interventions", self._hear_waiting, _LATCHED)
+        node.create_subscription(String, f"{supervisor}/operator_results", self._hear_answer, reliable)
+        self._tokens = node.create_publisher(String, f"{supervisor}/operator_requests", reliable)
+        self._stops = node.create_publisher(String, f"{supervisor}/stop_requests", QoSProfile(depth=1))
+        self._stop_service = node.create_client(Trigger, f"{supervisor}/stop")
+        self._counted = 0.0
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="panel-ros", daemon=True)
+        self._thread.start()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What was heard until now."""
+        return self._snapshot
+
+    def stop(self, reason: str) -> Future[tuple[bool, str]]:
+        """Ask for a protective stop at once; the future tells whether the supervisor said that it went out.
+
+        It may never be done: wait for it with a limit.
+        """
+        answer: Future[tuple[bool, str]] = Future()
+        self._stops.publish(String(data=reason))
+        # The topic alone stops; the service is asked because it answers.
+        if not self._stop_service.service_is_ready():
+            answer.set_result((False, "no supervisor is there to answer"))
+            return answer
+        call = self._stop_service.call_async(Trigger.Request())
+        with self._lock:
+            self._calls.append(call)
+            old = self._calls.popleft() if len(self._calls) > _MOST_CALLS else None
+        if old is not None:
+            self._stop_service.remove_pending_request(old)
+
+        def tell(done: Any) -> None:
+            try:
+                reply = done.result()
+                answer.set_result((bool(reply.success), escape(reply.message)))
+            except Exception as error:  # what a middleware raises is no promise of a stop
+                answer.set_result((False, escape(str(error))))
+
+        call.add_done_callback(tell)
+        return answer
+
+    def send(self, token: str, holder: str, jti: str) -> Future[dict[str, Any]]:
+        """Send a token; the future is its answer, and may never be done: wait with a limit, then `forget`."""
+        answer: Future[dict[str, Any]] = Future()
+        with self._lock:
+            self._answers[holder, jti] = answer
+        self._tokens.publish(String(data=token))
+        return answer
+
+    def forget(self, holder: str, jti: str) -> None:
+        """Expect no answer any more."""
+        with self._lock:
+            self._answers.pop((holder, jti), None)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._closed.set()
+        self._executor.wake()
+        self._thread.join(2.0)
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self._executor.spin_once(timeout_sec=0.1)
+                self._count()
+            except Exception:  # one bad message must not make the panel deaf
+                if not self._closed.is_set():
+                    _LOG.exception("hearing the supervisor failed")
+                    time.sleep(0.1)
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        if now - self._counted < 0.5:
+            return
+        self._counted = now
+        self._snapshot = self._snapshot._replace(
+            tellers=self._node.count_publishers(self._status_topic),
+            stop_hearers=self._stops.get_subscription_count(),
+            token_hearers=self._tokens.get_subscription_count(),
+        )
+
+    def _hear_status(self, message: DiagnosticArray) -> None:
+        if len(message.status) != 1:
+            return
+        status = message.status[0]
+        self._snapshot = self._snapshot._replace(
+            robot=escape(status.hardware_id),
+            message=escape(status.message),
+            status=_values(status, 1200),
+            status_at=time.monotonic_ns(),
+        )
+
+    def _hear_waiting(self, message: DiagnosticArray) -> None:
+        # The command's text is hashed as it came: it is neither cut nor escaped here.
+        waiting = tuple(_values(status, None) for status in message.status[:_MOST_WAITING])
+        self._snapshot = self._snapshot._replace(waiting=waiting, waiting_at=time.monotonic_ns())
+
+    def _hear_answer(self, message: String) -> None:
+        try:
+            answer = json.loads(message.data)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(answer, dict) or not isinstance(answer.get("iss"), str):
+            return
+        with self._lock:
+            waits = self._answers.pop((answer["iss"], str(answer.get("jti"))), None)
+        if waits is not None:
+            waits.set_result({key: escape(said) if isinstance(said, str) else said for key, said in answer.items()})
+
+
+def _values(status: Any, longest: int | None) -> Values:
+    pairs = {entry.key: entry.value if longest is None else escape(entry.value, longest) for entry in status.values}
+    return MappingProxyType(pairs)

@@ -1,0 +1,203 @@
+"""The panel's web server: what is asked for, and who answers it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from safety_supervisor.core.units import NS_PER_S
+from safety_supervisor.panel import live, plain
+from safety_supervisor.panel.desk import Desk, Outcome
+from safety_supervisor.panel.people import People
+from safety_supervisor.panel.security import PLAIN_POLICY, Gate
+from safety_supervisor.panel.sessions import FormTokens, Session
+from safety_supervisor.panel.throttle import Throttle
+from safety_supervisor.panel.view import Basis
+
+FORM_COOKIE: Final = "panel_form"
+_STATIC: Final = Path(__file__).with_name("static")
+_WRONG: Final = "Name or password is wrong."
+_MOST_FIELDS: Final = 16
+
+
+class Panel:
+    """The routes that need no script.
+
+    Args:
+        desk: does what people do.
+        people: who may log in.
+        robot: id.
+        secure: whether cookies go over TLS alone.
+    """
+
+    def __init__(self, desk: Desk, people: People, robot: str, secure: bool) -> None:
+        """Make the application; `self.application` serves it."""
+        self._desk, self._people, self._robot, self._secure = desk, people, robot, secure
+        self.tokens = FormTokens(secrets.token_bytes(32))
+        self._throttle = Throttle()
+        # Two at a time: each takes 64 MiB and a core; whatever waits here keeps no stop waiting.
+        self._pool = ThreadPoolExecutor(2, "panel-login")
+        self.application = app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        for path, method, answer in (
+            ("/stop", "POST", self._stop), ("/stop_answer", "GET", self._stop_answer), ("/plain", "GET", self._plain),
+            ("/plain/{name}", "GET", self._decide), ("/login", "GET", self._login_form),
+            ("/login", "POST", self._login), ("/logout", "POST", self._logout), ("/act", "POST", self._act),
+        ):  # fmt: skip
+            app.add_route(path, answer, methods=[method])
+        for name, kind in (("panel.css", "text/css"), ("panel.js", "text/javascript")):
+            app.add_route(f"/{name}", _static(name, kind), methods=["GET"])
+
+    async def _stop(self, request: Request) -> Response:
+        address = request.client.host if request.client else "?"
+        outcome = await self._desk.stop(f"software stop at the panel, from {address}")
+        framed = request.query_params.get("framed") == "1"
+        page = plain.stop_frame if framed else plain.stop_page
+        return _html(page(_stop_words(outcome), outcome.ok), framed=framed)
+
+    async def _stop_answer(self, request: Request) -> Response:
+        return _html(plain.stop_frame("What came of STOP is told here.", True), framed=True)
+
+    async def _plain(self, request: Request) -> Response:
+        return self._state(request, "")
+
+    def _state(self, request: Request, told: str) -> Response:
+        cookie, held = self._held(request)
+        person = held.person if held else None
+        page = plain.state_page(
+            self._desk.view(), self._robot, person, self.tokens.make(cookie), told, self._desk.both_keys()
+        )
+        return _html(page)
+
+    async def _decide(self, request: Request) -> Response:
+        cookie, held = self._held(request)
+        if held is None:
+            return RedirectResponse("/login?plain=1", 303)
+        view, name = self._desk.view(), request.path_params["name"]
+        found = [one for one in view.waiting if one.id == name]
+        if len(found) != 1:
+            return self._state(request, "it waits no more: decided, expired or cancelled")
+        return _html(plain.decision_page(found[0], view.basis, self.tokens.make(cookie)))
+
+    async def _act(self, request: Request) -> Response:
+        cookie, _ = self._held(request)
+        form = await _read_form(request)
+        if not self.tokens.fits(cookie, form.get("csrf", "")):
+            return PlainTextResponse("the form is none of this session: load the page again", 403)
+        act, target = form.get("act", ""), form.get("target", "")
+        outcome = await self._desk.act(
+            cookie, act, target, _basis(form), form.get("reason", ""), form.get("sha256", "")
+        )
+        return self._state(request, f"{act} {target}: {outcome}")
+
+    async def _login_form(self, request: Request) -> Response:
+        return self._login_page(request, "", request.query_params.get("plain") == "1")
+
+    def _login_page(self, request: Request, told: str, back: bool, status: int = 200) -> Response:
+        cookie = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
+        response = _html(plain.login_page(self.tokens.make(cookie), told, back), status)
+        self._set(response, FORM_COOKIE, cookie)
+        return response
+
+    async def _login(self, request: Request) -> Response:
+        form, now = await _read_form(request), time.monotonic_ns()
+        back = form.get("plain") == "1"
+        if not self.tokens.fits(request.cookies.get(FORM_COOKIE, ""), form.get("csrf", "")):
+            return self._login_page(request, "The form was old. Try again.", back, 403)
+        name, address = form.get("name", "")[:64], request.client.host if request.client else "?"
+        if wait := self._throttle.begin(name, address, now):
+            return self._login_page(request, f"Too many tries: wait {-(-wait // NS_PER_S)} s.", back, 429)
+        unlocked = await asyncio.get_running_loop().run_in_executor(
+            self._pool, self._people.unlock, name, form.get("password", "")
+        )
+        if unlocked is None:
+            return self._login_page(request, _WRONG, back, 403)
+        self._throttle.succeeded(name, address)
+        self._desk.sessions.end(request.cookies.get(live.SESSION_COOKIE, ""))
+        session = self._desk.sessions.begin(*unlocked, time.monotonic_ns())
+        if session is None:
+            return self._login_page(request, "Too many people are logged in here.", back, 503)
+        response = RedirectResponse("/plain" if back else "/", 303)
+        self._set(response, live.SESSION_COOKIE, session)
+        return response
+
+    async def _logout(self, request: Request) -> Response:
+        cookie, _ = self._held(request)
+        form = await _read_form(request)
+        if not self.tokens.fits(cookie, form.get("csrf", "")):
+            return PlainTextResponse("the form is none of this session: load the page again", 403)
+        self._desk.sessions.end(cookie)
+        response = RedirectResponse("/login", 303)
+        response.delete_cookie(live.SESSION_COOKIE, path="/", secure=self._secure, httponly=True, samesite="strict")
+        return response
+
+    def _held(self, request: Request) -> tuple[str, Session | None]:
+        cookie = request.cookies.get(live.SESSION_COOKIE, "")
+        return cookie, self._desk.sessions.look(cookie, time.monotonic_ns())
+
+    def _set(self, response: Response, name: str, value: str) -> None:
+        response.set_cookie(name, value, path="/", secure=self._secure, httponly=True, samesite="strict")
+
+    def close(self) -> None:
+        """End the threads that try passwords."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def assemble(panel: Panel, desk: Desk, robot: str, known: frozenset[str]) -> Gate:
+    """Return the whole application: the plain routes, the live page, and the gate before both."""
+    from nicegui import core, ui
+    from nicegui.client import templates
+
+    loader: Any = templates.env.loader
+    source = loader.get_source
+
+    def with_nonce(environment: Any, name: str) -> Any:
+        # In the template's source, never in what was rendered: no text from data can get a nonce by this.
+        text, *rest = source(environment, name)
+        return text.replace("<script", '<script nonce="{{ request.state.csp_nonce }}"'), *rest
+
+    loader.get_source = with_nonce
+    live.install(desk, panel.tokens, robot)
+    ui.run_with(panel.application, tailwind=False, show_welcome_message=False, reconnect_timeout=5.0)
+    core.app.config.socket_io_js_transports = ["websocket"]  # whose handshake has an origin
+    return Gate(panel.application, known)
+
+
+def _stop_words(outcome: Outcome) -> str:
+    return ". ".join(part for part in (outcome.detail, outcome.cure) if part)
+
+
+def _html(page: str, status: int = 200, framed: bool = False) -> HTMLResponse:
+    ancestors = "'self'" if framed else "'none'"
+    return HTMLResponse(page, status, {"Content-Security-Policy": PLAIN_POLICY.format(ancestors=ancestors)})
+
+
+def _static(name: str, kind: str) -> Any:
+    async def answer(request: Request) -> Response:
+        return FileResponse(_STATIC / name, media_type=kind)
+
+    return answer
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    """Return the fields of a form; the gate has bounded its length. A field twice, or no form: nothing."""
+    try:
+        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return {}
+    fields = dict(pairs)
+    return fields if len(fields) == len(pairs) else {}
+
+
+def _basis(form: dict[str, str]) -> Basis | None:
+    epoch = form.get("epoch", "")
+    if not epoch.isascii() or not epoch.isdigit() or len(epoch) > 15:
+        return None
+    return Basis(form.get("boot", ""), int(epoch), form.get("configuration", ""))

@@ -1,0 +1,38 @@
+"""What was heard of the supervisor until now, frozen: the panel's pages never touch the thread that hears."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from safety_supervisor.core.units import Nanoseconds
+
+Values = Mapping[str, str]
+NOTHING: Values = MappingProxyType({})
+
+
+class Snapshot(NamedTuple):
+    """What was heard.
+
+    Attributes:
+        robot: id that the status names.
+        message: its summary.
+        status: values of the newest status; empty before the first.
+        status_at: when it was received, steady clock, [ns]; None before the first.
+        waiting: values of each that waits for people or is granted.
+        waiting_at: when that list was received; None before the first.
+        tellers: how many nodes publish the status.
+        stop_hearers: how many hear `~/stop_requests`.
+        token_hearers: how many hear `~/operator_requests`.
+    """
+
+    robot: str = ""
+    message: str = ""
+    status: Values = NOTHING
+    status_at: Nanoseconds | None = None
+    waiting: tuple[Values, ...] = ()
+    waiting_at: Nanoseconds | None = None
+    tellers: int = 0
+    stop_hearers: int = 0
+    token_hearers: int = 0

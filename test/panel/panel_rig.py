@@ -1,0 +1,127 @@
+"""A panel beside a real supervisor, its people with sealed keys, and a browser without scripts."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import time
+from html import unescape
+from pathlib import Path
+from urllib.parse import urlencode
+
+from approval_rig import ROLES, Cell
+from ros_rig import Process, Rig
+
+from safety_supervisor.panel.key_box import Cost, write_new_box
+
+PASSWORDS = {name: f"{name} has a long password" for name in ROLES}
+PROGRAM = (
+    'joint_speed > 0.5 ? approve("pair", 2, 60) : joint_speed > 0.3 ? approve("short", 1, 3) : approve("zone", 1, 60)'
+)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class Answer:
+    """What a server answered."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.page = response.read().decode()
+
+    @property
+    def text(self) -> str:
+        """What a person reads."""
+        return " ".join(unescape(re.sub(r"<[^>]*>", " ", self.page)).split())
+
+    def form(self, act: str, target: str = "") -> dict[str, str]:
+        """Return the hidden fields of one of the page's forms."""
+        for form in re.findall(r"<form.*?</form>", self.page):
+            fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+            if (fields.get("act"), fields.get("target")) == (act, target):
+                return fields
+        raise AssertionError(f"no form {act} {target}: {self.text}")
+
+
+class Browser:
+    """One that keeps cookies and runs nothing."""
+
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self.port, self.address, self.origin = port, address, f"http://127.0.0.1:{port}"
+        self.cookies: dict[str, str] = {}
+
+    def ask(self, method: str, path: str, form: dict[str, str] | None = None, **headers: str) -> Answer:
+        given = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        if method == "POST":
+            given["Origin"] = self.origin
+        given |= headers
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, 20, (self.address, 0))
+        try:
+            connection.request(method, path, urlencode(form or {}), {k: v for k, v in given.items() if v})
+            answer = Answer(connection.getresponse())
+        finally:
+            connection.close()
+        for cookie in answer.headers.get_all("set-cookie") or ():
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies[name] = value.strip('"')
+        return answer
+
+    def get(self, path: str) -> Answer:
+        return self.ask("GET", path)
+
+    def login(self, name: str, password: str | None = None) -> Answer:
+        token = re.search(r'name="csrf" value="(\w+)"', self.get("/login").page)
+        assert token
+        said = PASSWORDS[name] if password is None else password
+        return self.ask("POST", "/login", {"csrf": token[1], "name": name, "password": said, "plain": "1"})
+
+    def wait(self, words: str, path: str = "/plain", timeout: float = 15.0) -> Answer:
+        """Wait until a page says it."""
+        ends = time.monotonic() + timeout
+        while words not in (answer := self.get(path)).text:
+            assert time.monotonic() < ends, f"{words!r} is not said: {answer.text}"
+            time.sleep(0.05)
+        return answer
+
+    def act(self, act: str, target: str = "", path: str = "/plain", **changes: str) -> Answer:
+        """Press a button of a page."""
+        return self.ask("POST", "/act", self.get(path).form(act, target) | changes)
+
+
+class PanelRig:
+    """A cell in AUTO whose policy asks people, and a panel."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig, self.keys = rig, rig.directory / "panel_keys"
+        self.keys.mkdir()
+        cost = Cost(64, 1, 1)  # passwords are tried often here
+        public = {name: write_new_box(self.keys / f"{name}.panelkey", name, PASSWORDS[name], cost) for name in ROLES}
+        people = {name: {"role": ROLES[name], "public_key": public[name]} for name in ROLES}
+        self.port = free_port()
+        self.cell = Cell(rig, operators={"people": people}, policy={"program": PROGRAM})
+        self.panel = self.start(self.port)
+
+    def start(self, port: int) -> Process:
+        """Start a panel."""
+        config: Path = self.rig.directory / "robot.yaml"
+        given = ["--config", str(config), "--keys", str(self.keys), "--port", str(port)]
+        process = self.rig._start(["-m", "safety_supervisor.cli", "panel", *given], "panel")
+        ends = time.monotonic() + 60.0
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1.0).close()
+                return process
+            except OSError:
+                assert process.process.poll() is None, process.text
+                assert time.monotonic() < ends, process.text
+                time.sleep(0.05)
+
+    def browser(self, address: str = "127.0.0.1") -> Browser:
+        return Browser(self.port, address)
