@@ -35,7 +35,7 @@ LAUNCH = importlib.util.find_spec("launch_testing") is not None
 collect_ignore = [] if LAUNCH else ["launch"]
 
 
-REAL_TIME = tuple(HERE / room for room in ("estop", "firmware", "ros", "sim"))
+REAL_TIME = tuple(HERE / room for room in ("estop", "firmware", "panel", "ros", "sim"))
 STILL = 0.006
 """A control cycle is 4 ms; standing still for longer than this, cycles were missed for it, [s]."""
 REPEATS = 4

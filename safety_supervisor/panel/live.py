@@ -88,7 +88,7 @@ class LivePage:
         self._list_state = ui.label().classes("warning")
         self._list = ui.element("div")
         self._grants = ui.label().classes("mono")
-        self._update()
+        # The first update comes over the websocket, too: the page's HTML holds no text from data.
         ui.timer(PERIOD, self._update)
 
     def _make_person(self, token: str) -> None:

@@ -76,10 +76,10 @@ class Browser:
     def get(self, path: str) -> Answer:
         return self.ask("GET", path)
 
-    def login(self, name: str, password: str | None = None) -> Answer:
+    def login(self, name: str, password: str = "") -> Answer:
         token = re.search(r'name="csrf" value="(\w+)"', self.get("/login").page)
         assert token
-        said = PASSWORDS[name] if password is None else password
+        said = password or PASSWORDS[name]
         return self.ask("POST", "/login", {"csrf": token[1], "name": name, "password": said, "plain": "1"})
 
     def wait(self, words: str, path: str = "/plain", timeout: float = 15.0) -> Answer:
@@ -113,7 +113,7 @@ class PanelRig:
         config: Path = self.rig.directory / "robot.yaml"
         given = ["--config", str(config), "--keys", str(self.keys), "--port", str(port)]
         process = self.rig._start(["-m", "safety_supervisor.cli", "panel", *given], "panel")
-        ends = time.monotonic() + 60.0
+        ends = time.monotonic() + 120.0
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1.0).close()
