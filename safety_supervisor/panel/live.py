@@ -23,12 +23,14 @@ PERIOD: Final = 0.25
 """Between two updates of the page, [s]."""
 _KEPT: Final = 8.0
 """What is gone stays visible as gone for so long, [s]."""
+_SAID: Final = 20.0
+"""What came of an act is shown for so long, [s]."""
 _STOP = plain.STOP_FORM.format(query="?framed=1", target=' target="stop_answer"', key=" - space bar")
 _BODY: Final = (
     f'<div id="stopbar">{_STOP}'
     '<iframe name="stop_answer" src="/stop_answer" title="what came of the stop"></iframe></div>'
     '<div id="lost" role="alert">NO CONNECTION TO THE PANEL. What was here is old. Treat the robot as moving. '
-    "STOP below still asks; the e-stop button always works.</div>"
+    "STOP below still asks, where anything hears it. The e-stop button needs none of this.</div>"
     '<script src="/panel.js"></script>'
 )
 _HEAD: Final = (
@@ -78,22 +80,27 @@ class LivePage:
         self._make_person(token)
         self._told = ui.label().classes("told").props("role=status")
         self._told.set_visibility(False)
+        self._said_at = 0.0
+        ui.label("Waits for people").props("role=heading aria-level=2").classes("title")
+        self._list_state = ui.label().classes("warning")
+        self._list = ui.element("div")
+        self._grants = ui.label().classes("mono")
         with ui.element("div").classes("acts") as self._acts:
             self._buttons = [
                 (act, ui.button(word, on_click=lambda _, one=(act, target, word): self._ask(*one), color=None))
                 for act, target, word in plain.ACTS
             ]
         self._confirm = _Confirmation(self)
-        ui.label("Waits for people").props("role=heading aria-level=2").classes("title")
-        self._list_state = ui.label().classes("warning")
-        self._list = ui.element("div")
-        self._grants = ui.label().classes("mono")
         # The first update comes over the websocket, too: the page's HTML holds no text from data.
         ui.timer(PERIOD, self._update)
 
     def _make_person(self, token: str) -> None:
-        self._person = ui.label()
         self._both = ui.label().classes("warning")
+        with ui.element("div").classes("person"):
+            self._make_login(token)
+
+    def _make_login(self, token: str) -> None:
+        self._person = ui.label()
         with ui.element("form").props("method=post action=/logout").classes("logout") as self._logout:
             ui.element("input").props(f"type=hidden name=csrf value={token}")
             with ui.element("button").props("type=submit"):
@@ -121,6 +128,8 @@ class LivePage:
         told = {"mode": view.mode, "e-stop": view.estop, "agents": view.agents, **dict(view.facts)}
         for name, text in (told | {"data": stale + plain.age_words(view.age)}).items():
             self._facts[name].set_text(text)
+        if time.monotonic() - self._said_at > _SAID:
+            self._show(self._told, "")
         self._update_person(held)
         for act, button in self._buttons:
             button.set_visibility(held is not None and act in ACTS_OF[held.person.role])
@@ -166,7 +175,8 @@ class LivePage:
         return outcome
 
     def say(self, text: str) -> None:
-        """Show one line."""
+        """Show one line, for as long as it takes to read it."""
+        self._said_at = time.monotonic()
         self._show(self._told, text)
 
     @staticmethod
@@ -220,7 +230,6 @@ class _Card:
                 f"zones: {told.get('zones') or 'none'}; joints up to {told.get('joint_speed')} rad/s or m/s, "
                 f"any point up to {told.get('frame_speed')} m/s; people: {told.get('people_near')}"
             )
-            ui.label(deciding.words(one.shown) if one.shown else one.problem).classes("mono")
             self._approved = ui.label()
             self._problem = ui.label().classes("warning")
             with ui.element("div").classes("acts") as self._acts:
@@ -229,6 +238,7 @@ class _Card:
                 self._approve = ui.button("APPROVE", on_click=lambda: self._decide("approve"), color=None)
                 self._approve.classes("approve")
                 self._deny = ui.button("DENY", on_click=lambda: self._decide("deny"), color=None)
+            ui.label(deciding.words(one.shown) if one.shown else one.problem).classes("mono")
         self._busy = False
 
     def update(self, one: Waiting | None, view: View, held: Session | None) -> bool:

@@ -35,7 +35,7 @@ def _page(title: str, body: str, refresh: str = "", kind: str = "page") -> str:
 
 def age_words(seconds: float) -> str:
     """Return the age of the newest data in words."""
-    return "nothing heard yet" if seconds == float("inf") else f"data {seconds:.1f} s old"
+    return "nothing heard yet" if seconds == float("inf") else f"{seconds:.1f} s old"
 
 
 def _banner(view: View, robot: str) -> str:

@@ -82,14 +82,6 @@ class Window:
             self.page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
-def armed(panel: PanelRig) -> None:
-    client = panel.cell.client
-    client.spin(0.5)
-    if not client.state.startswith("AUTO"):
-        client.wait_state("LOCKED", timeout=20.0)
-        client.arm()
-
-
 def stopped(panel: PanelRig, known: int) -> None:
     client = panel.cell.client
     client.wait_for(lambda: {"STOPPING", "PROTECTIVE_STOP", "LOCKED"} & set(client.states[known:]), "a stop", 20.0)
@@ -97,7 +89,7 @@ def stopped(panel: PanelRig, known: int) -> None:
 
 
 def test_stop_by_mouse_by_key_and_without_scripts(panel: PanelRig, chromium: Browser) -> None:
-    armed(panel)
+    panel.cell.arm()
     window = Window(chromium, panel, color_scheme="light")
     page = window.open()
     window.state("AUTO/HOLDING")
@@ -109,7 +101,7 @@ def test_stop_by_mouse_by_key_and_without_scripts(panel: PanelRig, chromium: Bro
     window.state("LOCKED")
 
     window.login("eve")
-    armed(panel)
+    panel.cell.arm()
     window.state("AUTO/HOLDING")
     page.get_by_role("button", name="MODE MANUAL").focus()
     known = len(panel.cell.client.states)
@@ -119,7 +111,7 @@ def test_stop_by_mouse_by_key_and_without_scripts(panel: PanelRig, chromium: Bro
     expect(page.get_by_text("MODE MANUAL: look at the robot")).to_be_hidden()
     assert window.complaints == []
 
-    armed(panel)
+    panel.cell.arm()
     plain = Window(chromium, panel, java_script_enabled=False)
     plain.open()
     plain.page.wait_for_url("**/plain")
@@ -167,7 +159,7 @@ def test_a_person_acts_and_decides(panel: PanelRig, chromium: Browser) -> None:
 
 @pytest.mark.redteam(20)
 def test_a_phone_in_the_dark_then_a_panel_that_is_frozen_and_killed(panel: PanelRig, chromium: Browser) -> None:
-    armed(panel)
+    panel.cell.arm()
     window = Window(chromium, panel, color_scheme="dark", viewport={"width": 390, "height": 844}, has_touch=True)
     page = window.login("ada")
     window.state("AUTO/HOLDING")

@@ -17,17 +17,9 @@ def panel(rig: Rig) -> PanelRig:
     return PanelRig(rig)
 
 
-def armed(panel: PanelRig) -> None:
-    client = panel.cell.client
-    client.spin(0.3)
-    if not client.state.startswith("AUTO"):
-        client.wait_state("LOCKED", timeout=20.0)
-        client.arm()
-
-
 @pytest.mark.redteam(23)
 def test_stop_is_a_form_that_needs_no_login_and_no_origin(panel: PanelRig) -> None:
-    armed(panel)
+    panel.cell.arm()
     browser = panel.browser("127.0.0.2")
     browser.wait("AUTO/HOLDING")
     for number in range(10):
@@ -46,7 +38,7 @@ def test_stop_is_a_form_that_needs_no_login_and_no_origin(panel: PanelRig) -> No
 
 def test_a_person_logs_in_and_acts(panel: PanelRig) -> None:
     client, browser = panel.cell.client, panel.browser()
-    armed(panel)
+    panel.cell.arm()
     page = browser.get("/login")
     assert "HttpOnly" in page.headers["set-cookie"]
     assert "SameSite=strict" in page.headers["set-cookie"]
@@ -106,7 +98,7 @@ def test_forms_of_others_are_refused(panel: PanelRig) -> None:
 @pytest.mark.redteam(24)
 def test_people_decide_on_what_waits(panel: PanelRig) -> None:
     cell, ada, bob = panel.cell, panel.browser(), panel.browser()
-    armed(panel)
+    panel.cell.arm()
     assert ada.login("ada").status == bob.login("bob").status == 303
     assert "This panel holds the keys of ada and bob" in ada.get("/plain").text
 
@@ -151,7 +143,7 @@ def test_a_supervisor_that_is_gone_is_stale_and_stop_says_so(panel: PanelRig) ->
     panel.rig.kill(panel.cell.supervisor)
     page = browser.wait("UNKNOWN", timeout=5.0)
     assert "the supervisor is silent; it was" in page.text
-    assert "STALE: data" in page.text
+    assert "data STALE: " in page.text
     assert "Treat the robot as moving." in page.text
     assert "REFUSED" in browser.ask("POST", "/act", form).text
     stop = browser.ask("POST", "/stop")
