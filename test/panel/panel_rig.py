@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import re
 import socket
 import time
@@ -18,7 +19,7 @@ from safety_supervisor.panel.key_box import Cost, write_new_box
 
 PASSWORDS = {name: f"{name} has a long password" for name in ROLES}
 PROGRAM = (
-    'joint_speed > 0.5 ? approve("pair", 2, 60) : joint_speed > 0.3 ? approve("short", 1, 3) : approve("zone", 1, 60)'
+    'joint_speed > 0.15 ? approve("pair", 2, 60) : joint_speed > 0.3 ? approve("short", 1, 3) : approve("zone", 1, 60)'
 )
 
 
@@ -130,7 +131,7 @@ class PanelRig:
         cost = Cost(64, 1, 1)  # passwords are tried often here
         public = {name: write_new_box(self.keys / f"{name}.panelkey", name, PASSWORDS[name], cost) for name in ROLES}
         people = {name: {"role": ROLES[name], "public_key": public[name]} for name in ROLES}
-        self.port = free_port()
+        self.port, self._strangers = free_port(), itertools.count(2)
         self.cell = PatientCell(rig, operators={"people": people}, policy={"program": PROGRAM})
         self.panel = self.start(self.port)
 
@@ -149,5 +150,9 @@ class PanelRig:
                 assert time.monotonic() < ends, process.text
                 time.sleep(0.05)
 
-    def browser(self, address: str = "127.0.0.1") -> Browser:
-        return Browser(self.port, address)
+    def browser(self) -> Browser:
+        return Browser(self.port)
+
+    def stranger(self) -> Browser:
+        """Return a browser at an address from which nobody has tried a password yet."""
+        return Browser(self.port, f"127.0.0.{next(self._strangers)}")

@@ -142,7 +142,7 @@ def test_a_person_acts_and_decides(panel: PanelRig, chromium: Browser) -> None:
     window.says("start auto: done")
 
     def approved() -> None:
-        asked = panel.cell.waits(0.2, 2.0, "why:<img src=x onerror=alert(1)> the cup")
+        asked = panel.cell.waits(0.05, 2.0, "why:<img src=x onerror=alert(1)> the cup")
         window.says(f"{asked['id']}: planner asks for zone")
         window.says("<img src=x onerror=alert(1)> the cup")
         window.picture("main_light")
@@ -163,7 +163,7 @@ def test_a_phone_in_the_dark_then_a_panel_that_is_frozen_and_killed(panel: Panel
     window = Window(chromium, panel, color_scheme="dark", viewport={"width": 390, "height": 844}, has_touch=True)
     page = window.login("ada")
     window.state("AUTO/HOLDING")
-    panel.cell.steadily(lambda: window.says(f"{panel.cell.waits(0.2, 2.0, 'why:fetch the cup')['id']}: planner asks"))
+    panel.cell.steadily(lambda: window.says(f"{panel.cell.waits(0.05, 2.0, 'why:fetch the cup')['id']}: planner asks"))
     window.picture("phone_dark")
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
