@@ -136,6 +136,7 @@ def test_setup_names_every_package_that_is_imported() -> None:
     provided_by = {
         "yaml": "pyyaml",
         "PIL": "pillow",
+        "argon2": "argon2-cffi",
         "cel": "common-expression-language",
         "serial": "pyserial",
         "pinocchio": "pin",
