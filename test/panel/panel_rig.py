@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from approval_rig import ROLES, SETTINGS, Cell, People
+from approval_rig import ROLES, SETTINGS, Cell, Deciders
 from ros_rig import Process, Rig, merge
 
 from safety_supervisor.panel.key_box import Cost, write_new_box
@@ -104,7 +104,7 @@ class PatientCell(Cell):
         """Start a supervisor, and it the robot."""
         self.supervisor = self.rig.supervisor(**merge(SETTINGS, settings))
         self.client.wait_state("LOCKED", timeout=60.0)
-        self.people = People(self.client, str(self.rig.directory / "robot.yaml"))
+        self.people = Deciders(self.client, str(self.rig.directory / "robot.yaml"))
         self.client.wait_for(self.agent.get_subscription_count, "the supervisor hears the trajectory's publisher")
         self.arm()
 
