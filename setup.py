@@ -71,6 +71,7 @@ setup(
             "colcon-common-extensions>=0.3",
             "import-linter>=2.0",
             "mypy>=1.10",
+            "playwright>=1.49",
             "pytest-xdist>=3.6",
             "regopy>=1.5",
             "ruff>=0.6",

@@ -19,7 +19,7 @@ FLAGS = [
 ]  # fmt: skip
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None or importlib.util.find_spec("playwright") is None or importlib.util.find_spec("nicegui") is None,
-    reason="a real browser needs Debian's chromium and playwright beside the extra `panel` (docs/panel.md)",
+    reason="a real browser needs Debian's chromium, playwright and the extra `panel` (docs/panel.md)",
 )
 if not pytestmark.args[0]:
     from panel_rig import PASSWORDS, PanelRig
