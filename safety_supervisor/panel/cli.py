@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from safety_supervisor.acts import sending
+from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.tokens.signed_act import is_name
 
 _HELP = """The technicians' web panel: what the supervisor does, STOP, and acts signed by whoever has logged in.
@@ -43,6 +44,7 @@ def panel_command(
     name: Annotated[list[str] | None, typer.Option(help="Name by which browsers call it; again for more.")] = None,
     certificate: Annotated[Path | None, typer.Option("--tls-certificate", metavar="FILE", help="PEM.")] = None,
     key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="PEM.")] = None,
+    idle: Annotated[int, typer.Option(min=1, max=600, help="A login ends after so long without an act, [s].")] = 600,
 ) -> None:
     """Serve the panel."""
     if context.invoked_subcommand is not None:
@@ -78,7 +80,7 @@ def panel_command(
     scheme, robot = "http" if certificate is None else "https", configuration.robot.id
     link = RosLink(node)
     try:
-        desk = Desk(configuration, link, Sessions(lambda: secrets.token_urlsafe(32)))
+        desk = Desk(configuration, link, Sessions(lambda: secrets.token_urlsafe(32), idle * NS_PER_S))
         panel = Panel(desk, people, robot, certificate is not None)
         gate = assemble(panel, desk, robot, origins(scheme, names, port))
         typer.echo(f"panel of {robot}: {scheme}://{f'[{names[0]}]' if ':' in names[0] else names[0]}:{port}/")

@@ -14,7 +14,7 @@ from safety_supervisor.core.states.authority import DECISIONS
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel.sessions import Session, Sessions
 from safety_supervisor.panel.snapshot import Snapshot
-from safety_supervisor.panel.view import Basis, View, Waiting, cure_of, make_view
+from safety_supervisor.panel.view import Basis, View, cure_of, make_view
 from safety_supervisor.tokens.freshness import VALID
 from safety_supervisor.tokens.operator_act import FORM
 from safety_supervisor.tokens.signed_act import COMMON, sign
@@ -167,9 +167,12 @@ class Desk:
 
     def _undecidable(self, view: View, act: str, target: str, reason: str, sha256: str) -> Outcome | None:
         found = [one for one in view.waiting if one.id == target]
-        one: Waiting | None = found[0] if len(found) == 1 else None
-        if one is None or one.shown is None or one.shown.sha256 != sha256:
-            return Outcome(False, "", f"{target} waits no more, or is another command than you saw", "Look again.")
+        if not found:
+            ended = view.ended.get(target)
+            return Outcome(False, "", f"{target} waits no more{f': {ended}' if ended else ''}", "Look again.")
+        one = found[0]
+        if len(found) == 1 and (one.shown is None or one.shown.sha256 != sha256):
+            return Outcome(False, "", f"{target} is another command than you saw", "Look again.")
         if one.problem:
             return Outcome(False, "", f"{target}: {one.problem}", "Look again.")
         if act == "approve" and one.high_risk and len(reason.strip()) < 3:

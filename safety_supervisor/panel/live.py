@@ -23,11 +23,13 @@ PERIOD: Final = 0.25
 """Between two updates of the page, [s]."""
 _KEPT: Final = 8.0
 """What is gone stays visible as gone for so long, [s]."""
+_SETTLES: Final = 0.7
+"""When the list has moved, APPROVE takes no click for so long: it was meant for what stood there before, [s]."""
 _SAID: Final = 20.0
 """What came of an act is shown for so long, [s]."""
 _STOP = plain.STOP_FORM.format(query="?framed=1", target=' target="stop_answer"', key=" - space bar")
 _BODY: Final = (
-    f'<div id="stopbar">{_STOP}'
+    f'<div id="stopbar">{_STOP}<div id="stopsent" role="alert" hidden></div>'
     '<iframe name="stop_answer" src="/stop_answer" title="what came of the stop"></iframe></div>'
     '<div id="lost" role="alert">NO CONNECTION TO THE PANEL. What was here is old. Treat the robot as moving. '
     "STOP below still asks, where anything hears it. The e-stop button needs none of this.</div>"
@@ -61,10 +63,12 @@ class LivePage:
 
     def __init__(self, desk: Desk, robot: str, session: str, token: str) -> None:
         """Make the elements; texts come with the first update."""
-        self._desk, self._session, self._beats = desk, session, 0
+        self._desk, self._session, self._beats, self._echo = desk, session, 0, 0
+        self.moved_at = 0.0
         self._seen: View = desk.view()
         self._cards: dict[tuple[str, str], _Card] = {}
         self._beat = ui.label().classes("hidden-beat").props("id=beat aria-hidden=true")
+        self._beat.on("echo", self._hear_echo, ["detail"])
         with ui.element("section").classes("banner") as self._banner:
             self._state = ui.label().classes("state")
             self._cause = ui.label().classes("cause")
@@ -113,11 +117,17 @@ class LivePage:
         """The session, while it lasts."""
         return self._desk.sessions.look(self._session, time.monotonic_ns()) if self._session else None
 
+    def _hear_echo(self, event: Any) -> None:
+        """The page counts; by the newest count in a beat it knows how old the beat is at most, by its own clock."""
+        said = event.args.get("detail") if isinstance(event.args, dict) else event.args
+        if type(said) is int and 0 < said < 1 << 53:
+            self._echo = said
+
     def _update(self) -> None:
         view, held = self._desk.view(), self.held
         self._seen = view
         self._beats += 1
-        self._beat.set_text(str(self._beats))
+        self._beat.set_text(f"{self._beats} {self._echo}")
         self._banner.classes(replace=f"banner {view.tone.value}")
         self._state.set_text(f"{SIGNS[view.tone]} {view.state}")
         self._cause.set_text(view.cause)
@@ -138,7 +148,8 @@ class LivePage:
 
     def _update_person(self, held: Session | None) -> None:
         if held is None:
-            self._person.set_text("nobody is logged in here")
+            ended = ": the login that was here has ended; what was typed is not signed" if self._session else ""
+            self._person.set_text(f"nobody is logged in here{ended}")
             self._confirm.close()
         else:
             self._person.set_text(f"logged in: {held.person.name}, {held.person.role.value}")
@@ -156,10 +167,12 @@ class LivePage:
         waits = {} if held is None else {(one.id, one.shown.sha256 if one.shown else ""): one for one in view.waiting}
         for key, one in waits.items():
             if key not in self._cards:
+                self.moved_at = time.monotonic()
                 with self._list:
                     self._cards[key] = _Card(self, one)
         for key, card in list(self._cards.items()):
             if card.update(waits.get(key), view, held):
+                self.moved_at = time.monotonic()
                 del self._cards[key]
         nothing = "" if waits or held is None or not view.waiting_known else "nothing waits"
         self._grants.set_text("\n".join((*view.grants, nothing)) if held else "")
@@ -169,9 +182,10 @@ class LivePage:
 
     async def do(self, act: str, target: str, seen: Basis | None, reason: str = "", sha256: str = "") -> Outcome:
         """Do an act for the person of this page, and show what came of it."""
-        self.say(f"{act} {target}: sent, waiting for the answer".replace(" :", ":"))
+        what = f"{act} {target}".strip()
+        self.say(f"{what}: sent, waiting for the answer")
         outcome = await self._desk.act(self._session, act, target, seen, reason, sha256)
-        self.say(f"{act} {target}: {outcome}".replace(" :", ":"))
+        self.say(f"{what}: {outcome}")
         return outcome
 
     def say(self, text: str) -> None:
@@ -220,7 +234,7 @@ class _Card:
     """One command that waits: what is shown never changes, but for the countdown; buttons are bound to it."""
 
     def __init__(self, page: LivePage, one: Waiting) -> None:
-        self._page, self._one, self._gone_at = page, one, 0.0
+        self._page, self._one, self._gone_at, self._done = page, one, 0.0, set[str]()
         told = one.shown.told if one.shown else {}
         with ui.element("div").classes("card") as self._card:
             self._title = ui.label().classes("title")
@@ -244,9 +258,10 @@ class _Card:
     def update(self, one: Waiting | None, view: View, held: Session | None) -> bool:
         """Show the time that is left; return whether the card is over and removed."""
         if one is None:
-            return self._leave(held)
+            return self._leave(view, held)
         self._gone_at = 0.0
         self._card.classes(remove="gone")
+        self._acts.set_visibility(True)
         self._one = one
         self._title.set_text(plain.brief(one))
         if one.shown is not None:
@@ -257,20 +272,24 @@ class _Card:
             self._approved.set_text(f"takes {told.get('people')}, approved by: {told.get('approved') or 'nobody'}")
         may = held is not None and "approve" in ACTS_OF[held.person.role]
         problem = one.problem or ("" if may else f"to decide takes {who_may('approve')}")
-        self._problem.set_text(problem)
-        self._problem.set_visibility(bool(problem))
-        for button in (self._approve, self._deny):
-            button.set_enabled(not problem and not self._busy)
+        free = not problem and not self._busy and "deny" not in self._done
+        approved = one.shown.told.get("approved", "").split() if one.shown else []
+        mine = "approve" in self._done or (held is not None and held.person.name in approved)
+        self._approve.set_enabled(free and not mine)
+        self._deny.set_enabled(free)
+        words = problem or ("you have approved it; another person has to, too" if mine and len(approved) else "")
+        self._problem.set_text(words)
+        self._problem.set_visibility(bool(words))
         return False
 
-    def _leave(self, held: Session | None) -> bool:
+    def _leave(self, view: View, held: Session | None) -> bool:
         now = time.monotonic()
         if held is not None and not self._gone_at:
             self._gone_at = now
-            self._title.set_text(f"{self._one.id}: GONE - decided, expired or cancelled")
-            self._card.classes(add="gone")
             self._acts.set_visibility(False)
+            self._card.classes(add="gone")
             self._problem.set_visibility(False)
+        self._title.set_text(f"{self._one.id}: GONE - {view.ended.get(self._one.id, 'decided, expired or cancelled')}")
         if held is not None and now - self._gone_at < _KEPT:
             return False
         self._card.delete()
@@ -278,11 +297,16 @@ class _Card:
 
     async def _decide(self, act: str) -> None:
         one, view = self._one, self._page._seen
-        if self._busy or one.shown is None or view.basis is None:
+        if self._busy or act in self._done or one.shown is None or view.basis is None:
+            return
+        if act == "approve" and time.monotonic() - self._page.moved_at < _SETTLES:
+            self._page.say(f"approve {one.id}: nothing was signed, the list has just moved. Look again, then press.")
             return
         self._busy = True
         seen = view.basis._replace(epoch=one.shown.epoch)
         try:
-            await self._page.do(act, one.id, seen, str(self._reason.value or ""), one.shown.sha256)
+            outcome = await self._page.do(act, one.id, seen, str(self._reason.value or ""), one.shown.sha256)
+            if outcome.ok:
+                self._done.add(act)  # the second click of two finds nothing to do
         finally:
             self._busy = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from html import escape
 from typing import Final
 
@@ -59,7 +60,8 @@ def _banner(view: View, robot: str) -> str:
 
 
 def _form(act: str, target: str, word: str, basis: Basis, token: str, extra: str = "") -> str:
-    hidden = {"csrf": token, "act": act, "target": target, **{k: str(v) for k, v in basis._asdict().items()}}
+    seen = {key: str(value) for key, value in basis._asdict().items()}
+    hidden = {"csrf": token, "once": secrets.token_hex(8), "act": act, "target": target, **seen}
     fields = "".join(f'<input type="hidden" name="{escape(k)}" value="{escape(v)}">' for k, v in hidden.items())
     return f'<form method="post" action="/act">{fields}{extra}<button type="submit">{escape(word)}</button></form>'
 

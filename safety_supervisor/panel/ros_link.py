@@ -23,12 +23,14 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from safety_supervisor.panel.snapshot import Snapshot, Values
+from safety_supervisor.panel.snapshot import NOTHING, Snapshot, Values
 from safety_supervisor.ros.text import escape
 
 _LOG: Final = logging.getLogger("safety_supervisor.panel")
 _MOST_WAITING: Final = 64
 """More than the supervisor ever lists: what anybody may publish is bounded here."""
+_MOST_ENDED: Final = 32
+"""Of so many that waited what became of them is remembered."""
 _MOST_CALLS: Final = 64
 """Stops whose answer is still waited for; older ones are given up, and have stopped all the same."""
 _LATCHED: Final = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -56,6 +58,7 @@ class RosLink:
         reliable = QoSProfile(depth=10)
         node.create_subscription(DiagnosticArray, self._status_topic, self._hear_status, _LATCHED)
         node.create_subscription(DiagnosticArray, f"{supervisor}/interventions", self._hear_waiting, _LATCHED)
+        node.create_subscription(DiagnosticArray, f"{supervisor}/decisions", self._hear_decision, QoSProfile(depth=100))
         node.create_subscription(String, f"{supervisor}/operator_results", self._hear_answer, reliable)
         self._tokens = node.create_publisher(String, f"{supervisor}/operator_requests", reliable)
         self._stops = node.create_publisher(String, f"{supervisor}/stop_requests", QoSProfile(depth=1))
@@ -144,13 +147,25 @@ class RosLink:
     def _hear_status(self, message: DiagnosticArray) -> None:
         if len(message.status) != 1:
             return
-        status = message.status[0]
-        self._snapshot = self._snapshot._replace(
-            robot=escape(status.hardware_id),
-            message=escape(status.message),
-            status=_values(status, 1200),
-            status_at=time.monotonic_ns(),
+        status, now = message.status[0], time.monotonic_ns()
+        values, heard = _values(status, 1200), self._snapshot
+        # Another boot counts its interventions from one again.
+        ended = heard.ended if values.get("boot") == heard.status.get("boot") else NOTHING
+        self._snapshot = heard._replace(
+            robot=escape(status.hardware_id), message=escape(status.message), status=values, status_at=now, ended=ended
         )
+
+    def _hear_decision(self, message: DiagnosticArray) -> None:
+        if len(message.status) != 1:
+            return
+        values = _values(message.status[0], 64)
+        name = values.get("intervention", "")
+        if not name or values.get("verdict") == "WAIT":
+            return
+        known = {other: said for other, said in self._snapshot.ended.items() if other != name}
+        latest = list(known.items())[1 - _MOST_ENDED :]
+        ended = MappingProxyType(dict([*latest, (name, escape(message.status[0].message))]))
+        self._snapshot = self._snapshot._replace(ended=ended)
 
     def _hear_waiting(self, message: DiagnosticArray) -> None:
         # The command's text is hashed as it came: it is neither cut nor escaped here.

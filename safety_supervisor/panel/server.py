@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel import live, plain
@@ -25,7 +25,10 @@ from safety_supervisor.panel.view import Basis
 FORM_COOKIE: Final = "panel_form"
 _STATIC: Final = Path(__file__).with_name("static")
 _WRONG: Final = "Name or password is wrong."
+_NOT_OURS: Final = "REFUSED - this form is of no page of your login as it is now; nothing was sent. Look again."
 _MOST_FIELDS: Final = 16
+_MOST_SENT: Final = 256
+"""Forms whose answer is remembered."""
 
 
 class Panel:
@@ -43,6 +46,7 @@ class Panel:
         self._desk, self._people, self._robot, self._secure = desk, people, robot, secure
         self.tokens = FormTokens(secrets.token_bytes(32))
         self._throttle = Throttle()
+        self._sent: dict[tuple[str, str], asyncio.Future[str]] = {}
         # Two at a time: each takes 64 MiB and a core; whatever waits here keeps no stop waiting.
         self._pool = ThreadPoolExecutor(2, "panel-login")
         self.application = app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -68,13 +72,13 @@ class Panel:
     async def _plain(self, request: Request) -> Response:
         return self._state(request, "")
 
-    def _state(self, request: Request, told: str) -> Response:
+    def _state(self, request: Request, told: str, status: int = 200) -> Response:
         cookie, held = self._held(request)
         person = held.person if held else None
         page = plain.state_page(
             self._desk.view(), self._robot, person, self.tokens.make(cookie), told, self._desk.both_keys()
         )
-        return _html(page)
+        return _html(page, status)
 
     async def _decide(self, request: Request) -> Response:
         cookie, held = self._held(request)
@@ -83,19 +87,31 @@ class Panel:
         view, name = self._desk.view(), request.path_params["name"]
         found = [one for one in view.waiting if one.id == name]
         if len(found) != 1:
-            return self._state(request, "it waits no more: decided, expired or cancelled")
+            ended = view.ended.get(name, "decided, expired or cancelled")
+            return self._state(request, f"{name} waits no more: {ended}")
         return _html(plain.decision_page(found[0], view.basis, self.tokens.make(cookie)))
 
     async def _act(self, request: Request) -> Response:
         cookie, _ = self._held(request)
         form = await _read_form(request)
-        if not self.tokens.fits(cookie, form.get("csrf", "")):
-            return PlainTextResponse("the form is none of this session: load the page again", 403)
+        once = form.get("once", "")
+        if not self.tokens.fits(cookie, form.get("csrf", "")) or not once:
+            return self._state(request, _NOT_OURS, 403)
+        # A form counts once: what a double click, a reload or the back button sends again gets the first answer again.
+        key, again = (cookie, once), (cookie, once) in self._sent
+        if not again:
+            while len(self._sent) >= _MOST_SENT:
+                del self._sent[next(iter(self._sent))]
+            self._sent[key] = asyncio.ensure_future(self._do(cookie, form))
+        told = await asyncio.shield(self._sent[key])
+        return self._state(request, f"{told} - this form was sent before, and not sent again" if again else told)
+
+    async def _do(self, cookie: str, form: dict[str, str]) -> str:
         act, target = form.get("act", ""), form.get("target", "")
         outcome = await self._desk.act(
             cookie, act, target, _basis(form), form.get("reason", ""), form.get("sha256", "")
         )
-        return self._state(request, f"{act} {target}: {outcome}")
+        return f"{f'{act} {target}'.strip()}: {outcome}"
 
     async def _login_form(self, request: Request) -> Response:
         return self._login_page(request, "", request.query_params.get("plain") == "1")
@@ -132,7 +148,7 @@ class Panel:
         cookie, _ = self._held(request)
         form = await _read_form(request)
         if not self.tokens.fits(cookie, form.get("csrf", "")):
-            return PlainTextResponse("the form is none of this session: load the page again", 403)
+            return self._state(request, _NOT_OURS, 403)
         self._desk.sessions.end(cookie)
         response = RedirectResponse("/login", 303)
         response.delete_cookie(live.SESSION_COOKIE, path="/", secure=self._secure, httponly=True, samesite="strict")

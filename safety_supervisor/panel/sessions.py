@@ -16,7 +16,7 @@ from safety_supervisor.core.states.authority import ACTS_OF, DECISIONS
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
 IDLE: Final[Nanoseconds] = 600 * NS_PER_S
-"""A session ends that long after the last thing that its person did, [ns]."""
+"""A session ends that long after the last thing that its person did, or earlier, [ns]."""
 LONGEST: Final[Nanoseconds] = 12 * 3600 * NS_PER_S
 """And that long after the login, whatever was done, [ns]."""
 MOST: Final = 16
@@ -45,11 +45,13 @@ class Sessions:
 
     Args:
         draw: makes an id that nobody can guess.
+        idle: a session ends so long after the last thing that its person did, [ns].
     """
 
-    def __init__(self, draw: Callable[[], str]) -> None:
+    def __init__(self, draw: Callable[[], str], idle: Nanoseconds = IDLE) -> None:
         """Nobody is logged in."""
         self._draw = draw
+        self._idle = idle
         self._held: dict[str, Session] = {}
         self._lock = threading.Lock()
 
@@ -92,7 +94,7 @@ class Sessions:
 
     def _forget(self, now: Nanoseconds) -> None:
         for name, held in list(self._held.items()):
-            if now - held.used > IDLE or now - held.since > LONGEST:
+            if now - held.used > self._idle or now - held.since > LONGEST:
                 del self._held[name]
 
 

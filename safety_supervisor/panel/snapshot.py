@@ -25,6 +25,7 @@ class Snapshot(NamedTuple):
         tellers: how many nodes publish the status.
         stop_hearers: how many hear `~/stop_requests`.
         token_hearers: how many hear `~/operator_requests`.
+        ended: what was said last of each that waited, by its id.
     """
 
     robot: str = ""
@@ -36,3 +37,4 @@ class Snapshot(NamedTuple):
     tellers: int = 0
     stop_hearers: int = 0
     token_hearers: int = 0
+    ended: Values = NOTHING

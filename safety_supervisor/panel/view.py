@@ -90,6 +90,7 @@ class View(NamedTuple):
         waiting: commands that wait.
         grants: standing approvals, in words.
         waiting_known: whether that list is known and fresh.
+        ended: what became of those that wait no more, by id, in words.
     """
 
     tone: Tone
@@ -109,6 +110,7 @@ class View(NamedTuple):
     waiting: tuple[Waiting, ...]
     grants: tuple[str, ...]
     waiting_known: bool
+    ended: Values
 
 
 def make_view(heard: Snapshot, robot: str, configuration: str, now: Nanoseconds) -> View:
@@ -153,7 +155,16 @@ def make_view(heard: Snapshot, robot: str, configuration: str, now: Nanoseconds)
         ),
         grants=tuple(deciding.grant_words(dict(one)) for one in listed if one.get("kind") == "grant"),
         waiting_known=known,
+        ended={name: _end_words(said) for name, said in heard.ended.items()},
     )
+
+
+def _end_words(said: str) -> str:
+    """What a decision says, with what its code means."""
+    verdict, _, rest = said.partition(" ")
+    meaning = meaning_of(rest.partition(" ")[0])
+    words = {"PASS": "approved, it is played", "REJECT": "not played", "STOP": "stopped"}.get(verdict, verdict)
+    return " - ".join(part for part in (words, rest, meaning) if part)
 
 
 _FACTS: Final = (

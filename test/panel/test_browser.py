@@ -82,6 +82,11 @@ class Window:
             self.page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
+def settled(page: Page) -> None:
+    """As a person is, who looks before the click."""
+    page.wait_for_timeout(800)
+
+
 def stopped(panel: PanelRig, known: int) -> None:
     client = panel.cell.client
     client.wait_for(lambda: {"STOPPING", "PROTECTIVE_STOP", "LOCKED"} & set(client.states[known:]), "a stop", 20.0)
@@ -148,6 +153,7 @@ def test_a_person_acts_and_decides(panel: PanelRig, chromium: Browser) -> None:
         window.picture("main_light")
         card = page.locator(".card", has_text=f"{asked['id']}: planner").first
         card.get_by_label("Reason").fill("I see the cell")
+        settled(page)
         card.get_by_role("button", name="APPROVE").click()
         panel.cell.played(asked)
         window.says(f"approve {asked['id']}: done")

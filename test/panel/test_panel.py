@@ -133,7 +133,10 @@ def test_people_decide_on_what_waits(panel: PanelRig) -> None:
         assert form["sha256"] == asked["command_sha256"]
         assert "done" in bob.ask("POST", "/act", form).text
         cell.client.wait_for(lambda: cell.end_of(asked) == [("REJECT", "E_APPROVAL_DENIED")], "it is denied")
-        assert "waits no more" in bob.ask("POST", "/act", form).text
+        # Another click, the back button, a reload: the first answer again. Another form: what became of it.
+        assert f"deny {name}: done - denied {name} - this form was sent before" in bob.ask("POST", "/act", form).text
+        late = ada.ask("POST", "/act", form | {"once": "other", "csrf": ada.get("/plain").form("reset")["csrf"]}).text
+        assert f"REFUSED - {name} waits no more: not played - E_APPROVAL_DENIED" in late
         assert cell.rests_at(before, 0.2)
 
     cell.steadily(denied)
