@@ -104,3 +104,7 @@ class HoldToRun(Value, frozen=True, tag=True):
 
     at: int
     counter: int
+    person: str = ""
+    """Who holds it, by a verified signature; empty: nobody signed, in a simulation (`operators.unsigned_services`)."""
+    role: str = ""
+    """That the token says."""

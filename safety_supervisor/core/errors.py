@@ -199,6 +199,7 @@ class Code(str, Enum):
     TOKEN_SIGNATURE = "E_TOKEN_SIGNATURE", "The signature is not that of the holder that the token names.", "Sign with the key whose public part stands in the configuration, under that name."
     TOKEN_FIELD = "E_TOKEN_FIELD", "The token has a claim that is not known.", "Send the documented claims and no others."
     TOKEN_ISS = "E_TOKEN_ISS", "`iss` is missing, or nobody who has a key.", "Name the source or the person whose key signs."
+    TOKEN_COUNT = "E_TOKEN_COUNT", "`count` of a beat of the hold-to-run button is missing, or not greater than that of an earlier beat of the same person.", "Count on with each beat: milliseconds since the epoch, as an example."
     TOKEN_SUB = "E_TOKEN_SUB", "`sub` is missing, no short text, or another person than the one whose key signs.", "Say who or what acts; a person signs as itself."
     TOKEN_AUD = "E_TOKEN_AUD", "`aud` is missing, or another robot.", "Name `robot.id`."
     TOKEN_NONCE = "E_TOKEN_NONCE", "`nonce` is missing, or none that this boot has shown within the last 30 s.", "Read `nonce` of the status, then sign and send at once."

@@ -31,6 +31,7 @@ from safety_supervisor.core.intake.lateness import Lateness
 from safety_supervisor.core.measured import MeasuredState
 from safety_supervisor.core.sessions import Session
 from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.states.authority import judge_holder
 from safety_supervisor.core.states.causes import OUTSIDE
 from safety_supervisor.core.states.conditions import Conditions
 from safety_supervisor.core.states.estop_latch import EstopLatch
@@ -202,7 +203,7 @@ class Inputs:
             case JointStates():
                 return self._joint_states(event, state, placed)
             case HoldToRun():
-                self.button.take(event.counter, event.at)
+                self._hold(event)
             case OutputEndpoints():
                 note(Code.OUTPUT_PUBLISHER, bool(event.foreign))
             case JointStateEndpoints():
@@ -240,6 +241,15 @@ class Inputs:
         if footing.wrong():
             self.conditions.note(Code.BALANCE_UNKNOWN, True)  # that it is known again is the watch's word
         return {Code.BALANCE_UNKNOWN} if replaced else set()
+
+    def _hold(self, event: HoldToRun) -> None:
+        """Take a beat of the hold-to-run button, from whom it counts."""
+        why = judge_holder(event, self._configuration.operators)
+        if not why:
+            self.button.take(event.counter, event.at, event.person)
+        elif event.at - self._refused_at.get((event.person, Code.ACT_ROLE), -_TOLD_EVERY) >= _TOLD_EVERY:
+            self._refused_at[event.person, Code.ACT_ROLE] = event.at
+            self._refusals.append((event.person, Violation(Code.ACT_ROLE, "hold", detail=why)))
 
     def take_refusals(self) -> list[tuple[str, Violation]]:
         """Return what was wrong with messages, and of whom, since this was asked last.

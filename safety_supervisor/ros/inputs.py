@@ -63,11 +63,28 @@ def _trajectory_profile(lease: Nanoseconds | None) -> QoSProfile:
 
 
 class Inputs:
-    """All subscriptions of one boot."""
+    """All subscriptions of one boot.
 
-    def __init__(self, endpoints: Endpoints, configuration: Configuration, sink: Sink, decoder: Decoder) -> None:
+    Args:
+        endpoints: makes them.
+        configuration: of the robot.
+        sink: takes the events.
+        decoder: of trajectories.
+        signed_hold: takes beats of the hold-to-run button that are signed, and when they were received.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        configuration: Configuration,
+        sink: Sink,
+        decoder: Decoder,
+        signed_hold: Callable[[bytes, Nanoseconds], None],
+    ) -> None:
         """Subscribe to everything."""
         self._sink = sink
+        self._signed_hold = signed_hold
+        self._unsigned = configuration.operators.unsigned_services
         self._state_reader = JointStateReader()
         self._state_bucket = TokenBucket(MAX_STATE_RATE_HZ)
         self._stop_heard = False
@@ -183,6 +200,8 @@ class Inputs:
         self._sink.enter(StopRequested(time.monotonic_ns(), "topic", reason))
 
     def _hear_hold(self, data: bytes, received: Nanoseconds) -> None:
-        text = read_string(data) if len(data) <= MAX_TEXT_BYTES else None
+        text = read_string(data) if self._unsigned and len(data) <= MAX_TEXT_BYTES else None
         if text is not None and text.isascii() and text.isdecimal() and len(text) <= 18:
             self._sink.enter(HoldToRun(time.monotonic_ns(), int(text)))
+        else:
+            self._signed_hold(data, received)

@@ -121,7 +121,7 @@ class Session:
         self._undo.append(self._questions.close)
         given = self._feed, self._reply, self._questions.ask, self._facts
         self.enactor = Enactor(node, configuration, endpoints, outputs, *given)
-        self.inputs = Inputs(endpoints, configuration, self, self._decoder)
+        self.inputs = Inputs(endpoints, configuration, self, self._decoder, self._tokens.hear_hold)
         actions = self._name_actions(configuration)
         endpoints.actions.update(actions)
         self._painting = Painting(endpoints, header)

@@ -16,14 +16,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from safety_supervisor.ros.frames import FrameBuffer, TokenKeys, TokenReply, TokenRequest, encode_frame
 from safety_supervisor.ros.process import die_with_parent, write_all
-from safety_supervisor.tokens import agent_act, agent_session, operator_act
-from safety_supervisor.tokens.claims import AGENT_ACT, OPERATOR_ACT
+from safety_supervisor.tokens import agent_act, agent_session, hold_beat, operator_act
+from safety_supervisor.tokens.claims import AGENT_ACT, HOLD, OPERATOR_ACT
 from safety_supervisor.tokens.compact import kind_of
 from safety_supervisor.tokens.signed_act import Form, judge
 
 FORMS: Final[dict[str, dict[str, Form[Any]]]] = {
     AGENT_ACT: {form.kind: form for form in (agent_act.FORM, agent_session.FORM)},
     OPERATOR_ACT: {operator_act.FORM.kind: operator_act.FORM},
+    HOLD: {hold_beat.FORM.kind: hold_beat.FORM},
 }
 """Forms that tokens of a topic may have, by the kind of holder that it is for."""
 

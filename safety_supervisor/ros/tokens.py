@@ -1,4 +1,5 @@
-"""The ways in for signed acts, `~/operator_requests` of people and `~/agent_sessions` of sources, and the answers.
+"""The ways in for signed acts, `~/operator_requests` of people and `~/agent_sessions` of sources, and the answers;
+and for the beats of a person who holds the hold-to-run button, `~/hold`.
 
 Anyone may publish there, so a message costs the control thread microseconds: rate and length are judged, the rest is
 for the token judge, a process of its own. What it has verified is judged for freshness when it would act, and enters
@@ -14,13 +15,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
-from safety_supervisor.core.act_events import Act, AgentSession, OperatorAct, TokenRefused, ToolChange
+from safety_supervisor.core.act_events import Act, AgentSession, HoldToRun, OperatorAct, TokenRefused, ToolChange
 from safety_supervisor.core.effects import Reply
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.settings import Configuration
@@ -31,14 +32,25 @@ from safety_supervisor.ros.frames import TokenKeys, TokenReply, TokenRequest
 from safety_supervisor.ros.quality import Endpoints, Sink
 from safety_supervisor.ros.rate import TokenBucket
 from safety_supervisor.ros.text import escape
-from safety_supervisor.tokens.claims import AGENT_ACT, OPERATOR_ACT, AgentClaims, Claims, Refused, SessionClaims
+from safety_supervisor.tokens.claims import (
+    AGENT_ACT,
+    HOLD,
+    OPERATOR_ACT,
+    AgentClaims,
+    Claims,
+    HoldClaims,
+    OperatorClaims,
+    Refused,
+    SessionClaims,
+)
 from safety_supervisor.tokens.freshness import Freshness
 
 SESSIONS: Final = "agent_sessions"
 REQUESTS: Final = "operator_requests"
+HOLDS: Final = "hold"
 RESULTS: Final = "~/operator_results"
 RATE_HZ: Final = 20.0
-"""Tokens that are looked at on each of the two topics, [1/s]: a flood on one costs nothing on the other."""
+"""Tokens that are looked at on each topic, [1/s]: a flood on one costs nothing on the other."""
 BURST: Final = 10
 """Tokens that may come at once: what the topic's queue holds."""
 LONGEST_MESSAGE: Final = 4096 + 16
@@ -49,6 +61,7 @@ TIMEOUT: Final[Nanoseconds] = 2 * NS_PER_S
 """A judge that does not answer for so long is ended, [ns]."""
 MOST_ANSWERS: Final = 64
 """Answers that wait to be sent; of more the oldest are dropped."""
+_Acts: TypeAlias = AgentClaims | SessionClaims | OperatorClaims
 _PROFILE: Final = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -109,8 +122,10 @@ class Tokens:
             AGENT_ACT: {source.name: source.public_key for source in configuration.sources if source.public_key},
             OPERATOR_ACT: {person.name: person.public_key for person in configuration.operators.people},
         }
-        topics = {AGENT_ACT: SESSIONS, OPERATOR_ACT: REQUESTS}
+        keys[HOLD] = keys[OPERATOR_ACT]
+        topics = {AGENT_ACT: SESSIONS, OPERATOR_ACT: REQUESTS, HOLD: HOLDS}
         self._ways = tuple(_Way(topics[kind], kind) for kind, held in keys.items() if held)
+        self._holds = next((way for way in self._ways if way.kind == HOLD), None)
         self._keys = self._encoder.encode(TokenKeys(configuration.robot.id, keys))
         self._child: Child | None = None
         if self._ways:
@@ -118,7 +133,8 @@ class Tokens:
             self._child = Child("safety_supervisor.ros.token_judge")
             self._child.send(self._keys)
         for way in self._ways:
-            endpoints.subscribe(String, f"~/{way.topic}", partial(self._hear, way), _PROFILE)
+            if way is not self._holds:  # that topic is heard as urgent input: `inputs.py`
+                endpoints.subscribe(String, f"~/{way.topic}", partial(self._hear, way), _PROFILE)
 
     @property
     def pid(self) -> int | None:
@@ -131,6 +147,11 @@ class Tokens:
         if self._child is not None:
             yield "tokens", "verified" if self.ready else "refused: the judge starts, in LOCKED, or was lost"
             yield "token_judge_restarts", str(self.restarts)
+
+    def hear_hold(self, data: bytes, received: Nanoseconds) -> None:
+        """Handle a signed beat of the hold-to-run button."""
+        if self._holds is not None:
+            self._hear(self._holds, data, received)
 
     def _hear(self, way: _Way, data: bytes, received: Nanoseconds) -> None:
         """Handle a message; its age is that of its nonce when it would act, not that of its receipt."""
@@ -216,6 +237,14 @@ class Tokens:
         return frames is not None
 
     def _judged(self, way: _Way, request: str, verdict: Claims | Refused, now: Nanoseconds) -> None:
+        if isinstance(verdict, HoldClaims):
+            late = self._fresh.consume_count(verdict.iss, verdict.count, verdict.nonce, now)
+            if late is None:
+                self._sink.enter(HoldToRun(now, verdict.count, verdict.iss, verdict.role))
+            else:
+                detail = late.detail or late.code.cause
+                self._refuse(way, Refused(late.code.value, detail, late.value, late.limit, verdict.iss))
+            return
         if not isinstance(verdict, Refused):
             stale = self._fresh.consume(verdict.iss, verdict.jti, verdict.nonce, now)
             if stale is None:
@@ -223,11 +252,11 @@ class Tokens:
                 return
             detail = stale.detail or stale.code.cause
             verdict = Refused(stale.code.value, detail, stale.value, stale.limit, verdict.iss, verdict.jti)
-        if verdict.source:
+        if verdict.source and way is not self._holds:  # ten times a second nobody reads
             self._answer(verdict.source, verdict.jti, False, verdict.code, verdict.detail)
         self._refuse(way, verdict)
 
-    def _act(self, request: str, claims: Claims, now: Nanoseconds) -> None:
+    def _act(self, request: str, claims: _Acts, now: Nanoseconds) -> None:
         whose = self._owed[request] = claims.iss, claims.jti
         self._sink.enter(_event(request, claims, now))  # the core's reply comes with its effects
         if self._owed.pop(request, None) is not None:
@@ -257,7 +286,7 @@ class Tokens:
         self._answers.append(json.dumps(answer | more))
 
 
-def _event(request: str, claims: Claims, now: Nanoseconds) -> OperatorAct | ToolChange | AgentSession:
+def _event(request: str, claims: _Acts, now: Nanoseconds) -> OperatorAct | ToolChange | AgentSession:
     """Return the event of a verified, fresh token."""
     if isinstance(claims, AgentClaims):
         return ToolChange(now, claims.iss, claims.target, request, claims.jti, claims.sub, claims.reason)

@@ -9,6 +9,7 @@ import msgspec
 AGENT_ACT: Final = "agent-act.v1+jwt"
 AGENT_SESSION: Final = "agent-session.v1+jwt"
 OPERATOR_ACT: Final = "operator-act.v1+jwt"
+HOLD: Final = "hold.v1+jwt"
 CONFIGURATION: Final = "configuration.v1+jwt"
 """`typ` of the headers. Other claims, or another meaning of one, make another version."""
 
@@ -84,6 +85,18 @@ class OperatorClaims(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
+class HoldClaims(msgspec.Struct, frozen=True, tag=True):
+    """What each beat of a held hold-to-run button says."""
+
+    iss: str
+    """Who holds it, a name of `operators.people`."""
+    role: str
+    aud: str
+    nonce: str
+    count: int
+    """Of this person's beats: each is greater than all before it."""
+
+
 class ConfigurationClaims(msgspec.Struct, frozen=True, tag=True):
     """What a safety officer says of a configuration by signing it."""
 
@@ -99,7 +112,7 @@ class ConfigurationClaims(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Claims: TypeAlias = AgentClaims | SessionClaims | OperatorClaims
+Claims: TypeAlias = AgentClaims | SessionClaims | OperatorClaims | HoldClaims
 """What a verified token says that acts on a running supervisor."""
 
 

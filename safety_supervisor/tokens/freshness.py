@@ -35,6 +35,7 @@ class Freshness:
         self._newest = ""
         self._since: Nanoseconds = 0
         self._used: dict[str, dict[str, str]] = {}
+        self._counts: dict[str, tuple[int, Nanoseconds]] = {}
 
     def show(self, now: Nanoseconds) -> str:
         """Return the nonce to show now; tokens that carry it are fresh from here on."""
@@ -62,6 +63,21 @@ class Freshness:
         if len(used) >= MOST_IDS:
             return Violation(Code.TOKEN_FULL, "token.jti", float(len(used)), float(MOST_IDS))
         used[jti] = nonce
+        return None
+
+    def consume_count(self, source: str, count: int, nonce: str, now: Nanoseconds) -> Violation | None:
+        """Use the count of a verified beat up, and all below it; or say why the beat does not count.
+
+        A source's count is remembered until every nonce with which an earlier beat can have been made is old.
+        """
+        self._forget(now)
+        if nonce not in self._shown:
+            return Violation(Code.TOKEN_NONCE, "token.nonce", detail="not shown by this boot within the last 30 s")
+        self._counts = {one: kept for one, kept in self._counts.items() if now - kept[1] <= ROTATION + VALID}
+        last, _ = self._counts.get(source, (-1, now))
+        if count <= last:
+            return Violation(Code.TOKEN_COUNT, "token.count", float(count), float(last))
+        self._counts[source] = count, now
         return None
 
     def _forget(self, now: Nanoseconds) -> None:

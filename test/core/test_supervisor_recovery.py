@@ -15,18 +15,19 @@ from rig import BARE, HOME, Rig, panda, upright
 from safety_supervisor.core.act_events import HoldToRun, StopRequested
 from safety_supervisor.core.effects import Status
 from safety_supervisor.core.events import SourceEndpoints
+from safety_supervisor.core.operator_settings import OperatorSettings, Person, Role
 from safety_supervisor.core.settings import ZoneKind
 
 Rigs = Callable[..., Rig]
 
 
-def jog(rig: Rig, seconds: float, velocity: np.ndarray, pressed: bool = True) -> None:
+def jog(rig: Rig, seconds: float, velocity: np.ndarray, pressed: bool = True, by: tuple[str, str] = ("", "")) -> None:
     """Stream a velocity at 50 Hz, growing over 0.2 s, while the button's counter goes on at 10 Hz."""
 
     def each(i: int) -> None:
         if pressed and i % 25 == 0:
             rig.counter += 1
-            rig.send(HoldToRun(rig.now, rig.counter))
+            rig.send(HoldToRun(rig.now, rig.counter, *by))
         if i % 5 == 0:
             rig.stream(velocity * min(1.0, (i + 5) / 50), "joystick", velocity=True)
 
@@ -110,6 +111,44 @@ def test_a_button_whose_sender_was_started_again_counts_in_the_next_recovery(rig
     before = rig.output[machine.free]
     jog(rig, 0.5, machine.unit(machine.free, -0.1))
     assert rig.output[machine.free] < before
+
+
+@pytest.mark.redteam(53)
+@pytest.mark.requirement("SR-010")
+@pytest.mark.parametrize(
+    ("person", "role", "counts"),
+    [("ada", "technician", True), ("sue", "safety_officer", True), ("eve", "viewer", False),
+     ("oli", "operator", False), ("max", "maintainer", False), ("eve", "technician", False),
+     ("bob", "technician", False)],
+)  # fmt: skip
+def test_the_button_counts_in_the_hand_of_who_may_recover(
+    rigs: Rigs, machine: Machine, person: str, role: str, counts: bool
+) -> None:
+    roles = {
+        "ada": Role.TECHNICIAN, "sue": Role.SAFETY_OFFICER, "eve": Role.VIEWER, "oli": Role.OPERATOR,
+        "max": Role.MAINTAINER,
+    }  # fmt: skip
+    people = tuple(Person(name, one, bytes(32)) for name, one in roles.items())
+    rig = outside(rigs, machine.beyond(0.2), operators=OperatorSettings(True, people))
+    assert rig.act("recover").ok
+    before = rig.output[machine.free]
+    jog(rig, 0.5, machine.unit(machine.free, -0.1), by=(person, role))
+    assert bool(rig.output[machine.free] < before) is counts
+    told = [one for one in rig.decisions() if one.code == "E_ACT_ROLE"]
+    assert [one.source for one in told] == ([] if counts else [person]), "once a second"
+
+
+@pytest.mark.requirement("SR-045")
+def test_each_person_s_button_has_an_own_count(rigs: Rigs, machine: Machine) -> None:
+    people = tuple(Person(name, Role.TECHNICIAN, bytes(32)) for name in ("ada", "bob"))
+    rig = outside(rigs, machine.beyond(0.2), operators=OperatorSettings(True, people))
+    assert rig.act("recover").ok
+    rig.send(HoldToRun(rig.now, 10**15, "bob", "technician"))
+    rig.seconds(0.2)
+    before = rig.output[machine.free]
+    jog(rig, 0.5, machine.unit(machine.free, -0.1), by=("ada", "technician"))
+    assert rig.output[machine.free] < before
+    assert rig.state == "RECOVERY", "it goes on when bob's one beat is long over"
 
 
 @pytest.mark.requirement("SR-045")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
+from collections.abc import Iterable
 
 import pytest
 from approval_rig import Cell
@@ -150,16 +152,27 @@ def test_an_agent_asks_and_people_decide(rig: Rig) -> None:
         assert people.do("approve", "ada", **given)["code"] == "E_HOLD_TO_RUN"
         button = client.publisher(String, "/supervisor/hold")
         client.wait_for(button.get_subscription_count, "somebody hears the button")
-        for beat in range(1, 4):
-            button.publish(String(data=str(beat)))
-            client.spin(0.1)
+
+        def press(person: str, counts: Iterable[int]) -> None:
+            for count in counts:
+                # In a simulation, as this one, a number counts, too.
+                button.publish(String(data=people.beat(person, count) if person else str(count)))
+                client.spin(0.1)
+
+        begins = time.time_ns() // 1_000_000
+        press("eve", range(begins, begins + 3))  # an operator may not
+        assert people.do("approve", "ada", **given)["code"] == "E_HOLD_TO_RUN"
+        assert ("eve", "E_ACT_ROLE") in {(one["source"], one["code"]) for one in client.decisions}
+        press("", (1, 2))
+        press("ada", range(begins, begins + 3))
         token, jti = people.made("approve", "ada", given["target"], command_sha256=given["command_sha256"])
         people.send(token)
-        for beat in range(4, 16):
-            button.publish(String(data=str(beat)))
-            client.spin(0.1)
+        press("ada", range(begins + 3, begins + 12))
         assert [answer["ok"] for answer in people.answers if answer["jti"] == jti] == [True], people.answers
         assert cell.end_of(asked) == [("PASS", "")]
+        for count in range(begins, begins + 12):  # what somebody recorded
+            button.publish(String(data=people.beat("ada", count)))
+            client.spin(0.05)
         client.wait_for(lambda: cell.end_of(asked)[1:] == [("STOP", "E_APPROVAL_REQUIRED")], "released, it stops", 3.0)
         there = client.wait_rest()
         assert 0.05 < there[0] - before[0] < 0.8

@@ -68,6 +68,14 @@ def test_people_reset_and_start_and_nobody_else_does(rig: Rig) -> None:
     people.wait(lambda answer: answer["code"] in ("E_TOKEN_SIGNATURE", "E_TOKEN_FORM") and answer["jti"] == "")
     assert client.state == "LOCKED"
 
+    # Nobody holds the hold-to-run button by a number that nobody signed.
+    button = client.publisher(String, "/supervisor/hold")
+    client.wait_for(button.get_subscription_count, "somebody hears the button")
+    button.publish(String(data="5"))
+    client.wait_for(
+        lambda: ("hold", "E_TOKEN_FORM") in {(one["source"], one["code"]) for one in client.decisions}, "it"
+    )
+
     token, jti = people.made("reset")
     people.send(token)
     answer = people.wait(lambda answer: answer["jti"] == jti)

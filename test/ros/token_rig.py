@@ -20,9 +20,9 @@ from std_msgs.msg import String
 from two_tools import PRIVATE_KEY
 
 from safety_supervisor.config.public_key import encode_base64url
-from safety_supervisor.tokens import operator_act
+from safety_supervisor.tokens import hold_beat, operator_act
 from safety_supervisor.tokens.agent_act import FORM
-from safety_supervisor.tokens.claims import AgentClaims, OperatorClaims
+from safety_supervisor.tokens.claims import AgentClaims, HoldClaims, OperatorClaims
 from safety_supervisor.tokens.key_file import public_text
 from safety_supervisor.tokens.signed_act import sign
 
@@ -89,6 +89,11 @@ class People(Holder):
         key = changes.pop("key", KEYS[person])
         fields |= changes
         return sign(key, operator_act.FORM, OperatorClaims(**fields)), fields["jti"]
+
+    def beat(self, person: str, count: int) -> str:
+        """What a hold-to-run button in that person's hand sends."""
+        claims = HoldClaims(person, self.roles[person], "panda", self.client.status["nonce"], count)
+        return sign(KEYS[person], hold_beat.FORM, claims)
 
     def do(self, act: str, person: str = "ada", target: str = "", **changes: Any) -> dict[str, Any]:
         self.client.spin(0.06)  # 20 a second are looked at

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from safety_supervisor.core.act_events import OperatorAct
+from safety_supervisor.core.act_events import HoldToRun, OperatorAct
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.operator_settings import OperatorSettings, Role
 from safety_supervisor.core.states.acts import ActRefusal
 
 DECISIONS: Final = frozenset({"approve", "deny", "grant"})
 """Acts on what waits for people."""
+HOLDERS: Final = frozenset({"recover", "approve"})
+"""Acts of whoever may hold the hold-to-run button, too."""
 _OPERATOR: Final = frozenset({"reset", "start", "mode"})
 _TECHNICIAN: Final = _OPERATOR | {"recover", "tool", "revoke"} | DECISIONS
 ACTS_OF: Final[Mapping[Role, frozenset[str]]] = {
@@ -58,3 +60,25 @@ def judge_authority(event: OperatorAct, operators: OperatorSettings, configurati
     if event.epoch < 0:
         return ActRefusal(Code.ACT_EPOCH, "the act carries no epoch")
     return None
+
+
+def judge_holder(event: HoldToRun, operators: OperatorSettings) -> str:
+    """Say why the button does not count in this person's hand; empty where it does.
+
+    Who may recover the robot or approve its motion may hold it. A beat that nobody signed passes: its way in is there
+    only in a simulation (`operators.unsigned_services`).
+
+    Args:
+        event: a beat; where it names a person, the signature was verified.
+        operators: who may act.
+    """
+    if not event.person:
+        return ""
+    person = next((person for person in operators.people if person.name == event.person), None)
+    if person is None:
+        return f"{event.person} is none of `operators.people`"
+    if event.role != person.role.value:
+        return f"{person.name} is {person.role.value}, the token says {event.role}"
+    if not ACTS_OF[person.role] & HOLDERS:
+        return f"{person.name} is {person.role.value}; to hold the button needs {who_may('recover')}"
+    return ""

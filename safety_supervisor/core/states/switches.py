@@ -50,7 +50,7 @@ class HoldToRunButton:
     def __init__(self, timeout: Nanoseconds) -> None:
         """Start not held; silence of `timeout` [ns] is a release."""
         self._timeout = timeout
-        self._counter = -1
+        self._counters: dict[str, int] = {}
         self._until: Nanoseconds = 0
         self._pressed = False
 
@@ -60,15 +60,15 @@ class HoldToRunButton:
         The count may then begin anew, since whoever sends it may have been started again.
         """
         self._pressed = False
-        self._counter = -1
+        self._counters.clear()
 
-    def take(self, counter: int, now: Nanoseconds) -> None:
-        """Take a counter; one that is not newer is no sign of life."""
-        if counter <= self._counter:
+    def take(self, counter: int, now: Nanoseconds, holder: str = "") -> None:
+        """Take a counter; one that is not newer is no sign of life. Each holder has an own one."""
+        if counter <= self._counters.get(holder, -1):
             return
         if now > self._until:
             self._pressed = True
-        self._counter = counter
+        self._counters[holder] = counter
         self._until = now + self._timeout
 
     def held(self, now: Nanoseconds) -> bool:
