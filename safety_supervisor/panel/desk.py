@@ -10,11 +10,13 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from safety_supervisor.acts.signing import SignedFor, claims_of, lacks_role
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.states.authority import DECISIONS
+from safety_supervisor.core.states.authority import ACTS_OF, DECISIONS, HOLDERS, who_may
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel.sessions import Session, Sessions
 from safety_supervisor.panel.snapshot import Snapshot
 from safety_supervisor.panel.view import Basis, View, cure_of, make_view
+from safety_supervisor.tokens import hold_beat
+from safety_supervisor.tokens.claims import HoldClaims
 from safety_supervisor.tokens.freshness import VALID
 from safety_supervisor.tokens.operator_act import FORM
 from safety_supervisor.tokens.signed_act import COMMON, sign
@@ -61,6 +63,9 @@ class Link(Protocol):
     def send(self, token: str, holder: str, jti: str) -> Future[dict[str, Any]]:
         """Send a token."""
 
+    def hold(self, token: str) -> None:
+        """Send one beat of a held button."""
+
     def forget(self, holder: str, jti: str) -> None:
         """Expect no answer any more."""
 
@@ -80,6 +85,7 @@ class Desk:
         self._robot = configuration.robot.id
         self._configuration = configuration.sha256
         self._link = link
+        self._holds = 0
 
     def view(self) -> View:
         """Return what is to be shown now."""
@@ -135,6 +141,22 @@ class Desk:
             "a stop was asked for, so that it can not count later" if stopped.ok else f"it may count later; {stopped}"
         )
         return Outcome(False, "", f"no answer within {ANSWER:g} s: {after}", "Look at the state.")
+
+    def hold(self, session: str) -> str:
+        """Sign and send one beat of the hold-to-run button for whoever presses it now; or say why it does not count."""
+        held = self.sessions.use(session, time.monotonic_ns())
+        if held is None:
+            return "nobody is logged in here any more: log in again"
+        person, view = held.person, self.view()
+        if not ACTS_OF[person.role] & HOLDERS:
+            return f"{person.name} is {person.role.value}; to hold the button needs {who_may('recover')}"
+        if view.basis is None:
+            return view.warnings[0] if view.warnings else "what is shown is stale: nothing is held"
+        # Wall clock, so that it goes on where a panel before this one left off; never back, whatever the clock does.
+        self._holds = max(self._holds + 1, time.time_ns() // 1_000_000)
+        beat = HoldClaims(person.name, person.role.value, self._robot, view.nonce, self._holds)
+        self._link.hold(sign(held.key, hold_beat.FORM, beat))
+        return ""
 
     def both_keys(self) -> tuple[str, ...]:
         """Return the people whose deciding keys this one process holds, where they are more than one."""

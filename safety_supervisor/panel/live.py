@@ -15,6 +15,7 @@ from safety_supervisor.acts import deciding
 from safety_supervisor.core.states.authority import ACTS_OF, who_may
 from safety_supervisor.panel import plain
 from safety_supervisor.panel.desk import Desk, Outcome
+from safety_supervisor.panel.hold import HoldButton
 from safety_supervisor.panel.sessions import FormTokens, Session
 from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting
 
@@ -33,7 +34,7 @@ _BODY: Final = (
     '<iframe name="stop_answer" src="/stop_answer" title="what came of the stop"></iframe></div>'
     '<div id="lost" role="alert">NO CONNECTION TO THE PANEL. What was here is old. Treat the robot as moving. '
     "STOP below still asks, where anything hears it. The e-stop button needs none of this.</div>"
-    '<script src="/panel.js"></script>'
+    '<script src="/panel.js"></script><script src="/hold.js"></script>'
 )
 _HEAD: Final = (
     '<link rel="stylesheet" href="/panel.css"><noscript><meta http-equiv="refresh" content="0; url=/plain"></noscript>'
@@ -94,6 +95,7 @@ class LivePage:
                 (act, ui.button(word, on_click=lambda _, one=(act, target, word): self._ask(*one), color=None))
                 for act, target, word in plain.ACTS
             ]
+        self._hold = HoldButton(desk, session, lambda: self._beats)
         self._confirm = _Confirmation(self)
         # The first update comes over the websocket, too: the page's HTML holds no text from data.
         ui.timer(PERIOD, self._update)
@@ -141,6 +143,7 @@ class LivePage:
         if time.monotonic() - self._said_at > _SAID:
             self._show(self._told, "")
         self._update_person(held)
+        self._hold.update(held)
         for act, button in self._buttons:
             button.set_visibility(held is not None and act in ACTS_OF[held.person.role])
             button.set_enabled(view.basis is not None)

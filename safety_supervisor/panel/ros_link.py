@@ -19,7 +19,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -62,6 +62,9 @@ class RosLink:
         node.create_subscription(String, f"{supervisor}/operator_results", self._hear_answer, reliable)
         self._tokens = node.create_publisher(String, f"{supervisor}/operator_requests", reliable)
         self._stops = node.create_publisher(String, f"{supervisor}/stop_requests", QoSProfile(depth=1))
+        self._holds = node.create_publisher(
+            String, f"{supervisor}/hold", QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        )
         self._stop_service = node.create_client(Trigger, f"{supervisor}/stop")
         self._counted = 0.0
         self._closed = threading.Event()
@@ -108,6 +111,10 @@ class RosLink:
             self._answers[holder, jti] = answer
         self._tokens.publish(String(data=token))
         return answer
+
+    def hold(self, token: str) -> None:
+        """Send one beat of a held button; what is lost on the way is a release."""
+        self._holds.publish(String(data=token))
 
     def forget(self, holder: str, jti: str) -> None:
         """Expect no answer any more."""

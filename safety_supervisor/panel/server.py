@@ -56,7 +56,7 @@ class Panel:
             ("/login", "POST", self._login), ("/logout", "POST", self._logout), ("/act", "POST", self._act),
         ):  # fmt: skip
             app.add_route(path, answer, methods=[method])
-        for name, kind in (("panel.css", "text/css"), ("panel.js", "text/javascript")):
+        for name, kind in (("panel.css", "text/css"), ("panel.js", "text/javascript"), ("hold.js", "text/javascript")):
             app.add_route(f"/{name}", _static(name, kind), methods=["GET"])
 
     async def _stop(self, request: Request) -> Response:

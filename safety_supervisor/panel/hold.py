@@ -1,0 +1,63 @@
+"""The hold-to-run button of one page: beats begin in the browser, while it is pressed, and end with it (REDTEAM 53).
+
+Nothing here beats by itself. What the browser sends late, or all at once after the network hung, is no sign of a hand:
+each beat names the newest of the panel's own beats that the page had seen, and only one in `APART` is signed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from nicegui import ui
+
+from safety_supervisor.core.states.authority import ACTS_OF, HOLDERS
+from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.panel.desk import Desk
+from safety_supervisor.panel.sessions import Session
+
+APART: Final[Nanoseconds] = 60_000_000
+"""Beats come every 100 ms; of those that come closer only the first counts, [ns]."""
+BEHIND: Final = 2
+"""The panel beats four times a second; a page that has seen none of its last two is behind, or asleep."""
+_RESTS: Final = "HOLD TO RUN: press and hold, or hold the key H"
+_HELD: Final = "HELD: let go to stop"
+
+
+class HoldButton:
+    """One page's button.
+
+    Args:
+        desk: signs and sends the beats.
+        session: id, from the browser's cookie.
+        newest: returns the number of the panel's newest beat to this page.
+    """
+
+    def __init__(self, desk: Desk, session: str, newest: Callable[[], int]) -> None:
+        """Make the element; `static/hold.js` presses it."""
+        self._desk, self._session, self._newest = desk, session, newest
+        self._last: Nanoseconds = 0
+        with ui.element("button").props("id=hold type=button") as self._button:
+            self._text = ui.label(_RESTS)
+        self._told = ui.label().classes("warning")
+        self._told.set_visibility(False)
+        self._button.on("held", self._held, ["detail"])
+
+    def update(self, held: Session | None) -> None:
+        """Show it to whoever may hold it."""
+        self._button.set_visibility(held is not None and bool(ACTS_OF[held.person.role] & HOLDERS))
+        if time.monotonic_ns() - self._last > 10 * APART:
+            self._text.set_text(_RESTS)
+            self._told.set_visibility(False)
+
+    def _held(self, event: Any) -> None:
+        now = time.monotonic_ns()
+        seen = event.args.get("detail") if isinstance(event.args, dict) else event.args
+        if now - self._last < APART or type(seen) is not int or not 0 <= self._newest() - seen <= BEHIND:
+            return
+        self._last = now
+        why = self._desk.hold(self._session)
+        self._text.set_text(_HELD if not why else _RESTS)
+        self._told.set_text(why)
+        self._told.set_visibility(bool(why))
