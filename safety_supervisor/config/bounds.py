@@ -7,6 +7,7 @@ keys and duplicate keys refused. Only what YAML 1.2's core schema calls a number
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -51,11 +52,15 @@ def read_bounded(path: Path, maximum: int) -> bytes:
     Raises:
         OSError: it can not be read, is no regular file (a pipe would never end), or is longer than `maximum` bytes.
     """
-    # A pipe blocks at open(), so look first.
-    if not stat.S_ISREG(path.stat().st_mode):
+    # Looked at first, since to open a device can act; then opened without waiting, and looked at again, since whoever
+    # may write the directory can lay a pipe there in between, which would hold the control cycle for ever.
+    found = path.stat()
+    if stat.S_ISREG(found.st_mode):
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            found = os.fstat(file.fileno())
+            data = file.read(maximum + 1) if stat.S_ISREG(found.st_mode) else b""
+    if not stat.S_ISREG(found.st_mode):
         raise OSError("not a regular file")
-    with path.open("rb") as file:
-        data = file.read(maximum + 1)
     if len(data) > maximum:
         raise OSError(f"longer than {maximum} bytes")
     return data

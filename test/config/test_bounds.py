@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from safety_supervisor.config import ConfigurationError, load_config
+from safety_supervisor.config.bounds import read_bounded
 
 if TYPE_CHECKING:
     from test.config.conftest import RobotFile
@@ -54,6 +56,19 @@ def test_a_pipe_and_a_directory_do_not_block(panda: RobotFile) -> None:
     for path in (panda.directory / "pipe", panda.directory, panda.directory / "nowhere.yaml"):
         with pytest.raises(ConfigurationError, match="E_CONFIG_FILE"):
             load_config(path)
+
+
+@pytest.mark.redteam(50)
+def test_a_pipe_that_is_laid_there_between_look_and_open_does_not_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write the directory would hold the control cycle, which looks at the file once a second."""
+    file = tmp_path / "robot.yaml"
+    os.mkfifo(file)
+    regular = Path(__file__).stat()
+    monkeypatch.setattr(Path, "stat", lambda path: regular)
+    with pytest.raises(OSError, match="not a regular file"):
+        read_bounded(file, 100)
 
 
 @pytest.mark.parametrize("text", ["yes", "on", "no", "True", "'true'", "1", "null"])
