@@ -32,6 +32,8 @@ from typing import Any
 
 import msgspec
 
+from safety_supervisor.config import files_sha256
+from safety_supervisor.config.bounds import MAXIMUM_BYTES, read_bounded
 from safety_supervisor.core.effects import Effect, Latches, Stages
 from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
@@ -327,14 +329,18 @@ def describe_boot(
     """Build the header of a boot's log.
 
     Raises:
-        OSError: when the configuration file can not be read any more.
+        OSError: when the configuration file can not be read any more, or is not what was loaded.
     """
+    data, urdf = read_bounded(Path(configuration.path), MAXIMUM_BYTES), configuration.robot.urdf.encode()
+    # Beside the signature of one file no other one is recorded, whoever exchanged it for that moment.
+    if files_sha256(data, urdf) != configuration.sha256:
+        raise OSError(f"{configuration.path} is not what was loaded")
     return LogHeader(
         robot_id=configuration.robot.id,
         boot_id=boot_id,
         nonce=nonce,
-        configuration=Path(configuration.path).read_bytes(),
-        urdf=zlib.compress(configuration.robot.urdf.encode()),
+        configuration=data,
+        urdf=zlib.compress(urdf),
         configuration_sha256=configuration.sha256,
         versions=software_versions(),
         started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -17,6 +17,7 @@ from safety_supervisor.acts.config_cli import app
 from safety_supervisor.cli import build
 from safety_supervisor.config import ConfigurationError, load_config
 from safety_supervisor.core.settings import Configuration
+from safety_supervisor.evidence.feed import describe_boot
 from safety_supervisor.tokens import compact
 from safety_supervisor.tokens.configuration_signature import require_signature
 from safety_supervisor.tokens.key_file import public_text, write_new_key
@@ -225,6 +226,15 @@ def test_a_single_changed_character_of_the_signature_is_refused(robot: Robot, lo
         assert robot.refused(loaded)[0] == {"E_CONFIG_SIGNATURE"}, "a pipe would hold the start for ever"
     finally:
         robot.signature.unlink()
+
+
+def test_no_other_file_is_recorded_beside_a_signature(robot: Robot, loaded: Configuration) -> None:
+    """Somebody exchanges the file between its verification and the head of the log, and could change it back."""
+    good = robot.file.read_bytes()
+    assert describe_boot(loaded, "boot", "nonce").configuration == good
+    robot.file.write_bytes(good + b"# mallory\n")
+    with pytest.raises(OSError, match="is not what was loaded"):
+        describe_boot(loaded, "boot", "nonce")
 
 
 def test_an_act_of_the_officer_is_no_signature(robot: Robot, loaded: Configuration) -> None:
