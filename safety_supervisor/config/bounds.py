@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import yaml
 
@@ -46,21 +46,30 @@ for _tag, _pattern, _first in (
     _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file to be read; nothing else is waited for.
+
+    Raises:
+        OSError: it can not be read, or is no regular file (a pipe would never end).
+    """
+    # Looked at first, since to open a device can act; then opened without waiting, and looked at again, since whoever
+    # may write the directory can lay a pipe there in between, which would hold the control cycle for ever.
+    if stat.S_ISREG(path.stat().st_mode):
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file
+        file.close()
+    raise OSError("no regular file")
+
+
 def read_bounded(path: Path, maximum: int) -> bytes:
     """Return a regular file's bytes.
 
     Raises:
-        OSError: it can not be read, is no regular file (a pipe would never end), or is longer than `maximum` bytes.
+        OSError: as `open_regular`, or it is longer than `maximum` bytes.
     """
-    # Looked at first, since to open a device can act; then opened without waiting, and looked at again, since whoever
-    # may write the directory can lay a pipe there in between, which would hold the control cycle for ever.
-    found = path.stat()
-    if stat.S_ISREG(found.st_mode):
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            found = os.fstat(file.fileno())
-            data = file.read(maximum + 1) if stat.S_ISREG(found.st_mode) else b""
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError("not a regular file")
+    with open_regular(path) as file:
+        data = file.read(maximum + 1)
     if len(data) > maximum:
         raise OSError(f"longer than {maximum} bytes")
     return data

@@ -22,6 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from safety_supervisor.config.bounds import open_regular
 from safety_supervisor.config.public_key import decode_base64url, encode_base64url
 from safety_supervisor.tokens.key_file import public_text
 
@@ -103,7 +104,7 @@ def read_box(path: Path, name: str) -> Box:
         KeyBoxError: see there.
     """
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open_regular(path) as file:
             data = file.read(_LONGEST_FILE)
         held = json.loads(data)
         if not isinstance(held, dict) or set(held) != _FIELDS or any(held[key] != _KIND[key] for key in _KIND):

@@ -10,6 +10,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from safety_supervisor.config.bounds import open_regular
 from safety_supervisor.config.public_key import decode_base64url, encode_base64url
 
 _MODE: Final = 0o600
@@ -55,12 +56,8 @@ def read_key(path: Path) -> Ed25519PrivateKey:
         KeyFileError: see there.
     """
     try:
-        # Opened without waiting: a pipe without a writer would hold whoever wants to act.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise KeyFileError(f"{path} is no regular file")
-            if status.st_mode & _OTHERS:
+        with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_mode & _OTHERS:
                 raise KeyFileError(f"{path} can be read by others: make a new key, and keep it at mode 0600")
             data = file.read(_LONGEST)
     except OSError as error:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from safety_supervisor.config.bounds import open_regular
 from safety_supervisor.config.keys import NAME
 from safety_supervisor.config.public_key import decode_base64url, encode_base64url, refuse_public_key
 from safety_supervisor.core.settings import Configuration
@@ -54,11 +55,8 @@ def read_officers(path: Path) -> dict[str, bytes]:
         OfficersError: see there.
     """
     try:
-        # Opened without waiting: a pipe without a writer would hold the start.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open_regular(path) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise OfficersError(f"{path} is no regular file")
             if status.st_uid not in (0, os.geteuid()):
                 raise OfficersError(f"{path} belongs to user {status.st_uid}; it has to be root's or of who runs this")
             if status.st_mode & _OTHERS_WRITE:

@@ -67,7 +67,7 @@ def test_a_pipe_that_is_laid_there_between_look_and_open_does_not_block(
     os.mkfifo(file)
     regular = Path(__file__).stat()
     monkeypatch.setattr(Path, "stat", lambda path: regular)
-    with pytest.raises(OSError, match="not a regular file"):
+    with pytest.raises(OSError, match="no regular file"):
         read_bounded(file, 100)
 
 

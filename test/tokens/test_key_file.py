@@ -89,7 +89,7 @@ def test_a_file_made_to_hold_or_to_break_the_reader_is_refused(tmp_path: Path) -
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     reader.join(5.0)
-    assert [str(error) for error in refused] == [f"{pipe} is no regular file"], "it waits for a writer"
+    assert [str(error) for error in refused] == [f"{pipe}: no regular file"], "it waits for a writer"
 
 
 def test_a_full_disk_leaves_no_half_key_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
