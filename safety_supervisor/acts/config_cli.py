@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -103,17 +104,20 @@ def trust_command(
         before, told = {}, f"so far nobody is trusted: {error}"
     shown = {one: encode_base64url(key) for one, key in named.items()}
     gone = sorted(set(before) - set(named))
-    if not as_json:
-        typer.echo(told)
+    if not (as_json and yes):
+        tell = partial(typer.echo, err=as_json)
+        tell(told)
         for one, key in shown.items():
             state = "stays" if before.get(one) == named[one] else "ANOTHER KEY" if one in before else "NEW"
-            typer.echo(f"  {one}  {key}  {state}")
+            tell(f"  {one}  {key}  {state}")
         for one in gone:
-            typer.echo(f"  {one}  GONE: what {one} signed counts no more")
+            tell(f"  {one}  GONE: what {one} signed counts no more")
     if not yes and not typer.confirm("Are these the safety officers, and these their keys?", err=True):
         sending.fail("not confirmed: nothing was written", 1)
     try:
         write_officers(officers, named)
+    except OfficersError as error:
+        sending.fail(f"nothing was written: {error}", 1)
     except OSError as error:
         cure = "; as root (sudo), or name another file by --officers" if isinstance(error, PermissionError) else ""
         sending.fail(f"{officers}: {error.strerror or error}{cure}", 1)

@@ -1,7 +1,8 @@
 """Whose signatures count for configurations on this machine: a file beside no configuration, which the node only reads.
 
 It is apart from the configuration on purpose: who edits that, and writes an own key into it, has not become an officer.
-The file belongs to root or to the user of the node, and nobody else may write it. REDTEAM 36, 51.
+The file and each directory above it belong to root or to the user of the node, and nobody else may write them: who may
+write a directory could take the list away, or lay another one there. REDTEAM 36, 51.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 class OfficersError(ValueError):
-    """The file is missing, unreadable, writable by others, or no list of officers."""
+    """The file is missing, unreadable, no list of officers, or it or a directory above it is writable by others."""
 
 
 def needs_signature(configuration: Configuration, path: Path) -> bool:
@@ -55,12 +56,9 @@ def read_officers(path: Path) -> dict[str, bytes]:
         OfficersError: see there.
     """
     try:
+        _refuse_directories(path)
         with open_regular(path) as file:
-            status = os.fstat(file.fileno())
-            if status.st_uid not in (0, os.geteuid()):
-                raise OfficersError(f"{path} belongs to user {status.st_uid}; it has to be root's or of who runs this")
-            if status.st_mode & _OTHERS_WRITE:
-                raise OfficersError(f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):04o})")
+            _refuse_others(path, os.fstat(file.fileno()))
             data = file.read(LONGEST + 1)
     except OSError as error:
         raise OfficersError(f"{path}: {error.strerror or error}") from None
@@ -77,6 +75,22 @@ def read_officers(path: Path) -> dict[str, bytes]:
     return {name: _key(path, name, text) for name, text in held["officers"].items()}
 
 
+def _refuse_directories(path: Path) -> None:
+    """Judge every directory on the way to a file, and to where it really lies: links are followed, too."""
+    above = {directory for way in (path.absolute(), Path(os.path.realpath(path))) for directory in way.parents}
+    for directory in sorted(above):
+        status = directory.stat()
+        # In a sticky one, as /tmp is, only owners take their files away.
+        _refuse_others(directory, status, sticky=bool(status.st_mode & stat.S_ISVTX))
+
+
+def _refuse_others(path: Path, status: os.stat_result, sticky: bool = False) -> None:
+    if status.st_uid not in (0, os.geteuid()):
+        raise OfficersError(f"{path} belongs to user {status.st_uid}; it has to be root's or of who runs this")
+    if status.st_mode & _OTHERS_WRITE and not sticky:
+        raise OfficersError(f"{path} can be written by others (mode {stat.S_IMODE(status.st_mode):04o})")
+
+
 def _key(path: Path, name: str, text: Any) -> bytes:
     wrong = refuse_public_key(text) if isinstance(text, str) else "is no text"
     if wrong or not NAME.fullmatch(name):
@@ -88,15 +102,19 @@ def write_officers(path: Path, officers: Mapping[str, bytes]) -> None:
     """Write whose signatures count from now on, and nobody else's: durably, or not at all.
 
     Args:
-        path: the file; its directory is made where there is none.
+        path: the file; directories are made where there are none, for everybody to look into, whatever the umask.
         officers: Ed25519 public key of each, by name.
 
     Raises:
         OSError: it can not be written; what was there stays.
+        OfficersError: others may write a directory above it; nothing was written.
     """
     body = {"version": VERSION, "officers": {name: encode_base64url(key) for name, key in sorted(officers.items())}}
     data = (json.dumps(body, indent=2) + "\n").encode("ascii")
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for directory in reversed([one for one in path.absolute().parents if not one.exists()]):
+        directory.mkdir(0o755, exist_ok=True)
+        directory.chmod(0o755)
+    _refuse_directories(path)
     replace_public_file(path, data)
 
 
@@ -118,3 +136,8 @@ def replace_public_file(path: Path, data: bytes) -> None:
     except OSError:
         os.unlink(fresh)
         raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -21,7 +21,7 @@ from safety_supervisor.evidence.feed import describe_boot
 from safety_supervisor.tokens import compact
 from safety_supervisor.tokens.configuration_signature import require_signature
 from safety_supervisor.tokens.key_file import public_text, write_new_key
-from safety_supervisor.tokens.officers import OfficersError, read_officers
+from safety_supervisor.tokens.officers import OfficersError, read_officers, write_officers
 
 pytestmark = [pytest.mark.redteam(36), pytest.mark.redteam(51), pytest.mark.requirement("SR-041")]
 PANDA = Path(__file__).resolve().parents[2] / "config" / "panda.yaml"
@@ -269,6 +269,55 @@ def test_a_list_that_others_may_write_is_refused(robot: Robot, mode: int) -> Non
     robot.officers.chmod(mode)
     with pytest.raises(OfficersError, match="can be written by others"):
         read_officers(robot.officers)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_list_in_a_directory_that_others_may_write_is_refused(robot: Robot, tmp_path: Path, linked: bool) -> None:
+    """They could take it away, and call the robot a simulation; or lay a link there to another file of the node's."""
+    (tmp_path / "open" / "etc").mkdir(parents=True)
+    (tmp_path / "open").chmod(0o777)
+    there = tmp_path / "open" / "etc" / "officers.json"
+    with pytest.raises(OfficersError, match=r"open can be written by others \(mode 0777\)"):
+        write_officers(there, read_officers(robot.officers))
+    assert not there.exists()
+    there.write_bytes(robot.officers.read_bytes())
+    given = tmp_path / "officers.json" if linked else there
+    if linked:
+        given.symlink_to(there)
+    told = robot.run("trust", str(robot.file), "--officers", str(given), "--yes", status=1)
+    assert "nothing was written" in told
+    with pytest.raises(OfficersError, match="open can be written by others"):
+        read_officers(given)
+    (tmp_path / "open").chmod(0o1777)
+    assert read_officers(given) == read_officers(robot.officers), "a sticky one, as /tmp is"
+
+
+@pytest.mark.parametrize("umask", [0, 0o77])
+def test_trust_makes_directories_that_everybody_reads_and_nobody_else_writes(robot: Robot, umask: int) -> None:
+    new = robot.folder / f"umask{umask}" / "safety_supervisor" / "officers.json"
+    before = os.umask(umask)
+    try:
+        write_officers(new, read_officers(robot.officers))
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (new, new.parent, new.parent.parent)] == [0o644, 0o755, 0o755]
+
+
+def test_what_was_renamed_is_durable(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that is written, and gone after a power cut, is one that the node never had."""
+    synced = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda one: (synced.append(os.readlink(f"/proc/self/fd/{one}")), real(one)))
+    write_officers(robot.officers, read_officers(robot.officers))
+    assert synced[-1] == str(robot.officers.parent)
+
+
+def test_who_is_asked_is_shown_what_for(robot: Robot) -> None:
+    """With --json, too: on stderr, so that programs read one object."""
+    words = ["trust", str(robot.file), "--officers", str(robot.officers), "--json"]
+    result = CliRunner().invoke(app, words, input="y\n")
+    assert f"cid  {public_text(robot.keys['cid'])}  NEW" in result.stderr
+    assert set(json.loads(result.stdout.splitlines()[-1])["officers"]) == {"ada", "cid"}, "behind what was typed"
 
 
 def test_a_list_of_another_user_and_a_pipe_are_refused(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
