@@ -79,7 +79,7 @@ def _refuse_directories(path: Path) -> None:
     """Judge every directory on the way to a file, and to where it really lies: links are followed, too."""
     above = {directory for way in (path.absolute(), Path(os.path.realpath(path))) for directory in way.parents}
     for directory in sorted(above):
-        status = directory.stat()
+        status = os.stat(f"{directory}/")  # the slash: a file is no directory
         # In a sticky one, as /tmp is, only owners take their files away.
         _refuse_others(directory, status, sticky=bool(status.st_mode & stat.S_ISVTX))
 

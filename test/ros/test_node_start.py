@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lifecycle_msgs.srv import GetState
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from ros_rig import Process, Rig, children_of, write_configuration
 
 from safety_supervisor.evidence.event_log import EventLog, LogHeader, encode_header, segment_name
@@ -89,12 +90,31 @@ def test_a_real_robot_starts_with_what_a_trusted_officer_signed_and_with_nothing
     client.wait_state("LOCKED", timeout=START)
     assert (client.status["simulated"], client.status["signed_by"]) == ("no", "ada")
     assert "is signed by ada" in supervisor.text
+
+    def change(number: int) -> bool:
+        request = ChangeState.Request(transition=Transition(id=number))
+        return bool(client.call("/supervisor/change_state", ChangeState, request, timeout=START).success)
+
+    # Configured again by whoever is on the network, with a file that was edited meanwhile; then with the signed one.
+    good = path.read_bytes()
+    assert change(Transition.TRANSITION_DEACTIVATE)
+    assert change(Transition.TRANSITION_CLEANUP)
+    path.write_bytes(good.replace(b"simulated: false", b"simulated: true"))
+    assert path.read_bytes() != good
+    change(Transition.TRANSITION_CONFIGURE)
+    state = client.call("/supervisor/get_state", GetState, timeout=START).current_state.label
+    assert (state, "E_TOKEN_CONFIG" in supervisor.text) == ("unconfigured", True)
+    path.write_bytes(good)
+    assert change(Transition.TRANSITION_CONFIGURE)
+    assert change(Transition.TRANSITION_ACTIVATE)
+    client.wait_state("LOCKED", timeout=START)
     supervisor.send(signal.SIGINT)
     assert client.wait_end(supervisor) == 0
-    (log,) = rig.last_directory.glob("*.events")
-    header = EventLog(log).header
-    assert header.signed_by == "ada"
-    assert header.signature == path.with_name("robot.yaml.sig").read_text().strip()
+    logs = list(rig.last_directory.glob("*.events"))
+    assert len(logs) == 2
+    for header in (EventLog(log).header for log in logs):
+        assert header.signed_by == "ada"
+        assert header.signature == path.with_name("robot.yaml.sig").read_text().strip()
 
 
 def test_a_missing_configuration_is_named(rig: Rig) -> None:

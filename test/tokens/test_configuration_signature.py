@@ -48,6 +48,7 @@ class Robot:
 
     def trust(self, **officers: str) -> None:
         self.officers.parent.mkdir(exist_ok=True)
+        self.officers.parent.chmod(0o755)
         body = {"version": 1, "officers": officers or {"ada": public_text(self.keys["ada"])}}
         self.officers.write_text(json.dumps(body))
         self.officers.chmod(0o644)
@@ -275,12 +276,14 @@ def test_a_list_that_others_may_write_is_refused(robot: Robot, mode: int) -> Non
 def test_a_list_in_a_directory_that_others_may_write_is_refused(robot: Robot, tmp_path: Path, linked: bool) -> None:
     """They could take it away, and call the robot a simulation; or lay a link there to another file of the node's."""
     (tmp_path / "open" / "etc").mkdir(parents=True)
+    (tmp_path / "open" / "etc").chmod(0o755)
     (tmp_path / "open").chmod(0o777)
     there = tmp_path / "open" / "etc" / "officers.json"
     with pytest.raises(OfficersError, match=r"open can be written by others \(mode 0777\)"):
         write_officers(there, read_officers(robot.officers))
     assert not there.exists()
     there.write_bytes(robot.officers.read_bytes())
+    there.chmod(0o644)
     given = tmp_path / "officers.json" if linked else there
     if linked:
         given.symlink_to(there)
