@@ -99,10 +99,12 @@ def run(
         raise typer.Exit(2) from None
     if find_spec("rclpy") is None:
         fail('rclpy is not installed: source a ROS 2, or pip install "safety_supervisor[ros]"')
-    # rcl reads a parameter's value as YAML; JSON's quotes keep any path one text.
-    parameter = f"config_file:={json.dumps(configuration.path)}"
-    trusted = () if officers is None else ("-p", f"officers_file:={json.dumps(str(officers.absolute()))}")
-    command = module_command("safety_supervisor.ros.main", *context.args, "--ros-args", "-p", parameter, *trusted)
+    paths = {"config_file": configuration.path}
+    if officers is not None:
+        paths["officers_file"] = str(officers.absolute())
+    # rcl reads a parameter's value as YAML; JSON's quotes keep any path one text, but YAML knows no surrogates.
+    given = [part for name, path in paths.items() for part in ("-p", f"{name}:={json.dumps(path, ensure_ascii=False)}")]
+    command = module_command("safety_supervisor.ros.main", *context.args, "--ros-args", *given)
     # The same process id, so that signals reach the node itself.
     os.execv(command[0], command)
 

@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from safety_supervisor import cli
@@ -134,6 +135,23 @@ def test_run_becomes_the_node_and_hands_ros_its_arguments(monkeypatch: pytest.Mo
     assert "-P" in command or sys.version_info < (3, 11), "imports are looked for in the working directory"
     assert "safety_supervisor.ros.main" in " ".join(command[:4])
     assert command[-6:] == ["--ros-args", "-r", "__ns:=/cell1", "--ros-args", "-p", f'config_file:="{PANDA}"']
+
+
+@pytest.mark.parametrize("folder", ["robots", "r \U0001f916: {}'\"#\\"])
+def test_run_hands_on_any_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _program, arguments: started.append(arguments))
+    monkeypatch.setattr(cli, "find_spec", lambda _name: True)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / folder).mkdir()
+    config = tmp_path / folder / "robot.yaml"
+    config.write_bytes(PANDA.read_bytes())
+    call("run", "--config", str(config), "--officers", f"{folder}/officers.json")
+    (command,) = started
+    told = dict(one.split(":=", 1) for one in command[command.index("--ros-args") :] if ":=" in one)
+    assert {name: yaml.safe_load(value) for name, value in told.items()} == {
+        "config_file": str(config), "officers_file": str(tmp_path / folder / "officers.json"),
+    }  # fmt: skip
 
 
 def test_run_without_rclpy_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
