@@ -46,7 +46,7 @@ FORM: Final = Form(
         "reason": COMMON["reason"],
     },
     made=ConfigurationClaims,
-    holder="a safety officer who is trusted here",
+    holder="a safety officer",
     contradiction=_contradiction,
 )
 

@@ -376,6 +376,9 @@ class Rig:
 
     def start(self, module: str, *parameters: str, name: str, sink: int | None = None) -> Process:
         """Start a node with ROS parameters; `sink` is where its words go instead of a file."""
+        if module == "safety_supervisor.ros.main" and not any(one.startswith("officers_file:=") for one in parameters):
+            # None there: a simulation is started unsigned on a robot's machine, too.
+            parameters = (*parameters, f"officers_file:={self.directory / 'officers.json'}")
         given = [part for value in parameters for part in ("-p", value)]
         return self._start(["-m", module, "--ros-args", *given], name, sink)
 
