@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 ConfigFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="Configuration of one robot, YAML.", show_default=False)
 ]
+Officers = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Whose signatures of configurations count; /etc/safety_supervisor/officers.json where it is not given.",
+        show_default=False,
+    ),
+]
 
 
 def check_config(
@@ -25,9 +33,7 @@ def check_config(
     without_meshes: Annotated[
         bool, typer.Option("--without-meshes", help="Do not measure the URDF's meshes, which are not on this machine.")
     ] = False,
-    officers: Annotated[
-        Path | None, typer.Option(help="Whose signatures of a real robot's configuration count.", show_default=False)
-    ] = None,
+    officers: Officers = None,
 ) -> None:
     """Check a robot's configuration without the robot.
 

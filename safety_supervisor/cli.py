@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from safety_supervisor.check_config import check_config, print_problems
+from safety_supervisor.check_config import Officers, check_config, print_problems
 from safety_supervisor.interpreter import module_command
 
 PLUGINS = "safety_supervisor.commands"
@@ -77,9 +77,7 @@ def fail(message: str, status: int = 2) -> NoReturn:
 def run(
     context: typer.Context,
     config: Annotated[Path, typer.Option("--config", help="Configuration of one robot, YAML.", show_default=False)],
-    officers: Annotated[
-        Path | None, typer.Option(help="Whose signatures of a real robot's configuration count.", show_default=False)
-    ] = None,
+    officers: Officers = None,
 ) -> None:
     """Start the ROS 2 node.
 

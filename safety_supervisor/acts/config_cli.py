@@ -51,7 +51,7 @@ nothing runs unsigned on this machine, a simulation (`simulated: true`) neither.
 
 \b
 Example:
-  sudo safety-supervisor config trust robot.yaml
+  sudo "$(command -v safety-supervisor)" config trust robot.yaml
 
 Exit status: 0 written, 1 not confirmed or not written, 2 wrong use or configuration.
 """
