@@ -68,21 +68,26 @@ def panel_command(
 
     from safety_supervisor.panel.desk import Desk
     from safety_supervisor.panel.people import People
+    from safety_supervisor.panel.preview_scene import Stage
     from safety_supervisor.panel.ros_link import RosLink
+    from safety_supervisor.panel.ros_motion import Watch
     from safety_supervisor.panel.security import origins
     from safety_supervisor.panel.server import Panel, assemble
     from safety_supervisor.panel.sessions import Sessions
+    from safety_supervisor.panel.studio import Studio
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     people = People(configuration.operators.people, keys or config.resolve().parent / "panel_keys")
     for problem in people.problems():
         typer.echo(problem, err=True)
     scheme, robot = "http" if certificate is None else "https", configuration.robot.id
-    link = RosLink(node)
+    link, watch, studio = RosLink(node), Watch(node, configuration), Studio(configuration)
+    radius = 0.0 if configuration.separation is None else configuration.separation.body_radius
     try:
         desk = Desk(configuration, link, Sessions(lambda: secrets.token_urlsafe(32), idle * NS_PER_S))
         panel = Panel(desk, people, robot, certificate is not None)
-        gate = assemble(panel, desk, robot, origins(scheme, names, port))
+        stage = Stage(studio, watch, radius)
+        gate = assemble(panel, desk, robot, origins(scheme, names, port), stage)
         typer.echo(f"panel of {robot}: {scheme}://{f'[{names[0]}]' if ':' in names[0] else names[0]}:{port}/")
         uvicorn.run(
             gate,
@@ -96,6 +101,8 @@ def panel_command(
         )
         panel.close()
     finally:
+        studio.close()
+        watch.close()
         link.close()
 
 

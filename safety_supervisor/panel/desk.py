@@ -91,6 +91,11 @@ class Desk:
         """Return what is to be shown now."""
         return make_view(self._link.snapshot, self._robot, self._configuration, time.monotonic_ns())
 
+    @property
+    def tool(self) -> str:
+        """What the robot carries, as the status told it last; empty for nothing."""
+        return self._link.snapshot.status.get("tool", "")
+
     async def stop(self, reason: str) -> Outcome:
         """Stop. It is sent before anything is waited for, and never refused or held back here."""
         try:

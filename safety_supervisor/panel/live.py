@@ -16,6 +16,7 @@ from safety_supervisor.core.states.authority import ACTS_OF, who_may
 from safety_supervisor.panel import plain
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.hold import HoldButton
+from safety_supervisor.panel.preview_scene import LiveBox, PreviewBox, Stage
 from safety_supervisor.panel.sessions import FormTokens, Session
 from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting
 
@@ -41,15 +42,16 @@ _HEAD: Final = (
 )
 
 
-def install(desk: Desk, tokens: FormTokens, robot: str) -> None:
+def install(desk: Desk, tokens: FormTokens, robot: str, stage: Stage) -> None:
     """Serve the page at `/`."""
 
     @ui.page("/", title=f"{robot} - safety supervisor", dark=None)
     def live(request: Request) -> None:
         cookie = request.cookies.get(SESSION_COOKIE, "")
+        stage.warm(desk.tool)
         ui.add_head_html(_HEAD)
         ui.add_body_html(_BODY)
-        LivePage(desk, robot, cookie, tokens.make(cookie))
+        LivePage(desk, robot, cookie, tokens.make(cookie), stage)
 
 
 class LivePage:
@@ -60,10 +62,12 @@ class LivePage:
         robot: id.
         session: id, from the browser's cookie; empty or ended: nobody is logged in.
         token: for its forms.
+        stage: for its pictures.
     """
 
-    def __init__(self, desk: Desk, robot: str, session: str, token: str) -> None:
+    def __init__(self, desk: Desk, robot: str, session: str, token: str, stage: Stage) -> None:
         """Make the elements; texts come with the first update."""
+        self._stage = stage
         self._desk, self._session, self._beats, self._echo = desk, session, 0, 0
         self.moved_at = 0.0
         self._seen: View = desk.view()
@@ -97,6 +101,7 @@ class LivePage:
             ]
         self._hold = HoldButton(desk, session, lambda: self._beats)
         self._confirm = _Confirmation(self)
+        LiveBox(stage, lambda: desk.tool)
         # The first update comes over the websocket, too: the page's HTML holds no text from data.
         ui.timer(PERIOD, self._update)
 
@@ -191,6 +196,10 @@ class LivePage:
         self.say(f"{what}: {outcome}")
         return outcome
 
+    def preview_of(self, shown: deciding.Shown) -> PreviewBox:
+        """Draw what a command would do; of the first one that waits at once."""
+        return PreviewBox(self._stage, shown.told, shown.sha256, lambda: self._desk.tool, not self._cards)
+
     def say(self, text: str) -> None:
         """Show one line, for as long as it takes to read it."""
         self._said_at = time.monotonic()
@@ -255,6 +264,7 @@ class _Card:
                 self._approve = ui.button("APPROVE", on_click=lambda: self._decide("approve"), color=None)
                 self._approve.classes("approve")
                 self._deny = ui.button("DENY", on_click=lambda: self._decide("deny"), color=None)
+            self._preview = None if one.shown is None else page.preview_of(one.shown)
             ui.label(deciding.words(one.shown) if one.shown else one.problem).classes("mono")
         self._busy = False
 
@@ -278,7 +288,9 @@ class _Card:
         free = not problem and not self._busy and "deny" not in self._done
         approved = one.shown.told.get("approved", "").split() if one.shown else []
         mine = "approve" in self._done or (held is not None and held.person.name in approved)
-        self._approve.set_enabled(free and not mine)
+        # Nobody approves what is not drawn; anybody who may denies it.
+        drawn = self._preview is not None and not self._preview.blocks
+        self._approve.set_enabled(free and not mine and drawn)
         self._deny.set_enabled(free)
         words = problem or ("you have approved it; another person has to, too" if mine and len(approved) else "")
         self._problem.set_text(words)
@@ -300,7 +312,9 @@ class _Card:
 
     async def _decide(self, act: str) -> None:
         one, view = self._one, self._page._seen
-        if self._busy or act in self._done or one.shown is None or view.basis is None:
+        if self._busy or act in self._done or one.shown is None or view.basis is None or self._preview is None:
+            return
+        if act == "approve" and self._preview.blocks:
             return
         if act == "approve" and time.monotonic() - self._page.moved_at < _SETTLES:
             self._page.say(f"approve {one.id}: nothing was signed, the list has just moved. Look again, then press.")

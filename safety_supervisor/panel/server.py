@@ -17,6 +17,7 @@ from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel import live, plain
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.people import People
+from safety_supervisor.panel.preview_scene import Stage
 from safety_supervisor.panel.security import PLAIN_POLICY, Gate
 from safety_supervisor.panel.sessions import FormTokens, Session
 from safety_supervisor.panel.throttle import Throttle
@@ -166,7 +167,7 @@ class Panel:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def assemble(panel: Panel, desk: Desk, robot: str, known: frozenset[str]) -> Gate:
+def assemble(panel: Panel, desk: Desk, robot: str, known: frozenset[str], stage: Stage) -> Gate:
     """Return the whole application: the plain routes, the live page, and the gate before both."""
     from nicegui import core, ui
     from nicegui.client import templates
@@ -180,7 +181,7 @@ def assemble(panel: Panel, desk: Desk, robot: str, known: frozenset[str]) -> Gat
         return text.replace("<script", '<script nonce="{{ request.state.csp_nonce }}"'), *rest
 
     loader.get_source = with_nonce
-    live.install(desk, panel.tokens, robot)
+    live.install(desk, panel.tokens, robot, stage)
     ui.run_with(panel.application, tailwind=False, show_welcome_message=False, reconnect_timeout=5.0)
     core.app.config.socket_io_js_transports = ["websocket"]  # whose handshake has an origin
     return Gate(panel.application, known)

@@ -247,6 +247,8 @@ def _waiting(
     problem = ""
     if isinstance(read, str):
         problem = read
+    elif told.get("command_sha256") != read.sha256:
+        problem = "its hash is not that of its text"
     elif sum(one.get("id") == name for one in all_told) != 1:
         problem = "it is told twice"
     elif not known or basis is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from types import MappingProxyType
@@ -33,6 +34,7 @@ def waits(**changes: str) -> MappingProxyType[str, str]:
         "kind": "command", "id": "w1", "source": "planner", "approval": "zone", "people": "1", "approved": "",
         "remaining_s": "9.5", "why": "the cup", "zones": "", "joint_speed": "0.3", "frame_speed": "0.4",
         "people_near": "clear", "epoch": "7", "configuration_sha256": CONFIGURATION, "command": command,
+        "command_sha256": hashlib.sha256(command.encode()).hexdigest(),
     }  # fmt: skip
     return MappingProxyType(told | changes)
 
@@ -136,6 +138,7 @@ def test_a_list_that_is_told_no_more_is_stale_though_the_status_is_fresh() -> No
     [
         {"epoch": "6"}, {"epoch": "x"}, {"configuration_sha256": "d" * 64}, {"command": "{}"}, {"source": "other"},
         {"id": "../stop"}, {"command": json.dumps(COMMAND)},
+        {"command_sha256": "d" * 64}, {"command_sha256": ""},
     ],
 )  # fmt: skip
 def test_nobody_decides_on_what_does_not_fit(changes: dict[str, str]) -> None:

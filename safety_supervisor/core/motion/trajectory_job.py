@@ -63,6 +63,32 @@ class Approval(NamedTuple):
 NOBODY: Final = Approval()
 
 
+def plan(points: TrajectoryPoints, begin: Matrix, names: tuple[str, ...]) -> PlannedTrajectory | Violation:
+    """Return the very spline that a command is played as; or why it is none.
+
+    Args:
+        points: well-formed.
+        begin: state of its joints at its time 0, shape (3, k).
+        names: of its joints.
+    """
+    times: Vector = points.times / NS_PER_S
+    positions, velocities, accelerations = points.positions, points.velocities, points.accelerations
+    if points.times[0] == 0:
+        gap = np.abs(positions[0] - begin[0])
+        if not (gap <= START_TOLERANCE).all() or len(times) == 1:
+            joint = int(gap.argmax())
+            return Violation(Code.START_STATE, "trajectory.start", float(gap[joint]), START_TOLERANCE, names[joint])
+        times, positions = times[1:], positions[1:]
+        velocities = None if velocities is None else velocities[1:]
+        accelerations = None if accelerations is None else accelerations[1:]
+    if velocities is not None and not (np.abs(velocities[-1]) <= REST_TOLERANCE).all():
+        joint = int(np.abs(velocities[-1]).argmax())
+        return Violation(
+            Code.END_VELOCITY, "trajectory.end", float(velocities[-1, joint]), REST_TOLERANCE, names[joint]
+        )
+    return PlannedTrajectory(begin, times, positions, velocities, accelerations)
+
+
 class TrajectoryJob:
     """One trajectory on its way to acceptance."""
 
@@ -160,28 +186,13 @@ class TrajectoryJob:
         return {name: whole.of(np.searchsorted(self.points.indices, indices)) for name, indices in groups.items()}
 
     def _build(self) -> Violation | None:
-        points, begin = self.points, self.begin[:, self.points.indices]
-        times: Vector = points.times / NS_PER_S
-        positions, velocities, accelerations = points.positions, points.velocities, points.accelerations
-        violation = self._envelope.check_positions(positions, self._limits.lower, self._limits.upper)
+        violation = self._envelope.check_positions(self.points.positions, self._limits.lower, self._limits.upper)
         if violation is not None:
             return violation
-        if points.times[0] == 0:
-            gap = np.abs(positions[0] - begin[0])
-            if not (gap <= START_TOLERANCE).all() or len(times) == 1:
-                joint = int(gap.argmax())
-                return Violation(
-                    Code.START_STATE, "trajectory.start", float(gap[joint]), START_TOLERANCE, self._names[joint]
-                )
-            times, positions = times[1:], positions[1:]
-            velocities = None if velocities is None else velocities[1:]
-            accelerations = None if accelerations is None else accelerations[1:]
-        if velocities is not None and not (np.abs(velocities[-1]) <= REST_TOLERANCE).all():
-            joint = int(np.abs(velocities[-1]).argmax())
-            return Violation(
-                Code.END_VELOCITY, "trajectory.end", float(velocities[-1, joint]), REST_TOLERANCE, self._names[joint]
-            )
-        self.trajectory = PlannedTrajectory(begin, times, positions, velocities, accelerations)
+        planned = plan(self.points, self.begin[:, self.points.indices], self._names)
+        if isinstance(planned, Violation):
+            return planned
+        self.trajectory = planned
         return None
 
     def _plan_stop(self) -> Violation | None:
