@@ -16,7 +16,7 @@ from safety_supervisor.core.states.authority import ACTS_OF, who_may
 from safety_supervisor.panel import plain
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.hold import HoldButton
-from safety_supervisor.panel.preview_scene import LiveBox, PreviewBox, Stage
+from safety_supervisor.panel.preview_scene import GRANTS_ALLOW, LiveBox, PreviewBox, Stage
 from safety_supervisor.panel.sessions import FormTokens, Session
 from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting
 
@@ -93,6 +93,7 @@ class LivePage:
         ui.label("Waits for people").props("role=heading aria-level=2").classes("title")
         self._list_state = ui.label().classes("warning")
         self._list = ui.element("div")
+        self._allows = ui.label(GRANTS_ALLOW)
         self._grants = ui.label().classes("mono")
         with ui.element("div").classes("acts") as self._acts:
             self._buttons = [
@@ -182,6 +183,7 @@ class LivePage:
             if card.update(waits.get(key), view, held):
                 self.moved_at = time.monotonic()
                 del self._cards[key]
+        self._allows.set_visibility(bool(view.grants) and held is not None)
         nothing = "" if waits or held is None or not view.waiting_known else "nothing waits"
         self._grants.set_text("\n".join((*view.grants, nothing)) if held else "")
 
@@ -288,6 +290,8 @@ class _Card:
         free = not problem and not self._busy and "deny" not in self._done
         approved = one.shown.told.get("approved", "").split() if one.shown else []
         mine = "approve" in self._done or (held is not None and held.person.name in approved)
+        if self._preview is not None:
+            self._preview.look()
         # Nobody approves what is not drawn; anybody who may denies it.
         drawn = self._preview is not None and not self._preview.blocks
         self._approve.set_enabled(free and not mine and drawn)

@@ -19,6 +19,7 @@ from safety_supervisor.geometry.solids import Solid, edges, solids, surface
 from safety_supervisor.panel.preview import Preview
 
 _DIGITS: Final = 4  # 0.1 mm: finer than anything that is seen
+_AROUND: Final = 0.1  # what bodies have around the joints, [m]
 _SMALL: Final = 0.3  # a robot that seems smaller is looked at as if it were so big, [m]
 
 
@@ -86,7 +87,7 @@ def look_at(viewer: Viewer, poses: Matrix) -> list[float]:
     """Return middle and radius of a ball around the robot at poses, shape (f, n): what the camera has to see, [m]."""
     points = np.concatenate([viewer.bones(q).reshape(-1, 3) for q in poses])
     low, high = points.min(axis=0), points.max(axis=0)
-    return _numbers(np.array([*((low + high) / 2), max(_SMALL, float(np.linalg.norm(high - low)) / 2)]))
+    return _numbers(np.array([*((low + high) / 2), max(_SMALL, float(np.linalg.norm(high - low)) / 2) + _AROUND]))
 
 
 def _solids(parts: Sequence[Solid]) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """What a command that waits would do, found from the very text that is approved. Pure: no page, no ROS, no time.
 
-The text is turned into the core's own points, written and hashed again by the core's own function. Only where that
-gives the same bytes and the same hash it is drawn: as the core's own spline, with its kinematics, volumes, distances.
+Drawn is the core's own spline of the core's own points (`waiting_motion`), with its kinematics, volumes and distances.
 Whatever is wrong, or not known, is a `PreviewError`: then nothing is drawn, and nobody approves on a guess.
 
 Requirement: SR-022; REDTEAM 55.
@@ -9,25 +8,23 @@ Requirement: SR-022; REDTEAM 55.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from safety_supervisor.acts import deciding
 from safety_supervisor.core.errors import Violation
 from safety_supervisor.core.geometry.mimic import RobotModelError
 from safety_supervisor.core.geometry.scene import RESERVE
-from safety_supervisor.core.intake.results import TrajectoryPoints
-from safety_supervisor.core.interventions.command_text import MOST_NUMBERS, CommandText, numbers_of
 from safety_supervisor.core.interventions.interventions import DEPARTURE
 from safety_supervisor.core.motion.trajectory import PlannedTrajectory
 from safety_supervisor.core.motion.trajectory_job import plan
 from safety_supervisor.core.settings import Configuration, ZoneKind
 from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
 from safety_supervisor.geometry.pose_view import PlacedVolume, Viewer
+from safety_supervisor.geometry.tessellation import tessellate
+from safety_supervisor.panel.waiting_motion import FARTHEST, Motion, PreviewError, read_motion
 
 MOST_FRAMES: Final = 60
 """Poses that are drawn."""
@@ -35,30 +32,9 @@ MOST_SAMPLES: Final = 600
 """Poses at which distances are asked, those that are drawn among them."""
 MOST_SPEEDS: Final = 20_000
 """Moments at which the joints' speeds are asked."""
-LONGEST_TEXT: Final = 32 * MOST_NUMBERS
-"""Of a command, in characters: twice what the numbers that may wait can take."""
-_FARTHEST: Final = 1e3  # [rad] or [m], no joint is there
 _MOVES: Final = 1e-3  # [m], and of a rotation matrix: what changes less stays where it is
 _APPROACH: Final = 1e-4  # [m], bodies that can not approach each other by more do not
 _CHUNK: Final = 2048
-
-
-class PreviewError(Exception):
-    """Nothing can be drawn; the text says why."""
-
-
-class Motion(NamedTuple):
-    """A command as the core has it.
-
-    Attributes:
-        points: the command.
-        start: commanded pose of its joints from which it was asked for, shape (k,), [rad] or [m].
-        sha256: of its text, made here.
-    """
-
-    points: TrajectoryPoints
-    start: Vector
-    sha256: str
 
 
 class Near(NamedTuple):
@@ -107,73 +83,6 @@ class Preview(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_motion(configuration: Configuration, told: Mapping[str, str]) -> Motion:
-    """Read a command that waits, as `~/interventions` tells it, into what the core would verify.
-
-    Raises:
-        PreviewError: it is not one text of one command of this robot, or another one than would be approved.
-    """
-    text = told.get("command", "")
-    if len(text) > LONGEST_TEXT:
-        raise PreviewError(f"its command has {len(text)} characters, a whole one has at most {LONGEST_TEXT}")
-    shown = deciding.read(dict(told))
-    if isinstance(shown, str):
-        raise PreviewError(shown)
-    if told.get("configuration_sha256") != configuration.sha256:
-        raise PreviewError("it was asked for under another configuration than the panel has")
-    points, start = _points(configuration, shown.command)
-    whole = np.zeros(len(configuration.robot.joints))
-    whole[points.indices] = start
-    written = CommandText(points, configuration.robot.joints, whole)
-    while not written.advance():
-        pass
-    if written.text != text or written.sha256 != shown.sha256:
-        raise PreviewError("what would be drawn is not what its text says")
-    if told.get("command_sha256") != written.sha256:
-        raise PreviewError("the hash that came with it is not that of its text: this is not what the supervisor holds")
-    return Motion(points, start, written.sha256)
-
-
-def _points(configuration: Configuration, command: dict[str, Any]) -> tuple[TrajectoryPoints, Vector]:
-    """Return the core's points and the start pose; all lengths were checked by `deciding.read`."""
-    robot, joints, groups = configuration.robot, command["joints"], command["groups"]
-    known = {name: index for index, name in enumerate(robot.joints)}
-    if not joints or any(joint not in known for joint in joints):
-        raise PreviewError("it commands joints that this robot does not have")
-    indices: NDArray[np.intp] = np.array([known[joint] for joint in joints], dtype=np.intp)
-    if (np.diff(indices) <= 0).any():
-        raise PreviewError("its joints are not in the order of the configuration")
-    if not isinstance(groups, list) or any(not isinstance(name, str) or name not in robot.groups for name in groups):
-        raise PreviewError("it commands groups that this robot does not have")
-    if sorted(index for name in groups for index in robot.groups[name]) != indices.tolist():
-        raise PreviewError("its joints are not those of its groups")
-    sources = {source.name: source for source in configuration.sources}
-    if command["source"] not in sources or not isinstance(command["command"], str):
-        raise PreviewError("its source is none of this robot")
-    times, longest = command["times_ns"], sources[command["source"]].max_trajectory_duration
-    if times[0] < 0 or times[-1] > longest or any(b <= a for a, b in itertools.pairwise(times)):
-        raise PreviewError(f"its times do not rise from 0 to {longest / NS_PER_S:g} s at most")
-    positions, velocities, accelerations = (
-        None if command[key] is None else np.array(command[key], dtype=np.float64)
-        for key in ("positions", "velocities", "accelerations")
-    )
-    start = np.array(command["from"], dtype=np.float64)
-    if positions is None or (velocities is None and accelerations is not None):
-        raise PreviewError("it has no positions, or accelerations without velocities")
-    lower, upper = (
-        bound[indices] for bound in (configuration.envelope.joints.lower, configuration.envelope.joints.upper)
-    )
-    if not ((positions >= lower) & (positions <= upper)).all() or not (np.abs(start) <= _FARTHEST).all():
-        raise PreviewError("it leads beyond the position limits of the configuration")
-    points = TrajectoryPoints(
-        command["source"], command["command"], tuple(groups), indices, np.array(times, dtype=np.int64), positions,
-        velocities, accelerations, 0,
-    )  # fmt: skip
-    if numbers_of(points) > MOST_NUMBERS:
-        raise PreviewError(f"it has {numbers_of(points)} numbers, and only {MOST_NUMBERS} may wait for people")
-    return points, start
-
-
 class Previewer:
     """Makes previews for one robot.
 
@@ -214,7 +123,7 @@ class Previewer:
         """
         joints = self._configuration.robot.joints
         where = np.array([positions.get(joint, np.nan) for joint in joints], dtype=np.float64)
-        unknown = [joint for joint, ok in zip(joints, np.abs(where) <= _FARTHEST, strict=True) if not ok]
+        unknown = [joint for joint, ok in zip(joints, np.abs(where) <= FARTHEST, strict=True) if not ok]
         if unknown:
             others = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
             raise PreviewError(f"it is not known where {', '.join(unknown[:3])}{others} is: joint_states is not heard")
@@ -256,7 +165,7 @@ class Previewer:
         taus = np.linspace(0.0, duration, count)
         poses = np.repeat(begin[None], count, axis=0)
         poses[:, motion.points.indices] = spline.positions_at(taus)
-        if not (np.abs(poses) <= _FARTHEST).all():
+        if not (np.abs(poses) <= FARTHEST).all():
             raise PreviewError("its way leads nowhere: a position is not finite")
         distances = np.array([viewer.scene.distances(q) for q in poses]).reshape(count, -1)
         rooms, entered = self._rooms(viewer, distances, taus)
@@ -270,13 +179,13 @@ class Previewer:
             None if near_at is None else _near(viewer, poses[i], distances[i], rooms[i]) for i in drawn.tolist()
         )
         worst = None if near_at is None else int(np.searchsorted(drawn, near_at))
-        points = np.array([viewer.model.frame_positions(q) for q in poses])
-        farthest, travel, speed = _travel(points, duration / (count - 1))
+        placed = [viewer.place(q) for q in poses]
+        corners, links = _corners(placed) if placed[0] else _ends(viewer, poses)
+        farthest, travel, speed = _travel(corners, duration / (count - 1))
         joint_speed = _joint_speed(spline)
-        link = viewer.model.frame_names[farthest]
         lines = (
             f"{duration:.2f} s; {self._moving(motion, spline)}; joints up to {joint_speed:.3f} rad/s or m/s",
-            f"farthest goes {link}: {travel:.2f} m of way, up to {speed:.2f} m/s",
+            f"farthest goes {links[farthest]}: {travel:.2f} m of way; no point is faster than about {speed:.2f} m/s",
             _least_words(known, worst, near, taus[drawn]),
         )
         notes = (
@@ -284,9 +193,9 @@ class Previewer:
             *self._doubts(motion, told, measured, joint_speed),
             *([] if known else ["a distance is not a number: how near it comes is not known"]),
         )
-        placed = [viewer.place(q) for q in poses[drawn]]
+        moves = _moves([placed[i] for i in drawn.tolist()])
         return Preview(
-            motion.sha256, taus[drawn], poses[drawn], near, worst, _moves(placed), points[drawn, farthest], lines, notes
+            motion.sha256, taus[drawn], poses[drawn], near, worst, moves, corners[drawn, farthest], lines, notes
         )
 
     def _rooms(self, viewer: Viewer, distances: Matrix, taus: Vector) -> tuple[Matrix, dict[str, float]]:
@@ -368,8 +277,24 @@ def _joint_speed(spline: PlannedTrajectory) -> float:
     return max(float(np.abs(part).max()) for part in parts)
 
 
+def _corners(placed: list[tuple[PlacedVolume, ...]]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Return where the corners of all volumes' surfaces are, shape (m, c, 3), [m], and the link of each."""
+    own = [np.unique(tessellate(one.shape, outside=False).reshape(-1, 3), axis=0) for one in placed[0]]
+    where = [
+        np.concatenate([corners @ one.turn.T + one.shift for corners, one in zip(own, volumes, strict=True)])
+        for volumes in placed
+    ]
+    links = tuple(one.link for corners, one in zip(own, placed[0], strict=True) for _ in corners)
+    return np.array(where), links
+
+
+def _ends(viewer: Viewer, poses: Matrix) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Return the same of a robot without volumes: the origins of its links."""
+    return np.array([viewer.model.frame_positions(q) for q in poses]), viewer.model.frame_names
+
+
 def _travel(points: NDArray[np.float64], dt: float) -> tuple[int, float, float]:
-    """Return the point that goes farthest, its way and its top speed.
+    """Return the point that goes farthest, its way, and the top speed of any.
 
     Args:
         points: of the robot at moments `dt` apart, shape (m, p, 3), [m].
@@ -380,7 +305,7 @@ def _travel(points: NDArray[np.float64], dt: float) -> tuple[int, float, float]:
     """
     steps = np.linalg.norm(np.diff(points, axis=0), axis=2)
     farthest = int(steps.sum(axis=0).argmax())
-    return farthest, float(steps[:, farthest].sum()), float(steps[:, farthest].max()) / dt
+    return farthest, float(steps[:, farthest].sum()), float(steps.max()) / dt
 
 
 def _moves(placed: list[tuple[PlacedVolume, ...]]) -> tuple[bool, ...]:

@@ -53,7 +53,7 @@ class Artist:
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         """Answer `preview`, `robot` or `poses`; `problem` says why there is no answer."""
-        from safety_supervisor.panel.preview import PreviewError
+        from safety_supervisor.panel.waiting_motion import PreviewError
 
         try:
             return {"preview": self._preview, "robot": self._robot, "poses": self._poses}[question["ask"]](question)
@@ -89,7 +89,7 @@ class Artist:
 
     def _poses(self, question: dict[str, Any]) -> dict[str, Any]:
         from safety_supervisor.panel.picture import draw_bones, draw_pose
-        from safety_supervisor.panel.preview import PreviewError
+        from safety_supervisor.panel.waiting_motion import PreviewError
 
         viewer = self._previewer.viewer(question["tool"])
         drawn: list[dict[str, list[float]] | None] = []

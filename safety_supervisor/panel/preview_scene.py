@@ -15,11 +15,13 @@ from typing import Any, Final
 from nicegui import background_tasks, ui
 from nicegui.elements.scene.scene_object3d import Object3D
 
-from safety_supervisor.panel.ros_motion import Watch, Whereabouts
+from safety_supervisor.panel.ros_motion import Points, Watch, Whereabouts
 from safety_supervisor.panel.studio import Answer, Studio
 
 TICK: Final = 0.1
 """Between two frames that are played, and between two live poses, [s]."""
+FPS: Final = 10
+"""That the browser draws: without a graphics card it does so by computing, beside the robot's own programs."""
 LONGEST_PLAY: Final = 8.0
 """What lasts longer is played faster, [s]."""
 _REST: Final = 1.0
@@ -28,6 +30,10 @@ _TRIES: Final = 3
 _BETWEEN: Final = 2.0  # tries, [s]
 _FIELD: Final = 40.0  # of view, [deg]
 _NO_ANSWER: Final = "its motion is not drawn yet"
+GRANTS_ALLOW: Final = (
+    "While an approval is held, whatever that source sends passes where the policy asks for that kind: nobody is "
+    "asked, and there is no preview. It raises no limit, and ends with a stop. `operator deny` takes it back."
+)
 _LEGEND: Final = (
     ("moves", "moves"), ("rests", "stays"), ("start", "begins here"), ("end", "ends here"), ("near", "least room"),
     ("close", "too near"), ("people", "person, restricted zone"), ("keep_in", "keep-in zone"),
@@ -100,7 +106,7 @@ class _View:
     def __init__(self, text: str, kind: str, legend: tuple[tuple[str, str], ...], ball: list[float]) -> None:
         with ui.element("div").classes("picture"):
             camera = ui.scene.perspective_camera(fov=_FIELD, near=0.02, far=100.0)
-            self.scene = ui.scene(640, 360, grid=False, camera=camera, click_events=[], background_color="#dfe3e6")
+            self.scene = ui.scene(640, 360, grid=False, camera=camera, click_events=[], fps=FPS)
             self._ball = ball
             with self.scene:
                 self.picture = Picture(text, kind)
@@ -139,6 +145,7 @@ class PreviewBox:
         self.blocks = _NO_ANSWER
         self._answer: Answer = {}
         self._view: _View | None = None
+        self._people: Points | None = None
         self._index, self._from, self._plays = 0, 0.0, False
         with ui.element("div").classes("preview") as self._box:
             self._problem = ui.label(_NO_ANSWER).classes("warning")
@@ -250,10 +257,12 @@ class PreviewBox:
         pace = "" if self._pace == 1.0 else f", played {self._pace:.1f} times as fast"
         self._caption.set_text(f"{times[index]:.2f} s of {times[-1]:.2f} s{pace}. {near}")
 
-    def people(self, here: Whereabouts) -> None:
+    def look(self) -> None:
         """Show where people are now."""
-        if self._view is not None:
-            self._view.picture.call("people", [list(point) for point in here.people or ()], self._stage.body_radius)
+        people = self._stage.watch.now.people
+        if self._view is not None and people != self._people:
+            self._people = people
+            self._view.picture.call("people", [list(point) for point in people or ()], self._stage.body_radius)
 
 
 class LiveBox:

@@ -21,6 +21,8 @@ from safety_supervisor.core.settings import Configuration
 _LOG: Final = logging.getLogger("safety_supervisor.panel")
 PATIENCE: Final = 20.0
 """An answer that takes longer is none, [s]; the first one waits for the process to start."""
+MOST_ASKED: Final = 32
+"""Questions that wait for their turn; more are not asked: anybody may publish what looks as if it waited."""
 _LONGEST_LINE: Final = 1 << 24
 _KEPT: Final = 16
 """Previews that are kept: twice what may wait."""
@@ -44,6 +46,7 @@ class Studio:
         )  # fmt: skip
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self._asked = 0
         self._made: OrderedDict[tuple[object, ...], Answer] = OrderedDict()
 
     async def preview(self, told: Mapping[str, str], tool: str, measured: Mapping[str, float]) -> Answer:
@@ -76,6 +79,15 @@ class Studio:
         return await self._ask({"ask": "poses", "tool": tool, "poses": [dict(one) for one in poses]})
 
     async def _ask(self, question: dict[str, Any]) -> Answer:
+        if self._asked >= MOST_ASKED:
+            return {"problem": "too many pictures are asked for at once"}
+        self._asked += 1
+        try:
+            return await self._in_turn(question)
+        finally:
+            self._asked -= 1
+
+    async def _in_turn(self, question: dict[str, Any]) -> Answer:
         async with self._turn:
             try:
                 return await asyncio.wait_for(self._exchange(question), PATIENCE)

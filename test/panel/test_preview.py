@@ -22,7 +22,8 @@ from safety_supervisor.core.settings import Configuration, Zone, ZoneKind
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.geometry.distances import signed_distances
 from safety_supervisor.panel.picture import draw_preview
-from safety_supervisor.panel.preview import LONGEST_TEXT, MOST_FRAMES, Preview, Previewer, PreviewError, read_motion
+from safety_supervisor.panel.preview import MOST_FRAMES, Preview, Previewer
+from safety_supervisor.panel.waiting_motion import LONGEST_TEXT, PreviewError, read_motion
 
 pytestmark = [pytest.mark.requirement("SR-022"), pytest.mark.redteam(55)]
 FOLDER = Path(__file__).parents[2] / "config"

@@ -107,8 +107,10 @@ export default class Picture {
 
   copy(name, colour, wanted = () => true) {
     const group = new THREE.Group();
+    group.name = name;
     group.userData.bodies = this.told.bodies.map((body) => {
       const link = new THREE.Group();
+      link.name = body.link;
       if (wanted(body))
         for (const solid of body.solids) {
           const mesh = new THREE.Mesh(geometry(solid), material(colour(body)));
