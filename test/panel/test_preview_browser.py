@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,16 +13,13 @@ import pytest
 
 pytest.importorskip("nicegui", reason="the extra `panel` is not installed")
 
-from test_browser import CHROMIUM, PATIENCE, Window, chromium, panel, pytestmark  # noqa: F401
+from test_browser import CHROMIUM, PATIENCE, Window, chromium, pytestmark  # noqa: F401
 
 if not pytestmark.args[0]:
     import pinocchio as pin
-    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-    from panel_rig import PanelRig
     from playwright.sync_api import Browser, Locator, Page, expect
-    from ros_rig import LATCHED
-
-    from safety_supervisor.config import load_config
+    from preview_rig import Teller
+    from ros_rig import Rig
 
 _PLACES = """(names) => {
   const found = {};
@@ -29,148 +28,202 @@ _PLACES = """(names) => {
     for (const [group, link] of names) {
       const copy = window[key].getObjectByName(group);
       const body = copy?.getObjectByName(link);
-      if (body) found[`${group} ${link}`] = [...body.matrixWorld.elements.slice(12, 15), copy.visible];
+      if (body) found[group] = [...body.matrixWorld.elements.slice(12, 15), copy.visible];
     }
   }
   return found;
 }"""
 
 
+@pytest.fixture
+def panda(rig: Rig) -> Iterator[Teller]:
+    teller = Teller(rig, "panda")
+    yield teller
+    teller.close()
+    rig.kill(teller.panel)
+    (rig.directory / "keys_panda").rename(rig.directory / f"keys_{time.monotonic_ns()}")
+
+
+@pytest.fixture
+def humanoid(rig: Rig) -> Iterator[Teller]:
+    teller = Teller(rig, "g1")
+    yield teller
+    teller.close()
+    rig.kill(teller.panel)
+
+
 def places(page: Page, *groups: str, link: str = "panda_hand") -> dict[str, list[float]]:
     """Return where a link is drawn, by the name of the copy of the robot, and whether that is seen."""
     found: dict[str, list[float]] = page.evaluate(_PLACES, [[group, link] for group in groups])
-    return {name.split()[0]: place for name, place in found.items()}
+    return found
 
 
-def hand_at(panel: PanelRig, joints: list[str], positions: list[float]) -> list[float]:  # noqa: F811
-    """Return where Pinocchio has the hand."""
-    configuration = load_config(panel.rig.directory / "robot.yaml")
-    model = pin.buildModelFromXML(configuration.robot.urdf)
+def link_at(teller: Teller, positions: dict[str, float], link: str = "panda_hand") -> list[float]:
+    """Return where Pinocchio has a link."""
+    robot = teller.configuration.robot
+    model = pin.buildModelFromXML(robot.urdf)
     data, q = model.createData(), pin.neutral(model)
-    for joint, position in zip(joints, positions, strict=True):
+    for joint, position in positions.items():
         q[model.joints[model.getJointId(joint)].idx_q] = position
     pin.framesForwardKinematics(model, data, q)
-    base, hand = (model.getFrameId(name, pin.FrameType.BODY) for name in (configuration.robot.base_frame, "panda_hand"))
-    return list((data.oMf[base].inverse() * data.oMf[hand]).translation)
+    base, end = (model.getFrameId(name, pin.FrameType.BODY) for name in (robot.base_frame, link))
+    return list((data.oMf[base].inverse() * data.oMf[end]).translation)
 
 
 def card_of(page: Page, name: str) -> Locator:
     return page.locator(".card", has_text=f"{name}: planner").first
 
 
+def until(condition: Callable[[], Any], what: str) -> None:
+    ends = time.monotonic() + PATIENCE / 1000
+    while not condition():
+        assert time.monotonic() < ends, what
+        time.sleep(0.05)
+
+
 @pytest.mark.requirement("SR-022")
 @pytest.mark.redteam(55)
-def test_what_waits_is_drawn_as_it_would_move(panel: PanelRig, chromium: Browser) -> None:  # noqa: F811
-    panel.cell.arm()
-    window = Window(chromium, panel, color_scheme="light", viewport={"width": 900, "height": 1250})
+def test_what_waits_is_drawn_as_it_would_move(panda: Teller, chromium: Browser) -> None:  # noqa: F811
+    window = Window(chromium, panda, color_scheme="light", viewport={"width": 900, "height": 1250})
     page = window.login("bob")
-    window.state("AUTO/HOLDING")
+    said = panda.ask("arm", {"panda_joint1": 0.9, "panda_joint2": 0.4})
+    card = card_of(page, said["id"])
+    expect(card.locator(".fact").first).to_contain_text("2 joints of 7 move, panda_joint1 by 0.90", timeout=PATIENCE)
+    expect(card.get_by_role("button", name="APPROVE")).to_be_enabled()
+    window.says("why, in its own words: <b>fetch</b> the cup")
+    slider, caption = card.get_by_role("slider"), card.locator(".caption")
 
-    def drawn() -> None:
-        asked = panel.cell.waits(0.4, 5.0, "why:<b>fetch</b> the cup")
-        said = json.loads(asked["command"])
-        card = card_of(page, asked["id"])
-        expect(card.locator(".fact").first).to_contain_text("1 joint of 7 move, panda_joint1 by 0.40", timeout=PATIENCE)
-        expect(card.get_by_role("button", name="APPROVE")).to_be_enabled()
-        slider, caption = card.get_by_role("slider"), card.locator(".caption")
+    def scrub(share: float) -> None:
+        slider.evaluate("one => one.scrollIntoView({block: 'center'})")  # not below STOP
+        box = slider.bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + 2 + share * (box["width"] - 4), box["y"] + box["height"] / 2)
 
-        def scrub(share: float) -> None:
-            slider.evaluate("one => one.scrollIntoView({block: 'center'})")  # not below STOP
-            box = slider.bounding_box()
-            assert box is not None
-            page.mouse.click(box["x"] + 2 + share * (box["width"] - 4), box["y"] + box["height"] / 2)
+    until(lambda: places(page, "end"), "it is drawn")
+    card.get_by_role("button", name="PAUSE").click()
+    for _ in range(2):  # what was under way when it was pressed
+        scrub(0.5)
+        page.wait_for_timeout(300)
+    expect(caption).to_contain_text(re.compile(r"2\.[456][0-9] s of 5\.00 s"), timeout=PATIENCE)
+    u = float(caption.inner_text().split(" s of")[0]) / 5.0
+    share = 10 * u**3 - 15 * u**4 + 6 * u**5
+    start, end = np.array(said["from"]), np.array(said["positions"][-1])
+    for group, pose, close in (
+        ("start", start, 2e-4),
+        ("end", end, 2e-4),
+        ("robot", start + share * (end - start), 4e-3),
+    ):
+        expected = link_at(panda, dict(zip(said["joints"], pose.tolist(), strict=True)))
 
-        panel.cell.client.wait_for(lambda: places(page, "end"), "it is drawn")
-        for share, group, goal in ((0.0, "start", said["from"]), (1.0, "end", said["positions"][-1])):
-            scrub(share)
-            expect(card.get_by_role("button", name="PLAY")).to_be_visible()
-            expect(caption).to_contain_text("0.00 s of 5.00 s" if share == 0.0 else "5.00 s of 5.00 s")
-            expected = hand_at(panel, said["joints"], goal)
+        def there(group: str = group, expected: list[float] = expected, close: float = close) -> bool:
+            return bool(np.allclose(places(page, group)[group][:3], expected, atol=close))
 
-            def there(group: str = group, expected: list[float] = expected) -> bool:
-                shown = places(page, "robot", group)
-                return all(np.allclose(shown[name][:3], expected, atol=2e-4) for name in ("robot", group))
-
-            panel.cell.client.wait_for(there, f"the hand is drawn at the {group}")
-        card.get_by_role("button", name="NO GHOSTS").click()
-        panel.cell.client.wait_for(lambda: not places(page, "start")["start"][3], "the ghosts are gone")
-        card.get_by_role("button", name="GHOSTS", exact=True).click()
-        card.get_by_role("button", name="LEAST ROOM").click()
-        expect(caption).to_contain_text("mm, has to be more than")
-        card.get_by_role("button", name="PLAY").click()
-        expect(caption).not_to_contain_text("5.00 s of")
-        scrub(0.55)
-        card.evaluate("one => one.scrollIntoView({block: 'start'})")
-        window.picture("preview_light")
-
-    panel.cell.steadily(drawn)
+        until(there, f"the hand of {group} is drawn where it would be")
+    card.get_by_role("button", name="NO GHOSTS").click()
+    until(lambda: not places(page, "start")["start"][3], "the ghosts are gone")
+    card.get_by_role("button", name="GHOSTS", exact=True).click()
+    card.get_by_role("button", name="LEAST ROOM").click()
+    expect(caption).to_contain_text("mm, has to be more than")
+    card.get_by_role("button", name="PLAY").click()
+    expect(caption).not_to_contain_text("5.00 s of", timeout=PATIENCE)
+    card.get_by_role("button", name="PAUSE").click()
+    card.evaluate("one => one.scrollIntoView({block: 'start'})")
+    page.mouse.wheel(0, -210)
+    page.wait_for_timeout(600)
+    window.picture("preview_light")
+    # Nothing else is approved when it is gone.
+    panda.forget()
+    window.says(f"{said['id']}: GONE")
     assert window.complaints == []
 
 
 @pytest.mark.redteam(55)
-def test_what_somebody_else_tells_is_not_approved(panel: PanelRig, chromium: Browser) -> None:  # noqa: F811
-    panel.cell.arm()
-    window = Window(chromium, panel)
+def test_what_is_not_drawn_is_not_approved(panda: Teller, chromium: Browser) -> None:  # noqa: F811
+    window = Window(chromium, panda)
     page = window.login("bob")
-    node = panel.cell.client.node
-    forger = node.create_publisher(DiagnosticArray, "/supervisor/interventions", LATCHED)
-
-    def told(values: dict[str, Any]) -> DiagnosticArray:
-        pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
-        return DiagnosticArray(status=[DiagnosticStatus(values=pairs)])
-
-    def forged() -> None:
-        asked = panel.cell.waits(0.05, 2.0)
-        said = json.loads(asked["command"])
-        said["positions"][-1][1] += 0.2
-        text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-        lies = asked | {"id": "w7777", "command": text}  # another motion under the hash of the good one
-        ends = time.monotonic() + 10.0
-        while "its hash is not that of its text" not in page.locator("body").inner_text():
-            assert time.monotonic() < ends
-            forger.publish(told(lies))
-            panel.cell.client.spin(0.1)
-        card = card_of(page, "w7777")
-        assert card.get_by_role("button", name="APPROVE").is_disabled()
-        assert "It can not be approved here" in card.inner_text()
-        assert not card.locator(".fact").count()
-
-    try:
-        panel.cell.steadily(forged)
-    finally:
-        node.destroy_publisher(forger)
+    good = panda.ask("arm", {"panda_joint1": 0.3})
+    told = panda.listed[good["id"]]
+    farther = json.loads(told["command"])
+    farther["positions"][-1][1] += 0.2
+    # Another motion under the hash of the good one.
+    panda.listed["w70"] = told | {"id": "w70", "command": json.dumps(farther, sort_keys=True, separators=(",", ":"))}
+    beyond = panda.ask("arm", {"panda_joint1": 9.0})
+    for name, words in (
+        ("w70", "its hash is not that of its text"),
+        (beyond["id"], "NO PREVIEW: it leads beyond the position limits"),
+    ):
+        card = card_of(page, name)
+        expect(card).to_contain_text(words, timeout=PATIENCE)
+        expect(card.get_by_role("button", name="APPROVE")).to_be_disabled()
+        assert card.locator(".fact").count() == 0
+    expect(card_of(page, beyond["id"]).get_by_role("button", name="DENY")).to_be_enabled()
+    expect(card_of(page, good["id"]).get_by_role("button", name="APPROVE")).to_be_enabled(timeout=PATIENCE)
     assert window.complaints == []
 
 
-def test_a_phone_in_the_dark_and_the_robot_as_it_is(panel: PanelRig, chromium: Browser) -> None:  # noqa: F811
-    panel.cell.arm()
-    window = Window(chromium, panel, color_scheme="dark", viewport={"width": 412, "height": 1250}, has_touch=True)
+def test_a_phone_in_the_dark_and_the_robot_as_it_is(panda: Teller, chromium: Browser) -> None:  # noqa: F811
+    window = Window(chromium, panda, color_scheme="dark", viewport={"width": 412, "height": 1250}, has_touch=True)
     page = window.login("ada")
-    window.state("AUTO/HOLDING")
-
-    def drawn() -> None:
-        asked = panel.cell.waits(0.4, 5.0, "why:fetch the cup")
-        card = card_of(page, asked["id"])
-        expect(card.get_by_role("button", name="PAUSE")).to_be_visible(timeout=PATIENCE)
-        page.wait_for_timeout(2500)
-        card.get_by_role("button", name="PAUSE").tap()
-        card.evaluate("one => one.scrollIntoView({block: 'start'})")
-        window.picture("preview_dark")
-
-    panel.cell.steadily(drawn)
+    said = panda.ask("arm", {"panda_joint1": 0.9, "panda_joint2": 0.4})
+    card = card_of(page, said["id"])
+    card.get_by_role("button", name="PAUSE").wait_for(timeout=PATIENCE)
+    expect(card.locator(".caption")).to_contain_text("2.", timeout=PATIENCE)
+    card.get_by_role("button", name="PAUSE").tap()
+    card.locator(".picture").evaluate("one => one.scrollIntoView({block: 'center'})")
+    page.wait_for_timeout(600)
+    window.picture("preview_dark")
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
+    panda.forget()
     page.get_by_role("button", name="SHOW THE ROBOT").tap()
-    window.says("as measured; as commanded")
+    assert panda.measured is not None
+    assert panda.commanded is not None
+    panda.commanded["panda_joint1"] = 0.4
+    expected = [link_at(panda, one) for one in (panda.measured, panda.commanded)]
 
     def there() -> bool:
         shown = places(page, "robot", "commanded")
-        expected = hand_at(panel, [f"panda_joint{i}" for i in range(1, 8)], list(panel.cell.client.pose()))
-        return all(np.allclose(shown.get(name, [9, 9, 9])[:3], expected, atol=5e-3) for name in ("robot", "commanded"))
+        both = (shown.get(name, [9.0] * 3)[:3] for name in ("robot", "commanded"))
+        return all(np.allclose(one, here, atol=2e-4) for one, here in zip(both, expected, strict=True))
 
-    panel.cell.client.wait_for(there, "the robot is drawn where it is", 20.0)
-    page.get_by_role("button", name="HIDE THE ROBOT").scroll_into_view_if_needed()
+    until(there, "the robot is drawn where it is")
+    window.says("as measured; as commanded")
+    page.get_by_role("button", name="HIDE THE ROBOT").evaluate("one => one.scrollIntoView({block: 'start'})")
+    page.wait_for_timeout(600)
     window.picture("live_dark")
+    panda.measured = None
+    window.says("NOT MEASURED: it is not known where the robot is")
+    until(lambda: not places(page, "robot")["robot"][3], "what is not measured is not drawn")
     page.get_by_role("button", name="HIDE THE ROBOT").tap()
-    expect(page.get_by_text("as measured; as commanded")).to_be_hidden()
+    expect(page.get_by_text("NOT MEASURED")).to_be_hidden()
+    assert window.complaints == []
+
+
+def test_a_humanoid_with_people_is_drawn_once_it_is_known_where_it_stands(
+    humanoid: Teller,
+    chromium: Browser,  # noqa: F811
+) -> None:
+    window = Window(chromium, humanoid, color_scheme="light", viewport={"width": 900, "height": 1250})
+    page = window.login("bob")
+    legs, humanoid.measured = humanoid.measured, None
+    said = humanoid.ask("left_arm", {"left_shoulder_pitch_joint": -0.9, "left_elbow_joint": -0.5}, 3.0)
+    card = card_of(page, said["id"])
+    expect(card).to_contain_text("NO PREVIEW: it is not known where left_hip_pitch_joint", timeout=PATIENCE)
+    expect(card.get_by_role("button", name="APPROVE")).to_be_disabled()
+    humanoid.measured = legs
+    card.get_by_role("button", name="TRY AGAIN").click(timeout=PATIENCE)
+    expect(card.locator(".fact").first).to_contain_text("2 joints of 7 move", timeout=PATIENCE)
+    expect(card.get_by_role("button", name="APPROVE")).to_be_enabled(timeout=PATIENCE)
+    expect(card.locator(".caption")).to_contain_text("3.00 s of 3.00 s", timeout=PATIENCE)
+    assert humanoid.commanded is not None
+    end = humanoid.commanded | dict(zip(said["joints"], said["positions"][-1], strict=True))
+    for link in ("left_rubber_hand", "right_ankle_roll_link"):
+        assert np.allclose(places(page, "end", link=link)["end"][:3], link_at(humanoid, end, link), atol=2e-4) == (
+            link == "left_rubber_hand"
+        )  # of what stays there is no ghost
+        assert np.allclose(places(page, "robot", link=link)["robot"][:3], link_at(humanoid, end, link), atol=0.3)
+    card.evaluate("one => one.scrollIntoView({block: 'start'})")
+    page.mouse.wheel(0, -210)
+    page.wait_for_timeout(600)
+    window.picture("humanoid_light")
     assert window.complaints == []
