@@ -1,0 +1,149 @@
+"""STOP of the panel: from the click in a real Chromium to the first motor message that slows down.
+
+    .venv/bin/python -m bench.panel_stop --trials 200
+
+The real node, the panel's process, Debian's Chromium by Playwright, a robot that cruises (bench/estop_world.py). One
+clock, CLOCK_MONOTONIC: read before the driver is told to click, so the driver's own way to the browser counts, too; and
+the middleware's time of sending the motor message. Exit status 1 where p99 is above 150 ms or a click stopped nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+from playwright.sync_api import Page, sync_playwright
+
+from bench.bench_relay import environment
+from bench.estop_world import World, end, start_supervisor, write_configuration
+
+PERMITTED = 150.0
+"""p99, [ms]."""
+PERIOD = 0.004
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+
+def _configure(directory: Path) -> Path:
+    path = write_configuration(directory, PERIOD, relays=False)
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw["estop"] = {"driver": "none", "none": "I accept"}
+    raw["operators"] = {"unsigned_services": True}
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    return path
+
+
+def _start_panel(config: Path, words: Path) -> tuple[subprocess.Popen[bytes], int]:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = int(found.getsockname()[1])
+    command = ["-m", "safety_supervisor.cli", "panel", "--config", str(config), "--port", str(port)]
+    with words.open("ab") as sink:
+        process = subprocess.Popen([sys.executable, *command], env=environment(), stdout=sink, stderr=sink)
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
+            return process, port
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"the panel does not start: {words.read_text(errors='replace')[-1000:]}")
+
+
+def _arm(world: World) -> None:
+    for _ in range(20):  # a busy machine may delay reset and start by a cause of its own
+        if world.state == "AUTO/HOLDING":
+            return
+        world.wait(lambda: world.state == "LOCKED", 10.0)
+        time.sleep(0.1)
+        if world.call("reset")[0] and world.wait(lambda: world.state == "READY", 2.0) and world.call("start")[0]:
+            world.wait(lambda: world.state == "AUTO/HOLDING", 2.0)
+    raise RuntimeError(f"not armed: {world.state} {world.cause}")
+
+
+def _trial(world: World, page: Page, at: tuple[float, float], chance: random.Random) -> float | str:
+    """One click; return how long it took, [ms], or why it counts for nothing."""
+    _arm(world)
+    world.cruise()
+    try:
+        if not world.wait(lambda: world.cruising, 5.0):
+            return f"did not cruise: {world.state} {world.cause}"
+        time.sleep(chance.uniform(0.0, 0.3))  # anywhere between two updates of the page
+        if world.stopped_at is not None:
+            return f"stopped before the click: {world.cause}"
+        clicked = time.monotonic_ns()
+        page.mouse.click(*at)
+        if not world.wait(lambda: world.stopped_at is not None, 2.0):
+            return "LOST: no stop within 2 s"
+        assert world.stopped_at is not None
+        took = (world.stopped_at - clicked) / 1e6
+        world.wait(lambda: world.state == "LOCKED", 5.0)
+        if world.cause != "E_STOP_REQUEST":
+            return f"stopped by something else: {world.cause}"
+        return took
+    finally:
+        world.rest()
+        time.sleep(0.3)
+
+
+def main() -> int:
+    """Run the trials and print their distribution."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("there is no chromium: apt-get install chromium")
+    chance, times, other = random.Random(1), list[float](), list[str]()
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        directory = Path(name)
+        config = _configure(directory)
+        world = World(PERIOD)
+        world.start()
+        supervisor = start_supervisor(config, directory / "supervisor.txt", fifo=True)
+        panel, port = _start_panel(config, directory / "panel.txt")
+        try:
+            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            page = browser.new_page()
+            page.goto(f"http://127.0.0.1:{port}/")
+            page.wait_for_function("!document.body.classList.contains('lost')", timeout=30_000)
+            box = page.get_by_role("button", name="STOP").bounding_box()
+            assert box is not None
+            at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            while len(times) < given.trials and len(other) < given.trials:
+                result = _trial(world, page, at, chance)
+                times.append(result) if isinstance(result, float) else other.append(result)
+            browser.close()
+        finally:
+            end(panel)
+            end(supervisor)
+            world.close()
+    times.sort()
+    lost = sum(one.startswith("LOST") for one in other)
+    told = {
+        "trials": len(times), "p50_ms": times[len(times) // 2], "p99_ms": times[-(-99 * len(times) // 100) - 1],
+        "worst_ms": times[-1], "permitted_p99_ms": PERMITTED, "lost": lost, "not_counted": other,
+        "load": os.getloadavg()[0], "processors": os.cpu_count(),
+    }  # fmt: skip
+    if given.json:
+        print(json.dumps(told))
+    else:
+        print(
+            f"STOP at the panel, {told['trials']} clicks: p50 {told['p50_ms']:.1f} ms, p99 {told['p99_ms']:.1f} ms "
+            f"(permitted {PERMITTED:.0f}), worst {told['worst_ms']:.1f} ms; lost {lost}; load {told['load']:.1f} on "
+            f"{told['processors']} processors; not counted: {len(other)} {sorted(set(other))}"
+        )
+    return int(lost > 0 or told["p99_ms"] > PERMITTED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
