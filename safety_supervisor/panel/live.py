@@ -45,7 +45,7 @@ _HEAD: Final = (
 def install(desk: Desk, tokens: FormTokens, robot: str, stage: Stage) -> None:
     """Serve the page at `/`."""
 
-    @ui.page("/", title=f"{robot} - safety supervisor", dark=None)
+    @ui.page("/", title=f"{robot} - safety supervisor", dark=None, language="en-US")
     def live(request: Request) -> None:
         cookie = request.cookies.get(SESSION_COOKIE, "")
         stage.warm(desk.tool)
@@ -150,6 +150,7 @@ class LivePage:
             self._show(self._told, "")
         self._update_person(held)
         self._hold.update(held)
+        self._confirm.check(view)
         for act, button in self._buttons:
             button.set_visibility(held is not None and act in ACTS_OF[held.person.role])
             button.set_enabled(view.basis is not None)
@@ -232,6 +233,13 @@ class _Confirmation:
         self._title.set_text(f"{word}: look at the robot, then sign")
         self._text.set_text(f"It counts for what you see now: {view.state}. {view.cause} {view.next_step}")
         self._card.set_visibility(True)
+
+    def check(self, view: View) -> None:
+        """Close it when the state is another one than the person saw."""
+        act, target, seen = self._what
+        if act and seen != view.basis:
+            self.close()
+            self._page.say(f"{f'{act} {target}'.strip()}: nothing was signed, the state has changed. Look again.")
 
     def close(self) -> None:
         self._card.set_visibility(False)

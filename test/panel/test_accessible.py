@@ -1,0 +1,73 @@
+"""axe-core finds nothing serious on any page; how it is fetched: docs/panel.md."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("nicegui", reason="the extra `panel` is not installed")
+pytest.importorskip("playwright", reason="a real browser needs Debian's chromium and playwright (docs/panel.md)")
+
+from browser_window import PATIENCE, Window
+from panel_rig import PanelRig
+from playwright.sync_api import Browser, Page, expect
+
+AXE = os.environ.get("PANEL_AXE")
+"""File axe.min.js of axe-core."""
+pytestmark = pytest.mark.skipif(AXE is None, reason="axe-core is given by PANEL_AXE=…/axe.min.js (docs/panel.md)")
+SERIOUS = ("serious", "critical")
+
+REFRESH = ("meta-refresh", False)
+"""Pages without script, and without a field to fill, load themselves anew: an old state would be taken for the new one
+(essential, WCAG 2.2.1). The live page must not."""
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core finds, the worst only."""
+    assert AXE is not None
+    page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+    found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations', 'incomplete']})")
+    assert found["passes"], "axe-core has looked at nothing"
+    return [
+        f"{one['impact']} {one['id']}: {node['html'][:160]} {node.get('failureSummary', '')}"
+        for one in found["violations"]
+        if one["impact"] in SERIOUS and (one["id"], page.url.endswith("/")) != REFRESH
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_a_serious_finding(chromium: Browser, panel: PanelRig, scheme: str) -> None:
+    window = Window(chromium, panel, color_scheme=scheme)
+    page, found = window.open("/login"), []
+    found += findings(page)
+    window.login("ada")
+    expect(page.locator("#lost")).to_be_hidden(timeout=PATIENCE)
+    name = ""
+
+    def waits() -> None:
+        nonlocal name
+        name = panel.cell.waits(0.1, 0.8)["id"]
+        window.says(f"{name}: ")
+
+    panel.cell.steadily(waits)
+    page.get_by_role("button", name="MODE MANUAL").click()
+    window.says("MODE MANUAL: look at the robot, then sign")
+    found += findings(page)
+    window.open("/plain")
+    found += findings(page)
+    window.open(f"/plain/{name}")
+    found += findings(page)
+    window.open("/plain")
+    page.get_by_role("button", name="STOP").click()
+    window.says("the supervisor answered")
+    found += findings(page)
+    # Every look of the banner, and what lies over the page when the panel is lost.
+    window.open("/plain")
+    for tone in ("unknown", "alarm", "caution", "rest", "moves"):
+        page.evaluate("tone => document.querySelector('.banner').className = `banner ${tone}`", tone)
+        found += findings(page)
+    assert not found, "\n".join(dict.fromkeys(found))
