@@ -9,7 +9,7 @@ unset PYTHONDONTWRITEBYTECODE
 [ $# = 0 ] || exec .venv/bin/pytest "$@"
 
 # Real nodes miss their deadlines beside a busy neighbour of their own rank, simulated cells and devices beside any.
-processes=(test/panel test/ros)
+processes=(test/ros test/panel) # in this order: the panel's supervisor stays to the end
 alone=(test/estop test/firmware test/sim)
 # Of these, what keeps no time but its own: no clock, thread, process or port, so that a busy machine changes nothing.
 virtual=(test/estop/test_{drivers,emulated_device,first_contact,frames,link,link_faults,link_model,link_replay,noise,notices}.py

@@ -47,6 +47,7 @@ class RosLink:
         """Join the graph."""
         self._snapshot = Snapshot()
         self._answers: dict[tuple[str, str], Future[dict[str, Any]]] = {}
+        self._asked: dict[tuple[str, str], str] = {}
         self._calls: deque[Any] = deque()
         self._lock = threading.Lock()
         self._context = rclpy.Context()
@@ -166,7 +167,9 @@ class RosLink:
         if len(message.status) != 1:
             return
         values = _values(message.status[0], 64)
-        name = values.get("intervention", "")
+        # What is released is told by its command; what is refused by its intervention, too.
+        of_command = self._asked.get((values.get("source", ""), values.get("id", "")), "")
+        name = values.get("intervention", "") or of_command
         if not name or values.get("verdict") == "WAIT":
             return
         known = {other: said for other, said in self._snapshot.ended.items() if other != name}
@@ -177,6 +180,8 @@ class RosLink:
     def _hear_waiting(self, message: DiagnosticArray) -> None:
         # The command's text is hashed as it came: it is neither cut nor escaped here.
         waiting = tuple(_values(status, None) for status in message.status[:_MOST_WAITING])
+        asked = {(one.get("source", ""), one.get("command_id", "")): one.get("id", "") for one in waiting}
+        self._asked = dict([*(self._asked | asked).items()][-_MOST_ENDED:])
         self._snapshot = self._snapshot._replace(waiting=waiting, waiting_at=time.monotonic_ns())
 
     def _hear_answer(self, message: String) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import re
+import signal
 import socket
 import time
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,17 @@ from safety_supervisor.panel.key_box import Cost, write_new_box
 
 PASSWORDS = {name: f"{name} has a long password" for name in ROLES}
 PROGRAM = (
-    'joint_speed > 0.15 ? approve("pair", 2, 60) : joint_speed > 0.3 ? approve("short", 1, 3) : approve("zone", 1, 60)'
+    'joint_speed > 0.3 ? approve("short", 1, 3) : joint_speed > 0.15 ? approve("pair", 2, 60) : approve("zone", 1, 60)'
 )
+
+SOURCES = {
+    name: {
+        "kind": "agent", "priority": 11 + number, "groups": ["arm"], "commands": ["trajectory"], "period": 0.01,
+        "playout_periods": 2, "rate_limit_hz": 400.0, "liveliness_lease": 0.5, "refusals": 50, "refusal_window": 5.0,
+    }
+    for number, name in enumerate(("painter", "packer", "welder"))
+}  # fmt: skip
+"""Beside the planner."""
 
 
 def free_port() -> int:
@@ -102,11 +114,27 @@ class PatientCell(Cell):
 
     def start(self, **settings: Any) -> None:
         """Start a supervisor, and it the robot."""
+        self.client.forget()
         self.supervisor = self.rig.supervisor(**merge(SETTINGS, settings))
         self.client.wait_state("LOCKED", timeout=60.0)
         self.people = Deciders(self.client, str(self.rig.directory / "robot.yaml"))
-        self.client.wait_for(self.agent.get_subscription_count, "the supervisor hears the trajectory's publisher")
+        for source in ("planner", *SOURCES):
+            agent = self.client.trajectory_publisher(source)
+            self.client.wait_for(agent.get_subscription_count, "the supervisor hears the trajectory's publisher")
         self.arm()
+
+    def speak_as(self, source: str) -> None:
+        """Ask as one of `SOURCES` from now on: whoever was denied has to wait before it asks people again."""
+        self.agent = self.client.trajectory_publisher(source)
+
+    def waits(self, by: float = 0.3, duration: float = 2.0, frame_id: str = "") -> dict[str, str]:
+        """Ask until it is shown; before it is, late cycles of a busy machine may stop the robot."""
+        for _ in range(2):
+            self.arm()
+            with contextlib.suppress(AssertionError):
+                return super().waits(by, duration, frame_id)
+        self.arm()
+        return super().waits(by, duration, frame_id)
 
     def arm(self) -> None:
         """Bring it to AUTO, from wherever."""
@@ -132,13 +160,26 @@ class PanelRig:
         public = {name: write_new_box(self.keys / f"{name}.panelkey", name, PASSWORDS[name], cost) for name in ROLES}
         people = {name: {"role": ROLES[name], "public_key": public[name]} for name in ROLES}
         self.port, self._strangers = free_port(), itertools.count(2)
-        self.cell = PatientCell(rig, operators={"people": people}, policy={"program": PROGRAM})
+        self._settings: dict[str, Any] = {"operators": {"people": people}, "policy": {"program": PROGRAM}}
+        self._settings["sources"] = SOURCES
+        self.cell = PatientCell(rig, **self._settings)
         self.panel = self.start(self.port)
 
-    def start(self, port: int) -> Process:
+    def make_ready(self) -> None:
+        """Start again what the test before has ended, and wake what it has frozen."""
+        for process in (self.panel, self.cell.supervisor):
+            if process.process.poll() is None:
+                process.send(signal.SIGCONT)
+        if self.cell.supervisor.process.poll() is not None:
+            self.cell.restart(**self._settings)
+        if self.panel.process.poll() is not None:
+            self.panel = self.start(self.port)
+        self.cell.speak_as("planner")
+
+    def start(self, port: int, *options: str) -> Process:
         """Start a panel."""
         config: Path = self.rig.directory / "robot.yaml"
-        given = ["--config", str(config), "--keys", str(self.keys), "--port", str(port)]
+        given = ["--config", str(config), "--keys", str(self.keys), "--port", str(port), *options]
         process = self.rig._start(["-m", "safety_supervisor.cli", "panel", *given], "panel")
         ends = time.monotonic() + 120.0
         while True:
@@ -149,6 +190,15 @@ class PanelRig:
                 assert process.process.poll() is None, process.text
                 assert time.monotonic() < ends, process.text
                 time.sleep(0.05)
+
+    @contextlib.contextmanager
+    def beside(self, port: int, *options: str) -> Iterator[None]:
+        """Start another panel for a while."""
+        process = self.start(port, *options)
+        try:
+            yield
+        finally:
+            process.end()
 
     def browser(self) -> Browser:
         return Browser(self.port)

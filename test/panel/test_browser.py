@@ -2,89 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import shutil
 import signal
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or importlib.util.find_spec("playwright") is None or importlib.util.find_spec("nicegui") is None,
-    reason="a real browser needs Debian's chromium, playwright and the extra `panel` (docs/panel.md)",
-)
-if not pytestmark.args[0]:
-    from panel_rig import PASSWORDS, PanelRig
-    from playwright.sync_api import Browser, Page, expect, sync_playwright
-    from ros_rig import Rig
+pytest.importorskip("nicegui", reason="the extra `panel` is not installed")
+pytest.importorskip("playwright", reason="a real browser needs Debian's chromium and playwright (docs/panel.md)")
 
-PICTURES = os.environ.get("PANEL_PICTURES")
-"""Directory for pictures of the pages."""
-PATIENCE = 20_000
-"""Of a busy machine, [ms]."""
-
-
-@pytest.fixture(scope="module")
-def panel(rig: Rig) -> PanelRig:
-    return PanelRig(rig)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Window:
-    """One window, and all that the browser complained of."""
-
-    def __init__(self, chromium: Browser, panel: PanelRig, **context: Any) -> None:
-        self.panel, self.complaints = panel, list[str]()
-        self.context = chromium.new_context(**({"viewport": {"width": 1024, "height": 768}} | context))
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE)
-        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
-
-    def open(self, path: str = "/") -> Page:
-        self.page.goto(f"http://127.0.0.1:{self.panel.port}{path}")
-        return self.page
-
-    def login(self, name: str) -> Page:
-        page = self.open("/login")
-        page.fill("input[name=name]", name)
-        page.fill("input[name=password]", PASSWORDS[name])
-        page.click("form.login button")
-        page.wait_for_url("**/")
-        self.says(f"logged in: {name}")
-        return page
-
-    def says(self, text: str) -> None:
-        expect(self.page.locator("body")).to_contain_text(text, timeout=PATIENCE)
-
-    def state(self, word: str) -> None:
-        """Wait until the banner says it, while the test's node hears the supervisor, too."""
-        self.panel.cell.client.wait_for(lambda: word in self.page.locator(".banner .state").inner_text(), word, 20.0)
-
-    def picture(self, name: str) -> None:
-        if PICTURES:
-            self.page.screenshot(path=Path(PICTURES) / f"{name}.png")
-
-
-def settled(page: Page) -> None:
-    """As a person is, who looks before the click."""
-    page.wait_for_timeout(800)
+from browser_window import PATIENCE, Window, settled
+from panel_rig import PanelRig
+from playwright.sync_api import Browser, expect
 
 
 def stopped(panel: PanelRig, known: int) -> None:
@@ -185,8 +112,11 @@ def test_a_phone_in_the_dark_then_a_panel_that_is_frozen_and_killed(panel: Panel
     panel.panel = panel.start(panel.port)
     window.says("nobody is logged in here")  # the key ended with the process
     expect(lost).to_be_hidden(timeout=PATIENCE)
-    panel.rig.kill(panel.cell.supervisor)
+    panel.cell.supervisor.send(signal.SIGSTOP)
     window.says("UNKNOWN")
+    window.says("STALE: ")
     window.says("Treat the robot as moving.")
     window.says("STOP reaches nobody now")
     window.picture("gone_dark")
+    panel.cell.supervisor.send(signal.SIGCONT)
+    window.state("LOCKED")

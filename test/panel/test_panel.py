@@ -9,12 +9,6 @@ import pytest
 pytest.importorskip("nicegui", reason="the extra `panel` is not installed")
 
 from panel_rig import PanelRig
-from ros_rig import Rig
-
-
-@pytest.fixture(scope="module")
-def panel(rig: Rig) -> PanelRig:
-    return PanelRig(rig)
 
 
 @pytest.mark.redteam(23)
@@ -78,6 +72,10 @@ def test_forms_of_others_are_refused(panel: PanelRig) -> None:
     assert browser.ask("POST", "/act", form, Origin="").status == 403
     assert browser.ask("POST", "/act", form, Host=f"evil:{panel.port}").status == 403
     assert browser.ask("POST", "/act", form | {"csrf": "0" * 64}).status == 403
+    refused = browser.ask("POST", "/act", form | {"once": ""})
+    assert refused.status == 403
+    assert "REFUSED - this form is of no page of your login" in refused.text
+    assert 'action="/stop"' in refused.page
     assert browser.ask("POST", "/logout", {}).status == 403
     stolen = panel.browser()
     assert stolen.ask("POST", "/act", form).status == 403  # the form without the cookie

@@ -196,6 +196,14 @@ def test_a_session_ends_when_its_person_does_nothing(sessions: Sessions) -> None
     assert sessions.use(one, 2 * IDLE + 2) is None
 
 
+def test_a_session_may_end_earlier() -> None:
+    sessions = Sessions(lambda: "id", 3 * NS_PER_S)
+    one = sessions.begin(someone("ada"), KEY, 0)
+    assert one is not None
+    assert sessions.look(one, 3 * NS_PER_S) is not None
+    assert sessions.look(one, 3 * NS_PER_S + 1) is None
+
+
 def test_a_session_ends_in_the_end_and_by_logging_out(sessions: Sessions) -> None:
     one, other = sessions.begin(someone("ada"), KEY, 0), sessions.begin(someone("bob"), KEY, 0)
     assert one is not None

@@ -149,6 +149,15 @@ def test_two_under_one_id_are_decided_by_nobody() -> None:
     assert [one.problem for one in view(waiting=(waits(), waits(why="other"))).waiting] == ["it is told twice"] * 2
 
 
+def test_what_waits_no_more_says_how_it_ended() -> None:
+    ended = {"w1": "REJECT E_APPROVAL_DENIED by bob", "w2": "PASS", "w3": "STOP E_APPROVAL_REQUIRED", "w4": "NEW x"}
+    words = view(ended=MappingProxyType(ended)).ended
+    assert words["w1"].startswith("not played - E_APPROVAL_DENIED by bob - A person denied")
+    assert words["w2"] == "approved, it is played"
+    assert words["w3"].startswith("stopped - E_APPROVAL_REQUIRED - ")
+    assert words["w4"] == "NEW - x"
+
+
 @pytest.mark.parametrize("changes", [{"people": "2"}, {"zones": "press"}, {"people": ""}])
 def test_two_people_or_a_zone_are_high_risk(changes: dict[str, str]) -> None:
     assert view(waiting=(waits(**changes),)).waiting[0].high_risk
