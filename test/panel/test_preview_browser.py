@@ -13,13 +13,13 @@ import pytest
 
 pytest.importorskip("nicegui", reason="the extra `panel` is not installed")
 
-from test_browser import CHROMIUM, PATIENCE, Window, chromium, pytestmark  # noqa: F401
+pytest.importorskip("playwright", reason="a real browser needs Debian's chromium and playwright (docs/panel.md)")
 
-if not pytestmark.args[0]:
-    import pinocchio as pin
-    from playwright.sync_api import Browser, Locator, Page, expect
-    from preview_rig import Teller
-    from ros_rig import Rig
+import pinocchio as pin
+from browser_window import PATIENCE, Window
+from playwright.sync_api import Browser, Locator, Page, expect
+from preview_rig import Teller
+from ros_rig import Rig, running_rig
 
 _PLACES = """(names) => {
   const found = {};
@@ -33,6 +33,13 @@ _PLACES = """(names) => {
   }
   return found;
 }"""
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """Not that of the other tests: no supervisor of theirs is to be heard here."""
+    with running_rig(tmp_path_factory.mktemp("preview")) as running:
+        yield running
 
 
 @pytest.fixture
