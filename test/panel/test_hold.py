@@ -97,9 +97,11 @@ def window(request: pytest.FixtureRequest) -> Iterator[Window]:
 
 def test_beats_come_while_it_is_pressed_and_end_with_the_press(panel: PanelRig, window: Window) -> None:
     """By mouse and by key; let go, moved off, the page hidden or without focus, and after a panel that hung."""
+    from ros_rig import STREAM
+
     client, page = panel.cell.client, window.page
     heard: list[float] = []
-    client.node.create_subscription(String, "/supervisor/hold", lambda _: heard.append(time.monotonic()), 10)
+    client.node.create_subscription(String, "/supervisor/hold", lambda _: heard.append(time.monotonic()), STREAM)
     button = page.locator("#hold")
     button.scroll_into_view_if_needed()
 

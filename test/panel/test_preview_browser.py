@@ -90,7 +90,7 @@ def until(condition: Callable[[], Any], what: str) -> None:
 
 @pytest.mark.requirement("SR-022")
 @pytest.mark.redteam(55)
-def test_what_waits_is_drawn_as_it_would_move(panda: Teller, chromium: Browser) -> None:  # noqa: F811
+def test_what_waits_is_drawn_as_it_would_move(panda: Teller, chromium: Browser) -> None:
     window = Window(chromium, panda, color_scheme="light", viewport={"width": 900, "height": 1250})
     page = window.login("bob")
     said = panda.ask("arm", {"panda_joint1": 0.9, "panda_joint2": 0.4})
@@ -145,7 +145,7 @@ def test_what_waits_is_drawn_as_it_would_move(panda: Teller, chromium: Browser) 
 
 
 @pytest.mark.redteam(55)
-def test_what_is_not_drawn_is_not_approved(panda: Teller, chromium: Browser) -> None:  # noqa: F811
+def test_what_is_not_drawn_is_not_approved(panda: Teller, chromium: Browser) -> None:
     window = Window(chromium, panda)
     page = window.login("bob")
     good = panda.ask("arm", {"panda_joint1": 0.3})
@@ -168,7 +168,8 @@ def test_what_is_not_drawn_is_not_approved(panda: Teller, chromium: Browser) -> 
     assert window.complaints == []
 
 
-def test_a_phone_in_the_dark_and_the_robot_as_it_is(panda: Teller, chromium: Browser) -> None:  # noqa: F811
+@pytest.mark.long
+def test_a_phone_in_the_dark_and_the_robot_as_it_is(panda: Teller, chromium: Browser) -> None:
     window = Window(chromium, panda, color_scheme="dark", viewport={"width": 412, "height": 1250}, has_touch=True)
     page = window.login("ada")
     said = panda.ask("arm", {"panda_joint1": 0.9, "panda_joint2": 0.4})
@@ -206,9 +207,10 @@ def test_a_phone_in_the_dark_and_the_robot_as_it_is(panda: Teller, chromium: Bro
     assert window.complaints == []
 
 
+@pytest.mark.long
 def test_a_humanoid_with_people_is_drawn_once_it_is_known_where_it_stands(
     humanoid: Teller,
-    chromium: Browser,  # noqa: F811
+    chromium: Browser,
 ) -> None:
     window = Window(chromium, humanoid, color_scheme="light", viewport={"width": 900, "height": 1250})
     page = window.login("bob")
