@@ -235,9 +235,7 @@ class Inputs:
             elif self._refused.get(told) is not refusal.code:
                 self._refused[told] = refusal.code
                 # A driver that is wrong in every other message must not fill the log.
-                if event.at - self._refused_at.get((told, refusal.code), -_TOLD_EVERY) >= _TOLD_EVERY:
-                    self._refused_at[told, refusal.code] = event.at
-                    self._refusals.append((told, refusal))
+                self._refuse(event.at, told, refusal)
         if footing.wrong():
             self.conditions.note(Code.BALANCE_UNKNOWN, True)  # that it is known again is the watch's word
         return {Code.BALANCE_UNKNOWN} if replaced else set()
@@ -247,9 +245,14 @@ class Inputs:
         why = judge_holder(event, self._configuration.operators)
         if not why:
             self.button.take(event.counter, event.at, event.person)
-        elif event.at - self._refused_at.get((event.person, Code.ACT_ROLE), -_TOLD_EVERY) >= _TOLD_EVERY:
-            self._refused_at[event.person, Code.ACT_ROLE] = event.at
-            self._refusals.append((event.person, Violation(Code.ACT_ROLE, "hold", detail=why)))
+        else:
+            self._refuse(event.at, event.person, Violation(Code.ACT_ROLE, "hold", detail=why))
+
+    def _refuse(self, now: Nanoseconds, whose: str, refusal: Violation) -> None:
+        """Note what is to be told, the same of the same once a second at most."""
+        if now - self._refused_at.get((whose, refusal.code), -_TOLD_EVERY) >= _TOLD_EVERY:
+            self._refused_at[whose, refusal.code] = now
+            self._refusals.append((whose, refusal))
 
     def take_refusals(self) -> list[tuple[str, Violation]]:
         """Return what was wrong with messages, and of whom, since this was asked last.

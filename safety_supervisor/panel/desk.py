@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from safety_supervisor.acts.signing import SignedFor, claims_of, lacks_role
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.states.authority import ACTS_OF, DECISIONS, HOLDERS, who_may
+from safety_supervisor.core.states.authority import DECISIONS
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel.sessions import Session, Sessions
 from safety_supervisor.panel.snapshot import Snapshot
@@ -153,8 +153,8 @@ class Desk:
         if held is None:
             return "nobody is logged in here any more: log in again"
         person, view = held.person, self.view()
-        if not ACTS_OF[person.role] & HOLDERS:
-            return f"{person.name} is {person.role.value}; to hold the button needs {who_may('recover')}"
+        if lacks := lacks_role(person, "recover"):
+            return lacks
         if view.basis is None:
             return view.warnings[0] if view.warnings else "what is shown is stale: nothing is held"
         # Wall clock, so that it goes on where a panel before this one left off; never back, whatever the clock does.

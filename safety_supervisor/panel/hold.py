@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from nicegui import ui
 
-from safety_supervisor.core.states.authority import ACTS_OF, HOLDERS
+from safety_supervisor.acts.signing import lacks_role
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.panel.desk import Desk
 from safety_supervisor.panel.sessions import Session
@@ -46,7 +46,7 @@ class HoldButton:
 
     def update(self, held: Session | None) -> None:
         """Show it to whoever may hold it."""
-        self._button.set_visibility(held is not None and bool(ACTS_OF[held.person.role] & HOLDERS))
+        self._button.set_visibility(held is not None and not lacks_role(held.person, "recover"))
         if time.monotonic_ns() - self._last > 10 * APART:
             self._text.set_text(_RESTS)
             self._told.set_visibility(False)

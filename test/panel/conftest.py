@@ -46,7 +46,7 @@ def panel(one_panel: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def one_chromium() -> Iterator[Any]:
     """A real browser, where there is one; no test of its module runs an event loop."""
     found = shutil.which("chromium")
     if found is None or importlib.util.find_spec("playwright") is None:
@@ -57,3 +57,11 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def chromium(one_chromium: Any) -> Iterator[Any]:
+    """The same, whose windows are closed behind the test: each goes on drawing, and here without a graphics card."""
+    yield one_chromium
+    for context in list(one_chromium.contexts):
+        context.close()

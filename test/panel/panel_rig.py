@@ -42,6 +42,20 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def start_panel(rig: Rig, port: int, *given: str) -> Process:
+    """Start a panel, and wait until it answers."""
+    process = rig._start(["-m", "safety_supervisor.cli", "panel", "--port", str(port), *given], "panel")
+    ends = time.monotonic() + 120.0
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
+            return process
+        except OSError:
+            assert process.process.poll() is None, process.text
+            assert time.monotonic() < ends, process.text
+            time.sleep(0.05)
+
+
 class Answer:
     """What a server answered."""
 
@@ -179,17 +193,8 @@ class PanelRig:
     def start(self, port: int, *options: str) -> Process:
         """Start a panel."""
         config: Path = self.rig.directory / "robot.yaml"
-        given = ["--config", str(config), "--keys", str(self.keys), "--port", str(port), *options]
-        process = self.rig._start(["-m", "safety_supervisor.cli", "panel", *given], "panel")
-        ends = time.monotonic() + 120.0
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1.0).close()
-                return process
-            except OSError:
-                assert process.process.poll() is None, process.text
-                assert time.monotonic() < ends, process.text
-                time.sleep(0.05)
+        given = ["--config", str(config), "--keys", str(self.keys), *options]
+        return start_panel(self.rig, port, *given)
 
     @contextlib.contextmanager
     def beside(self, port: int, *options: str) -> Iterator[None]:

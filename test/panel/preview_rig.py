@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import socket
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -16,9 +16,9 @@ import yaml
 from approval_rig import ROLES
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, Pose, PoseArray
-from panel_rig import PASSWORDS, free_port
+from panel_rig import PASSWORDS, free_port, start_panel
 from rclpy.node import Node
-from ros_rig import LATCHED, Process, Rig
+from ros_rig import LATCHED, Rig
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
@@ -44,8 +44,7 @@ class Teller:
 
     def __init__(self, rig: Rig, robot: str, **changes: Any) -> None:
         self.rig, self._numbers = rig, itertools.count(1)
-        keys = rig.directory / f"keys_{robot}"
-        keys.mkdir()
+        keys = Path(tempfile.mkdtemp(prefix="keys_", dir=rig.directory))
         public = {
             name: write_new_box(keys / f"{name}.panelkey", name, PASSWORDS[name], Cost(64, 1, 1)) for name in ROLES
         }
@@ -74,22 +73,14 @@ class Teller:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self.port = free_port()
-        given = ["--config", str(self.file), "--keys", str(keys), "--port", str(self.port)]
-        self.panel: Process = rig._start(["-m", "safety_supervisor.cli", "panel", *given], "panel")
-        ends = time.monotonic() + 120.0
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1.0).close()
-                return
-            except OSError:
-                assert time.monotonic() < ends, self.panel.text
-                time.sleep(0.05)
+        self.panel = start_panel(rig, self.port, "--config", str(self.file), "--keys", str(keys))
 
     def close(self) -> None:
         self._ends.set()
         self._thread.join()
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
+        self.rig.kill(self.panel)
 
     def ask(self, group: str, by: dict[str, float], seconds: float = 5.0, **told: str) -> dict[str, Any]:
         """Let a quintic from rest to rest wait; return the command, with the id of its intervention under `id`."""

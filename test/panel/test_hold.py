@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -84,15 +83,14 @@ def test_on_what_can_not_be_trusted_nothing_is_held(change: dict[str, Any], told
 
 
 @pytest.fixture
-def window(request: pytest.FixtureRequest) -> Iterator[Window]:
+def window(request: pytest.FixtureRequest) -> Window:
     pytest.importorskip("playwright", reason="a real browser needs Debian's chromium and playwright (docs/panel.md)")
     from browser_window import Window
 
     panel: PanelRig = request.getfixturevalue("panel")
     opened = Window(request.getfixturevalue("chromium"), panel)
     opened.login("ada")
-    yield opened
-    opened.context.close()
+    return opened
 
 
 def test_beats_come_while_it_is_pressed_and_end_with_the_press(panel: PanelRig, window: Window) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -44,19 +45,14 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture
 def panda(rig: Rig) -> Iterator[Teller]:
-    teller = Teller(rig, "panda")
-    yield teller
-    teller.close()
-    rig.kill(teller.panel)
-    (rig.directory / "keys_panda").rename(rig.directory / f"keys_{time.monotonic_ns()}")
+    with closing(Teller(rig, "panda")) as teller:
+        yield teller
 
 
 @pytest.fixture
 def humanoid(rig: Rig) -> Iterator[Teller]:
-    teller = Teller(rig, "g1")
-    yield teller
-    teller.close()
-    rig.kill(teller.panel)
+    with closing(Teller(rig, "g1")) as teller:
+        yield teller
 
 
 def places(page: Page, *groups: str, link: str = "panda_hand") -> dict[str, list[float]]:

@@ -68,3 +68,35 @@ def test_memory_is_bounded_and_nothing_is_forgotten_for_it() -> None:
     assert code(one, "id", nonce, 1, source="joystick") == "", "one source uses up nothing of another"
     later = one.show(VALID + 1)
     assert code(one, "one more", later, VALID + 1) == ""
+
+
+def count_code(one: Freshness, count: int, nonce: str, now: int, person: str = "ada") -> str:
+    late = one.consume_count(person, count, nonce, now)
+    return "" if late is None else late.code.value
+
+
+@pytest.mark.redteam(53)
+def test_a_count_and_all_below_it_count_once_and_each_person_has_an_own_one() -> None:
+    one = fresh()
+    nonce = one.show(0)
+    assert count_code(one, 5, nonce, 1) == ""
+    assert [count_code(one, count, nonce, 2) for count in (5, 4, 0)] == ["E_TOKEN_COUNT"] * 3
+    assert count_code(one, 6, nonce, 3) == ""
+    assert count_code(one, 1, nonce, 4, "bob") == ""
+    assert count_code(one, 7, "f" * 32, 5) == "E_TOKEN_NONCE"
+    assert count_code(one, 7, nonce, 5) == "", "what was refused used nothing up"
+
+
+@pytest.mark.redteam(53)
+def test_no_beat_that_was_recorded_counts_after_a_count_was_forgotten() -> None:
+    """At every moment each earlier beat is refused, by its count or because its nonce is old."""
+    one, recorded, count = fresh(), list[tuple[int, str]](), 0
+    for step in range(160):  # 80 s: beats for 20 s, then silence, and the nonce goes on being shown
+        now = step * NS_PER_S // 2
+        nonce = one.show(now)
+        if step < 40:
+            count += 1
+            assert count_code(one, count, nonce, now) == ""
+            recorded.append((count, nonce))
+        assert {count_code(one, *beat, now) for beat in recorded} <= {"E_TOKEN_COUNT", "E_TOKEN_NONCE"}, step
+    assert count_code(one, 1, nonce, now) == "", "who begins anew after a while may count anew"

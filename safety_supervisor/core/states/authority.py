@@ -15,8 +15,6 @@ from safety_supervisor.core.states.acts import ActRefusal
 
 DECISIONS: Final = frozenset({"approve", "deny", "grant"})
 """Acts on what waits for people."""
-HOLDERS: Final = frozenset({"recover", "approve"})
-"""Acts of whoever may hold the hold-to-run button, too."""
 _OPERATOR: Final = frozenset({"reset", "start", "mode"})
 _TECHNICIAN: Final = _OPERATOR | {"recover", "tool", "revoke"} | DECISIONS
 ACTS_OF: Final[Mapping[Role, frozenset[str]]] = {
@@ -47,14 +45,8 @@ def judge_authority(event: OperatorAct, operators: OperatorSettings, configurati
     """
     if not event.jti:
         return None
-    person = next((person for person in operators.people if person.name == event.person), None)
-    if person is None:
-        return ActRefusal(Code.ACT_ROLE, f"{event.person} is none of `operators.people`")
-    if event.role != person.role.value:
-        return ActRefusal(Code.ACT_ROLE, f"{person.name} is {person.role.value}, the token says {event.role}")
-    if event.act not in ACTS_OF[person.role]:
-        detail = f"{person.name} is {person.role.value}; {event.act} needs {who_may(event.act)}"
-        return ActRefusal(Code.ACT_ROLE, detail)
+    if lacking := _lacking(event.person, event.role, event.act, operators):
+        return ActRefusal(Code.ACT_ROLE, lacking)
     if event.config_sha256 != configuration:
         return ActRefusal(Code.ACT_CONFIGURATION, Code.ACT_CONFIGURATION.cause)
     if event.epoch < 0:
@@ -63,22 +55,25 @@ def judge_authority(event: OperatorAct, operators: OperatorSettings, configurati
 
 
 def judge_holder(event: HoldToRun, operators: OperatorSettings) -> str:
-    """Say why the button does not count in this person's hand; empty where it does.
+    """Say why the hold-to-run button does not count in this person's hand; empty where it does.
 
-    Who may recover the robot or approve its motion may hold it. A beat that nobody signed passes: its way in is there
-    only in a simulation (`operators.unsigned_services`).
+    Who may recover the robot may hold it. A beat that nobody signed passes: its way in is there only in a simulation
+    (`operators.unsigned_services`).
 
     Args:
         event: a beat; where it names a person, the signature was verified.
         operators: who may act.
     """
-    if not event.person:
-        return ""
-    person = next((person for person in operators.people if person.name == event.person), None)
+    return _lacking(event.person, event.role, "recover", operators) if event.person else ""
+
+
+def _lacking(name: str, role: str, act: str, operators: OperatorSettings) -> str:
+    """Say why whoever signed in that name and role may not do an act at all; empty where it may be done."""
+    person = next((person for person in operators.people if person.name == name), None)
     if person is None:
-        return f"{event.person} is none of `operators.people`"
-    if event.role != person.role.value:
-        return f"{person.name} is {person.role.value}, the token says {event.role}"
-    if not ACTS_OF[person.role] & HOLDERS:
-        return f"{person.name} is {person.role.value}; to hold the button needs {who_may('recover')}"
+        return f"{name} is none of `operators.people`"
+    if role != person.role.value:
+        return f"{person.name} is {person.role.value}, the token says {role}"
+    if act not in ACTS_OF[person.role]:
+        return f"{person.name} is {person.role.value}; {act} needs {who_may(act)}"
     return ""
