@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Run pytest: real nodes, and below them, on what they leave of all cores, what computes; then what keeps times of its
-# own, the serial line, the device's program and the simulated cells, alone.
+# Run pytest: real nodes, two files at a time, then one by one those that time a line or draw in a browser, and below both,
+# on what they leave of all cores, what computes; then what keeps times of its own, the serial line, the device's program
+# and the simulated cells, alone.
 # Usage: scripts/unit.sh [PYTEST_ARGUMENTS]; with arguments pytest runs once, with them.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,8 +9,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset PYTHONDONTWRITEBYTECODE
 [ $# = 0 ] || exec .venv/bin/pytest "$@"
 
-# Real nodes miss their deadlines beside a busy neighbour of their own rank, simulated cells and devices beside any.
-processes=(test/ros test/panel) # in this order: the panel's supervisor stays to the end
+# Two cores carry two supervisors, which mostly wait; not beside a device that is read every millisecond, nor a browser.
+in_pairs=(test/ros)
+processes=(test/ros/test_estop*.py test/panel) # in this order: the panel's supervisor stays to the end
 alone=(test/estop test/firmware test/sim)
 # Of these, what keeps no time but its own: no clock, thread, process or port, so that a busy machine changes nothing.
 virtual=(test/estop/test_{drivers,emulated_device,first_contact,frames,link,link_faults,link_model,link_replay,noise,notices}.py
@@ -19,7 +21,7 @@ virtual=(test/estop/test_{drivers,emulated_device,first_contact,frames,link,link
     test/sim/demo/test_{judge,places,stance,unchanged}.py)
 computing=("${virtual[@]}" test/test_*.py)
 for folder in test/*/; do # a new folder comes into this part by itself
-    case " ${processes[*]} ${alone[*]} test/launch test/__pycache__ " in
+    case " ${in_pairs[*]} ${processes[*]} ${alone[*]} test/launch test/__pycache__ " in
     *" ${folder%/} "*) ;;
     *) computing+=("${folder%/}") ;;
     esac
@@ -36,6 +38,7 @@ if [ "${room:-0}" -ge 2048 ] && memory=$(mktemp -d /dev/shm/unit.XXXXXX); then w
 # worksteal: a core that has no tests left takes half of what another one still has.
 "${idle[@]}" .venv/bin/pytest --numprocesses=auto --dist=worksteal --timeout=600 "${computing[@]}" >"$computed" 2>&1 &
 status=0
+"${written[@]}" .venv/bin/pytest --numprocesses=2 --dist=loadfile "${in_pairs[@]}" "${processes[@]/#/--ignore=}" || status=1
 "${written[@]}" .venv/bin/pytest "${processes[@]}" || status=1
 wait $! || status=1
 cat "$computed"

@@ -39,7 +39,6 @@ REAL_TIME = tuple(HERE / room for room in ("estop", "firmware", "panel", "ros", 
 STILL = 0.006
 """A control cycle is 4 ms; standing still for longer than this, cycles were missed for it, [s]."""
 REPEATS = 4
-_repeated: list[str] = []
 _watch: StillnessWatch | None = None
 
 
@@ -51,6 +50,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return None
     _watch = _watch or StillnessWatch()
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    repeated = []
     for repeat in range(REPEATS + 1):
         _watch.longest()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
@@ -58,7 +58,9 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         if repeat == REPEATS or still < STILL or not any(report.failed for report in reports):
             break
         why = next(str(report.longrepr).strip().splitlines()[-1] for report in reports if report.failed)
-        _repeated.append(f"{item.nodeid}: the machine stood still for {1e3 * still:.0f} ms; {why}")
+        repeated.append(f"{item.nodeid}: the machine stood still for {1e3 * still:.0f} ms; {why}")
+    # With the report it reaches the process that prints, whichever one ran the test.
+    reports[-1].user_properties.extend(("repeated", line) for line in repeated)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
@@ -84,6 +86,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason='it takes minutes: make unit ARGS="--long -m long test/ros"'))
 
 
+def _repeated(reporter: pytest.TerminalReporter) -> list[str]:
+    reports = [report for found in reporter.stats.values() for report in found if isinstance(report, pytest.TestReport)]
+    # A report stands under each of its outcomes.
+    return list(
+        dict.fromkeys(str(line) for report in reports for name, line in report.user_properties if name == "repeated")
+    )
+
+
 def _not_run(reporter: pytest.TerminalReporter) -> dict[str, list[str]]:
     """Reason to tests, in the order of the run."""
     reasons: dict[str, list[str]] = defaultdict(list)
@@ -104,9 +114,10 @@ def _not_run(reporter: pytest.TerminalReporter) -> dict[str, list[str]]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the closing lists."""
-    if _repeated:
+    repeated = _repeated(terminalreporter)
+    if repeated:
         terminalreporter.section("repeated", sep="-")
-        for line in _repeated:
+        for line in repeated:
             terminalreporter.write_line(line)
     reasons = _not_run(terminalreporter)
     terminalreporter.section("not run", sep="-")

@@ -112,6 +112,7 @@ def test_a_phone_in_the_dark_then_a_panel_that_is_frozen_and_killed(panel: Panel
     panel.panel = panel.start(panel.port)
     window.says("nobody is logged in here")  # the key ended with the process
     expect(lost).to_be_hidden(timeout=PATIENCE)
+    window.state("AUTO/HOLDING")  # before it has heard the supervisor, all is stale to a new panel
     panel.cell.supervisor.send(signal.SIGSTOP)
     window.says("UNKNOWN")
     window.says("STALE: ")

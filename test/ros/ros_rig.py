@@ -43,12 +43,18 @@ CELL_CONTROLLERS = {
     "joint_velocity": ("forward_velocity", "/forward_velocity_controller/commands"),
     "joint_state": ("joint_state", "/joint_commands"),
 }
-_domains = itertools.count(int(os.environ.get("ROS_DOMAIN_ID") or 10 + os.getpid() % 80))
+_FIRST = int(os.environ.get("ROS_DOMAIN_ID") or 10 + os.getpid() % 80)
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_SHARE = 102 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_domains = itertools.count()
 
 
 def next_domain() -> int:
-    """Return a ROS domain that no other test of this run uses; ROS knows 0 to 101 on every platform."""
-    return next(_domains) % 102
+    """Return a ROS domain that no other test of this run uses; ROS knows 0 to 101 on every platform.
+
+    Where several processes run tests, each has a share of its own.
+    """
+    return (_FIRST + _WORKER * _SHARE + next(_domains) % _SHARE) % 102
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
