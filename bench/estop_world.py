@@ -143,6 +143,8 @@ class World(threading.Thread):
         super().__init__(name="world", daemon=True)
         self.state = ""
         self.cause = ""
+        self.told: dict[str, str] = {}
+        """Values of the newest status."""
         self.stopped_at: int | None = None
         """When the first motor message that slows down was sent, steady clock, [ns]."""
         self.cruising = False
@@ -197,7 +199,7 @@ class World(threading.Thread):
         with self._status.handle:
             while (taken := self._status.handle.take_message(self._status.msg_type, self._status.raw)) is not None:
                 values = {entry.key: entry.value for entry in taken[0].status[0].values}
-                self.state, self.cause = values["state"], values["cause"]
+                self.state, self.cause, self.told = values["state"], values["cause"], values
 
     def _motor(self, positions: tuple[float, ...], sent: int) -> None:
         speed = abs(positions[6] - self._positions[6]) / self._period
