@@ -81,7 +81,8 @@ def panel_command(
     for problem in people.problems():
         typer.echo(problem, err=True)
     scheme, robot = "http" if certificate is None else "https", configuration.robot.id
-    link, watch, studio = RosLink(node), Watch(node, configuration), Studio(configuration)
+    link = RosLink(node, [source.name for source in configuration.sources])
+    watch, studio = Watch(node, configuration), Studio(configuration)
     radius = 0.0 if configuration.separation is None else configuration.separation.body_radius
     try:
         desk = Desk(configuration, link, Sessions(lambda: secrets.token_urlsafe(32), idle * NS_PER_S))

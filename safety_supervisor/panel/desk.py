@@ -12,6 +12,7 @@ from safety_supervisor.acts.signing import SignedFor, claims_of, lacks_role
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.authority import DECISIONS
 from safety_supervisor.core.units import NS_PER_S
+from safety_supervisor.panel.events import EventLog
 from safety_supervisor.panel.sessions import Session, Sessions
 from safety_supervisor.panel.snapshot import Snapshot
 from safety_supervisor.panel.view import Basis, View, cure_of, make_view
@@ -57,6 +58,10 @@ class Link(Protocol):
     def snapshot(self) -> Snapshot:
         """What was heard until now."""
 
+    @property
+    def events(self) -> EventLog:
+        """What has happened."""
+
     def stop(self, reason: str) -> Future[tuple[bool, str]]:
         """Ask for a stop, at once."""
 
@@ -82,6 +87,8 @@ class Desk:
     def __init__(self, configuration: Configuration, link: Link, sessions: Sessions) -> None:
         """Keep them."""
         self.sessions = sessions
+        self.events = link.events
+        self.configuration = configuration
         self._robot = configuration.robot.id
         self._configuration = configuration.sha256
         self._link = link

@@ -16,6 +16,7 @@ from safety_supervisor.core.states.authority import ACTS_OF, who_may
 from safety_supervisor.panel import plain
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.hold import HoldButton
+from safety_supervisor.panel.more_boxes import MoreBoxes
 from safety_supervisor.panel.preview_scene import GRANTS_ALLOW, LiveBox, PreviewBox, Stage
 from safety_supervisor.panel.sessions import FormTokens, Session
 from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting
@@ -103,6 +104,7 @@ class LivePage:
         self._hold = HoldButton(desk, session, lambda: self._beats)
         self._confirm = _Confirmation(self)
         LiveBox(stage, lambda: desk.tool)
+        self.more = MoreBoxes(desk)
         # The first update comes over the websocket, too: the page's HTML holds no text from data.
         ui.timer(PERIOD, self._update)
 
@@ -155,6 +157,7 @@ class LivePage:
             button.set_visibility(held is not None and act in ACTS_OF[held.person.role])
             button.set_enabled(view.basis is not None)
         self._update_list(view, held)
+        self.more.update(view, held)
 
     def _update_person(self, held: Session | None) -> None:
         if held is None:
@@ -276,6 +279,7 @@ class _Card:
                 self._deny = ui.button("DENY", on_click=lambda: self._decide("deny"), color=None)
             self._preview = None if one.shown is None else page.preview_of(one.shown)
             ui.label(deciding.words(one.shown) if one.shown else one.problem).classes("mono")
+            page.more.events.link_to(one.id)
         self._busy = False
 
     def update(self, one: Waiting | None, view: View, held: Session | None) -> bool:

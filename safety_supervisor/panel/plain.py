@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from html import escape
 from typing import Final
+from urllib.parse import urlencode
 
 from safety_supervisor.acts import deciding
 from safety_supervisor.core.operator_settings import Person
@@ -24,7 +25,8 @@ ACTS: Final = (
 """Separate acts: act, target, the button's word."""
 
 
-def _page(title: str, body: str, refresh: str = "", kind: str = "page") -> str:
+def make_page(title: str, body: str, refresh: str = "", kind: str = "page") -> str:
+    """Return a whole page; `body` is markup, the title text."""
     head = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -84,8 +86,9 @@ def state_page(
         waits = "".join(f'<li><a href="/plain/{escape(one.id)}">{escape(brief(one))}</a></li>' for one in view.waiting)
         known = "" if view.waiting_known else '<p class="warning">what waits is unknown, or stale</p>'
         parts.append(f"<h2>Waits for people</h2>{known}<ul>{waits or '<li>nothing</li>'}</ul>")
+        parts.append('<p><a href="/events">What has happened</a></p>')
     parts.append('<p><a href="/">Live page</a></p>')
-    return _page(f"{view.state} - {robot}", "".join(parts), f"{5 if told else REFRESH}; url=/plain")
+    return make_page(f"{view.state} - {robot}", "".join(parts), f"{5 if told else REFRESH}; url=/plain")
 
 
 def decision_page(one: Waiting, basis: Basis | None, token: str) -> str:
@@ -102,14 +105,18 @@ def decision_page(one: Waiting, basis: Basis | None, token: str) -> str:
             f"<pre>{escape(deciding.words(one.shown))}</pre>{approve}{_form('deny', one.id, 'DENY', seen, token, sha)}"
         )
     stop = STOP_FORM.format(query="", target="", key="")
-    return _page(f"{one.id} - decide", f'{stop}<h2>{escape(brief(one))}</h2>{body}<p><a href="/plain">Back</a></p>')
+    its = escape(f"/events?{urlencode({'of': one.id})}")
+    return make_page(
+        f"{one.id} - decide",
+        f'{stop}<h2>{escape(brief(one))}</h2>{body}<p><a href="{its}">Its decisions</a> <a href="/plain">Back</a></p>',
+    )
 
 
 def login_page(token: str, told: str = "", plain: bool = False) -> str:
     """Return the form of the login."""
     back = '<input type="hidden" name="plain" value="1">' if plain else ""
     message = f'<p class="warning" role="alert">{escape(told)}</p>' if told else ""
-    return _page(
+    return make_page(
         "Log in",
         f"{STOP_FORM.format(query='', target='', key='')}<h1>Log in</h1>{message}"
         f'<form class="login" method="post" action="/login"><input type="hidden" name="csrf" value="{token}">{back}'
@@ -125,12 +132,12 @@ def stop_page(told: str, ok: bool) -> str:
     """Return what came of a stop, as a page of its own."""
     again = STOP_FORM.format(query="", target="", key="")
     body = f'{_answer(told, ok)}<p><a href="/plain">State</a></p>{again}'
-    return _page("software stop", body, "5; url=/plain")
+    return make_page("software stop", body, "5; url=/plain")
 
 
 def stop_frame(told: str, ok: bool) -> str:
     """Return the same, to stand inside the live page."""
-    return _page("software stop", _answer(told, ok), kind="framed")
+    return make_page("software stop", _answer(told, ok), kind="framed")
 
 
 def _answer(told: str, ok: bool) -> str:

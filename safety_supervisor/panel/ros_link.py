@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import Future
 from types import MappingProxyType
 from typing import Any, Final
@@ -23,6 +24,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.panel.events import EventLog
+from safety_supervisor.panel.ros_events import DecisionTap
 from safety_supervisor.panel.snapshot import NOTHING, Snapshot, Values
 from safety_supervisor.ros.text import escape
 
@@ -33,6 +37,12 @@ _MOST_ENDED: Final = 32
 """Of so many that waited what became of them is remembered."""
 _MOST_CALLS: Final = 64
 """Stops whose answer is still waited for; older ones are given up, and have stopped all the same."""
+_MOST_KEYS: Final = 256
+_MOST_FIELDS: Final = 32
+"""Of a decision, which has half as many."""
+_LONGEST_KEY: Final = 80
+_APART: Final = 0.1
+"""Between two looks at decisions, [s]."""
 _LATCHED: Final = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -41,10 +51,12 @@ class RosLink:
 
     Args:
         supervisor: full name of its node, such as /supervisor.
+        sources: of the configuration.
     """
 
-    def __init__(self, supervisor: str) -> None:
+    def __init__(self, supervisor: str, sources: Iterable[str] = ()) -> None:
         """Join the graph."""
+        self.events = EventLog(sources)
         self._snapshot = Snapshot()
         self._answers: dict[tuple[str, str], Future[dict[str, Any]]] = {}
         self._asked: dict[tuple[str, str], str] = {}
@@ -59,7 +71,7 @@ class RosLink:
         reliable = QoSProfile(depth=10)
         node.create_subscription(DiagnosticArray, self._status_topic, self._hear_status, _LATCHED)
         node.create_subscription(DiagnosticArray, f"{supervisor}/interventions", self._hear_waiting, _LATCHED)
-        node.create_subscription(DiagnosticArray, f"{supervisor}/decisions", self._hear_decision, QoSProfile(depth=100))
+        self._tap, self._looked = DecisionTap(supervisor, self._context), 0.0
         node.create_subscription(String, f"{supervisor}/operator_results", self._hear_answer, reliable)
         self._tokens = node.create_publisher(String, f"{supervisor}/operator_requests", reliable)
         self._stops = node.create_publisher(String, f"{supervisor}/stop_requests", QoSProfile(depth=1))
@@ -128,6 +140,7 @@ class RosLink:
         self._executor.wake()
         self._thread.join(2.0)
         self._executor.shutdown()
+        self._tap.close()
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
 
@@ -135,11 +148,24 @@ class RosLink:
         while not self._closed.is_set():
             try:
                 self._executor.spin_once(timeout_sec=0.1)
+                self._look()
                 self._count()
             except Exception:  # one bad message must not make the panel deaf
                 if not self._closed.is_set():
                     _LOG.exception("hearing the supervisor failed")
                     time.sleep(0.1)
+
+    def _look(self) -> None:
+        if time.monotonic() - self._looked < _APART:
+            return
+        self._looked = time.monotonic()
+        messages, cut = self._tap.take()
+        now = time.monotonic_ns()
+        if cut:
+            self.events.cut_at = now
+        for message in messages:
+            self._hear_decision(message, now)
+        self.events.look(now)
 
     def _count(self) -> None:
         now = time.monotonic()
@@ -157,25 +183,27 @@ class RosLink:
             return
         status, now = message.status[0], time.monotonic_ns()
         values, heard = _values(status, 1200), self._snapshot
+        self.events.status(escape(status.message), values, now)
         # Another boot counts its interventions from one again.
         ended = heard.ended if values.get("boot") == heard.status.get("boot") else NOTHING
         self._snapshot = heard._replace(
             robot=escape(status.hardware_id), message=escape(status.message), status=values, status_at=now, ended=ended
         )
 
-    def _hear_decision(self, message: DiagnosticArray) -> None:
+    def _hear_decision(self, message: DiagnosticArray, now: Nanoseconds) -> None:
         if len(message.status) != 1:
             return
-        values = _values(message.status[0], 64)
+        status = message.status[0]
+        values, words = _values(status, 400, _MOST_FIELDS), escape(status.message)
         # What is released is told by its command; what is refused by its intervention, too.
         of_command = self._asked.get((values.get("source", ""), values.get("id", "")), "")
         name = values.get("intervention", "") or of_command
+        self.events.decision(words, values, name, now)
         if not name or values.get("verdict") == "WAIT":
             return
         known = {other: said for other, said in self._snapshot.ended.items() if other != name}
         latest = list(known.items())[1 - _MOST_ENDED :]
-        ended = MappingProxyType(dict([*latest, (name, escape(message.status[0].message))]))
-        self._snapshot = self._snapshot._replace(ended=ended)
+        self._snapshot = self._snapshot._replace(ended=MappingProxyType(dict([*latest, (name, words)])))
 
     def _hear_waiting(self, message: DiagnosticArray) -> None:
         # The command's text is hashed as it came: it is neither cut nor escaped here.
@@ -197,6 +225,9 @@ class RosLink:
             waits.set_result({key: escape(said) if isinstance(said, str) else said for key, said in answer.items()})
 
 
-def _values(status: Any, longest: int | None) -> Values:
-    pairs = {entry.key: entry.value if longest is None else escape(entry.value, longest) for entry in status.values}
+def _values(status: Any, longest: int | None, most: int = _MOST_KEYS) -> Values:
+    if longest is None:
+        pairs = {entry.key: entry.value for entry in status.values}
+    else:
+        pairs = {escape(entry.key, _LONGEST_KEY): escape(entry.value, longest) for entry in status.values[:most]}
     return MappingProxyType(pairs)

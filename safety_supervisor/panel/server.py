@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from safety_supervisor.core.units import NS_PER_S
-from safety_supervisor.panel import live, plain
+from safety_supervisor.panel import live, more_pages, plain
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.people import People
 from safety_supervisor.panel.preview_scene import Stage
@@ -57,6 +57,7 @@ class Panel:
             ("/login", "POST", self._login), ("/logout", "POST", self._logout), ("/act", "POST", self._act),
         ):  # fmt: skip
             app.add_route(path, answer, methods=[method])
+        more_pages.add(app, desk, self.tokens, self._held, _html)
         for name, kind in (("panel.css", "text/css"), ("panel.js", "text/javascript"), ("hold.js", "text/javascript")):
             app.add_route(f"/{name}", _static(name, kind), methods=["GET"])
 

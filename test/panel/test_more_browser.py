@@ -1,0 +1,87 @@
+"""Events, plots, agents and further acts of the live page, in a real Chromium beside a real node."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("nicegui", reason="the extra `panel` is not installed")
+pytest.importorskip("playwright", reason="a real browser needs Debian's chromium and playwright (docs/panel.md)")
+
+from browser_window import PATIENCE, Window
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from panel_rig import PanelRig
+from playwright.sync_api import Browser, expect
+from rclpy.qos import QoSProfile
+
+ATTACK = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
+def forged(**fields: str) -> DiagnosticArray:
+    """A decision that anybody may publish."""
+    told = {"source": "planner", "verdict": "REJECT", "code": "E_RATE", "id": "c1", "rule": "source.rate"} | fields
+    values = [KeyValue(key=key, value=value) for key, value in told.items()]
+    words = f"{told['verdict']} {told['code']} {told.get('detail', '')}"
+    return DiagnosticArray(status=[DiagnosticStatus(message=words, values=values)])
+
+
+@pytest.mark.redteam(24)
+def test_what_has_happened_is_listed_chosen_and_opened(panel: PanelRig, chromium: Browser) -> None:
+    panel.cell.arm()
+    node = panel.cell.client.node
+    publisher = node.create_publisher(DiagnosticArray, "/supervisor/decisions", QoSProfile(depth=1000))
+    try:
+        panel.cell.client.wait_for(lambda: publisher.get_subscription_count() >= 2, "the panel hears decisions")
+        for _ in range(37):
+            publisher.publish(forged())
+        publisher.publish(
+            forged(**dict.fromkeys(("id", "rule", "joint", "detail"), ATTACK), source=ATTACK, code=ATTACK)
+        )
+        window = Window(chromium, panel, color_scheme="light")
+        page = window.login("ada")
+        events = page.locator("#events")
+        events.get_by_role("button", name="SHOW EVENTS").click()
+        expect(events).to_contain_text(f"{ATTACK}: REJECT {ATTACK} {ATTACK}", timeout=PATIENCE)
+        expect(events).to_contain_text("supervisor: AUTO/HOLDING")
+        window.picture("events_light")
+
+        events.get_by_label("source").select_option("planner")
+        events.get_by_label("verdict").select_option("REJECT")
+        events.get_by_label("code or text").fill("e_rate")
+        line = events.locator("li").first
+        expect(line).to_contain_text("planner: REJECT E_RATE x 37", timeout=PATIENCE)
+        expect(events.locator("li:visible")).to_have_count(1)
+        link = line.get_by_role("link")
+        link.focus()
+        page.keyboard.press("Enter")
+        expect(events.locator(".sheet")).to_contain_text("field rule", timeout=PATIENCE)
+        path = link.get_attribute("href")
+        assert path
+        window.open(path)
+        window.says("REJECT E_RATE x 37")
+        assert window.complaints == []
+    finally:
+        node.destroy_publisher(publisher)
+
+
+def test_what_waits_leads_to_its_decisions(panel: PanelRig, chromium: Browser) -> None:
+    window = Window(chromium, panel, viewport={"width": 390, "height": 844})
+    page = window.login("ada")
+
+    def denied() -> None:
+        asked = panel.cell.waits(0.05, 2.0)
+        card = page.locator(".card", has_text=f"{asked['id']}: planner")
+        card.get_by_role("link", name="its decisions, below").click()
+        events = page.locator("#events")
+        expect(events).to_contain_text(f"decisions of {asked['id']} alone", timeout=PATIENCE)
+        card.get_by_role("button", name="DENY").click()
+        expect(events).to_contain_text("planner: REJECT E_APPROVAL_DENIED", timeout=PATIENCE)
+        expect(events).to_contain_text("planner: WAIT")
+
+    panel.cell.steadily(denied)
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+    plain = panel.browser()
+    assert plain.get("/events").headers["location"] == "/login?plain=1"
+    plain.login("ada")
+    assert "E_APPROVAL_DENIED" in plain.get("/events?verdict=REJECT&text=e_approval").text
+    assert plain.get("/event/0").status == plain.get("/event/x").status == 404
