@@ -13,6 +13,7 @@ from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.authority import DECISIONS
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel.events import EventLog
+from safety_supervisor.panel.history import History
 from safety_supervisor.panel.sessions import Session, Sessions
 from safety_supervisor.panel.snapshot import Snapshot
 from safety_supervisor.panel.view import Basis, View, cure_of, make_view
@@ -62,6 +63,10 @@ class Link(Protocol):
     def events(self) -> EventLog:
         """What has happened."""
 
+    @property
+    def history(self) -> History:
+        """The last minutes in numbers."""
+
     def stop(self, reason: str) -> Future[tuple[bool, str]]:
         """Ask for a stop, at once."""
 
@@ -87,7 +92,7 @@ class Desk:
     def __init__(self, configuration: Configuration, link: Link, sessions: Sessions) -> None:
         """Keep them."""
         self.sessions = sessions
-        self.events = link.events
+        self.events, self.history = link.events, link.history
         self.configuration = configuration
         self._robot = configuration.robot.id
         self._configuration = configuration.sha256

@@ -26,6 +26,7 @@ from std_srvs.srv import Trigger
 
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.panel.events import EventLog
+from safety_supervisor.panel.history import History
 from safety_supervisor.panel.ros_events import DecisionTap
 from safety_supervisor.panel.snapshot import NOTHING, Snapshot, Values
 from safety_supervisor.ros.text import escape
@@ -56,7 +57,7 @@ class RosLink:
 
     def __init__(self, supervisor: str, sources: Iterable[str] = ()) -> None:
         """Join the graph."""
-        self.events = EventLog(sources)
+        self.events, self.history = EventLog(sources), History()
         self._snapshot = Snapshot()
         self._answers: dict[tuple[str, str], Future[dict[str, Any]]] = {}
         self._asked: dict[tuple[str, str], str] = {}
@@ -184,6 +185,7 @@ class RosLink:
         status, now = message.status[0], time.monotonic_ns()
         values, heard = _values(status, 1200), self._snapshot
         self.events.status(escape(status.message), values, now)
+        self.history.status(values, now)
         # Another boot counts its interventions from one again.
         ended = heard.ended if values.get("boot") == heard.status.get("boot") else NOTHING
         self._snapshot = heard._replace(
@@ -198,7 +200,7 @@ class RosLink:
         # What is released is told by its command; what is refused by its intervention, too.
         of_command = self._asked.get((values.get("source", ""), values.get("id", "")), "")
         name = values.get("intervention", "") or of_command
-        self.events.decision(words, values, name, now)
+        self.history.decided(*self.events.decision(words, values, name, now), now)
         if not name or values.get("verdict") == "WAIT":
             return
         known = {other: said for other, said in self._snapshot.ended.items() if other != name}

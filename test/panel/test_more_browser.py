@@ -85,3 +85,26 @@ def test_what_waits_leads_to_its_decisions(panel: PanelRig, chromium: Browser) -
     plain.login("ada")
     assert "E_APPROVAL_DENIED" in plain.get("/events?verdict=REJECT&text=e_approval").text
     assert plain.get("/event/0").status == plain.get("/event/x").status == 404
+
+
+@pytest.mark.parametrize("scheme", ["dark"])
+def test_plots_are_drawn_under_the_policy_of_the_page_and_told_in_numbers(
+    panel: PanelRig, chromium: Browser, scheme: str
+) -> None:
+    panel.cell.arm()
+    window = Window(chromium, panel, color_scheme=scheme)
+    page = window.open()
+    plots = page.locator("#plots")
+    assert plots.locator("svg").count() == 0
+    plots.get_by_role("button", name="SHOW PLOTS").click()
+    row = plots.locator("tr", has_text="cycle p99").first
+    expect(row).to_contain_text("cycle p99", timeout=PATIENCE)
+    expect(row.locator("td").first).not_to_have_text("unknown", timeout=PATIENCE)
+    expect(plots.locator("svg")).to_have_count(4)
+    expect(plots.locator("svg path[stroke='#0072b2']").first).to_be_attached(timeout=PATIENCE)
+    plots.evaluate("plots => plots.scrollIntoView()")
+    page.wait_for_timeout(1500)
+    window.picture(f"plots_{scheme}")
+    plots.get_by_role("button", name="HIDE PLOTS").click()
+    expect(plots.locator("svg")).to_have_count(0)
+    assert window.complaints == []
