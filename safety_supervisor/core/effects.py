@@ -199,6 +199,8 @@ class Status(Value, frozen=True, tag=True):
     """Rung of the stop ladder that was told last: `hold`, `lower`, `damp` or `off`; empty where none is."""
     anomalies: tuple[tuple[str, float, str], ...] = ()
     """Of each source that is watched: its name, the score of its behaviour, 1 is an alarm, and what is strange."""
+    quarantined: tuple[str, ...] = ()
+    """Sources of which nothing passes until a person resets."""
 
 
 class Latches(Value, frozen=True, tag=True):

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from safety_supervisor.acts.signing import SignedFor, claims_of, lacks_role
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.core.states.authority import DECISIONS
+from safety_supervisor.core.states.authority import ACTS_OF
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel.events import EventLog
 from safety_supervisor.panel.history import History
@@ -20,14 +20,14 @@ from safety_supervisor.panel.view import Basis, View, cure_of, make_view
 from safety_supervisor.tokens import hold_beat
 from safety_supervisor.tokens.claims import HoldClaims
 from safety_supervisor.tokens.freshness import VALID
-from safety_supervisor.tokens.operator_act import FORM
+from safety_supervisor.tokens.operator_act import FORM, wrong_target
 from safety_supervisor.tokens.signed_act import COMMON, sign
 
 ANSWER: Final = 5.0
 """Without an answer to an act for so long a stop is asked for, [s]."""
 STOP_ANSWER: Final = 1.0
 """Without an answer to a stop for so long it is not confirmed, [s]."""
-OFFERED: Final = ("reset", "start", "mode", "recover", "approve", "deny")
+OFFERED: Final = frozenset().union(*ACTS_OF.values())
 ONE_PANEL: Final = " [one panel held both keys]"
 
 
@@ -104,6 +104,11 @@ class Desk:
         return make_view(self._link.snapshot, self._robot, self._configuration, time.monotonic_ns())
 
     @property
+    def heard(self) -> Snapshot:
+        """What was heard of the supervisor until now."""
+        return self._link.snapshot
+
+    @property
     def tool(self) -> str:
         """What the robot carries, as the status told it last; empty for nothing."""
         return self._link.snapshot.status.get("tool", "")
@@ -142,8 +147,11 @@ class Desk:
         if refused is not None:
             return refused
         assert seen is not None
-        if act == "approve" and self._holds_both(view, held, target):
+        if (act == "approve" and self._holds_both(view, held, target)) or (act == "grant" and self.both_keys()):
             reason = (reason[: 200 - len(ONE_PANEL)] + ONE_PANEL).strip()
+        if _takes_away(act, target):
+            assert view.basis is not None
+            seen = view.basis  # whatever moves meanwhile makes it no older
         person, jti, now = held.person, secrets.token_hex(16), int(time.time())
         what = SignedFor(act, target, seen.epoch, sha256, reason)
         claims = claims_of(person, self._robot, view.nonce, seen.configuration, what, jti, now, now + VALID // NS_PER_S)
@@ -191,7 +199,7 @@ class Desk:
     ) -> Outcome | None:
         """Say why nothing is signed: what is refused here is not even sent."""
         form = FORM.claims["target"]
-        if act not in OFFERED or not form.fits(target):
+        if act not in OFFERED or not form.fits(target) or wrong_target(act, target):
             return Outcome(False, "", "the panel has no such act")
         if lacks := lacks_role(held.person, act):
             return Outcome(False, "E_ACT_ROLE", lacks, cure_of("E_ACT_ROLE"))
@@ -202,7 +210,7 @@ class Desk:
             return Outcome(False, "", why, "Look again; nothing was signed.")
         if seen.boot != view.basis.boot:
             return Outcome(False, "", "the supervisor was started anew meanwhile", "Look again; nothing was signed.")
-        return self._undecidable(view, act, target, reason, sha256) if act in DECISIONS else None
+        return self._undecidable(view, act, target, reason, sha256) if sha256 or _on_command(act, target) else None
 
     def _undecidable(self, view: View, act: str, target: str, reason: str, sha256: str) -> Outcome | None:
         found = [one for one in view.waiting if one.id == target]
@@ -217,6 +225,16 @@ class Desk:
         if act == "approve" and one.high_risk and len(reason.strip()) < 3:
             return Outcome(False, "", "high risk: to approve it takes a typed reason", "Type why, then approve.")
         return None
+
+
+def _on_command(act: str, target: str) -> bool:
+    """Whether an act decides on a command that waits: a grant, and taking one back, name a kind and a source."""
+    return act in ("approve", "deny") and " " not in target
+
+
+def _takes_away(act: str, target: str) -> bool:
+    """Whether an act takes rights away and gives none."""
+    return act == "revoke" or (act == "deny" and not _on_command(act, target))
 
 
 async def _within(future: Future[Any], seconds: float) -> Any:

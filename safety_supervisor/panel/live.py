@@ -104,7 +104,7 @@ class LivePage:
         self._hold = HoldButton(desk, session, lambda: self._beats)
         self._confirm = _Confirmation(self)
         LiveBox(stage, lambda: desk.tool)
-        self.more = MoreBoxes(desk)
+        self.more = MoreBoxes(desk, self.do)
         # The first update comes over the websocket, too: the page's HTML holds no text from data.
         ui.timer(PERIOD, self._update)
 

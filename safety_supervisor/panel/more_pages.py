@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 from safety_supervisor.panel import events_plain
+from safety_supervisor.panel.agents import make_agents
 from safety_supervisor.panel.desk import Desk
+from safety_supervisor.panel.offered import may, offers
+from safety_supervisor.panel.rights_plain import rights_page
 from safety_supervisor.panel.sessions import FormTokens, Session
 
 Look = Callable[[Request], tuple[str, Session | None]]
@@ -45,10 +47,16 @@ def add(app: FastAPI, desk: Desk, tokens: FormTokens, look: Look, html: Html) ->
             return html(events_plain.no_event_page(number), 404)
         return html(events_plain.event_page(found, time.monotonic_ns()))
 
+    async def rights(request: Request) -> Response:
+        cookie, held = look(request)
+        if held is None:
+            return RedirectResponse("/login?plain=1", 303)
+        view, heard = desk.view(), desk.heard
+        agents = make_agents(desk.configuration, heard.status, heard.status_at is not None, view.stale)
+        grants = [one for one in heard.waiting if one.get("kind") == "grant"] if view.waiting_known else []
+        offered = [one for one in offers(desk.configuration) if one.takes_away and may(one, held.person.role)]
+        return html(rights_page(view, agents, grants, offered, tokens.make(cookie)))
+
+    app.add_route("/rights", rights, methods=["GET"])
     app.add_route("/events", events, methods=["GET"])
     app.add_route("/event/{number}", event, methods=["GET"])
-
-
-def link_to(of: str) -> str:
-    """Return the address of all decisions of what waited under an id."""
-    return f"/events?of={quote(of, safe='')}"

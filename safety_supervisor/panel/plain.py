@@ -61,7 +61,8 @@ def _banner(view: View, robot: str) -> str:
     )
 
 
-def _form(act: str, target: str, word: str, basis: Basis, token: str, extra: str = "") -> str:
+def make_form(act: str, target: str, word: str, basis: Basis, token: str, extra: str = "") -> str:
+    """Return a form that signs one act for what was shown; `extra` is markup."""
     seen = {key: str(value) for key, value in basis._asdict().items()}
     hidden = {"csrf": token, "once": secrets.token_hex(8), "act": act, "target": target, **seen}
     fields = "".join(f'<input type="hidden" name="{escape(k)}" value="{escape(v)}">' for k, v in hidden.items())
@@ -77,16 +78,16 @@ def state_page(
     if person is None:
         parts.append('<p><a href="/login?plain=1">Log in</a> to act. STOP needs no login.</p>')
     else:
-        parts.append(f"<p>{who(person)} {logout_form(token)}</p>")
+        parts.append(f"<p>{who(person)} {logoutmake_form(token)}</p>")
         if both:
             parts.append(f'<p class="warning">{escape(both_words(both))}</p>')
         if view.basis is not None:
-            buttons = (_form(*one, view.basis, token) for one in ACTS if one[0] in ACTS_OF[person.role])
+            buttons = (make_form(*one, view.basis, token) for one in ACTS if one[0] in ACTS_OF[person.role])
             parts.append(f'<div class="acts">{"".join(buttons)}</div>')
         waits = "".join(f'<li><a href="/plain/{escape(one.id)}">{escape(brief(one))}</a></li>' for one in view.waiting)
         known = "" if view.waiting_known else '<p class="warning">what waits is unknown, or stale</p>'
         parts.append(f"<h2>Waits for people</h2>{known}<ul>{waits or '<li>nothing</li>'}</ul>")
-        parts.append('<p><a href="/events">What has happened</a></p>')
+        parts.append('<p><a href="/events">What has happened</a> <a href="/rights">Sources and what they may</a></p>')
     parts.append('<p><a href="/">Live page</a></p>')
     return make_page(f"{view.state} - {robot}", "".join(parts), f"{5 if told else REFRESH}; url=/plain")
 
@@ -100,10 +101,9 @@ def decision_page(one: Waiting, basis: Basis | None, token: str) -> str:
         sha = f'<input type="hidden" name="sha256" value="{escape(one.shown.sha256)}">'
         note = " (high risk: has to be typed)" if one.high_risk else ""
         reason = f'{sha}<label>Reason{note} <input name="reason" maxlength="170" autocomplete="off"></label>'
-        approve = _form("approve", one.id, "APPROVE", seen, token, reason)
-        body = (
-            f"<pre>{escape(deciding.words(one.shown))}</pre>{approve}{_form('deny', one.id, 'DENY', seen, token, sha)}"
-        )
+        approve = make_form("approve", one.id, "APPROVE", seen, token, reason)
+        deny = make_form("deny", one.id, "DENY", seen, token, sha)
+        body = f"<pre>{escape(deciding.words(one.shown))}</pre>{approve}{deny}"
     stop = STOP_FORM.format(query="", target="", key="")
     its = escape(f"/events?{urlencode({'of': one.id})}")
     return make_page(
@@ -149,7 +149,7 @@ def who(person: Person) -> str:
     return f"logged in: <b>{escape(person.name)}</b>, {escape(person.role.value)}"
 
 
-def logout_form(token: str) -> str:
+def logoutmake_form(token: str) -> str:
     """Return the button that ends the session."""
     return (
         f'<form class="logout" method="post" action="/logout"><input type="hidden" name="csrf" value="{token}">'

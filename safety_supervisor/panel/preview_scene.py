@@ -32,7 +32,7 @@ _FIELD: Final = 40.0  # of view, [deg]
 _NO_ANSWER: Final = "its motion is not drawn yet"
 GRANTS_ALLOW: Final = (
     "While an approval is held, whatever that source sends passes where the policy asks for that kind: nobody is "
-    "asked, and there is no preview. It raises no limit, and ends with a stop. `operator deny` takes it back."
+    "asked, and there is no preview. It raises no limit, and ends with a stop. TAKE BACK A GRANT ends it, too."
 )
 _LEGEND: Final = (
     ("moves", "moves"), ("rests", "stays"), ("start", "begins here"), ("end", "ends here"), ("near", "least room"),

@@ -92,6 +92,7 @@ class StatusWriter:
         put("balance", escape(status.balance))
         put("ladder_phase", status.ladder_phase)
         put("agents", escape(status.agents))
+        put("quarantined", escape(" ".join(status.quarantined)))
         put("tool", status.tool)
         put("tool_mass", _number(status.tool_mass))
         for name, score, why in status.anomalies:

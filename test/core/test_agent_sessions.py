@@ -242,6 +242,7 @@ def test_a_person_cuts_a_source_off_at_once(panda_rigs: Rigs, person: str) -> No
     rig.cycle(3)
     assert told(rig)[-1] == ("REJECT", "E_QUARANTINED")
     assert introduce(rig).code == "E_QUARANTINED"
+    assert rig.status.quarantined == ("planner",)
     rig.act("mode", "auto")
     rig.until("LOCKED")
     assert rig.act("reset").ok
@@ -253,6 +254,7 @@ def test_a_person_cuts_a_source_off_at_once(panda_rigs: Rigs, person: str) -> No
     ask(rig)
     rig.seconds(0.3)
     assert rig.state == "AUTO/MOVING"
+    assert rig.status.quarantined == ()
 
 
 def test_a_source_without_sessions_can_be_cut_off_too(panda_rigs: Rigs) -> None:

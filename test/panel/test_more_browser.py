@@ -63,6 +63,7 @@ def test_what_has_happened_is_listed_chosen_and_opened(panel: PanelRig, chromium
         node.destroy_publisher(publisher)
 
 
+@pytest.mark.long
 def test_what_waits_leads_to_its_decisions(panel: PanelRig, chromium: Browser) -> None:
     window = Window(chromium, panel, viewport={"width": 390, "height": 844})
     page = window.login("ada")
@@ -108,3 +109,66 @@ def test_plots_are_drawn_under_the_policy_of_the_page_and_told_in_numbers(
     plots.get_by_role("button", name="HIDE PLOTS").click()
     expect(plots.locator("svg")).to_have_count(0)
     assert window.complaints == []
+
+
+@pytest.mark.requirement("SR-010")
+def test_rights_are_given_and_taken_away_on_the_page_and_without_scripts(panel: PanelRig, chromium: Browser) -> None:
+    panel.cell.arm()
+    window = Window(chromium, panel, color_scheme="light", viewport={"width": 390, "height": 844})
+    page = window.login("bob")
+    acts = page.locator("#acts")
+    expect(acts.get_by_role("button", name="CLEAR A FAULT")).to_be_hidden()
+
+    acts.get_by_role("button", name="GRANT", exact=True).click()
+    acts.get_by_label("kind of approval").select_option("zone")
+    acts.get_by_label("source").select_option("welder")
+    expect(acts).to_contain_text(
+        "For 30 s whatever welder sends passes where the policy asks for zone", timeout=PATIENCE
+    )
+    window.picture("acts_phone")
+    acts.get_by_role("button", name="SIGN IT").click()
+    expect(acts).to_contain_text("nothing was signed: it takes a typed reason", timeout=PATIENCE)
+    acts.get_by_label("Reason").fill("I see the cell")
+    acts.get_by_role("button", name="SIGN IT").click()
+    window.says("grant zone welder 30: done - welder holds zone for 30 s")
+    window.says("zone welder: held for")
+
+    plain = panel.browser()
+    plain.login("ada")
+    assert "zone welder: held for" in plain.wait("TAKE BACK zone welder", "/rights").text
+    # Whatever has moved since: it only takes away.
+    form = plain.get("/rights").form("deny", "zone welder")
+    page.get_by_role("button", name="MODE MANUAL").click()
+    told = plain.ask("POST", "/act", form | {"epoch": "0"}).text
+    assert "deny zone welder: done - welder holds zone no more" in told
+
+    acts.get_by_role("button", name="GIVE A STAGE").click()
+    acts.get_by_label("agent").select_option("welder")
+    acts.get_by_label("stage").select_option("supervised")
+    acts.get_by_label("Reason").fill("it did well")
+    acts.get_by_role("button", name="SIGN IT").click()
+    window.says("promote welder supervised: REFUSED - E_ACT_TARGET no agent has introduced itself at welder")
+
+    acts.get_by_role("button", name="REVOKE").click()
+    acts.get_by_label("agent").select_option("welder")
+    expect(acts).to_contain_text("Cuts welder off", timeout=PATIENCE)
+    acts.get_by_role("button", name="SIGN IT").click()
+    window.says("revoke welder: done")
+    expect(page.locator("#agents")).to_contain_text("QUARANTINED until a reset", timeout=PATIENCE)
+    page.locator("#agents").evaluate("one => window.scrollTo(0, one.offsetTop - 320)")
+    window.picture("agents_phone")
+    assert "done" in plain.act("revoke", "packer", "/rights").text
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+    assert window.complaints == []
+    eve = panel.browser()
+    eve.login("eve")
+    rights = eve.get("/rights")
+    assert "QUARANTINED until a reset" in rights.text
+    assert "REVOKE" not in rights.text
+    # The reset behind a stop lifts it.
+    known = len(panel.cell.client.states)
+    eve.ask("POST", "/stop")
+    panel.cell.client.wait_for(lambda: "LOCKED" in panel.cell.client.states[known:], "a stop", 20.0)
+    panel.cell.arm()
+    expect(page.locator("#agents")).not_to_contain_text("QUARANTINED", timeout=PATIENCE)

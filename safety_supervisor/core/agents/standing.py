@@ -74,6 +74,10 @@ class Standing:
         speakers = ((name, self.sessions[name].speaker) for name in self._asked)
         return "; ".join(f"{name}: {'no session' if one is None else one.shown}" for name, one in speakers)
 
+    def quarantined(self) -> tuple[str, ...]:
+        """Return the sources of which nothing passes until a person resets."""
+        return tuple(name for name, session in self.sessions.items() if session.quarantined)
+
     def engages(self, source: str) -> bool:
         """Whether a source moves anything, or has motion that waits to begin or is being verified."""
         return self._commands.owners.engages(source) or self._base.driver == source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 from safety_supervisor.core.anomaly.watch import AnomalyWatch
@@ -86,6 +87,7 @@ class Reporting:
         balance: str,
         driver: str = "",
         agents: str = "",
+        quarantined: Callable[[], tuple[str, ...]] = tuple,
     ) -> list[Effect]:
         """Report the status on every change and at 10 Hz.
 
@@ -101,6 +103,7 @@ class Reporting:
             balance: what is known of the robot's balance.
             driver: the source that drives the base, empty for none.
             agents: who speaks at each source that needs a session.
+            quarantined: returns the sources that are; asked where the status is told alone.
         """
         state = self._state
         key = (state.state, state.cause, state.epoch, self._conditions.version, state.rung)
@@ -141,6 +144,7 @@ class Reporting:
                 agents=agents,
                 ladder_phase=state.rung.value,
                 anomalies=self._anomalies.reasons,
+                quarantined=quarantined(),
             )
         ]
 
