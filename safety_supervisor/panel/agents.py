@@ -75,8 +75,8 @@ def _agent(
 
 
 def _speakers(told: str | None) -> dict[str, str] | None:
-    """Who speaks at each source that needs a session; None where that is not told whole."""
-    if told is None or told.endswith("..."):  # as `ros.text.escape` cuts it
+    """Who speaks at each source that needs a session; None where that is not told. What was cut off is not known."""
+    if told is None:
         return None
     pairs = (part.partition(": ") for part in told.split("; ") if part)
     return {name: who for name, _, who in pairs}

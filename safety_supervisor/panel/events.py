@@ -89,7 +89,7 @@ class EventLog:
         self.version = 0
         """Another one whenever something has come."""
         self.cut_at: Nanoseconds | None = None
-        """When more decisions came at once than are read; None: never."""
+        """When more decisions came at once than can be kept until they are read; None: never."""
         self.boot = ""
         self._kinds: dict[tuple[str, str], OrderedDict[tuple[str, ...], Event]] = {}
         self._by_number: dict[int, tuple[tuple[str, str], tuple[str, ...]]] = {}

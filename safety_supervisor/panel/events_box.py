@@ -28,7 +28,7 @@ from safety_supervisor.panel.view import cure_of, meaning_of
 LINES: Final = 25
 APART: Final = 0.5
 """Between two updates of the list, [s]."""
-_ANY: Final = "any"
+_ANY: Final = "(any)"
 
 
 class EventsBox:

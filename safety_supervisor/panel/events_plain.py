@@ -22,7 +22,7 @@ from safety_supervisor.panel.plain import STOP_FORM, make_page
 from safety_supervisor.panel.view import cure_of, meaning_of
 
 MOST_SHOWN: Final = 100
-CUT: Final = "More decisions came at once than are read: some are missing here"
+CUT: Final = "More decisions came at once than are read: some may be missing here"
 _LONGEST_TEXT: Final = 80
 
 

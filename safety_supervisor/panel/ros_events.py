@@ -11,7 +11,9 @@ from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 
 DEPTH: Final = 256
-"""Decisions that are read at one time; what comes above is lost, and that is told."""
+"""Decisions that are kept until they are read; where so many came without a pause, some may be lost."""
+SLICE: Final = 16
+"""That are read at one time."""
 LONGEST: Final = 1 << 16
 """A message with more bytes is not read: a decision has some hundred."""
 
@@ -26,19 +28,23 @@ class DecisionTap:
 
     def __init__(self, supervisor: str, context: Any) -> None:
         """Join the graph."""
+        self.run = 0
+        """Messages without a pause until now."""
         self._node = Node("safety_supervisor_panel_events", context=context, start_parameter_services=False)
         self._heard = self._node.create_subscription(
             DiagnosticArray, f"{supervisor}/decisions", _never, QoSProfile(depth=DEPTH), raw=True
         )
 
     def take(self) -> tuple[list[DiagnosticArray], bool]:
-        """Return what has come since, and whether there was as much as is kept: then something may be lost."""
+        """Return some of what has come since, and whether there may be more."""
         found: list[DiagnosticArray] = []
-        for _ in range(DEPTH):
+        for _ in range(SLICE):
             with self._heard.handle:
                 taken = self._heard.handle.take_message(DiagnosticArray, True)
             if taken is None:
+                self.run = 0
                 return found, False
+            self.run += 1
             if len(taken[0]) <= LONGEST:
                 with contextlib.suppress(Exception):  # bytes that are no such message are none
                     found.append(deserialize_message(taken[0], DiagnosticArray))

@@ -27,7 +27,7 @@ from std_srvs.srv import Trigger
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.panel.events import EventLog
 from safety_supervisor.panel.history import History
-from safety_supervisor.panel.ros_events import DecisionTap
+from safety_supervisor.panel.ros_events import DEPTH, DecisionTap
 from safety_supervisor.panel.snapshot import NOTHING, Snapshot, Values
 from safety_supervisor.ros.text import escape
 
@@ -44,6 +44,8 @@ _MOST_FIELDS: Final = 32
 _LONGEST_KEY: Final = 80
 _APART: Final = 0.1
 """Between two looks at decisions, [s]."""
+_BREATH: Final = 0.002
+"""And where more of them wait, [s]."""
 _LATCHED: Final = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -146,27 +148,30 @@ class RosLink:
         rclpy.try_shutdown(context=self._context)
 
     def _run(self) -> None:
+        more = False
         while not self._closed.is_set():
             try:
-                self._executor.spin_once(timeout_sec=0.1)
-                self._look()
+                # A few decisions, then whatever else came: the answer to a stop waits for no flood of them.
+                self._executor.spin_once(timeout_sec=_BREATH if more else _APART)
+                more = self._look(more)
                 self._count()
             except Exception:  # one bad message must not make the panel deaf
                 if not self._closed.is_set():
                     _LOG.exception("hearing the supervisor failed")
                     time.sleep(0.1)
 
-    def _look(self) -> None:
-        if time.monotonic() - self._looked < _APART:
-            return
-        self._looked = time.monotonic()
-        messages, cut = self._tap.take()
-        now = time.monotonic_ns()
-        if cut:
+    def _look(self, more: bool) -> bool:
+        """Take some decisions; return whether there may be more of them."""
+        if not more and time.monotonic() - self._looked < _APART:
+            return False
+        self._looked, now = time.monotonic(), time.monotonic_ns()
+        messages, more = self._tap.take()
+        if self._tap.run >= DEPTH:
             self.events.cut_at = now
         for message in messages:
             self._hear_decision(message, now)
         self.events.look(now)
+        return more
 
     def _count(self) -> None:
         now = time.monotonic()

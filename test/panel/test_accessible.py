@@ -56,7 +56,17 @@ def test_no_page_has_a_serious_finding(chromium: Browser, panel: PanelRig, schem
     panel.cell.steadily(waits)
     page.get_by_role("button", name="MODE MANUAL").click()
     window.says("MODE MANUAL: look at the robot, then sign")
+    for button in ("SHOW PLOTS", "SHOW EVENTS", "GRANT"):
+        page.get_by_role("button", name=button, exact=True).click()
+    expect(page.locator("#plots svg")).to_have_count(4, timeout=PATIENCE)
+    page.locator("#events li a").first.click()
+    window.says("a page of its own")
     found += findings(page)
+    event = page.locator("#events .sheet a").get_attribute("href")
+    assert event
+    for path in ("/events", event, "/rights"):
+        window.open(path)
+        found += findings(page)
     window.open("/plain")
     found += findings(page)
     window.open(f"/plain/{name}")

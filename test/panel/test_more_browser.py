@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 pytest.importorskip("nicegui", reason="the extra `panel` is not installed")
@@ -42,8 +45,6 @@ def test_what_has_happened_is_listed_chosen_and_opened(panel: PanelRig, chromium
         events.get_by_role("button", name="SHOW EVENTS").click()
         expect(events).to_contain_text(f"{ATTACK}: REJECT {ATTACK} {ATTACK}", timeout=PATIENCE)
         expect(events).to_contain_text("supervisor: AUTO/HOLDING")
-        window.picture("events_light")
-
         events.get_by_label("source").select_option("planner")
         events.get_by_label("verdict").select_option("REJECT")
         events.get_by_label("code or text").fill("e_rate")
@@ -54,6 +55,8 @@ def test_what_has_happened_is_listed_chosen_and_opened(panel: PanelRig, chromium
         link.focus()
         page.keyboard.press("Enter")
         expect(events.locator(".sheet")).to_contain_text("field rule", timeout=PATIENCE)
+        page.locator("#events .choice").evaluate("one => window.scrollTo(0, one.offsetTop - 230)")
+        window.picture("events_light")
         path = link.get_attribute("href")
         assert path
         window.open(path)
@@ -103,8 +106,9 @@ def test_plots_are_drawn_under_the_policy_of_the_page_and_told_in_numbers(
     expect(row.locator("td").first).not_to_have_text("unknown", timeout=PATIENCE)
     expect(plots.locator("svg")).to_have_count(4)
     expect(plots.locator("svg path[stroke='#0072b2']").first).to_be_attached(timeout=PATIENCE)
-    plots.evaluate("plots => plots.scrollIntoView()")
-    page.wait_for_timeout(1500)
+    last = plots.locator(".plot").last
+    expect(last.locator("td").nth(1)).not_to_have_text("unknown")
+    last.evaluate("one => window.scrollTo(0, one.offsetTop - 230)")
     window.picture(f"plots_{scheme}")
     plots.get_by_role("button", name="HIDE PLOTS").click()
     expect(plots.locator("svg")).to_have_count(0)
@@ -172,3 +176,37 @@ def test_rights_are_given_and_taken_away_on_the_page_and_without_scripts(panel: 
     panel.cell.client.wait_for(lambda: "LOCKED" in panel.cell.client.states[known:], "a stop", 20.0)
     panel.cell.arm()
     expect(page.locator("#agents")).not_to_contain_text("QUARANTINED", timeout=PATIENCE)
+
+
+@pytest.mark.long
+@pytest.mark.redteam(24)
+def test_a_flood_of_decisions_holds_back_no_stop_and_is_bounded_on_the_page(panel: PanelRig, chromium: Browser) -> None:
+    panel.cell.arm()
+    node = panel.cell.client.node
+    publisher = node.create_publisher(DiagnosticArray, "/supervisor/decisions", QoSProfile(depth=1000))
+    ended = threading.Event()
+
+    def flood() -> None:
+        begins, count = time.monotonic(), 0
+        while not ended.wait(0.005):
+            while count < 1000 * (time.monotonic() - begins):
+                count += 1
+                publisher.publish(forged(source=f"stranger{count % 50}", code=f"E_{count}", detail=ATTACK))
+
+    flooding = threading.Thread(target=flood)
+    try:
+        window = Window(chromium, panel)
+        page = window.login("ada")
+        page.locator("#events").get_by_role("button", name="SHOW EVENTS").click()
+        flooding.start()
+        window.says("of 500, newest first")
+        answers = [panel.browser().ask("POST", "/stop").text for _ in range(20)]
+        assert all("the supervisor answered" in one for one in answers)
+        page.locator("#events").get_by_label("source").select_option("supervisor")
+        expect(page.locator("#events li").first).to_contain_text("supervisor: ", timeout=PATIENCE)
+        expect(page.locator("#lost")).to_be_hidden()
+        assert window.complaints == []
+    finally:
+        ended.set()
+        flooding.join()
+        node.destroy_publisher(publisher)
