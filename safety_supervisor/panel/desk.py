@@ -92,7 +92,6 @@ class Desk:
     def __init__(self, configuration: Configuration, link: Link, sessions: Sessions) -> None:
         """Keep them."""
         self.sessions = sessions
-        self.events, self.history = link.events, link.history
         self.configuration = configuration
         self._robot = configuration.robot.id
         self._configuration = configuration.sha256
@@ -102,6 +101,16 @@ class Desk:
     def view(self) -> View:
         """Return what is to be shown now."""
         return make_view(self._link.snapshot, self._robot, self._configuration, time.monotonic_ns())
+
+    @property
+    def events(self) -> EventLog:
+        """What has happened."""
+        return self._link.events
+
+    @property
+    def history(self) -> History:
+        """The last minutes in numbers."""
+        return self._link.history
 
     @property
     def heard(self) -> Snapshot:
