@@ -42,10 +42,6 @@ _MOST_KEYS: Final = 256
 _MOST_FIELDS: Final = 32
 """Of a decision, which has half as many."""
 _LONGEST_KEY: Final = 80
-_APART: Final = 0.1
-"""Between two looks at decisions, [s]."""
-_BREATH: Final = 0.002
-"""And where more of them wait, [s]."""
 _LATCHED: Final = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -74,7 +70,7 @@ class RosLink:
         reliable = QoSProfile(depth=10)
         node.create_subscription(DiagnosticArray, self._status_topic, self._hear_status, _LATCHED)
         node.create_subscription(DiagnosticArray, f"{supervisor}/interventions", self._hear_waiting, _LATCHED)
-        self._tap, self._looked = DecisionTap(supervisor, self._context), 0.0
+        self._tap = DecisionTap(node, supervisor, self._hear_decisions)
         node.create_subscription(String, f"{supervisor}/operator_results", self._hear_answer, reliable)
         self._tokens = node.create_publisher(String, f"{supervisor}/operator_requests", reliable)
         self._stops = node.create_publisher(String, f"{supervisor}/stop_requests", QoSProfile(depth=1))
@@ -143,41 +139,25 @@ class RosLink:
         self._executor.wake()
         self._thread.join(2.0)
         self._executor.shutdown()
-        self._tap.close()
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
 
     def _run(self) -> None:
-        more = False
         while not self._closed.is_set():
             try:
-                # A few decisions, then whatever else came: the answer to a stop waits for no flood of them.
-                self._executor.spin_once(timeout_sec=_BREATH if more else _APART)
-                more = self._look(more)
+                self._executor.spin_once(timeout_sec=0.1)
                 self._count()
             except Exception:  # one bad message must not make the panel deaf
                 if not self._closed.is_set():
                     _LOG.exception("hearing the supervisor failed")
                     time.sleep(0.1)
 
-    def _look(self, more: bool) -> bool:
-        """Take some decisions; return whether there may be more of them."""
-        if not more and time.monotonic() - self._looked < _APART:
-            return False
-        self._looked, now = time.monotonic(), time.monotonic_ns()
-        messages, more = self._tap.take()
-        if self._tap.run >= DEPTH:
-            self.events.cut_at = now
-        for message in messages:
-            self._hear_decision(message, now)
-        self.events.look(now)
-        return more
-
     def _count(self) -> None:
         now = time.monotonic()
         if now - self._counted < 0.5:
             return
         self._counted = now
+        self.events.look(time.monotonic_ns())
         self._snapshot = self._snapshot._replace(
             tellers=self._node.count_publishers(self._status_topic),
             stop_hearers=self._stops.get_subscription_count(),
@@ -196,6 +176,13 @@ class RosLink:
         self._snapshot = heard._replace(
             robot=escape(status.hardware_id), message=escape(status.message), status=values, status_at=now, ended=ended
         )
+
+    def _hear_decisions(self, messages: list[DiagnosticArray]) -> None:
+        now = time.monotonic_ns()
+        if self._tap.run >= DEPTH:
+            self.events.cut_at = now
+        for message in messages:
+            self._hear_decision(message, now)
 
     def _hear_decision(self, message: DiagnosticArray, now: Nanoseconds) -> None:
         if len(message.status) != 1:
