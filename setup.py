@@ -64,13 +64,22 @@ setup(
         ],
         "sim": ["pybullet==3.2.7", "example-robot-data==6.0.0"],
         "picture": ["matplotlib>=3.7", "pillow>=9.1"],
-        "panel": ["argon2-cffi>=23.1", "fastapi>=0.115", "nicegui>=3.0", "uvicorn>=0.30"],
+        "panel": [
+            "argon2-cffi>=23.1",
+            "authlib>=1.6",
+            "fastapi>=0.115",
+            "h11>=0.14",
+            "httpx>=0.27",
+            "nicegui>=3.0",
+            "uvicorn>=0.30",
+        ],
         "test": TEST,  # by this name colcon sees that pytest runs the tests
         "dev": [
             *TEST,
             "colcon-common-extensions>=0.3",
             "import-linter>=2.0",
             "mypy>=1.10",
+            "oidc-provider-mock>=0.3",
             "playwright>=1.49",
             "pytest-xdist>=3.6",
             "regopy>=1.5",

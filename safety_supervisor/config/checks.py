@@ -12,6 +12,7 @@ from safety_supervisor.config.geometry_checks import check_geometry, check_reaso
 from safety_supervisor.config.key_checks import check_keys
 from safety_supervisor.config.observed_checks import check_observed
 from safety_supervisor.config.output_checks import check_outputs, demand_horizon
+from safety_supervisor.config.panel_checks import check_panel
 from safety_supervisor.config.policy_checks import check_policy
 from safety_supervisor.config.problems import Problems
 from safety_supervisor.config.robot_checks import COMMANDABLE, check_robot
@@ -40,6 +41,7 @@ def check_all(sections: Sections, problems: Problems) -> None:
     check_base(sections, problems)
     check_policy(sections, problems)
     check_zone_approvals(sections, problems)
+    check_panel(sections, problems)
     if sections.balance is not None:
         check_balance(sections.balance, sections, problems)
 

@@ -19,6 +19,7 @@ from safety_supervisor.config.estop_checks import freeze_estop
 from safety_supervisor.config.observed_checks import freeze_observed
 from safety_supervisor.config.operator_keys import OperatorsKeys
 from safety_supervisor.config.output_checks import freeze_outputs
+from safety_supervisor.config.panel_checks import freeze_panel
 from safety_supervisor.config.public_key import decode_base64url
 from safety_supervisor.config.robot_checks import mimicked
 from safety_supervisor.config.sections import Sections
@@ -92,6 +93,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         observed=observed,
         policy=sections.compiled_policy,
         demotion=freeze_demotion(sections.agents),
+        panel=freeze_panel(sections.panel, path.parent),
     )
 
 

@@ -16,6 +16,9 @@ SHA256 = r"^[0-9a-f]{64}$"
 ROS_NAME = r"^(/[A-Za-z_][A-Za-z0-9_]{0,63}){1,8}$"
 
 _URDF_NAME = r"^[A-Za-z0-9_./-]{1,128}$"
+HOST = r"^(::|::1|[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?)$"
+CLAIM = r"^[A-Za-z][A-Za-z0-9_:/.-]{0,127}$"
+ISSUER = r"^https?://[!-~]{1,500}$"
 PORT = r"^(/|[a-z][a-z0-9]{1,15}://)[!-~]{0,1000}$"
 IN_WORDS = {
     NAME_PATTERN: "a small letter, then at most 31 small letters, digits and '_'",
@@ -25,6 +28,9 @@ IN_WORDS = {
     MODEL: "a letter or digit, then at most 63 letters, digits, '_', '.', ':', '/' and '-'",
     VERSION: "a letter or digit, then at most 31 letters, digits, '_', '.', '+' and '-'",
     SHA256: "64 digits of 0 to 9 and a to f",
+    HOST: "an address, or a name of letters, digits, '.' and '-'",
+    CLAIM: "a letter, then at most 127 letters, digits, '_', ':', '/', '.' and '-'",
+    ISSUER: "a URL that begins with https://",
     PORT: "an absolute path, such as /dev/serial/by-id/NAME, or a URL of pyserial",
 }
 """What patterns allow, for people."""

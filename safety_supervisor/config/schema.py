@@ -17,6 +17,7 @@ from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.keys import Command, Name, Point, Reason, RosName, Section, UrdfName, key
 from safety_supervisor.config.operator_keys import OperatorsKeys
 from safety_supervisor.config.output_keys import GroupOutputKeys, ObservedKeys, OutputKeys
+from safety_supervisor.config.panel_keys import PanelKeys
 from safety_supervisor.config.policy_keys import PolicyKeys
 from safety_supervisor.config.separation_keys import SeparationKeys
 from safety_supervisor.config.shapes import ShapeKeys
@@ -349,6 +350,7 @@ OPTIONAL: dict[str, type[Section]] = {
     "base": BaseKeys,
     "policy": PolicyKeys,
     "agents": AgentsKeys,
+    "panel": PanelKeys,
 }
 """Sections that may be left out, or null; of `output` and `outputs` one."""
 
@@ -362,5 +364,5 @@ OPTIONAL_NAMED: dict[str, tuple[type[Section], int]] = {
 }
 """Such sections that may be left out, or null."""
 
-NOT_ENFORCED = frozenset({"panel", "envelope.tool", "output.power_off"})
+NOT_ENFORCED = frozenset({"envelope.tool", "output.power_off"})
 """Keys of the interface that a later version enforces; until then no file may claim them."""

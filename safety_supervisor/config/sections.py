@@ -12,6 +12,7 @@ from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.operator_keys import OperatorsKeys
 from safety_supervisor.config.output_keys import GroupOutputKeys, ObservedKeys, OutputKeys
+from safety_supervisor.config.panel_keys import PanelKeys
 from safety_supervisor.config.policy.program import CelPolicy
 from safety_supervisor.config.policy_keys import PolicyKeys
 from safety_supervisor.config.urdf import Urdf
@@ -48,6 +49,7 @@ class Sections:
     evidence: schema.EvidenceKeys | None = None
     policy: PolicyKeys | None = None
     agents: AgentsKeys | None = None
+    panel: PanelKeys | None = None
     compiled_policy: CelPolicy | PolicyServer | None = None
     baselines: dict[str, Baseline] = field(default_factory=dict)
     """By source, where one is watched by a good one."""

@@ -17,6 +17,7 @@ from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.geometry.shapes import BoundedShape, Shape
 from safety_supervisor.core.operator_settings import OperatorSettings
 from safety_supervisor.core.output_settings import ObservedSettings, OutputSettings, OutputType
+from safety_supervisor.core.panel_settings import PanelSettings
 from safety_supervisor.core.policy.verdict import Approve, Policy
 from safety_supervisor.core.units import Nanoseconds, Vector
 
@@ -342,6 +343,8 @@ class Configuration:
     policy: Policy | None = None
     """None: whatever is verified passes."""
     demotion: DemotionSettings = field(default_factory=DemotionSettings)
+    panel: PanelSettings | None = None
+    """None: the panel listens where its command line says."""
     signature: str = ""
     """The token by which a safety officer signed it, verified; empty: nobody had to, or nobody looked."""
     signed_by: str = ""

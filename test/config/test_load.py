@@ -179,7 +179,7 @@ def test_an_output_is_mandatory(panda: RobotFile) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "panel", "output.power_off",
+        "output.power_off",
     ],
 )  # fmt: skip
 def test_no_file_claims_what_this_version_does_not_do(robot: RobotFile, path: str) -> None:
