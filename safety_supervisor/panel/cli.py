@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from safety_supervisor.acts import sending
+from safety_supervisor.config.panel_checks import EVERYWHERE, is_loopback
+from safety_supervisor.core.panel_settings import OidcSettings, PanelSettings
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.tokens.signed_act import is_name
+
+if TYPE_CHECKING:
+    from safety_supervisor.panel.sso import Sso
 
 _HELP = """The technicians' web panel: what the supervisor does, STOP, and acts signed by whoever has logged in.
 
@@ -39,12 +43,14 @@ def panel_command(
     config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Of the robot.")] = None,
     keys: Annotated[Path | None, typer.Option(help="Of `panel key`; else panel_keys beside the configuration.")] = None,
     node: sending.Node = sending.NODE,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; else 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on; else 8080.")] = None,
     name: Annotated[list[str] | None, typer.Option(help="Name by which browsers call it; again for more.")] = None,
     certificate: Annotated[Path | None, typer.Option("--tls-certificate", metavar="FILE", help="PEM.")] = None,
     key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="PEM.")] = None,
-    idle: Annotated[int, typer.Option(min=1, max=600, help="A login ends after so long without an act, [s].")] = 600,
+    idle: Annotated[
+        int | None, typer.Option(min=1, max=600, help="A login ends after so long without an act, [s]; else 600.")
+    ] = None,
 ) -> None:
     """Serve the panel."""
     if context.invoked_subcommand is not None:
@@ -53,14 +59,19 @@ def panel_command(
         sending.fail("give --config FILE")
     if (certificate is None) != (key is None):
         sending.fail("--tls-certificate and --tls-key belong together")
-    names = (*_own_names(host), *(name or ()))
-    if not _is_loopback(host) and certificate is None:
+    configuration = sending.load(config)
+    # Options win over the section; the two files of TLS belong together and come from one of them.
+    section = configuration.panel or PanelSettings()
+    host, port, idle = host or section.host, port or section.port, idle or section.idle
+    if certificate is None and section.tls_certificate:
+        certificate, key = Path(section.tls_certificate), Path(section.tls_key)
+    names = tuple(dict.fromkeys((*_own_names(host), *(name or section.names))))
+    if not is_loopback(host) and certificate is None:
         sending.fail(f"--host {host}: passwords would be read on the network; give --tls-certificate and --tls-key")
     if not names:
         sending.fail(f"--host {host}: give --name, by which browsers call it")
-    configuration = sending.load(config)
     sending.check_node(node)
-    if find_spec("nicegui") is None or find_spec("argon2") is None:
+    if any(find_spec(one) is None for one in ("nicegui", "argon2", "authlib")):
         sending.fail('the panel is not installed: pip install "safety_supervisor[panel]"')
     import secrets
 
@@ -80,13 +91,14 @@ def panel_command(
     people = People(configuration.operators.people, keys or config.resolve().parent / "panel_keys")
     for problem in people.problems():
         typer.echo(problem, err=True)
+    sso = None if section.oidc is None else _sso(section.oidc, {one.name for one in configuration.operators.people})
     scheme, robot = "http" if certificate is None else "https", configuration.robot.id
     link = RosLink(node, [source.name for source in configuration.sources])
     watch, studio = Watch(node, configuration), Studio(configuration)
     radius = 0.0 if configuration.separation is None else configuration.separation.body_radius
     try:
         desk = Desk(configuration, link, Sessions(lambda: secrets.token_urlsafe(32), idle * NS_PER_S))
-        panel = Panel(desk, people, robot, certificate is not None)
+        panel = Panel(desk, people, robot, sso)
         stage = Stage(studio, watch, radius)
         gate = assemble(panel, desk, robot, origins(scheme, names, port), stage)
         typer.echo(f"panel of {robot}: {scheme}://{f'[{names[0]}]' if ':' in names[0] else names[0]}:{port}/")
@@ -146,16 +158,17 @@ def key_command(
     typer.echo(f"    public_key: {public}")
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+def _sso(settings: OidcSettings, people: set[str]) -> Sso:
+    from safety_supervisor.panel.provider import Provider
+    from safety_supervisor.panel.sso import Sso
+
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return Sso(Provider(settings), people)
+    except (OSError, ValueError) as error:
+        sending.fail(f"panel.oidc: {error}")
 
 
 def _own_names(host: str) -> tuple[str, ...]:
-    if _is_loopback(host):
+    if is_loopback(host):
         return ("127.0.0.1", "localhost", *(() if host in ("127.0.0.1", "localhost") else (host,)))
-    return () if host in ("0.0.0.0", "::") else (host,)
+    return () if host in EVERYWHERE else (host,)

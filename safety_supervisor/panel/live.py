@@ -13,7 +13,7 @@ from nicegui import ui
 
 from safety_supervisor.acts import deciding
 from safety_supervisor.core.states.authority import ACTS_OF, who_may
-from safety_supervisor.panel import plain
+from safety_supervisor.panel import cookies, plain
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.hold import HoldButton
 from safety_supervisor.panel.more_boxes import MoreBoxes
@@ -48,7 +48,7 @@ def install(desk: Desk, tokens: FormTokens, robot: str, stage: Stage) -> None:
 
     @ui.page("/", title=f"{robot} - safety supervisor", dark=None, language="en-US")
     def live(request: Request) -> None:
-        cookie = request.cookies.get(SESSION_COOKIE, "")
+        cookie = cookies.read(request, SESSION_COOKIE)
         stage.warm(desk.tool)
         ui.add_head_html(_HEAD)
         ui.add_body_html(_BODY)

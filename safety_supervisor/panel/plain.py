@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from safety_supervisor.acts import deciding
 from safety_supervisor.core.operator_settings import Person
 from safety_supervisor.core.states.authority import ACTS_OF
+from safety_supervisor.panel.sso import Sso, away_page, login_body
 from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting
 
 REFRESH: Final = 2
@@ -27,7 +28,7 @@ ACTS: Final = (
 
 def make_page(title: str, body: str, refresh: str = "", kind: str = "page") -> str:
     """Return a whole page; `body` is markup, the title text."""
-    head = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
+    head = f'<meta http-equiv="refresh" content="{escape(refresh)}">' if refresh else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -112,20 +113,33 @@ def decision_page(one: Waiting, basis: Basis | None, token: str) -> str:
     )
 
 
-def login_page(token: str, told: str = "", plain: bool = False) -> str:
-    """Return the form of the login."""
+def login_page(token: str, told: str = "", plain: bool = False, sso: Sso | None = None, name: str = "") -> str:
+    """Return the form of the login; `name` is the one that the provider of single sign-on gave."""
     back = '<input type="hidden" name="plain" value="1">' if plain else ""
     message = f'<p class="warning" role="alert">{escape(told)}</p>' if told else ""
-    return make_page(
-        "Log in",
-        f"{STOP_FORM.format(query='', target='', key='')}<h1>Log in</h1>{message}"
+    provided = ""
+    if sso is not None:
+        word = f"Log in with {sso.provider.name}" if not name else "That is not me"
+        provided = login_body(token, back, sso.provider.name, name, word)
+    local = (
         f'<form class="login" method="post" action="/login"><input type="hidden" name="csrf" value="{token}">{back}'
         '<label>Name <input name="name" autocomplete="username" autocapitalize="none" required></label>'
         '<label>Password <input name="password" type="password" autocomplete="current-password" required></label>'
         '<button type="submit">Log in</button></form>'
+    )
+    return make_page(
+        "Log in",
+        f"{STOP_FORM.format(query='', target='', key='')}<h1>Log in</h1>{message}{provided}"
+        f"{'' if sso is not None and (sso.required or name) else local}"
         "<p>Your password unlocks your key in this process until you log out, or do nothing for 10 minutes. "
         'STOP needs no login.</p><p><a href="/plain">Back</a></p>',
     )
+
+
+def away(where: str, provider: str) -> str:
+    """Return the page that leads to the provider of single sign-on."""
+    stop = STOP_FORM.format(query="", target="", key="")
+    return make_page("Log in", f"{stop}{away_page(where, provider)}", f"0; url={where}")
 
 
 def stop_page(told: str, ok: bool) -> str:

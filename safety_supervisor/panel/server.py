@@ -14,12 +14,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from safety_supervisor.core.units import NS_PER_S
-from safety_supervisor.panel import live, more_pages, plain
+from safety_supervisor.panel import cookies, live, more_pages, plain
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.people import People
 from safety_supervisor.panel.preview_scene import Stage
 from safety_supervisor.panel.security import PLAIN_POLICY, Gate
 from safety_supervisor.panel.sessions import FormTokens, Session
+from safety_supervisor.panel.sso import BACK, FLOW_COOKIE, Known, Refused, Sso
 from safety_supervisor.panel.throttle import Throttle
 from safety_supervisor.panel.view import Basis
 
@@ -39,12 +40,12 @@ class Panel:
         desk: does what people do.
         people: who may log in.
         robot: id.
-        secure: whether cookies go over TLS alone.
+        sso: single sign-on, where there is one.
     """
 
-    def __init__(self, desk: Desk, people: People, robot: str, secure: bool) -> None:
+    def __init__(self, desk: Desk, people: People, robot: str, sso: Sso | None = None) -> None:
         """Make the application; `self.application` serves it."""
-        self._desk, self._people, self._robot, self._secure = desk, people, robot, secure
+        self._desk, self._people, self._robot, self._sso = desk, people, robot, sso
         self.tokens = FormTokens(secrets.token_bytes(32))
         self._throttle = Throttle()
         self._sent: dict[tuple[str, str], asyncio.Future[str]] = {}
@@ -58,6 +59,9 @@ class Panel:
         ):  # fmt: skip
             app.add_route(path, answer, methods=[method])
         more_pages.add(app, desk, self.tokens, self._held, _html)
+        if sso is not None:
+            app.add_route("/sso", self._sso_begin, methods=["POST"])
+            app.add_route(BACK, self._sso_back, methods=["GET"])
         for name, kind in (("panel.css", "text/css"), ("panel.js", "text/javascript"), ("hold.js", "text/javascript")):
             app.add_route(f"/{name}", _static(name, kind), methods=["GET"])
 
@@ -119,17 +123,51 @@ class Panel:
         return self._login_page(request, "", request.query_params.get("plain") == "1")
 
     def _login_page(self, request: Request, told: str, back: bool, status: int = 200) -> Response:
-        cookie = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
-        response = _html(plain.login_page(self.tokens.make(cookie), told, back), status)
-        self._set(response, FORM_COOKIE, cookie)
+        return self._login_page_of(
+            cookies.read(request, FORM_COOKIE) or secrets.token_urlsafe(32), request, told, back, status
+        )
+
+    def _login_page_of(self, cookie: str, request: Request, told: str, back: bool, status: int) -> Response:
+        name = self._sso.who(cookie) if self._sso else ""
+        response = _html(plain.login_page(self.tokens.make(cookie), told, back, self._sso, name), status)
+        cookies.put(request, response, FORM_COOKIE, cookie)
+        return response
+
+    async def _sso_begin(self, request: Request) -> Response:
+        form = await _read_form(request)
+        back = form.get("plain") == "1"
+        if self._sso is None or not self.tokens.fits(cookies.read(request, FORM_COOKIE), form.get("csrf", "")):
+            return self._login_page(request, "The form was old. Try again.", back, 403)
+        begun = await self._sso.begin(request, back)
+        if isinstance(begun, Refused):
+            return self._login_page(request, begun.told, back, begun.status)
+        response = _html(plain.away(begun[0], self._sso.provider.name))
+        cookies.put(request, response, FLOW_COOKIE, begun[1], "lax")
+        return response
+
+    async def _sso_back(self, request: Request) -> Response:
+        assert self._sso is not None
+        came = await self._sso.back(request)
+        # A new cookie for the form either way: whatever the browser had before was not made for this login.
+        known = isinstance(came, Known)
+        cookie = came.cookie if isinstance(came, Known) else secrets.token_urlsafe(32)
+        told, status = ("", 200) if isinstance(came, Known) else (came.told, came.status)
+        response = self._login_page_of(cookie, request, told, came.plain, status)
+        if known:
+            cookies.put(request, response, FLOW_COOKIE, "", "lax")
         return response
 
     async def _login(self, request: Request) -> Response:
         form, now = await _read_form(request), time.monotonic_ns()
         back = form.get("plain") == "1"
-        if not self.tokens.fits(request.cookies.get(FORM_COOKIE, ""), form.get("csrf", "")):
+        cookie = cookies.read(request, FORM_COOKIE)
+        if not self.tokens.fits(cookie, form.get("csrf", "")):
             return self._login_page(request, "The form was old. Try again.", back, 403)
         name, address = form.get("name", "")[:64], request.client.host if request.client else "?"
+        if self._sso is not None:
+            name = self._sso.who(cookie) or ("" if self._sso.required else name)
+            if not name:
+                return self._login_page(request, f"First log in with {self._sso.provider.name}.", back, 403)
         if wait := self._throttle.begin(name, address, now):
             return self._login_page(request, f"Too many tries: wait {-(-wait // NS_PER_S)} s.", back, 429)
         unlocked = await asyncio.get_running_loop().run_in_executor(
@@ -138,12 +176,14 @@ class Panel:
         if unlocked is None:
             return self._login_page(request, _WRONG, back, 403)
         self._throttle.succeeded(name, address)
-        self._desk.sessions.end(request.cookies.get(live.SESSION_COOKIE, ""))
+        if self._sso is not None:
+            self._sso.forget(cookie)
+        self._desk.sessions.end(cookies.read(request, live.SESSION_COOKIE))
         session = self._desk.sessions.begin(*unlocked, time.monotonic_ns())
         if session is None:
             return self._login_page(request, "Too many people are logged in here.", back, 503)
         response = RedirectResponse("/plain" if back else "/", 303)
-        self._set(response, live.SESSION_COOKIE, session)
+        cookies.put(request, response, live.SESSION_COOKIE, session)
         return response
 
     async def _logout(self, request: Request) -> Response:
@@ -153,19 +193,18 @@ class Panel:
             return self._state(request, _NOT_OURS, 403)
         self._desk.sessions.end(cookie)
         response = RedirectResponse("/login", 303)
-        response.delete_cookie(live.SESSION_COOKIE, path="/", secure=self._secure, httponly=True, samesite="strict")
+        cookies.put(request, response, live.SESSION_COOKIE, "")
         return response
 
     def _held(self, request: Request) -> tuple[str, Session | None]:
-        cookie = request.cookies.get(live.SESSION_COOKIE, "")
+        cookie = cookies.read(request, live.SESSION_COOKIE)
         return cookie, self._desk.sessions.look(cookie, time.monotonic_ns())
-
-    def _set(self, response: Response, name: str, value: str) -> None:
-        response.set_cookie(name, value, path="/", secure=self._secure, httponly=True, samesite="strict")
 
     def close(self) -> None:
         """End the threads that try passwords."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._sso is not None:
+            self._sso.provider.close()
 
 
 def assemble(panel: Panel, desk: Desk, robot: str, known: frozenset[str], stage: Stage) -> Gate:

@@ -1,0 +1,29 @@
+"""Names of the panel's cookies: over TLS with `__Host-`, so that no other name and no plain page can have set them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import Request
+from fastapi.responses import Response
+
+
+def _name(request: Request, base: str) -> str:
+    # By the line itself: no header of a proxy is believed.
+    return f"__Host-{base}" if request.url.scheme == "https" else base
+
+
+def read(request: Request, base: str) -> str:
+    """Return a cookie's value; empty where there is none."""
+    return request.cookies.get(_name(request, base), "")
+
+
+def put(
+    request: Request, response: Response, base: str, value: str, same_site: Literal["strict", "lax"] = "strict"
+) -> None:
+    """Set a cookie, until the browser is closed; an empty value removes it."""
+    name, secure = _name(request, base), request.url.scheme == "https"
+    if value:
+        response.set_cookie(name, value, path="/", secure=secure, httponly=True, samesite=same_site)
+    else:
+        response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite=same_site)
