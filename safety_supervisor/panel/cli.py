@@ -77,6 +77,7 @@ def panel_command(
 
     import uvicorn
 
+    from safety_supervisor.panel import line
     from safety_supervisor.panel.desk import Desk
     from safety_supervisor.panel.people import People
     from safety_supervisor.panel.preview_scene import Stage
@@ -106,9 +107,7 @@ def panel_command(
             gate,
             host=host,
             port=port,
-            log_level="warning",
-            proxy_headers=False,
-            server_header=False,
+            **line.options(),
             ssl_certfile=certificate,
             ssl_keyfile=key,
         )

@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from safety_supervisor.core.units import NS_PER_S
-from safety_supervisor.panel import cookies, live, more_pages, plain
+from safety_supervisor.panel import cookies, line, live, more_pages, plain
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.people import People
 from safety_supervisor.panel.preview_scene import Stage
@@ -209,7 +209,7 @@ class Panel:
 
 def assemble(panel: Panel, desk: Desk, robot: str, known: frozenset[str], stage: Stage) -> Gate:
     """Return the whole application: the plain routes, the live page, and the gate before both."""
-    from nicegui import core, ui
+    from nicegui import Client, core, ui
     from nicegui.client import templates
 
     loader: Any = templates.env.loader
@@ -224,7 +224,16 @@ def assemble(panel: Panel, desk: Desk, robot: str, known: frozenset[str], stage:
     live.install(desk, panel.tokens, robot, stage)
     ui.run_with(panel.application, tailwind=False, show_welcome_message=False, reconnect_timeout=5.0)
     core.app.config.socket_io_js_transports = ["websocket"]  # whose handshake has an origin
-    return Gate(panel.application, known)
+
+    async def bounded(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"] == "/" and scope["client"]:
+            pages = [one.request.client.host for one in Client.instances.values() if one.request.client]
+            if line.crowded(scope["client"][0], pages):
+                await RedirectResponse("/plain", 303)(scope, receive, send)
+                return
+        await panel.application(scope, receive, send)
+
+    return Gate(bounded, known)
 
 
 def _stop_words(outcome: Outcome) -> str:

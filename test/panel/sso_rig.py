@@ -25,6 +25,7 @@ from panel_rig import Answer, Browser, free_port
 from safety_supervisor.config.public_key import decode_base64url
 from safety_supervisor.core.operator_settings import Person, Role
 from safety_supervisor.core.panel_settings import OidcSettings
+from safety_supervisor.panel import line
 from safety_supervisor.panel.desk import Desk
 from safety_supervisor.panel.key_box import Cost, write_new_box
 from safety_supervisor.panel.people import People
@@ -58,14 +59,14 @@ class Heard:
 class SsoPanel:
     """The panel's pages without script, behind its gate, on a port."""
 
-    def __init__(self, directory: Path, settings: OidcSettings) -> None:
+    def __init__(self, directory: Path, settings: OidcSettings, port: int = 0) -> None:
         people = []
         for number, (name, password) in enumerate(PASSWORDS.items()):
             public = write_new_box(directory / f"{name}.panelkey", name, password, Cost(64, 1, 1))
             key = decode_base64url(public)
             assert key is not None
             people.append(Person(name, (Role.TECHNICIAN, Role.OPERATOR)[number], key))
-        self.port, self.link = free_port(), Heard()
+        self.port, self.link = port or free_port(), Heard()
         ids = iter(range(10**6))
         self.sessions = Sessions(lambda: f"session{next(ids)}")
         configuration = SimpleNamespace(robot=SimpleNamespace(id="panda"), sha256="c" * 64)
@@ -73,7 +74,7 @@ class SsoPanel:
         self.sso = Sso(Provider(settings), set(PASSWORDS))
         self.pages = Panel(desk, People(people, directory), "panda", self.sso)
         gate = Gate(self.pages.application, origins("http", ("127.0.0.1", "localhost"), self.port))
-        self._server = uvicorn.Server(uvicorn.Config(cast(Any, gate), port=self.port, log_level="critical"))
+        self._server = uvicorn.Server(uvicorn.Config(cast(Any, gate), port=self.port, **line.options()))
         self._thread = threading.Thread(target=self._server.run)
 
     @contextlib.contextmanager
