@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,15 @@ def test_no_page_has_a_serious_finding(chromium: Browser, panel: PanelRig, schem
     page.get_by_role("button", name="STOP").click()
     window.says("the supervisor answered")
     found += findings(page)
-    # Every look of the banner, and what lies over the page when the panel is lost.
+    # NO CONNECTION lies over the live page, but not over STOP.
+    window.open("/")
+    expect(page.locator("#lost")).to_be_hidden(timeout=PATIENCE)
+    panel.panel.send(signal.SIGSTOP)
+    expect(page.locator("#lost")).to_be_visible(timeout=PATIENCE)
+    found += findings(page)
+    panel.panel.send(signal.SIGCONT)
+    expect(page.locator("#lost")).to_be_hidden(timeout=PATIENCE)
+    # Every look of the banner.
     window.open("/plain")
     for tone in ("unknown", "alarm", "caution", "rest", "moves"):
         page.evaluate("tone => document.querySelector('.banner').className = `banner ${tone}`", tone)

@@ -75,7 +75,7 @@ def evil() -> Iterator[int]:
     server.server_close()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "evil.test"])
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("evil.test", marks=pytest.mark.long)])
 def test_a_page_of_somebody_else_does_and_sees_nothing(
     chromium: Browser, panel: PanelRig, evil: int, host: str
 ) -> None:

@@ -356,6 +356,7 @@ def test_what_a_provider_answers_is_bounded(panel: SsoPanel, liar: LyingProvider
     assert browser.ask("POST", "/sso", {"csrf": browser.token()}).status == 503
 
 
+@pytest.mark.redteam(24)
 def test_nothing_leads_anywhere_else_and_what_is_said_is_text(panel: SsoPanel, liar: LyingProvider) -> None:
     """Open redirects; script in what a provider or an address says."""
     browser = panel.browser()
