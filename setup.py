@@ -70,6 +70,7 @@ setup(
             "fastapi>=0.115",
             "h11>=0.14",
             "httpx>=0.27",
+            "joserfc>=1.6.8",
             "nicegui>=3.0",
             "uvicorn>=0.30",
         ],
