@@ -51,6 +51,9 @@ def panel_command(
     idle: Annotated[
         int | None, typer.Option(min=1, max=600, help="A login ends after so long without an act, [s]; else 600.")
     ] = None,
+    jog: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="Jog by it: of kind person, takes velocities.")
+    ] = None,
 ) -> None:
     """Serve the panel."""
     if context.invoked_subcommand is not None:
@@ -63,6 +66,7 @@ def panel_command(
     # Options win over the section; the two files of TLS belong together and come from one of them.
     section = configuration.panel or PanelSettings()
     host, port, idle = host or section.host, port or section.port, idle or section.idle
+    jog = jog or section.jog or None
     if certificate is None and section.tls_certificate:
         certificate, key = Path(section.tls_certificate), Path(section.tls_key)
     names = tuple(dict.fromkeys((*_own_names(host), *(name or section.names))))
@@ -74,11 +78,13 @@ def panel_command(
     if any(find_spec(one) is None for one in ("nicegui", "argon2", "authlib")):
         sending.fail('the panel is not installed: pip install "safety_supervisor[panel]"')
     import secrets
+    from contextlib import ExitStack
 
     import uvicorn
 
     from safety_supervisor.panel import line
     from safety_supervisor.panel.desk import Desk
+    from safety_supervisor.panel.jog_stream import Jogger, unfit
     from safety_supervisor.panel.people import People
     from safety_supervisor.panel.preview_scene import Stage
     from safety_supervisor.panel.ros_link import RosLink
@@ -88,20 +94,24 @@ def panel_command(
     from safety_supervisor.panel.sessions import Sessions
     from safety_supervisor.panel.studio import Studio
 
+    if jog is not None and (problem := unfit(configuration, jog)):
+        sending.fail(problem)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     people = People(configuration.operators.people, keys or config.resolve().parent / "panel_keys")
     for problem in people.problems():
         typer.echo(problem, err=True)
     sso = None if section.oidc is None else _sso(section.oidc, {one.name for one in configuration.operators.people})
     scheme, robot = "http" if certificate is None else "https", configuration.robot.id
-    link = RosLink(node, [source.name for source in configuration.sources])
+    link, opened = RosLink(node, [source.name for source in configuration.sources]), ExitStack()
     watch, studio = Watch(node, configuration), Studio(configuration)
     radius = 0.0 if configuration.separation is None else configuration.separation.body_radius
     try:
         desk = Desk(configuration, link, Sessions(lambda: secrets.token_urlsafe(32), idle * NS_PER_S))
         panel = Panel(desk, people, robot, sso)
         stage = Stage(studio, watch, radius)
-        gate = assemble(panel, desk, robot, origins(scheme, names, port), stage)
+        jogger = None if jog is None else Jogger(configuration, node, jog, desk)
+        opened.callback(jogger.close if jogger else lambda: None)
+        gate = assemble(panel, desk, robot, origins(scheme, names, port), stage, jogger)
         typer.echo(f"panel of {robot}: {scheme}://{f'[{names[0]}]' if ':' in names[0] else names[0]}:{port}/")
         uvicorn.run(
             gate,
@@ -113,6 +123,7 @@ def panel_command(
         )
         panel.close()
     finally:
+        opened.close()
         studio.close()
         watch.close()
         link.close()

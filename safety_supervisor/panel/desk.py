@@ -176,16 +176,24 @@ class Desk:
         )
         return Outcome(False, "", f"no answer within {ANSWER:g} s: {after}", "Look at the state.")
 
-    def hold(self, session: str) -> str:
-        """Sign and send one beat of the hold-to-run button for whoever presses it now; or say why it does not count."""
+    def holder(self, session: str) -> tuple[Session | None, str]:
+        """Return who may hold a button that moves the robot now; or say why what is pressed does not count."""
         held = self.sessions.use(session, time.monotonic_ns())
         if held is None:
-            return "nobody is logged in here any more: log in again"
-        person, view = held.person, self.view()
-        if lacks := lacks_role(person, "recover"):
-            return lacks
+            return None, "nobody is logged in here any more: log in again"
+        if lacks := lacks_role(held.person, "recover"):
+            return None, lacks
+        view = self.view()
         if view.basis is None:
-            return view.warnings[0] if view.warnings else "what is shown is stale: nothing is held"
+            return None, view.warnings[0] if view.warnings else "what is shown is stale: nothing is held"
+        return held, ""
+
+    def hold(self, session: str) -> str:
+        """Sign and send one beat of the hold-to-run button for whoever presses it now; or say why it does not count."""
+        held, why = self.holder(session)
+        if held is None:
+            return why
+        person, view = held.person, self.view()
         # Wall clock, so that it goes on where a panel before this one left off; never back, whatever the clock does.
         self._holds = max(self._holds + 1, time.time_ns() // 1_000_000)
         beat = HoldClaims(person.name, person.role.value, self._robot, view.nonce, self._holds)

@@ -1,7 +1,7 @@
-"""What a jog makes of the core's kinematics: where a tool is, how joints carry it, how fast they carry anything. Pure.
+"""What a jog makes of the core's kinematics: where a tool is, how joints carry it, how fast they carry points. Pure.
 
-The speed of a jog is that of the fastest point of any link, counted by the core's own check (`FrameSpeed`): the tool may
-stand still while an elbow swings.
+The speed of a jog is that of the fastest point of any link, counted by the core's own check (`FrameSpeed`): the tool
+may stand still while an elbow swings.
 """
 
 from __future__ import annotations

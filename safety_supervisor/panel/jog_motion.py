@@ -1,9 +1,9 @@
 """One jog, from press to rest, as the velocities that are streamed, one for each period of the source. Pure.
 
-The core plays each set-point as a cubic ramp of velocity (`core.motion.segments`), so where the joints are commanded is
-known here exactly: `Jog.pose` is the same sum. Rates go up and down along a smooth step, as many periods long as
-acceleration and jerk allow; before a joint's limit they fade. So nothing here gives the verifier a reason to refuse, but
-for what lies in the way: that is its own to see.
+The core plays each set-point as a cubic ramp of velocity (`core.motion.segments`), so where the joints are commanded
+is known here exactly: `Jog.pose` is the same sum. Rates go up and down along a smooth step, as many periods long as
+acceleration and jerk allow; before a joint's limit they fade. So nothing here gives the verifier a reason to refuse,
+but for what lies in the way: that is its own to see.
 
 Requirement: SR-021.
 """
@@ -27,9 +27,10 @@ _SHARE: Final = 0.35
 """Of acceleration and jerk, for a ramp; both may come together, and the path bends."""
 _VELOCITY_SHARE: Final = 0.5
 _CHANGE: Final = 0.7
-"""Of acceleration and jerk, at most; the core's ramp of velocity peaks at 4/3 of the one, and at 4 times a change of the
-other in a period, for which this is made."""
+"""Of acceleration and jerk, at most; between set-points the core's ramp of velocity peaks at 4/3 of a change of
+acceleration, and at 4 times that change over the period, in jerk."""
 _NOTHING: Final = 1e-12
+_SINGULAR: Final = "stretched, folded or lined up, the arm can hardly take its tool there: jog joints first"
 _SHORTEST: Final = 5
 """A ramp has at least so many periods."""
 _ROOM: Final = 0.005
@@ -241,9 +242,7 @@ class Jog:
         found, astray = self._robot.follow(self.arm, self._ahead, self._twist)
         unit[self.arm.joints] = found
         if not astray <= ASTRAY and not self.note:
-            self.note = (
-                "the arm is stretched, folded or lined up so that its tool can hardly go there: jog joints first"
-            )
+            self.note = _SINGULAR
         return unit
 
     def _back(self, rate: float) -> Vector:

@@ -17,6 +17,8 @@ from safety_supervisor.panel import cookies, plain
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.hold import HoldButton
 from safety_supervisor.panel.more_boxes import MoreBoxes
+from safety_supervisor.panel.jog import JogBox
+from safety_supervisor.panel.jog_stream import Jogger
 from safety_supervisor.panel.preview_scene import GRANTS_ALLOW, LiveBox, PreviewBox, Stage
 from safety_supervisor.panel.sessions import FormTokens, Session
 from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting
@@ -36,14 +38,14 @@ _BODY: Final = (
     '<iframe name="stop_answer" src="/stop_answer" title="what came of the stop"></iframe></div>'
     '<div id="lost" role="alert">NO CONNECTION TO THE PANEL. What was here is old. Treat the robot as moving. '
     "STOP below still asks, where anything hears it. The e-stop button needs none of this.</div>"
-    '<script src="/panel.js"></script><script src="/hold.js"></script>'
+    '<script src="/panel.js"></script><script src="/hold.js"></script><script src="/jog.js"></script>'
 )
 _HEAD: Final = (
     '<link rel="stylesheet" href="/panel.css"><noscript><meta http-equiv="refresh" content="0; url=/plain"></noscript>'
 )
 
 
-def install(desk: Desk, tokens: FormTokens, robot: str, stage: Stage) -> None:
+def install(desk: Desk, tokens: FormTokens, robot: str, stage: Stage, jogger: Jogger | None = None) -> None:
     """Serve the page at `/`."""
 
     @ui.page("/", title=f"{robot} - safety supervisor", dark=None, language="en-US")
@@ -52,7 +54,7 @@ def install(desk: Desk, tokens: FormTokens, robot: str, stage: Stage) -> None:
         stage.warm(desk.tool)
         ui.add_head_html(_HEAD)
         ui.add_body_html(_BODY)
-        LivePage(desk, robot, cookie, tokens.make(cookie), stage)
+        LivePage(desk, robot, cookie, tokens.make(cookie), stage, jogger)
 
 
 class LivePage:
@@ -64,9 +66,12 @@ class LivePage:
         session: id, from the browser's cookie; empty or ended: nobody is logged in.
         token: for its forms.
         stage: for its pictures.
+        jogger: streams jogs; None: the panel has none.
     """
 
-    def __init__(self, desk: Desk, robot: str, session: str, token: str, stage: Stage) -> None:
+    def __init__(
+        self, desk: Desk, robot: str, session: str, token: str, stage: Stage, jogger: Jogger | None = None
+    ) -> None:
         """Make the elements; texts come with the first update."""
         self._stage = stage
         self._desk, self._session, self._beats, self._echo = desk, session, 0, 0
@@ -103,6 +108,7 @@ class LivePage:
             ]
         self._hold = HoldButton(desk, session, lambda: self._beats)
         self._confirm = _Confirmation(self)
+        self._jog = JogBox(jogger, desk, session)
         LiveBox(stage, lambda: desk.tool)
         self.more = MoreBoxes(desk, self.do)
         # The first update comes over the websocket, too: the page's HTML holds no text from data.
@@ -152,6 +158,7 @@ class LivePage:
             self._show(self._told, "")
         self._update_person(held)
         self._hold.update(held)
+        self._jog.update(held)
         self._confirm.check(view)
         for act, button in self._buttons:
             button.set_visibility(held is not None and act in ACTS_OF[held.person.role])

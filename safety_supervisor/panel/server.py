@@ -16,6 +16,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel import cookies, line, live, more_pages, plain
 from safety_supervisor.panel.desk import Desk, Outcome
+from safety_supervisor.panel.jog_stream import Jogger
 from safety_supervisor.panel.people import People
 from safety_supervisor.panel.preview_scene import Stage
 from safety_supervisor.panel.security import PLAIN_POLICY, Gate
@@ -62,7 +63,8 @@ class Panel:
         if sso is not None:
             app.add_route("/sso", self._sso_begin, methods=["POST"])
             app.add_route(BACK, self._sso_back, methods=["GET"])
-        for name, kind in (("panel.css", "text/css"), ("panel.js", "text/javascript"), ("hold.js", "text/javascript")):
+        scripts = tuple((name, "text/javascript") for name in ("panel.js", "hold.js", "jog.js"))
+        for name, kind in (("panel.css", "text/css"), *scripts):
             app.add_route(f"/{name}", _static(name, kind), methods=["GET"])
 
     async def _stop(self, request: Request) -> Response:
@@ -207,7 +209,9 @@ class Panel:
             self._sso.provider.close()
 
 
-def assemble(panel: Panel, desk: Desk, robot: str, known: frozenset[str], stage: Stage) -> Gate:
+def assemble(
+    panel: Panel, desk: Desk, robot: str, known: frozenset[str], stage: Stage, jogger: Jogger | None = None
+) -> Gate:
     """Return the whole application: the plain routes, the live page, and the gate before both."""
     from nicegui import Client, core, ui
     from nicegui.client import templates
@@ -221,7 +225,7 @@ def assemble(panel: Panel, desk: Desk, robot: str, known: frozenset[str], stage:
         return text.replace("<script", '<script nonce="{{ request.state.csp_nonce }}"'), *rest
 
     loader.get_source = with_nonce
-    live.install(desk, panel.tokens, robot, stage)
+    live.install(desk, panel.tokens, robot, stage, jogger)
     ui.run_with(panel.application, tailwind=False, show_welcome_message=False, reconnect_timeout=5.0)
     core.app.config.socket_io_js_transports = ["websocket"]  # whose handshake has an origin
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -108,7 +109,7 @@ def tool_in_urdf(robot: str) -> Callable[[Vector], pin.SE3]:
 def fastest(robot: str, poses: Matrix) -> float:
     configuration, kinematics, _ = built(robot)
     dt = configuration.timing.period / 1e9
-    steps = zip(poses[:-1], poses[1:], strict=True)
+    steps = itertools.pairwise(poses)
     return max(kinematics.frame_speed(a, (b - a) / dt) for a, b in steps)
 
 

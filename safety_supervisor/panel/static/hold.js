@@ -24,7 +24,7 @@
     document.getElementById("hold")?.classList.add("pressed");
     beat();
   };
-  const writes = (element) => element instanceof HTMLElement && (element.matches("input, textarea") || element.isContentEditable);
+  const writes = (element) => element instanceof HTMLElement && (element.matches("input:not([type=range], [type=radio]), textarea") || element.isContentEditable);
   const onButton = (event) => event.target instanceof Element && event.target.closest("#hold") !== null;
   document.addEventListener("pointerdown", (event) => {
     if (!onButton(event) || event.button !== 0) return;

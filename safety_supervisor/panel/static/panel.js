@@ -4,7 +4,7 @@
   const form = document.querySelector("form.stop");
   const frame = document.querySelector("iframe[name=stop_answer]");
   const note = document.getElementById("stopsent");
-  const writes = (element) => element instanceof HTMLElement && (element.matches("input, textarea") || element.isContentEditable);
+  const writes = (element) => element instanceof HTMLElement && (element.matches("input:not([type=range], [type=radio]), textarea") || element.isContentEditable);
 
   // Captured before everything else: no button that has the focus gets the space bar.
   const space = (event) => {
