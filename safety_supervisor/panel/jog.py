@@ -46,8 +46,6 @@ class JogBox:
         with ui.element("section").props("id=jog") as self._section:
             ui.label("Jog").props("role=heading aria-level=2").classes("title")
             self._why = ui.label().classes("warning")
-            self._told = ui.label().classes("warning").props("role=status")
-            self._told.set_visibility(False)
             if jogger is None:
                 self._why.set_text(WITHOUT)
                 return
@@ -64,6 +62,9 @@ class JogBox:
                             ui.label(arm.name)
                         with ui.element("div").classes("rows"):
                             self._make_arm(jogger, number)
+            # Behind the buttons, and kept in sight above STOP.
+            self._told = ui.label().classes("warning outcome").props("role=status")
+            self._told.set_visibility(False)
         self._section.on("held", self._held, ["detail"])
         self._section.on("letgo", self._let_go, ["detail"])
         self._section.on("two", lambda _: self._end(TWO), ["detail"])
@@ -138,7 +139,7 @@ class JogBox:
             at = jogger.measured.get(jogger.robot.joints[joint])
             lower, upper = float(limits.lower[joint]), float(limits.upper[joint])
             slides = joint in jogger.robot.sliding
-            label.set_text(f"{_number(at, slides)} of {_number(lower, slides)} to {_number(upper, slides, True)}")
+            label.set_text(f"{_number(at, slides)} ({_number(lower, slides)} to {_number(upper, slides)})")
         now = time.monotonic_ns()
         told = jogger.told_to(self._page)
         if told and told != self._said:
@@ -207,14 +208,15 @@ class JogBox:
 
     def _say(self, words: str) -> None:
         self._said, self._page.told, self._said_at = words, words, time.monotonic_ns()
+        if self._jogger is None:
+            return
         self._told.set_text(words)
         self._told.set_visibility(bool(words))
 
 
-def _number(value: float | None, slides: bool, unit: bool = False) -> str:
+def _number(value: float | None, slides: bool) -> str:
     if value is None:
         return "not measured"
     if not math.isfinite(value):
         return "any"
-    number = f"{value * 1e3:.1f}" if slides else f"{math.degrees(value):.1f}"
-    return f"{number} {'mm' if slides else '°'}" if unit else number
+    return f"{value * 1e3:.1f} mm" if slides else f"{math.degrees(value):.1f}°"

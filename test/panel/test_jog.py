@@ -64,25 +64,35 @@ class JogRig:
         self.stamps.append(message.header.stamp.sec + message.header.stamp.nanosec / 1e9)
 
     def manual(self, middle: bool = True) -> None:
-        """Bring it to MANUAL, by a person and the device, from wherever."""
-        device, client = self.bench.device, self.client
-        if client.state != "MANUAL":
-            device.obey("enabling released", "key manual")
-            client.spin(0.3)
-            if client.state == "EMERGENCY_STOP":
-                self.bench.cycle()
-            client.wait_state("LOCKED", "READY", timeout=20.0)
-            person = Browser(self.port)
-            person.login("ada")
-            for act, target, state in (("reset", "", "READY"), ("start", "manual", "MANUAL")):
-                if client.state != state:
-                    answer = person.act(act, target)
-                    client.wait_for(lambda state=state: client.state == state, answer.text)
+        """Bring it to MANUAL, by a person and the device, from wherever; late cycles of a busy machine may stop it."""
+        for left in (3, 2, 1, 0):
+            try:
+                self._to_manual()
+                break
+            except AssertionError:
+                if not left:
+                    raise
         if middle:
-            device.obey("enabling middle")
-            client.spin(0.2)
+            self.bench.device.obey("enabling middle")
+            self.client.spin(0.2)
         self.forget()
-        client.decisions.clear()
+        self.client.decisions.clear()
+
+    def _to_manual(self) -> None:
+        device, client = self.bench.device, self.client
+        if client.state == "MANUAL":
+            return
+        device.obey("good", "enabling released", "key manual")
+        client.spin(0.3)
+        if client.state == "EMERGENCY_STOP":
+            self.bench.cycle()
+        client.wait_state("LOCKED", "READY", timeout=20.0)
+        person = Browser(self.port)
+        person.login("ada")
+        for act, target, state in (("reset", "", "READY"), ("start", "manual", "MANUAL")):
+            if client.state != state:
+                answer = person.act(act, target)
+                client.wait_for(lambda state=state: client.state == state, answer.text)
 
     def speeds(self) -> list[float]:
         """Return the speed of the fastest point of a link between set-points, by their stamps, [m/s]."""
