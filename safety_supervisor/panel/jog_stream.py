@@ -43,6 +43,8 @@ _HELD_FIRST: Final[Nanoseconds] = 150_000_000
 """In RECOVERY the supervisor has to hear beats before set-points, [ns]."""
 _LOOKS: Final[Nanoseconds] = NS_PER_S // 4
 _DEPTH: Final = 100
+_DONE: Final = "the step is done: let go, and press for the next one"
+_NOT_HEARD: Final = "the page was not heard for 250 ms, which is a release: let go, and press again"
 _LATE: Final = 2
 """Periods that the clock of the stream may be late; later it has ended already for the supervisor."""
 
@@ -90,7 +92,7 @@ class Jogger:
         self._presses = Presses()
         self._jog: Jog | None = None
         self._press: Press | None = None
-        self._knocks = False
+        self._knocks = self._released = False
         self._spent: Press | None = None
         self._numbers, self._asked, self._asked_at = 0, "", 0
         self.told, self.wrong = "", ""
@@ -222,6 +224,7 @@ class Jogger:
             self._give_up(str(error))
             return
         self._numbers += 1
+        self._released = False
         self._asked, self._asked_at, self._knocks, self.told = f"jog-{press.name}-{self._numbers}", now, True, ""
 
     def _slowed(self, way: Way, state: str) -> Way:
@@ -246,9 +249,11 @@ class Jogger:
         if jog.beside(self._pose()):
             self._give_up("the robot is not measured where the jog took it: the stream ended")
             return
-        values = jog.step(held)
+        self._released = self._released or not held
+        values = jog.step(held and not self._released)
         if values is None:
-            self._give_up(jog.note or ("the step is done: let go, and press for the next one" if held else ""))
+            done = _NOT_HEARD if self._released else _DONE
+            self._give_up(jog.note or (done if held else ""))
         else:
             self._publish(values)
 

