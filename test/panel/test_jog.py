@@ -21,7 +21,6 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Locator, Page, expect
 from ros_rig import JOINTS, Rig, merge, running_rig
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from safety_supervisor.config import load_config
@@ -369,27 +368,6 @@ def test_refusals_are_shown_and_a_second_publisher_voids_it(jog: JogRig, window:
         expect(page.locator("fieldset.jog")).to_be_disabled()
     finally:
         node.destroy_publisher(stranger)
-
-
-@pytest.mark.long
-@pytest.mark.redteam(53)
-def test_in_recovery_the_jog_holds_too(jog: JogRig, window: Window) -> None:
-    page = window.page
-    jog.manual()
-    jog.client.publisher(String, "/supervisor/stop_requests", 1).publish(String(data="now"))
-    jog.client.wait_state("LOCKED", "PROTECTIVE_STOP")
-    person = Browser(jog.port)
-    person.login("ada")
-    jog.client.wait_state("LOCKED")
-    person.act("recover")
-    jog.client.wait_state("RECOVERY")
-    ready(jog, page)
-    jog.forget()
-    hold(page, button(page, "panda_joint1 minus" if jog.client.pose()[0] > 0.0 else "panda_joint1 plus"))
-    jog.moves()
-    page.mouse.up()
-    jog.client.wait_state("LOCKED")
-    assert jog.rests()
 
 
 @pytest.mark.long
