@@ -81,7 +81,7 @@ class JogRig:
         device, client = self.bench.device, self.client
         if client.state == "MANUAL":
             return
-        device.obey("good", "enabling released", "key manual")
+        device.obey("enabling released", "key manual")
         client.spin(0.3)
         if client.state == "EMERGENCY_STOP":
             self.bench.cycle()
@@ -177,6 +177,7 @@ def steadily(jog: JogRig, page: Page, phase: Callable[[], None]) -> None:
             page.keyboard.up("Enter")
 
 
+@pytest.mark.long
 def test_a_joint_the_tool_and_a_step(jog: JogRig, window: Window) -> None:
     """Pressed it moves, let go it rests; nothing is refused, nothing is faster than the slider says."""
     page = window.page
