@@ -136,10 +136,9 @@ class Presses:
             beat: as read.
             now: steady clock, [ns].
         """
-        has = self.now
-        if has is not None and not self.moving and not self.held(now) and now - has.begun > FRESH:
-            self.end(has)
-            has = None
+        has = self.holder(now)
+        if has is None and self.now is not None:
+            self.end(self.now)
         if beat.press <= page.over:
             return page.told
         if has is not None and has.page is not page:
@@ -173,10 +172,17 @@ class Presses:
             self.now = self.now._replace(until=0, begun=0) if self.moving else None
 
     def rested(self) -> None:
-        """The stream has ended."""
+        """The stream has ended, and with it the press: whoever goes on has to press again."""
         self.moving = False
-        if self.now is not None and self.now.number <= self.now.page.over:
-            self.now = None
+        if self.now is not None:
+            self.end(self.now)
+
+    def holder(self, now: Nanoseconds) -> Press | None:
+        """Return the press that has the jog: it moves, a hand is there, or its next beat may prove one yet."""
+        has = self.now
+        if has is None or self.moving or self.held(now) or now - has.begun <= FRESH:
+            return has
+        return None
 
     def held(self, now: Nanoseconds) -> bool:
         """Whether a hand is there."""

@@ -159,7 +159,7 @@ class Jogger:
 
     def holder(self) -> tuple[Page, str] | None:
         """Return the page that has the jog, and the name of its person."""
-        has = self._presses.now
+        has = self._presses.holder(time.monotonic_ns())
         return None if has is None else (has.page, has.name)
 
     def told_to(self, page: Page) -> str:
@@ -270,7 +270,7 @@ class Jogger:
         with self._lock:
             if press is not None:
                 self._spend(press, words)
-            self._presses.rested()
+                self._presses.rested()
 
     def _spend(self, press: Press, words: str) -> None:
         self._spent = press

@@ -16,9 +16,9 @@ from safety_supervisor.core.states.authority import ACTS_OF, who_may
 from safety_supervisor.panel import cookies, plain
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.hold import HoldButton
-from safety_supervisor.panel.more_boxes import MoreBoxes
 from safety_supervisor.panel.jog import JogBox
 from safety_supervisor.panel.jog_stream import Jogger
+from safety_supervisor.panel.more_boxes import MoreBoxes
 from safety_supervisor.panel.preview_scene import GRANTS_ALLOW, LiveBox, PreviewBox, Stage
 from safety_supervisor.panel.sessions import FormTokens, Session
 from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting

@@ -132,3 +132,22 @@ def test_only_a_person_s_source_of_velocities_is_taken() -> None:
     told = CliRunner().invoke(app, ["--config", str(PANDA), "--jog", "planner"])
     assert told.exit_code == 2
     assert "these would do: joystick" in told.output
+
+
+def test_a_hand_that_is_lost_leaves_the_jog_to_others() -> None:
+    """It never lets go: its browser is gone. Neither a press that was never proven, nor one that rests, keeps it."""
+    presses, first, number = pressed()
+    presses.beat(first, "ada", beat_of(5, number), 10 * MS)
+    presses.moving = True
+    assert presses.holder(900 * MS) is not None  # lost, but the robot does not rest yet
+    presses.rested()
+    assert presses.holder(900 * MS) is None
+    assert presses.beat(first, "ada", beat_of(5, first.send(901 * MS)), 902 * MS) == first.told  # it has to press again
+    assert presses.holder(902 * MS) is None
+
+    second = Page()
+    assert presses.beat(second, "bob", beat_of(1, 0), 1000 * MS) == ""  # proves nothing yet
+    assert presses.holder(1200 * MS) is not None
+    assert presses.holder(1300 * MS) is None
+    assert presses.beat(first, "ada", beat_of(6, 0), 1300 * MS) == ""
+    assert presses.holder(1300 * MS)[:2] == (first, "ada")  # type: ignore[index]
