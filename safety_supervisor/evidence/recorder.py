@@ -295,11 +295,14 @@ def _take_frames(inbound: bytearray, writer: LogWriter) -> int:
 
 
 def _become_background() -> None:
-    """Leave the control process's priority, processor and signals: only the end of the pipes ends the recorder."""
+    """Leave the control process's priority, processor and signals: only the end of the pipes ends the recorder.
+
+    It stays an ordinary process: a record that is late stops the robot (E_LOG), so it waits behind no ordinary work.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    os.setpriority(os.PRIO_PROCESS, 0, 10)
+    os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
     with contextlib.suppress(OSError):  # a container may forbid it: then it stays where it was put
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
