@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Run pytest: real nodes, two files at a time, then one by one those that time a line or draw in a browser, and below both,
-# on what they leave of all cores, what computes; then what keeps times of its own, the serial line, the device's program
-# and the simulated cells, alone.
+# Run pytest: real nodes, two files at a time; then one by one those that time a line or draw in a browser, and below
+# them, on what they leave of all cores, what computes; then what keeps times of its own, the serial line, the device's
+# program and the simulated cells, alone.
 # Usage: scripts/unit.sh [PYTEST_ARGUMENTS]; with arguments pytest runs once, with them.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,7 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset PYTHONDONTWRITEBYTECODE
 [ $# = 0 ] || exec .venv/bin/pytest "$@"
 
-# Two cores carry two supervisors, which mostly wait; not beside a device that is read every millisecond, nor a browser.
+# Two cores carry two supervisors, which mostly wait; not beside a device that is read every millisecond, nor a browser,
+# nor what computes: what is below everything and holds a lock of the kernel then holds it for long, and logs come late.
 in_pairs=(test/ros)
 processes=(test/ros/test_estop*.py test/panel) # in this order: the panel's supervisor stays to the end
 alone=(test/estop test/firmware test/sim)
@@ -35,10 +36,10 @@ trap 'rm -rf "$computed" "${memory:-}"' EXIT
 # (E_LOG), and that has tests of its own.
 room=$(df --output=avail -B1M /dev/shm 2>/dev/null | tail -n 1)
 if [ "${room:-0}" -ge 2048 ] && memory=$(mktemp -d /dev/shm/unit.XXXXXX); then written=(env "TMPDIR=$memory"); else written=(); fi
-# worksteal: a core that has no tests left takes half of what another one still has.
-"${idle[@]}" .venv/bin/pytest --numprocesses=auto --dist=worksteal --timeout=600 "${computing[@]}" >"$computed" 2>&1 &
 status=0
 "${written[@]}" .venv/bin/pytest --numprocesses=2 --dist=loadfile "${in_pairs[@]}" "${processes[@]/#/--ignore=}" || status=1
+# worksteal: a core that has no tests left takes half of what another one still has.
+"${idle[@]}" .venv/bin/pytest --numprocesses=auto --dist=worksteal --timeout=600 "${computing[@]}" >"$computed" 2>&1 &
 "${written[@]}" .venv/bin/pytest "${processes[@]}" || status=1
 wait $! || status=1
 cat "$computed"
