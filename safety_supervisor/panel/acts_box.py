@@ -18,7 +18,7 @@ from safety_supervisor.panel.sessions import Session
 from safety_supervisor.panel.view import Basis, View
 
 SETTLES: Final = 0.7
-"""When the state has changed SIGN takes no click for so long, [s]."""
+"""When what is shown has moved, SIGN and APPROVE take no click for so long: it was meant for what stood there, [s]."""
 _CHANGED: Final = 5.0
 """And that it has is shown for so long, [s]."""
 Do = Callable[..., Awaitable[Outcome]]

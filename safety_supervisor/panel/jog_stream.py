@@ -182,9 +182,8 @@ class Jogger:
                 time.sleep((due - now) / NS_PER_S)
             try:
                 self._cycle(time.monotonic_ns())
-            except (
-                Exception
-            ) as error:  # the stream ceases, the supervisor stops the robot; the next press may be better
+            except Exception as error:
+                # The stream ceases, and the supervisor stops the robot; the next press may be better.
                 _LOG.exception("jogging failed")
                 self._give_up(f"the jog failed: {type(error).__name__}")
 

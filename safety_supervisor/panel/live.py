@@ -14,6 +14,7 @@ from nicegui import ui
 from safety_supervisor.acts import deciding
 from safety_supervisor.core.states.authority import ACTS_OF, who_may
 from safety_supervisor.panel import cookies, plain
+from safety_supervisor.panel.acts_box import SETTLES
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.hold import HoldButton
 from safety_supervisor.panel.jog import JogBox
@@ -28,8 +29,6 @@ PERIOD: Final = 0.25
 """Between two updates of the page, [s]."""
 _KEPT: Final = 8.0
 """What is gone stays visible as gone for so long, [s]."""
-_SETTLES: Final = 0.7
-"""When the list has moved, APPROVE takes no click for so long: it was meant for what stood there before, [s]."""
 _SAID: Final = 20.0
 """What came of an act is shown for so long, [s]."""
 _STOP = plain.STOP_FORM.format(query="?framed=1", target=' target="stop_answer"', key=" - space bar")
@@ -339,7 +338,7 @@ class _Card:
             return
         if act == "approve" and self._preview.blocks:
             return
-        if act == "approve" and time.monotonic() - self._page.moved_at < _SETTLES:
+        if act == "approve" and time.monotonic() - self._page.moved_at < SETTLES:
             self._page.say(f"approve {one.id}: nothing was signed, the list has just moved. Look again, then press.")
             return
         self._busy = True
