@@ -220,6 +220,11 @@ class World(threading.Thread):
         row = (*self._positions[:6], start + direction * travelled)
         self._commands.publish(self._write_command(0, row))
 
+    @property
+    def positions(self) -> list[float]:
+        """Where the robot is, [rad]."""
+        return list(self._positions)
+
     def cruise(self) -> None:
         """Begin to move joint 7, to and fro from one call to the next."""
         self.stopped_at, self.cruising, self._fast = None, False, 0

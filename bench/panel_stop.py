@@ -2,9 +2,12 @@
 
     .venv/bin/python -m bench.panel_stop --trials 200
     .venv/bin/python -m bench.panel_stop --trials 200 --watching 5
+    .venv/bin/python -m bench.panel_stop --trials 200 --watching 5 --preview
 
 With `--watching` as many more windows are open, in each of which the moving robot is drawn in three dimensions. Beside
-it stands the control cycle's p99 of 10 s, as the supervisor's status tells it before each click: compare both commands.
+it stands the control cycle's p99 of 10 s, as the supervisor's status tells it before each click: compare the commands.
+With `--preview` a command waits before each click instead, and every window plays its motion until the robot leaves its
+place: nothing waits while a robot moves.
 
 The real node, the panel's process, Debian's Chromium by Playwright, a robot that cruises (bench/estop_world.py). One
 clock, CLOCK_MONOTONIC: read before the driver is told to click, so the driver's own way to the browser counts, too; and
@@ -26,14 +29,22 @@ import time
 from pathlib import Path
 
 import yaml
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+from rclpy.duration import Duration
+from rclpy.qos import LivelinessPolicy, QoSProfile
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from bench.bench_relay import environment
 from bench.estop_world import World, end, start_supervisor, write_configuration
+from bench.relay_processes import JOINTS
+from safety_supervisor.panel.key_box import Cost, write_new_box
 
 PERMITTED = 150.0
 """p99, [ms]."""
 PERIOD = 0.004
+PASSWORD = "a password of the bench"
+ASKING = ("asks_1", "asks_2", "asks_3")
+"""Sources in turn: each may ask people ten times a minute at most."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
@@ -41,7 +52,12 @@ def _configure(directory: Path) -> Path:
     path = write_configuration(directory, PERIOD, relays=False)
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     raw["estop"] = {"driver": "none", "none": "I accept"}
-    raw["operators"] = {"unsigned_services": True}
+    public = write_new_box(directory / "ada.panelkey", "ada", PASSWORD, Cost(64, 1, 1))
+    people = {"ada": {"role": "technician", "public_key": public}}
+    raw["operators"] = {"unsigned_services": True, "people": people}
+    raw["policy"] = {"program": 'source == "planner" ? allow : approve("zone", 1, 60)'}
+    planner = json.dumps(raw["sources"]["planner"])  # a copy of its own for each: no aliases in the file
+    raw["sources"] |= {name: json.loads(planner) | {"priority": 11 + n} for n, name in enumerate(ASKING)}
     path.write_text(yaml.safe_dump(raw), encoding="utf-8")
     return path
 
@@ -51,6 +67,7 @@ def _start_panel(config: Path, words: Path) -> tuple[subprocess.Popen[bytes], in
         found.bind(("127.0.0.1", 0))
         port = int(found.getsockname()[1])
     command = ["-m", "safety_supervisor.cli", "panel", "--config", str(config), "--port", str(port)]
+    command += ["--keys", str(config.parent)]
     with words.open("ab") as sink:
         process = subprocess.Popen([sys.executable, *command], env=environment(), stdout=sink, stderr=sink)
     for _ in range(600):
@@ -73,17 +90,62 @@ def _arm(world: World) -> None:
     raise RuntimeError(f"not armed: {world.state} {world.cause}")
 
 
-def _watch(browser: Browser, port: int) -> None:
-    """Open one more window, on which the robot is drawn as it moves."""
+def _open(browser: Browser, port: int, shown: bool) -> Page:
+    """Log in in one more window; `shown`: the robot is drawn there as it moves."""
     page = browser.new_context().new_page()
-    page.goto(f"http://127.0.0.1:{port}/")
-    page.get_by_role("button", name="SHOW THE ROBOT").click(timeout=60_000)
-    page.wait_for_selector("canvas", timeout=60_000)
+    page.goto(f"http://127.0.0.1:{port}/login")
+    page.fill("input[name=name]", "ada")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("form.login button")
+    page.wait_for_url("**/", timeout=60_000)
+    page.wait_for_function("!document.body.classList.contains('lost')", timeout=60_000)
+    if shown:
+        page.get_by_role("button", name="SHOW THE ROBOT").click(timeout=60_000)
+        page.wait_for_selector("canvas", timeout=60_000)
+    return page
 
 
-def _trial(world: World, page: Page, at: tuple[float, float], chance: random.Random) -> float | str:
+class Asking:
+    """Lets a command wait for people, and sees that its preview plays in every window."""
+
+    def __init__(self, world: World, pages: list[Page]) -> None:
+        self._world, self._pages, self._turn = world, pages, 0
+        profile = QoSProfile(depth=1, liveliness=LivelinessPolicy.AUTOMATIC)
+        profile.liveliness_lease_duration = Duration(seconds=0.5)
+        topics = (f"/supervisor/sources/{name}/joint_trajectory" for name in ASKING)
+        self._ways = [world.caller.create_publisher(JointTrajectory, topic, profile) for topic in topics]
+
+    def __call__(self) -> str:
+        """Ask; return why the preview does not play, or nothing."""
+        self._turn += 1
+        here = self._world.positions
+        rests = [0.0] * len(here)
+        goal = JointTrajectoryPoint(positions=[here[0] + 0.3, *here[1:]], velocities=rests, accelerations=rests)
+        goal.time_from_start.sec = 4
+        self._ways[self._turn % len(ASKING)].publish(JointTrajectory(joint_names=JOINTS, points=[goal]))
+        ends = time.monotonic() + 20.0
+        for page in self._pages:
+            caption = page.locator(".card .caption").first
+            try:
+                caption.wait_for(timeout=max(1.0, 1e3 * (ends - time.monotonic())))
+                first = caption.inner_text()
+                while caption.inner_text() == first:
+                    if time.monotonic() > ends:
+                        return f"the preview does not play: {first!r}"
+                    time.sleep(0.05)
+            except Error as error:
+                return f"no preview: {str(error)[:80]}"
+        return ""
+
+
+def _trial(world: World, page: Page, chance: random.Random, ask: Asking | None) -> float | str:
     """One click; return how long it took, [ms], or why it counts for nothing."""
     _arm(world)
+    if ask is not None and (problem := ask()):
+        return problem
+    box = page.get_by_role("button", name="STOP").bounding_box()
+    assert box is not None
+    at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     world.cruise()
     try:
         if not world.wait(lambda: world.cruising, 5.0):
@@ -111,6 +173,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--watching", type=int, default=0, metavar="N", help="windows that draw the robot meanwhile")
+    parser.add_argument("--preview", action="store_true", help="a command waits, and every window plays its motion")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     chromium = shutil.which("chromium")
@@ -126,16 +189,11 @@ def main() -> int:
         panel, port = _start_panel(config, directory / "panel.txt")
         try:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-            for _ in range(given.watching):
-                _watch(browser, port)
-            page = browser.new_page()
-            page.goto(f"http://127.0.0.1:{port}/")
-            page.wait_for_function("!document.body.classList.contains('lost')", timeout=30_000)
-            box = page.get_by_role("button", name="STOP").bounding_box()
-            assert box is not None
-            at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            pages = [_open(browser, port, shown=not given.preview) for _ in range(given.watching)]
+            page = _open(browser, port, shown=False)
+            ask = Asking(world, [*pages, page]) if given.preview else None
             while len(times) < given.trials and len(other) < given.trials:
-                result = _trial(world, page, at, chance)
+                result = _trial(world, page, chance, ask)
                 cycles.append(float(world.told["cycle_p99_us"]))
                 times.append(result) if isinstance(result, float) else other.append(result)
             browser.close()
@@ -143,13 +201,15 @@ def main() -> int:
             end(panel)
             end(supervisor)
             world.close()
+    if not times:
+        sys.exit(f"no click counts: {sorted(set(other))}")
     times.sort()
     cycles.sort()
     lost = sum(one.startswith("LOST") for one in other)
     told = {
         "trials": len(times), "p50_ms": times[len(times) // 2], "p99_ms": times[-(-99 * len(times) // 100) - 1],
         "worst_ms": times[-1], "permitted_p99_ms": PERMITTED, "lost": lost, "not_counted": other,
-        "watching": given.watching, "cycle_p99_us": cycles[len(cycles) // 2],
+        "watching": given.watching, "preview": given.preview, "cycle_p99_us": cycles[len(cycles) // 2],
         "load": os.getloadavg()[0], "processors": os.cpu_count(),
     }  # fmt: skip
     if given.json:
@@ -158,8 +218,9 @@ def main() -> int:
         print(
             f"STOP at the panel, {told['trials']} clicks: p50 {told['p50_ms']:.1f} ms, p99 {told['p99_ms']:.1f} ms "
             f"(permitted {PERMITTED:.0f}), worst {told['worst_ms']:.1f} ms; lost {lost}; "
-            f"windows that draw the robot: {given.watching}; the cycle's p99, median of all: "
-            f"{told['cycle_p99_us']:.0f} us; load {told['load']:.1f} on {told['processors']} processors; "
+            f"{given.watching} more windows, {'a preview plays' if given.preview else 'the robot is drawn'} in each; "
+            f"the cycle's p99, median of all: {told['cycle_p99_us']:.0f} us; "
+            f"load {told['load']:.1f} on {told['processors']} processors; "
             f"not counted: {len(other)} {sorted(set(other))}"
         )
     return int(lost > 0 or told["p99_ms"] > PERMITTED)
