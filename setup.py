@@ -31,7 +31,7 @@ setup(
         (f"share/{PACKAGE}/scenarios", sorted(glob("sim/scenarios/*.yaml"))),
         (f"share/{PACKAGE}/cells", sorted(glob("sim/cells/*.yaml") + glob("sim/cells/*.json"))),
     ],
-    package_data={PACKAGE: ["py.typed", "panel/static/*"]},
+    package_data={PACKAGE: ["py.typed", "panel/static/*", "metrics/static/*"]},
     zip_safe=False,
     install_requires=[
         "numpy>=1.24",
@@ -73,6 +73,12 @@ setup(
             "joserfc>=1.6.8",
             "nicegui>=3.0",
             "uvicorn>=0.30",
+        ],
+        "metrics": [
+            "opentelemetry-api>=1.30",
+            "opentelemetry-exporter-otlp-proto-http>=1.30",
+            "opentelemetry-sdk>=1.30",
+            "prometheus-client>=0.20",
         ],
         "test": TEST,  # by this name colcon sees that pytest runs the tests
         "dev": [

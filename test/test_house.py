@@ -141,6 +141,8 @@ def test_setup_names_every_package_that_is_imported() -> None:
         "serial": "pyserial",
         "pinocchio": "pin",
         "mpl_toolkits": "matplotlib",
+        "opentelemetry": "opentelemetry-api",
+        "prometheus_client": "prometheus-client",
     }
     setup = (ROOT / "setup.py").read_text(encoding="utf-8")
     declared = {

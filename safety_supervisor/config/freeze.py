@@ -16,6 +16,7 @@ from safety_supervisor.config.arrays import read_only
 from safety_supervisor.config.balance_checks import freeze_balance
 from safety_supervisor.config.base_checks import freeze_base
 from safety_supervisor.config.estop_checks import freeze_estop
+from safety_supervisor.config.metrics_keys import freeze_metrics
 from safety_supervisor.config.observed_checks import freeze_observed
 from safety_supervisor.config.operator_keys import OperatorsKeys
 from safety_supervisor.config.output_checks import freeze_outputs
@@ -94,6 +95,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         policy=sections.compiled_policy,
         demotion=freeze_demotion(sections.agents),
         panel=freeze_panel(sections.panel, path.parent),
+        metrics=freeze_metrics(sections.metrics),
     )
 
 

@@ -18,6 +18,7 @@ ROS_NAME = r"^(/[A-Za-z_][A-Za-z0-9_]{0,63}){1,8}$"
 _URDF_NAME = r"^[A-Za-z0-9_./-]{1,128}$"
 HOST = r"^(::|::1|[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?)$"
 CLAIM = r"^[A-Za-z][A-Za-z0-9_:/.-]{0,127}$"
+URL = r"^https?://[!-~]{1,400}$"
 ISSUER = r"^https?://[!-~]{1,500}$"
 PORT = r"^(/|[a-z][a-z0-9]{1,15}://)[!-~]{0,1000}$"
 IN_WORDS = {
@@ -30,6 +31,7 @@ IN_WORDS = {
     SHA256: "64 digits of 0 to 9 and a to f",
     HOST: "an address, or a name of letters, digits, '.' and '-'",
     CLAIM: "a letter, then at most 127 letters, digits, '_', ':', '/', '.' and '-'",
+    URL: "a URL that begins with http:// or https://",
     ISSUER: "a URL that begins with https://",
     PORT: "an absolute path, such as /dev/serial/by-id/NAME, or a URL of pyserial",
 }

@@ -15,6 +15,7 @@ from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.keys import Command, Name, Point, Reason, RosName, Section, UrdfName, key
+from safety_supervisor.config.metrics_keys import MetricsKeys
 from safety_supervisor.config.operator_keys import OperatorsKeys
 from safety_supervisor.config.output_keys import GroupOutputKeys, ObservedKeys, OutputKeys
 from safety_supervisor.config.panel_keys import PanelKeys
@@ -351,6 +352,7 @@ OPTIONAL: dict[str, type[Section]] = {
     "policy": PolicyKeys,
     "agents": AgentsKeys,
     "panel": PanelKeys,
+    "metrics": MetricsKeys,
 }
 """Sections that may be left out, or null; of `output` and `outputs` one."""
 

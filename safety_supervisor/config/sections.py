@@ -10,6 +10,7 @@ from safety_supervisor.config.agent_keys import AgentsKeys
 from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
+from safety_supervisor.config.metrics_keys import MetricsKeys
 from safety_supervisor.config.operator_keys import OperatorsKeys
 from safety_supervisor.config.output_keys import GroupOutputKeys, ObservedKeys, OutputKeys
 from safety_supervisor.config.panel_keys import PanelKeys
@@ -50,6 +51,7 @@ class Sections:
     policy: PolicyKeys | None = None
     agents: AgentsKeys | None = None
     panel: PanelKeys | None = None
+    metrics: MetricsKeys | None = None
     compiled_policy: CelPolicy | PolicyServer | None = None
     baselines: dict[str, Baseline] = field(default_factory=dict)
     """By source, where one is watched by a good one."""

@@ -15,6 +15,7 @@ from safety_supervisor.core.balance.settings import BalanceSettings
 from safety_supervisor.core.base.settings import BaseSettings
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.geometry.shapes import BoundedShape, Shape
+from safety_supervisor.core.metrics_settings import MetricsSettings
 from safety_supervisor.core.operator_settings import OperatorSettings
 from safety_supervisor.core.output_settings import ObservedSettings, OutputSettings, OutputType
 from safety_supervisor.core.panel_settings import PanelSettings
@@ -345,6 +346,7 @@ class Configuration:
     demotion: DemotionSettings = field(default_factory=DemotionSettings)
     panel: PanelSettings | None = None
     """None: the panel listens where its command line says."""
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     signature: str = ""
     """The token by which a safety officer signed it, verified; empty: nobody had to, or nobody looked."""
     signed_by: str = ""

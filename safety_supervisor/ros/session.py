@@ -219,7 +219,9 @@ class Session:
         if not self.running:
             return
         self._graph.meet(event)
+        begun = time.monotonic_ns()
         effects = self.supervisor.handle(event)
+        self.statistics.decided(time.monotonic_ns() - begun)
         try:
             self.enactor.carry_out(effects)
         finally:
@@ -265,7 +267,9 @@ class Session:
     def tick(self, at: Nanoseconds, scheduled: Nanoseconds) -> Nanoseconds:
         """Serve the motors; return when their message was sent."""
         event = Tick(at, scheduled, self.inputs.sample_estop(at), self._log_ok)
+        begun = time.monotonic_ns()
         effects, failed = self.supervisor.handle(event), None
+        self.statistics.decided(time.monotonic_ns() - begun)
         try:
             sent = self.enactor.drive(effects)
             if at - scheduled <= self.configuration.timing.overrun:
@@ -348,6 +352,7 @@ class Session:
         yield from self._questions.facts()
         yield "scheduler", self._real_time()
         yield "log", self._feed.failure or "kept"
+        yield "log_pending_bytes", str(self._feed.pending)
         yield ACTION, NOT_INSTALLED if self.goals is None else self.goals.text
         yield "robot_description", self.inputs.description
         yield "polls_cut_short", str(self._polled.cut_short)

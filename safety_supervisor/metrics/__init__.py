@@ -1,0 +1,1 @@
+"""Metrics and traces: a process of its own that hears the supervisor, and is asked by Prometheus."""
