@@ -71,30 +71,41 @@ def _is_whole(command: dict[str, Any]) -> bool:
 def words(shown: Shown) -> str:
     """Return what a person sees of a command, in lines of plain text."""
     told, command = shown.told, shown.command
-    zones = told.get("zones")
-    times, start, rows = command["times_ns"], command["from"], command["positions"]
     lines = [
         f"{told['id']}: {command['source']} asks for {told.get('approval')}, "
         f"{told.get('remaining_s')} s left, {told.get('people')} to approve, approved by: "
         f"{told.get('approved') or 'nobody'}",
-        f"  command {command['command']}, groups {' '.join(command['groups'])}",
         f"  why, in its own words: {told.get('why') or '(nothing)'}",
-        f"  zones: {zones}; a restricted one among them is opened for it, and nothing else"
-        if zones
-        else "  zones: none",
+        f"  zones: {zone_words(told)}",
         f"  people: {told.get('people_near')}; any point up to {told.get('frame_speed')} m/s",
-        f"  {'joint':<24}{'from':>10}{'to':>10}{'least':>10}{'most':>10}  [rad] or [m], at the points",
+    ]
+    return "\n".join((*map(_plain, lines), numbers(shown, "  ")))
+
+
+def zone_words(told: dict[str, str]) -> str:
+    """Return which zones it enters, and what becomes of them."""
+    zones = told.get("zones")
+    return f"{zones}; a restricted one among them is opened for it, and nothing else" if zones else "none"
+
+
+def numbers(shown: Shown, indent: str = "") -> str:
+    """Return what the command itself says, in lines of plain text."""
+    told, command = shown.told, shown.command
+    times, start, rows = command["times_ns"], command["from"], command["positions"]
+    lines = [
+        f"command {command['command']}, groups {' '.join(command['groups'])}",
+        f"{'joint':<24}{'from':>10}{'to':>10}{'least':>10}{'most':>10}  [rad] or [m], at the points",
     ]
     for index, joint in enumerate(command["joints"]):
         path = [start[index], *(row[index] for row in rows)]
-        numbers = "".join(f"{value:>10.4f}" for value in (path[0], path[-1], min(path), max(path)))
-        lines.append(f"  {joint:<24}{numbers}")
+        values = "".join(f"{value:>10.4f}" for value in (path[0], path[-1], min(path), max(path)))
+        lines.append(f"{joint:<24}{values}")
     lines.append(
-        f"  {times[-1] / NS_PER_S:.2f} s, {len(times)} points, joints up to {_top_speed(command):.3f} rad/s or m/s by "
+        f"{times[-1] / NS_PER_S:.2f} s, {len(times)} points, joints up to {_top_speed(command):.3f} rad/s or m/s by "
         f"them; the supervisor found {told.get('joint_speed')}"
     )
-    lines.append(f"  sha256 {shown.sha256}")
-    return "\n".join(_plain(line) for line in lines)
+    lines.append(f"sha256 {shown.sha256}")
+    return "\n".join(_plain(indent + line) for line in lines)
 
 
 def _top_speed(command: dict[str, Any]) -> float:

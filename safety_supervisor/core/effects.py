@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from safety_supervisor.core.agents.stored import StoredStage
+from safety_supervisor.core.states.switches import SwitchWord
 from safety_supervisor.core.values import Value
 
 Verdict: TypeAlias = Literal["PASS", "LIMIT", "WAIT", "REJECT", "STOP"]
@@ -201,6 +202,10 @@ class Status(Value, frozen=True, tag=True):
     """Of each source that is watched: its name, the score of its behaviour, 1 is an alarm, and what is strange."""
     quarantined: tuple[str, ...] = ()
     """Sources of which nothing passes until a person resets."""
+    enabling_switch: SwitchWord = "none"
+    """The e-stop device's word of it, in every state; unknown where the device is not heard, or has a fault."""
+    enables: bool = False
+    """Whether that lets MANUAL move now: its middle, of high integrity, pressed after it was released in MANUAL."""
 
 
 class Latches(Value, frozen=True, tag=True):

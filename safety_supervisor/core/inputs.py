@@ -36,7 +36,7 @@ from safety_supervisor.core.states.causes import OUTSIDE
 from safety_supervisor.core.states.conditions import Conditions
 from safety_supervisor.core.states.estop_latch import EstopLatch
 from safety_supervisor.core.states.state_table import AUTO, State
-from safety_supervisor.core.states.switches import EnablingSwitch, HoldToRunButton
+from safety_supervisor.core.states.switches import EnablingSwitch, HoldToRunButton, SwitchWord
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
 _WORKSPACE_EVERY: Final = 10 * 1_000_000
@@ -167,6 +167,12 @@ class Inputs:
     def active(self, now: Nanoseconds) -> set[Code]:
         """Return the causes that hold now, without touching the e-stop latch."""
         return self.conditions.active() | self._estop_codes(now)
+
+    def switch_told(self, now: Nanoseconds) -> tuple[SwitchWord, bool]:
+        """Return what is known of the enabling switch, and whether it lets MANUAL move."""
+        word = self.estop_word
+        unheard = self.estop.judge(word, now) not in (None, Code.ESTOP) or word.state == "unknown"
+        return "unknown" if unheard and self.estop.required else word.enabling_switch, self.switch.enables
 
     def _estop_codes(self, now: Nanoseconds) -> set[Code]:
         code = self.estop.judge(self.estop_word, now)

@@ -16,6 +16,7 @@ from safety_supervisor.panel.jog_motion import FASTEST, FIRST, SLOWEST
 from safety_supervisor.panel.jog_press import NO_JOG, STEPS, TWO, Page, read_beat
 from safety_supervisor.panel.jog_stream import STATES, Jogger
 from safety_supervisor.panel.sessions import Session
+from safety_supervisor.panel.view import switch_words
 
 WITHOUT: Final = "No jog here: this panel was started without one. Start it with `--jog SOURCE`."
 _AXES: Final = ("X", "Y", "Z", "about X", "about Y", "about Z")
@@ -159,6 +160,8 @@ class JogBox:
         if view.state not in STATES:
             way = _WAYS.get(view.state, "MODE MANUAL, which stops; then RESET and START MANUAL")
             return f"No jog in {view.state}, but in MANUAL and RECOVERY. The way there: {way}."
+        if view.state == "MANUAL" and (switch := switch_words(self._desk.heard.status)):
+            return f"No jog yet. {switch}"
         has = jogger.holder()
         if has is not None and has[0] is not self._page:
             return f"{has[1]} jogs the robot on another page now."

@@ -22,7 +22,7 @@ from safety_supervisor.panel.jog_stream import Jogger
 from safety_supervisor.panel.more_boxes import MoreBoxes
 from safety_supervisor.panel.preview_scene import GRANTS_ALLOW, LiveBox, PreviewBox, Stage
 from safety_supervisor.panel.sessions import FormTokens, Session
-from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting
+from safety_supervisor.panel.view import SIGNS, SWITCH, Basis, View, Waiting
 
 SESSION_COOKIE: Final = "panel_session"
 PERIOD: Final = 0.25
@@ -74,6 +74,8 @@ class LivePage:
         """Make the elements; texts come with the first update."""
         self._stage = stage
         self._desk, self._session, self._beats, self._echo = desk, session, 0, 0
+        self.shown = True
+        """Whether somebody can see the page, by what it said last; pictures are drawn for nobody else."""
         self.moved_at = 0.0
         self._seen: View = desk.view()
         self._cards: dict[tuple[str, str], _Card] = {}
@@ -83,10 +85,15 @@ class LivePage:
             self._state = ui.label().classes("state")
             self._cause = ui.label().classes("cause")
             self._next = ui.label().classes("next")
+        # The same in one line, for as long as the banner is scrolled away (`static/panel.js`).
+        with ui.element("div").classes("brief").props("aria-hidden=true") as self._brief:
+            self._brief_state = ui.label().classes("brief-state")
+            self._brief_next = ui.label().classes("brief-next")
         self._warning = ui.label().classes("warning")
         self._facts: dict[str, Any] = {}
         with ui.element("div").classes("facts"):
-            for name in ("robot", "mode", "e-stop", "agents", "data", "people", "speed", "tool", "source", "tokens"):
+            names = ("robot", "mode", "e-stop", "agents", "data", "people", "speed", "tool", "source", "tokens")
+            for name in (*names, SWITCH):
                 with ui.element("div"):
                     ui.label(name).classes("name")
                     self._facts[name] = ui.label().classes("text")
@@ -108,7 +115,7 @@ class LivePage:
         self._hold = HoldButton(desk, session, lambda: self._beats)
         self._confirm = _Confirmation(self)
         self._jog = JogBox(jogger, desk, session)
-        LiveBox(stage, lambda: desk.tool)
+        LiveBox(stage, lambda: desk.tool, lambda: self.shown)
         self.more = MoreBoxes(desk, self.do)
         # The first update comes over the websocket, too: the page's HTML holds no text from data.
         ui.timer(PERIOD, self._update)
@@ -135,8 +142,11 @@ class LivePage:
     def _hear_echo(self, event: Any) -> None:
         """The page counts; by the newest count in a beat it knows how old the beat is at most, by its own clock."""
         said = event.args.get("detail") if isinstance(event.args, dict) else event.args
-        if type(said) is int and 0 < said < 1 << 53:
-            self._echo = said
+        count, hidden = said if isinstance(said, list) and len(said) == 2 else (0, False)
+        if type(count) is int and 0 < count < 1 << 53:
+            # In this order: whoever sees the page again has no beat before the panel knows that it is seen.
+            self.shown = hidden is not True
+            self._echo = count
 
     def _update(self) -> None:
         view, held = self._desk.view(), self.held
@@ -144,7 +154,10 @@ class LivePage:
         self._beats += 1
         self._beat.set_text(f"{self._beats} {self._echo}")
         self._banner.classes(replace=f"banner {view.tone.value}")
-        self._state.set_text(f"{SIGNS[view.tone]} {view.state}")
+        self._brief.classes(replace=f"brief {view.tone.value}")
+        for label in (self._state, self._brief_state):
+            label.set_text(f"{SIGNS[view.tone]} {view.state}")
+        self._brief_next.set_text(view.next_step)
         self._cause.set_text(view.cause)
         self._next.set_text(view.next_step)
         unheard = () if view.stop_reaches else ("STOP reaches nobody now: press the e-stop button",)
@@ -163,7 +176,7 @@ class LivePage:
             button.set_visibility(held is not None and act in ACTS_OF[held.person.role])
             button.set_enabled(view.basis is not None)
         self._update_list(view, held)
-        self.more.update(view, held)
+        self.more.update(view, held, self.shown)
 
     def _update_person(self, held: Session | None) -> None:
         if held is None:
@@ -210,7 +223,9 @@ class LivePage:
 
     def preview_of(self, shown: deciding.Shown) -> PreviewBox:
         """Draw what a command would do; of the first one that waits at once."""
-        return PreviewBox(self._stage, shown.told, shown.sha256, lambda: self._desk.tool, not self._cards)
+        return PreviewBox(
+            self._stage, shown.told, shown.sha256, lambda: self._desk.tool, not self._cards, lambda: self.shown
+        )
 
     def say(self, text: str) -> None:
         """Show one line, for as long as it takes to read it."""
@@ -242,6 +257,7 @@ class _Confirmation:
         self._title.set_text(f"{word}: look at the robot, then sign")
         self._text.set_text(f"It counts for what you see now: {view.state}. {view.cause} {view.next_step}")
         self._card.set_visibility(True)
+        self._card.run_method("scrollIntoView", {"block": "nearest"})
 
     def check(self, view: View) -> None:
         """Close it when the state is another one than the person saw."""
@@ -272,7 +288,7 @@ class _Card:
             self._agent = ui.label()
             ui.label(f"why, in its own words: {told.get('why') or '(nothing)'}").classes("why")
             ui.label(
-                f"zones: {told.get('zones') or 'none'}; joints up to {told.get('joint_speed')} rad/s or m/s, "
+                f"zones: {deciding.zone_words(told)}; joints up to {told.get('joint_speed')} rad/s or m/s, "
                 f"any point up to {told.get('frame_speed')} m/s; people: {told.get('people_near')}"
             )
             self._approved = ui.label()
@@ -284,7 +300,7 @@ class _Card:
                 self._approve.classes("approve")
                 self._deny = ui.button("DENY", on_click=lambda: self._decide("deny"), color=None)
             self._preview = None if one.shown is None else page.preview_of(one.shown)
-            ui.label(deciding.words(one.shown) if one.shown else one.problem).classes("mono")
+            ui.label(deciding.numbers(one.shown) if one.shown else one.problem).classes("mono")
             page.more.events.link_to(one.id)
         self._busy = False
 

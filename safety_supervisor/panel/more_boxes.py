@@ -27,9 +27,9 @@ class MoreBoxes:
         self.plots = PlotsBox(desk.history)
         self.events = EventsBox(desk.events)
 
-    def update(self, view: View, held: Session | None) -> None:
-        """Show what is now, some times a second."""
+    def update(self, view: View, held: Session | None, shown: bool) -> None:
+        """Show what is now, some times a second; plots only where somebody sees the page."""
         self.acts.update(view, held)
         self.agents.update(self._desk.heard, view.stale)
-        self.plots.update(view.warnings[0] if view.warnings else "")
+        self.plots.update(view.warnings[0] if view.warnings else "", shown)
         self.events.update(held is not None)

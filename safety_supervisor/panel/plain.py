@@ -79,7 +79,7 @@ def state_page(
     if person is None:
         parts.append('<p><a href="/login?plain=1">Log in</a> to act. STOP needs no login.</p>')
     else:
-        parts.append(f"<p>{who(person)} {logoutmake_form(token)}</p>")
+        parts.append(f"<p>{who(person)} {logout_form(token)}</p>")
         if both:
             parts.append(f'<p class="warning">{escape(both_words(both))}</p>')
         if view.basis is not None:
@@ -163,7 +163,7 @@ def who(person: Person) -> str:
     return f"logged in: <b>{escape(person.name)}</b>, {escape(person.role.value)}"
 
 
-def logoutmake_form(token: str) -> str:
+def logout_form(token: str) -> str:
     """Return the button that ends the session."""
     return (
         f'<form class="logout" method="post" action="/logout"><input type="hidden" name="csrf" value="{token}">'

@@ -58,6 +58,7 @@ PLOTS: Final = (
     ),
 )
 """All that is drawn."""
+OLD: Final = "not drawn while this page was hidden: what stands here is old"
 
 
 def data_of(values: list[float | None]) -> list[Any]:
@@ -153,9 +154,16 @@ class PlotsBox:
                             rows.append((curve, [_cell() for _ in range(3)]))
         return plot, chart, rows
 
-    def update(self, problem: str) -> None:
-        """Draw the newest second; `problem` says why what was heard is not to be trusted."""
-        if not self._charts or time.monotonic() - self._at < APART:
+    def update(self, problem: str, shown: bool) -> None:
+        """Draw the newest second; `problem` says why what was heard is not to be trusted.
+
+        Where nobody sees the page nothing is drawn, and what stands there is said to be old until it is drawn again.
+        """
+        if self._charts and not shown:
+            self._at = 0.0
+            self._problem.set_text(OLD)
+            self._problem.set_visibility(True)
+        if not self._charts or not shown or time.monotonic() - self._at < APART:
             return
         self._at = time.monotonic()
         self._problem.set_text(problem)

@@ -30,6 +30,7 @@ _TRIES: Final = 3
 _BETWEEN: Final = 2.0  # tries, [s]
 _FIELD: Final = 40.0  # of view, [deg]
 _NO_ANSWER: Final = "its motion is not drawn yet"
+_UNSEEN: Final = "NOT DRAWN: this page is hidden"
 GRANTS_ALLOW: Final = (
     "While an approval is held, whatever that source sends passes where the policy asks for that kind: nobody is "
     "asked, and there is no preview. It raises no limit, and ends with a stop. TAKE BACK A GRANT ends it, too."
@@ -101,9 +102,9 @@ class Stage:
 
 
 class _View:
-    """A scene with its buttons."""
+    """A scene with its buttons, and the legend below them: what is pressed has to be seen beside what it moves."""
 
-    def __init__(self, text: str, kind: str, legend: tuple[tuple[str, str], ...], ball: list[float]) -> None:
+    def __init__(self, text: str, kind: str, ball: list[float]) -> None:
         with ui.element("div").classes("picture"):
             camera = ui.scene.perspective_camera(fov=_FIELD, near=0.02, far=100.0)
             self.scene = ui.scene(640, 360, grid=False, camera=camera, click_events=[], fps=FPS)
@@ -111,11 +112,15 @@ class _View:
             with self.scene:
                 self.picture = Picture(text, kind)
             self._look(_VIEWS[0][1], 0.0)
-            with ui.element("div").classes("legend"):
-                for name, words in legend:
-                    with ui.element("span"):
-                        ui.element("i").classes(f"swatch {name}")
-                        ui.label(words)
+
+    @staticmethod
+    def legend(legend: tuple[tuple[str, str], ...]) -> None:
+        """Say what the colours mean."""
+        with ui.element("div").classes("legend"):
+            for name, words in legend:
+                with ui.element("span"):
+                    ui.element("i").classes(f"swatch {name}")
+                    ui.label(words)
 
     def buttons(self) -> None:
         """Add buttons for the usual views."""
@@ -137,10 +142,20 @@ class PreviewBox:
         sha256: of its text: what an approval would be bound to.
         tool: that the robot carries, as the status tells it now.
         at_once: whether its picture is shown before somebody asks for it.
+        seen: whether somebody sees the page; to nobody else it is played.
     """
 
-    def __init__(self, stage: Stage, told: dict[str, str], sha256: str, tool: Callable[[], str], at_once: bool) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        told: dict[str, str],
+        sha256: str,
+        tool: Callable[[], str],
+        at_once: bool,
+        seen: Callable[[], bool],
+    ) -> None:
         """Ask for it."""
+        self._seen = seen
         self._stage, self._told, self._sha256, self._tool, self._at_once = stage, told, sha256, tool, at_once
         self.blocks = _NO_ANSWER
         self._answer: Answer = {}
@@ -197,13 +212,16 @@ class PreviewBox:
         self._show.set_visibility(False)
         times, text = self._answer["times"], self._answer["picture"]
         with self._box:
-            self._view = view = _View(text, "preview", _LEGEND, self._answer["ball"])
-            self._caption = ui.label().classes("caption")
-            self._slider = ui.slider(min=0, max=len(times) - 1, step=1, value=0).props(
-                "thumb-size=34px track-size=10px"
+            self._view = view = _View(text, "preview", self._answer["ball"])
+            # The browser's own, as the focus then lies on what a screen reader calls a slider; Quasar's does not.
+            self._slider = ui.element("input").props(
+                f"type=range min=0 max={len(times) - 1} step=1 value=0 aria-label='time of the motion'"
             )
-            self._slider.props("aria-label='time of the motion'")
-            self._slider.on("update:model-value", lambda event: self._scrub(event.args), throttle=0.05)
+            self._slider.on(
+                "input", lambda event: self._scrub(event.args), throttle=0.05,
+                js_handler="(event) => emit(Number(event.target.value))",
+            )  # fmt: skip
+            self._caption = ui.label().classes("caption")
             with ui.element("div").classes("acts"):
                 self._play = ui.button("PAUSE", on_click=self._toggle, color=None).classes("small")
                 if self._answer["worst"] is not None:
@@ -212,6 +230,7 @@ class PreviewBox:
                     )
                 self._ghosts = ui.button("NO GHOSTS", on_click=self._haunt, color=None).classes("small")
                 view.buttons()
+            view.legend(_LEGEND)
         self._frame(0)
         self._set_playing(True)
 
@@ -237,6 +256,8 @@ class PreviewBox:
         return max(1.0, float(self._answer["times"][-1]) / LONGEST_PLAY)
 
     def _tick(self) -> None:
+        if not self._seen():
+            return
         times = self._answer["times"]
         passed = (time.monotonic() - self._from) * self._pace
         if passed > times[-1] + _REST * self._pace:
@@ -252,8 +273,8 @@ class PreviewBox:
         assert self._view is not None
         self._index = index
         self._view.picture.call("show", index)
-        self._slider.set_value(index)
         times, near = self._answer["times"], self._answer["near"][index]
+        self._slider.props(f"value={index} aria-valuetext='{times[index]:.2f} s'")
         pace = "" if self._pace == 1.0 else f", played {self._pace:.1f} times as fast"
         self._caption.set_text(f"{times[index]:.2f} s of {times[-1]:.2f} s{pace}. {near}")
 
@@ -271,11 +292,12 @@ class LiveBox:
     Args:
         stage: of the panel.
         tool: that the robot carries.
+        seen: whether somebody sees the page; where nobody does no robot is drawn, so that none is ever an old one.
     """
 
-    def __init__(self, stage: Stage, tool: Callable[[], str]) -> None:
+    def __init__(self, stage: Stage, tool: Callable[[], str], seen: Callable[[], bool]) -> None:
         """Show nothing until somebody asks for it."""
-        self._stage, self._tool, self._busy = stage, tool, False
+        self._stage, self._tool, self._seen, self._busy = stage, tool, seen, False
         self._view: _View | None = None
         self._drawn = ""
         with ui.element("div").classes("preview") as self._box:
@@ -316,9 +338,15 @@ class LiveBox:
                 self._words.set_text(f"it can not be drawn: {answer['problem']}")
                 return
             with self._place:
-                self._view, self._drawn = _View(answer["picture"], "live", _LIVE_LEGEND, answer["ball"]), tool
+                self._view, self._drawn = _View(answer["picture"], "live", answer["ball"]), tool
                 with ui.element("div").classes("acts"):
                     self._view.buttons()
+                self._view.legend(_LIVE_LEGEND)
+        if not self._seen():
+            if self._words.text != _UNSEEN:
+                self._view.picture.call("live", None, None, [], [])
+                self._words.set_text(_UNSEEN)
+            return
         here, answer = await self._stage.poses(tool)
         if self._view is None or self._box.is_deleted:
             return

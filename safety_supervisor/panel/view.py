@@ -21,6 +21,7 @@ WAITING_LIMIT: Final[Nanoseconds] = 3 * NS_PER_S
 """What counts down is told once a second; older than this it is stale, [ns]."""
 _NO_ESTOP: Final = "NO E-STOP DEVICE"
 UNKNOWN: Final = "UNKNOWN"
+SWITCH: Final = "enabling switch"
 _CODES: Final = {code.value: code for code in Code}
 
 
@@ -146,7 +147,8 @@ def make_view(heard: Snapshot, robot: str, configuration: str, now: Nanoseconds)
         agents=_or_unknown(status.get("agents"), stale, "no agent has introduced itself"),
         facts=tuple(
             (name, _or_unknown(status.get(key), stale, "none")) for name, key in _FACTS if stale or key in status
-        ),
+        )
+        + ((SWITCH, UNKNOWN if stale else status.get("enabling_switch") or UNKNOWN),),
         stop_reaches=heard.stop_hearers > 0 and not stale,
         basis=basis,
         nonce=status.get("nonce", ""),
@@ -191,6 +193,22 @@ def _basis(status: Values) -> Basis | None:
         return None
 
 
+def switch_words(status: Values) -> str:
+    """Return why MANUAL can not move by the enabling switch, and what to do; empty where it can, or nobody tells."""
+    if status.get("enables", "yes") != "no":
+        return ""
+    return _SWITCH_WORDS.get(status.get("enabling_switch", ""), "It is not known whether the enabling switch is held.")
+
+
+_SWITCH_WORDS: Final = {
+    "none": "No device tells of an enabling switch.",
+    "unknown": "It is not known whether the enabling switch is held: the e-stop device is not heard.",
+    "released": "The enabling switch is released. Hold its middle.",
+    "panicked": "The enabling switch is pressed through. Release it fully, then hold its middle.",
+    "middle": "The enabling switch does not count yet. Release it fully, then hold its middle.",
+}
+
+
 def _told(status: Values, never: bool, stale: bool) -> tuple[str, str, str]:
     """State, cause and next step."""
     if never:
@@ -227,7 +245,9 @@ def _estop(heard: Snapshot, stale: bool) -> str:
         return "no e-stop device"
     active = status["active_causes"].split()
     line = status.get("estop_line", "")
-    word = next((f"{code}: {meaning_of(code)}" for code in active if code.startswith("E_ESTOP")), "not pressed")
+    word = next(
+        (f"{code}: {meaning_of(code).rstrip('.')}" for code in active if code.startswith("E_ESTOP")), "not pressed"
+    )
     if word == "not pressed" and status.get("state") == "EMERGENCY_STOP":
         word = "not pressed, latched"
     return f"{word}; line {line}" if line else word

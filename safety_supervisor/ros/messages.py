@@ -93,6 +93,8 @@ class StatusWriter:
         put("ladder_phase", status.ladder_phase)
         put("agents", escape(status.agents))
         put("quarantined", escape(" ".join(status.quarantined)))
+        put("enabling_switch", status.enabling_switch)
+        put("enables", "yes" if status.enables else "no")
         put("tool", status.tool)
         put("tool_mass", _number(status.tool_mass))
         for name, score, why in status.anomalies:

@@ -17,6 +17,29 @@ def held(rig: Rig, word: str) -> None:
     rig.estop_extra = {"enabling_switch": word, "integrity": "high"}
 
 
+@pytest.mark.requirement("SR-020")
+def test_the_status_tells_the_switch_before_anybody_moves(rigs: Rigs) -> None:
+    """In every state as the device has it; that it lets MANUAL move only once it was released there."""
+
+    def told(word: str) -> tuple[str, bool]:
+        held(rig, word)
+        rig.seconds(0.2)
+        return rig.status.enabling_switch, rig.status.enables
+
+    rig = rigs()
+    rig.ready()
+    assert told("middle") == ("middle", False)
+    assert told("released") == ("released", False)
+    assert rig.act("start", "manual").ok
+    assert told("panicked") == ("panicked", False)
+    other = rigs().manual()
+    other.seconds(0.2)
+    assert (other.status.enabling_switch, other.status.enables) == ("middle", True)
+    other.estop_received = other.now  # and nothing behind that
+    other.seconds(1.0)
+    assert (other.status.enabling_switch, other.status.enables) == ("unknown", False)
+
+
 @pytest.mark.requirement("SR-019")
 @pytest.mark.parametrize("word", ["released", "panicked", "none"])
 def test_the_switch_stops(rigs: Rigs, word: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
 
 from panel_rig import PASSWORDS, PanelRig
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 PICTURES = os.environ.get("PANEL_PICTURES")
 """Directory for pictures of the pages."""
+_COLOURS = 128
 PATIENCE = 20_000
 """Of a busy machine, [ms]."""
 
@@ -49,7 +52,8 @@ class Window:
 
     def picture(self, name: str) -> None:
         if PICTURES:
-            self.page.screenshot(path=Path(PICTURES) / f"{name}.png")
+            picture = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")
+            picture.quantize(_COLOURS).save(Path(PICTURES) / f"{name}.png", optimize=True)
 
 
 def settled(page: Page) -> None:

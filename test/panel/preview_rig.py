@@ -18,8 +18,10 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, Pose, PoseArray
 from panel_rig import PASSWORDS, free_port, start_panel
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from ros_rig import LATCHED, Rig
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from safety_supervisor.config import load_config
@@ -40,9 +42,13 @@ class Teller:
         measured: where joints are, by name; None: nobody says.
         commanded: likewise.
         people: points; None: nobody says.
+        told: laid over what the status says.
+        speaks: whether there is a supervisor at all.
     """
 
-    def __init__(self, rig: Rig, robot: str, **changes: Any) -> None:
+    def __init__(self, rig: Rig, robot: str, *given: str, **changes: Any) -> None:
+        self.told: dict[str, str] = {}
+        self.speaks = True
         self.rig, self._numbers = rig, itertools.count(1)
         keys = Path(tempfile.mkdtemp(prefix="keys_", dir=rig.directory))
         public = {
@@ -65,6 +71,8 @@ class Teller:
         self._node = node = Node("teller", context=self._context)
         output = self.configuration.outputs[0]
         self._status = node.create_publisher(DiagnosticArray, "/supervisor/status", LATCHED)
+        self._decisions = node.create_publisher(DiagnosticArray, "/supervisor/decisions", QoSProfile(depth=100))
+        node.create_subscription(String, "/supervisor/stop_requests", lambda _: None, 1)
         self._list = node.create_publisher(DiagnosticArray, "/supervisor/interventions", LATCHED)
         self._states = node.create_publisher(JointState, "/joint_states", 1)
         self._output = node.create_publisher(JointTrajectory, output.topic.replace("~", "/supervisor"), 1)
@@ -73,7 +81,7 @@ class Teller:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self.port = free_port()
-        self.panel = start_panel(rig, self.port, "--config", str(self.file), "--keys", str(keys))
+        self.panel = start_panel(rig, self.port, "--config", str(self.file), "--keys", str(keys), *given)
 
     def close(self) -> None:
         self._ends.set()
@@ -97,6 +105,12 @@ class Teller:
         name = f"w{next(self._numbers)}"
         self.listed[name] = self._told(name, said, top) | told
         return said | {"id": name}
+
+    def decide(self, **fields: str) -> None:
+        """Tell one decision."""
+        message = _array([fields], fields["source"])
+        message.status[0].message = f"{fields['verdict']} {fields['code']} {fields.get('detail', '')}".strip()
+        self._decisions.publish(message)
 
     def forget(self) -> None:
         """Nothing waits any more."""
@@ -123,8 +137,10 @@ class Teller:
             "state": "AUTO/HOLDING", "cause": "", "active_causes": "", "mode": "auto", "agents": "", "people": "clear",
             "next_step": "The next good command moves the robot.", "tool": "", "boot": "b1", "epoch": "7",
             "nonce": "0" * 32,
-            "configuration_sha256": self.configuration.sha256,
+            "configuration_sha256": self.configuration.sha256, **self.told,
         }  # fmt: skip
+        if not self.speaks:
+            return
         robot = self.configuration.robot.id
         self._status.publish(_array([told], robot))
         listed = [one | {"remaining_s": f"{_WAITS - passed % _WAITS:.1f}"} for one in tuple(self.listed.values())]

@@ -375,14 +375,16 @@ def test_what_is_wrong_is_said_and_moves_nothing(jog: JogRig, window: Window, ch
 def test_refusals_are_shown_and_a_second_publisher_voids_it(jog: JogRig, window: Window) -> None:
     page = window.page
     page.bring_to_front()
+    # The switch is told before anybody presses; and what the panel lets through all the same the supervisor refuses.
     jog.manual(middle=False)
-    ready(jog, page)
-    hold(page, button(page, "panda_joint1 plus"))
-    window.says("E_ENABLING_SWITCH")
-    window.says("Release it fully, then hold its middle.")
-    page.mouse.up()
-    assert jog.rests()
+    window.says("No jog yet. The enabling switch is released. Hold its middle.")
+    expect(up_down(page)).to_be_disabled()
+    jog.bench.device.obey("enabling panicked")
+    jog.client.spin(0.5)
+    window.says("The enabling switch is pressed through. Release it fully, then hold its middle.")
     jog.manual()
+    ready(jog, page)
+    assert jog.rests()
     node = jog.client.node
     stranger = node.create_publisher(JointState, TOPIC, 1)
     try:

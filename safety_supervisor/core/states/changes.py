@@ -73,7 +73,7 @@ class Changes:
         motion, drive = self._motion if placed else None, self._base.driver
         facts = (
             measured.tracking_error, self._watch.told, unmeasured, self._tools.told, self._balance.told, drive,
-            self._standing.told, self._standing.quarantined,
+            self._standing.told, self._standing.quarantined, self._inputs.switch_told,
         )  # fmt: skip
         latched = [*self._reporting.latches(now), *self._reporting.relays(now, self._ramp.overdue)]
         return latched + self._reporting.status(now, active, first, motion, *facts)

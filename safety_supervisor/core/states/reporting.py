@@ -16,6 +16,7 @@ from safety_supervisor.core.states.ladder_table import Rung
 from safety_supervisor.core.states.next_step import next_step
 from safety_supervisor.core.states.safety_state import NO_STOP, SafetyState
 from safety_supervisor.core.states.state_table import AUTO, State
+from safety_supervisor.core.states.switches import SwitchWord
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
 _STATUS_PERIOD: Final = NS_PER_S // 10
@@ -88,6 +89,7 @@ class Reporting:
         driver: str = "",
         agents: str = "",
         quarantined: Callable[[], tuple[str, ...]] = tuple,
+        switch: Callable[[Nanoseconds], tuple[SwitchWord, bool]] = lambda _: ("none", False),
     ) -> list[Effect]:
         """Report the status on every change and at 10 Hz.
 
@@ -104,6 +106,7 @@ class Reporting:
             driver: the source that drives the base, empty for none.
             agents: who speaks at each source that needs a session.
             quarantined: returns the sources that are; asked where the status is told alone.
+            switch: returns what is known of the enabling switch, and whether it lets MANUAL move; likewise.
         """
         state = self._state
         key = (state.state, state.cause, state.epoch, self._conditions.version, state.rung)
@@ -121,6 +124,7 @@ class Reporting:
             mode = "manual"
         elif state.state in AUTO:
             mode = "auto"
+        word, enables = switch(now)
         return [
             Status(
                 at=now,
@@ -145,6 +149,8 @@ class Reporting:
                 ladder_phase=state.rung.value,
                 anomalies=self._anomalies.reasons,
                 quarantined=quarantined(),
+                enabling_switch=word,
+                enables=enables,
             )
         ]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.units import Nanoseconds
+
+SwitchWord = Literal["none", "unknown", "released", "middle", "panicked"]
 
 
 class EnablingSwitch:

@@ -58,7 +58,14 @@
     freshAt = -Infinity;
     document.body.classList.add("lost");
   };
+  // Where the banner is scrolled away one line stands for it: it covers less.
+  const fold = () => {
+    const banner = document.querySelector(".nicegui-content .banner");
+    document.body.classList.toggle("scrolled", banner !== null && banner.getBoundingClientRect().bottom < 64);
+  };
+  document.addEventListener("scroll", fold, { passive: true });
   const look = () => {
+    fold();
     const now = performance.now();
     // In the sleep of a machine the steady clock may stand still, the wall clock does not.
     const between = Date.now() - now;
@@ -72,7 +79,7 @@
       freshAt = counts.get(heard) ?? freshAt;
       for (const one of counts.keys()) if (one <= heard) counts.delete(one);
       counts.set((count += 1), now);
-      beat.dispatchEvent(new CustomEvent("echo", { detail: count }));
+      beat.dispatchEvent(new CustomEvent("echo", { detail: [count, document.hidden] })); // pictures are for who sees them
     }
     document.body.classList.toggle("lost", now - freshAt > LIMIT);
   };

@@ -84,8 +84,18 @@ export default class Picture {
     grid.rotateX(Math.PI / 2);
     grid.material.transparent = true;
     grid.material.opacity = 0.35;
-    grid.onBeforeRender = (renderer) => renderer.setClearColor(DARK.matches ? 0x20262b : 0xe4e8eb);
+    grid.onBeforeRender = (renderer) => {
+      renderer.setClearColor(DARK.matches ? 0x20262b : 0xe4e8eb);
+      this.watch(renderer.domElement);
+    };
     return grid;
+  }
+
+  // What is scrolled out of sight is not computed: without a graphics card that takes a core.
+  watch(canvas) {
+    if (this.watcher) return;
+    this.watcher = new IntersectionObserver((seen) => (this.root.visible = seen[seen.length - 1].isIntersecting));
+    this.watcher.observe(canvas);
   }
 
   zone(zone) {
