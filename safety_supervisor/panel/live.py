@@ -157,6 +157,8 @@ class LivePage:
         self._brief.classes(replace=f"brief {view.tone.value}")
         for label in (self._state, self._brief_state):
             label.set_text(f"{SIGNS[view.tone]} {view.state}")
+        long = len(view.state) > plain.LONG
+        self._state.classes(add="long" if long else "", remove="" if long else "long")
         self._brief_next.set_text(view.next_step)
         self._cause.set_text(view.cause)
         self._next.set_text(view.next_step)

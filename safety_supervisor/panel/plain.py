@@ -25,6 +25,9 @@ ACTS: Final = (
 )  # fmt: skip
 """Separate acts: act, target, the button's word."""
 
+LONG: Final = 12
+"""Letters of a state that stands beside its sign in one line; longer ones are written smaller."""
+
 
 def make_page(title: str, body: str, refresh: str = "", kind: str = "page") -> str:
     """Return a whole page; `body` is markup, the title text."""
@@ -43,8 +46,9 @@ def age_words(seconds: float) -> str:
 
 
 def _banner(view: View, robot: str) -> str:
+    size = "state long" if len(view.state) > LONG else "state"
     lines = [
-        f'<div class="state"><span class="sign">{SIGNS[view.tone]}</span> {escape(view.state)}</div>',
+        f'<div class="{size}"><span class="sign">{SIGNS[view.tone]}</span> {escape(view.state)}</div>',
         f'<div class="cause">{escape(view.cause)}</div>',
         f'<div class="next">{escape(view.next_step)}</div>',
     ]

@@ -66,6 +66,7 @@ class Watch:
         """Join the graph."""
         self.now = Whereabouts()
         self._joints = frozenset(configuration.robot.joints)
+        self._frame = configuration.robot.base_frame
         self._measured: dict[str, tuple[float, Nanoseconds]] = {}
         self._commanded: dict[str, tuple[float, Nanoseconds]] = {}
         self._people: tuple[Points, Nanoseconds] | None = None
@@ -150,7 +151,12 @@ class Watch:
 
     def _take_people(self, said: Any, at: Nanoseconds) -> None:
         points = tuple((one.position.x, one.position.y, one.position.z) for one in said.poses[:_MOST_PEOPLE])
-        whole = len(said.poses) <= _MOST_PEOPLE and all(math.isfinite(number) for point in points for number in point)
+        # The supervisor refuses other frames, too (E_PEOPLE_FRAME): drawn in this one they would stand elsewhere.
+        whole = (
+            said.header.frame_id == self._frame
+            and len(said.poses) <= _MOST_PEOPLE
+            and all(math.isfinite(number) for point in points for number in point)
+        )
         self._people = (points, at) if whole else None
 
 

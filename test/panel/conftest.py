@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from ros_rig import Rig, running_rig  # noqa: E402
 
+# Without a GPU process the browser leaves parts of a scene that scrolls into sight blank: pictures are taken with one.
+_DRAWS = (
+    ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    if {"PANEL_PICTURES", "PANEL_FILM"} & set(os.environ)
+    else ["--disable-gpu"]
+)
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    *_DRAWS, "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP *.test 127.0.0.1",
 ]  # fmt: skip
 

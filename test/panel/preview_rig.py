@@ -19,9 +19,9 @@ from geometry_msgs.msg import Point, Pose, PoseArray
 from panel_rig import PASSWORDS, free_port, start_panel
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from ros_rig import LATCHED, Rig
+from ros_rig import LATCHED, STREAM, Rig
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from safety_supervisor.config import load_config
@@ -32,6 +32,14 @@ from safety_supervisor.ros.interventions import write_list
 
 FOLDER = Path(__file__).parents[2] / "config"
 _WAITS = 60.0  # for people, [s]
+WATCHED: dict[str, Any] = {
+    "separation": {
+        "latency": 0.1, "timeout": 0.3, "intrusion": 0.1, "sensor_uncertainty": 0.05, "body_radius": 0.15,
+    },
+    "envelope": yaml.safe_load((FOLDER / "panda.yaml").read_text(encoding="utf-8"))["envelope"]
+    | {"reduced": {"frame_speed": 0.25, "velocity_share": 0.2}},
+}  # fmt: skip
+"""A cell in which people are watched."""
 
 
 class Teller:
@@ -42,12 +50,14 @@ class Teller:
         measured: where joints are, by name; None: nobody says.
         commanded: likewise.
         people: points; None: nobody says.
+        people_frame: of these; empty: the base's.
         told: laid over what the status says.
         speaks: whether there is a supervisor at all.
     """
 
     def __init__(self, rig: Rig, robot: str, *given: str, **changes: Any) -> None:
         self.told: dict[str, str] = {}
+        self.people_frame = ""
         self.speaks = True
         self.rig, self._numbers = rig, itertools.count(1)
         keys = Path(tempfile.mkdtemp(prefix="keys_", dir=rig.directory))
@@ -73,6 +83,9 @@ class Teller:
         self._status = node.create_publisher(DiagnosticArray, "/supervisor/status", LATCHED)
         self._decisions = node.create_publisher(DiagnosticArray, "/supervisor/decisions", QoSProfile(depth=100))
         node.create_subscription(String, "/supervisor/stop_requests", lambda _: None, 1)
+        if "--jog" in given:  # somebody hears the source
+            source = given[given.index("--jog") + 1]
+            node.create_subscription(JointState, f"/supervisor/sources/{source}/joint_command", lambda _: None, STREAM)
         self._list = node.create_publisher(DiagnosticArray, "/supervisor/interventions", LATCHED)
         self._states = node.create_publisher(JointState, "/joint_states", 1)
         self._output = node.create_publisher(JointTrajectory, output.topic.replace("~", "/supervisor"), 1)
@@ -152,7 +165,8 @@ class Teller:
             self._output.publish(JointTrajectory(joint_names=list(self.commanded), points=points))
         if self.people is not None:
             poses = [Pose(position=Point(x=x, y=y, z=z)) for x, y, z in self.people]
-            self._humans.publish(PoseArray(poses=poses))
+            frame = self.people_frame or self.configuration.robot.base_frame
+            self._humans.publish(PoseArray(header=Header(frame_id=frame), poses=poses))
 
 
 def _array(listed: list[dict[str, str]], robot: str) -> DiagnosticArray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ pytest.importorskip("playwright", reason="a real browser needs Debian's chromium
 from browser_window import PATIENCE, Window
 from panel_rig import PanelRig
 from playwright.sync_api import Browser, Page, expect
+from preview_rig import Teller
+from ros_rig import running_rig
 
 AXE = os.environ.get("PANEL_AXE")
 """File axe.min.js of axe-core."""
@@ -89,4 +93,57 @@ def test_no_page_has_a_serious_finding(chromium: Browser, panel: PanelRig, schem
     for tone in ("unknown", "alarm", "caution", "rest", "moves"):
         page.evaluate("tone => document.querySelector('.banner').className = `banner ${tone}`", tone)
         found += findings(page)
+    assert not found, "\n".join(dict.fromkeys(found))
+
+
+@pytest.fixture(scope="module")
+def panda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Teller]:
+    with (
+        running_rig(tmp_path_factory.mktemp("accessible")) as rig,
+        closing(Teller(rig, "panda", "--jog", "joystick")) as teller,
+    ):
+        yield teller
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("phone", [False, True])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nor_has_any_other_screen(chromium: Browser, panda: Teller, scheme: str, phone: bool) -> None:
+    """Preview, two people, the robot, hold-to-run, jog with live buttons, open questions, a scrolled page."""
+    size = {"width": 390, "height": 844} if phone else {"width": 1024, "height": 768}
+    panda.told, panda.speaks, panda.people = {}, True, [(0.9, -0.9, 1.0)]
+    window = Window(chromium, panda, panda.port, color_scheme=scheme, viewport=size)  # type: ignore[arg-type]
+    page, found = window.login("ada"), []
+    said, other = panda.ask("arm", {"panda_joint1": 0.9}), panda.ask("arm", {"panda_joint1": -0.5}, people="2")
+    for one in (said, other):
+        card = page.locator(".card", has_text=f"{one['id']}: planner").first
+        expect(card.get_by_role("button", name="APPROVE")).to_be_enabled(timeout=PATIENCE)
+    card.get_by_role("button", name="SHOW THE MOTION").click()
+    page.get_by_role("button", name="SHOW THE ROBOT").click()
+    expect(page.get_by_text("as measured; as commanded")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".brief")).to_be_visible()
+    found += findings(page)
+    panda.forget()
+    expect(page.locator(".card.gone").first).to_be_attached(timeout=PATIENCE)
+    found += findings(page)
+    page.get_by_role("button", name="HIDE THE ROBOT").click()
+    for state, told in (
+        ("PROTECTIVE_STOP", {"cause": "E_TRACKING"}), ("EMERGENCY_STOP", {"cause": "E_ESTOP"}), ("RECOVERY", {}),
+        ("MANUAL", {"enables": "no", "enabling_switch": "released"}), ("MANUAL", {"enables": "yes"}),
+    ):  # fmt: skip
+        panda.told = {"state": state} | told
+        expect(page.locator(".banner .state")).to_contain_text(state, timeout=PATIENCE)
+        page.wait_for_timeout(500)
+        if state == "PROTECTIVE_STOP":
+            page.get_by_role("button", name="RESET").click()
+            window.says("RESET: look at the robot, then sign")
+        for top in (0, 10**6):
+            page.evaluate("top => window.scrollTo(0, top)", top)
+            page.wait_for_timeout(200)
+            found += findings(page)
+    expect(page.locator("fieldset.jog .row button").first).to_be_enabled(timeout=PATIENCE)
+    panda.speaks = False
+    window.says("? UNKNOWN")
+    found += findings(page)
+    panda.speaks, panda.told = True, {}
     assert not found, "\n".join(dict.fromkeys(found))

@@ -58,7 +58,6 @@ def test_stop_by_mouse_by_key_and_without_scripts(panel: PanelRig, chromium: Bro
 def test_a_person_acts_and_decides(panel: PanelRig, chromium: Browser) -> None:
     window = Window(chromium, panel, color_scheme="light")
     page = window.open("/login")
-    window.picture("login_light")
     window.login("bob")
     client = panel.cell.client
     client.spin(0.3)
@@ -77,7 +76,6 @@ def test_a_person_acts_and_decides(panel: PanelRig, chromium: Browser) -> None:
         asked = panel.cell.waits(0.05, 2.0, "why:<img src=x onerror=alert(1)> the cup")
         window.says(f"{asked['id']}: planner asks for zone")
         window.says("<img src=x onerror=alert(1)> the cup")
-        window.picture("main_light")
         card = page.locator(".card", has_text=f"{asked['id']}: planner").first
         card.get_by_label("Reason").fill("I see the cell")
         settled(page)
@@ -97,14 +95,12 @@ def test_a_phone_in_the_dark_then_a_panel_that_is_frozen_and_killed(panel: Panel
     page = window.login("ada")
     window.state("AUTO/HOLDING")
     panel.cell.steadily(lambda: window.says(f"{panel.cell.waits(0.05, 2.0, 'why:fetch the cup')['id']}: planner asks"))
-    window.picture("phone_dark")
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
     lost = page.locator("#lost")
     expect(lost).to_be_hidden()
     panel.panel.send(signal.SIGSTOP)
     expect(lost).to_be_visible(timeout=PATIENCE)
-    window.picture("lost_dark")
     panel.panel.send(signal.SIGCONT)
     expect(lost).to_be_hidden(timeout=PATIENCE)
     panel.rig.kill(panel.panel)
@@ -118,6 +114,5 @@ def test_a_phone_in_the_dark_then_a_panel_that_is_frozen_and_killed(panel: Panel
     window.says("STALE: ")
     window.says("Treat the robot as moving.")
     window.says("STOP reaches nobody now")
-    window.picture("gone_dark")
     panel.cell.supervisor.send(signal.SIGCONT)
     window.state("LOCKED")

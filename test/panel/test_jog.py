@@ -14,7 +14,7 @@ pytest.importorskip("nicegui", reason="the extra `panel` is not installed")
 pytest.importorskip("playwright", reason="a real browser needs Debian's chromium and playwright (docs/panel.md)")
 
 from approval_rig import ROLES
-from browser_window import PICTURES, Window
+from browser_window import Window
 from estop_line_rig import Bench, running_bench
 from panel_rig import PASSWORDS, Browser, free_port, start_panel
 from playwright.sync_api import Browser as Chromium
@@ -392,17 +392,3 @@ def test_refusals_are_shown_and_a_second_publisher_voids_it(jog: JogRig, window:
         expect(up_down(page)).to_be_disabled()
     finally:
         node.destroy_publisher(stranger)
-
-
-@pytest.mark.long
-@pytest.mark.skipif(PICTURES is None, reason="PANEL_PICTURES=DIRECTORY")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pictures(jog: JogRig, chromium: Chromium, scheme: str) -> None:
-    size = {"width": 1024, "height": 768} if scheme == "light" else {"width": 400, "height": 860}
-    window = Window(chromium, jog, jog.port, color_scheme=scheme, viewport=size)  # type: ignore[arg-type]
-    window.login("ada")
-    jog.manual()
-    ready(jog, window.page)
-    window.page.locator("#jog .title").evaluate("one => window.scrollTo(0, one.offsetTop - 300)")
-    window.page.wait_for_timeout(500)
-    window.picture(f"jog_{scheme}")

@@ -56,7 +56,6 @@ def test_what_has_happened_is_listed_chosen_and_opened(panel: PanelRig, chromium
         page.keyboard.press("Enter")
         expect(events.locator(".sheet")).to_contain_text("field rule", timeout=PATIENCE)
         page.locator("#events .choice").evaluate("one => window.scrollTo(0, one.offsetTop - 230)")
-        window.picture("events_light")
         path = link.get_attribute("href")
         assert path
         window.open(path)
@@ -109,7 +108,6 @@ def test_plots_are_drawn_under_the_policy_of_the_page_and_told_in_numbers(
     last = plots.locator(".plot").last
     expect(last.locator("td").nth(1)).not_to_have_text("unknown")
     last.evaluate("one => window.scrollTo(0, one.offsetTop - 230)")
-    window.picture(f"plots_{scheme}")
     plots.get_by_role("button", name="HIDE PLOTS").click()
     expect(plots.locator("svg")).to_have_count(0)
     assert window.complaints == []
@@ -129,7 +127,6 @@ def test_rights_are_given_and_taken_away_on_the_page_and_without_scripts(panel: 
     expect(acts).to_contain_text(
         "For 30 s whatever welder sends passes where the policy asks for zone", timeout=PATIENCE
     )
-    window.picture("acts_phone")
     acts.get_by_role("button", name="SIGN IT").click()
     expect(acts).to_contain_text("nothing was signed: it takes a typed reason", timeout=PATIENCE)
     acts.get_by_label("Reason").fill("I see the cell")
@@ -160,7 +157,6 @@ def test_rights_are_given_and_taken_away_on_the_page_and_without_scripts(panel: 
     window.says("revoke welder: done")
     expect(page.locator("#agents")).to_contain_text("QUARANTINED until a reset", timeout=PATIENCE)
     page.locator("#agents").evaluate("one => window.scrollTo(0, one.offsetTop - 320)")
-    window.picture("agents_phone")
     assert "done" in plain.act("revoke", "packer", "/rights").text
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0

@@ -1,6 +1,6 @@
 """Pictures of the screens for docs/panel.md, into the directory that `PANEL_PICTURES` names.
 
-What the panel hears is told by `Teller`, so that each screen is the same every time; jog's are in `test_jog.py`.
+What the panel hears is told by `Teller`, so that each screen is the same every time: no robot moves behind these.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ pytest.importorskip("playwright", reason="a real browser needs Debian's chromium
 
 from browser_window import PATIENCE, PICTURES, Window
 from playwright.sync_api import Browser, Locator, Page, expect
-from preview_rig import Teller
+from preview_rig import WATCHED, Teller
 from ros_rig import Rig, running_rig
 
 pytestmark = [
@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(PICTURES is None, reason="pictures are wanted where PANEL_PICTURES=DIRECTORY is given"),
 ]
 WIDE, PHONE = {"width": 1024, "height": 768}, {"width": 390, "height": 844}
-PEOPLE = [(0.9, -0.9, 0.4), (0.9, -0.9, 1.0), (0.9, -0.9, 1.6)]
+PEOPLE = [(-0.6, -0.3, 0.2), (-0.6, -0.3, 0.6), (-0.6, -0.3, 1.0)]
 SESSION = "planner: cell_policy 1.2.0, supervised"
 TOLD = {
     "agents": SESSION, "speed_scale": "1", "source": "", "tokens": "verified", "tool": "", "quarantined": "",
@@ -42,7 +42,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture(scope="module")
 def panda(rig: Rig) -> Iterator[Teller]:
-    with closing(Teller(rig, "panda")) as teller:
+    with closing(Teller(rig, "panda", "--jog", "joystick", **WATCHED)) as teller:
         teller.people = PEOPLE
         yield teller
 
@@ -72,14 +72,15 @@ class Camera:
     def takes(self, name: str, top: Locator | None = None) -> None:
         """Take one picture, scrolled to where an element is the first below the bar; nothing sticks out sideways."""
         if top is not None:
-            top.evaluate("one => window.scrollTo(0, one.getBoundingClientRect().top + scrollY - 90)")
-        self.page.wait_for_timeout(700)
+            top.evaluate("one => window.scrollTo(0, one.getBoundingClientRect().top + scrollY - 110)")
+        # Without a graphics card a picture that comes into sight takes its time.
+        self.page.wait_for_timeout(2000 if self.page.locator("canvas").count() else 600)
         self.window.picture(f"{name}_{self._kind}")
         over = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert over <= 0, f"{name}_{self._kind} is {over} pixels too wide"
 
 
-@pytest.fixture(params=[("light", False), ("dark", False), ("light", True), ("dark", True)])
+@pytest.fixture(params=[("light", False), ("dark", False), ("dark", True)])
 def camera(request: pytest.FixtureRequest, chromium: Browser, panda: Teller) -> Camera:
     panda.forget()
     panda.speaks, panda.told = True, TOLD | {"state": "AUTO/HOLDING"}
@@ -120,7 +121,7 @@ def test_the_state(camera: Camera, panda: Teller) -> None:
 
 
 def test_what_waits(camera: Camera, panda: Teller) -> None:
-    page = camera.window.login("bob")
+    page = camera.window.login("ada")
     camera.tells("AUTO/HOLDING")
     said = panda.ask("arm", {"panda_joint1": 0.9, "panda_joint2": 0.4})
     card = page.locator(".card", has_text=f"{said['id']}: planner").first
@@ -132,7 +133,7 @@ def test_what_waits(camera: Camera, panda: Teller) -> None:
     page.evaluate("window.scrollTo(0, 0)")
     camera.takes("waits_top")
     panda.forget()
-    panda.ask("arm", {"panda_joint1": -0.6}, people="2", approved="ada", approval="pair")
+    panda.ask("arm", {"panda_joint1": -0.6}, people="2", approved="bob", approval="pair")
     pair = page.locator(".card", has_text="asks for pair").first
     expect(pair.get_by_role("button", name="APPROVE")).to_be_enabled(timeout=PATIENCE)
     expect(page.locator(".card.gone")).to_have_count(0, timeout=PATIENCE)
@@ -159,6 +160,12 @@ def test_hands(camera: Camera, panda: Teller) -> None:
     expect(page.locator("#hold.pressed")).to_be_visible()
     camera.takes("hold")
     page.keyboard.up("h")
+    camera.tells(
+        "MANUAL", mode="manual", enabling_switch="middle", enables="yes",
+        next_step="Hold the enabling switch in its middle and move the robot.",
+    )  # fmt: skip
+    expect(page.locator("fieldset.jog .row button").first).to_be_enabled(timeout=PATIENCE)
+    camera.takes("jog", page.locator("#jog"))
     camera.tells("AUTO/HOLDING")
     page.get_by_role("button", name="GRANT", exact=True).click()
     page.locator("#acts").get_by_label("source").select_option("planner")
@@ -203,7 +210,7 @@ def test_what_has_happened(camera: Camera, panda: Teller) -> None:
 
 
 def test_without_scripts(camera: Camera, panda: Teller) -> None:
-    camera.window.login("bob")
+    camera.window.login("ada")
     camera.tells("AUTO/HOLDING")
     said = panda.ask("arm", {"panda_joint1": 0.9, "panda_joint2": 0.4})
     camera.window.says(f"{said['id']}: planner")

@@ -16,6 +16,7 @@ import pinocchio as pin
 import pytest
 
 from safety_supervisor.config import load_config
+from safety_supervisor.core.geometry.scene import RESERVE
 from safety_supervisor.core.geometry.shapes import Box
 from safety_supervisor.core.policy.verdict import Approve
 from safety_supervisor.core.settings import Configuration, Zone, ZoneKind
@@ -89,7 +90,9 @@ def made(robot: str, **changes: Any) -> tuple[Configuration, Preview]:
 @pytest.mark.parametrize("robot", CASES)
 def test_every_pose_is_that_of_pinocchio_on_a_quintic(robot: str) -> None:
     configuration, preview = made(robot)
-    _, by, links = CASES[robot]
+    group, by, links = CASES[robot]
+    said = written(command(configuration, group, by))
+    assert preview.sha256 == hashlib.sha256(said.encode()).hexdigest()
     model = pin.buildModelFromXML(configuration.robot.urdf)
     data = model.createData()
     viewer = previewer(robot)[1].viewer("")
@@ -127,6 +130,10 @@ def test_the_nearest_pair_is_where_it_is_drawn_and_as_far_as_is_told(robot: str)
         placed = [one for one in viewer.place(pose) if one.link == near.label.split(" - ")[0]]
         on = [signed_distances(one.shape, (near.points[0] - one.shift) @ one.turn) for one in placed]
         assert min(map(abs, on)) < 1e-3
+    # What lies near by itself is not this command's matter.
+    links = [volume.link for volume in viewer.place(preview.poses[0])]
+    moving = {link for link, moves in zip(links, preview.moves, strict=True) if moves}
+    assert all(moving & set(near.label.split(" - ")) for near in preview.near if near)
     # Nothing comes nearer between the poses that are drawn, by distances at five times as many.
     least = min(
         float((viewer.scene.distances(pose) - viewer.scene.margins)[pairs_that_move(viewer, preview)].min())
@@ -295,6 +302,20 @@ def test_a_restricted_zone_that_is_entered_is_said_and_whether_it_is_asked_for()
     maker, said = Previewer(restricted), command(restricted, "arm", {"panda_joint1": 0.9}, 3.0)
     asked = maker.make(told(restricted, said, zones="press"), "", {})
     assert asked.notes[0].startswith("ENTERS the restricted zone press at ")
+    # It is the first moment at which the zone's margin is not kept, by distances along the quintic.
+    scene = maker.viewer("").scene
+    mine = [index for index, pair in enumerate(scene.pairs) if pair.rule == "zones.press"]
+
+    def room(time: float) -> float:
+        u = time / 3.0
+        q = np.array([at_rest(restricted)[joint] for joint in restricted.robot.joints])
+        q[restricted.robot.joints.index("panda_joint1")] += 0.9 * (10 * u**3 - 15 * u**4 + 6 * u**5)
+        return float((scene.distances(q) - scene.margins)[mine].min())
+
+    told_at = float(asked.notes[0].split()[-2])
+    assert 0.2 < told_at < 2.8
+    assert room(told_at + 0.01) < RESERVE
+    assert all(room(time) > 0.0 for time in np.arange(0.0, told_at - 0.02, 0.01))
     assert "does not ask" not in asked.notes[0]
     assert all("press" not in near.label for near in asked.near if near is not None)
     assert "does not ask that it is opened" in maker.make(told(restricted, said), "", {}).notes[0]

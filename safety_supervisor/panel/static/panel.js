@@ -60,8 +60,8 @@
   };
   // Where the banner is scrolled away one line stands for it: it covers less.
   const fold = () => {
-    const banner = document.querySelector(".nicegui-content .banner");
-    document.body.classList.toggle("scrolled", banner !== null && banner.getBoundingClientRect().bottom < 64);
+    const word = document.querySelector(".nicegui-content .banner .state");
+    document.body.classList.toggle("scrolled", word !== null && word.getBoundingClientRect().bottom < 56);
   };
   document.addEventListener("scroll", fold, { passive: true });
   const look = () => {
