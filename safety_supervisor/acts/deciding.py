@@ -9,13 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from safety_supervisor.core.interventions.command_text import MOST_NUMBERS
+from safety_supervisor.core.interventions.interventions import MOST
 from safety_supervisor.core.units import NS_PER_S
 
 _FIELDS: Final = frozenset(
     {"accelerations", "command", "from", "groups", "joints", "positions", "source", "times_ns", "velocities"}
 )
+
+
+LONGEST_TEXT: Final = 32 * MOST_NUMBERS
+"""Of a command, in characters: more than the numbers that may wait can take."""
+NAME: Final = re.compile("w[1-9][0-9]{0,8}")
+"""Of a command that waits."""
+_MOST_KNOWN: Final = 4 * MOST
 
 
 class Shown(NamedTuple):
@@ -37,19 +47,31 @@ class Shown(NamedTuple):
 def read(told: dict[str, str]) -> Shown | str:
     """Read one that waits; a text says what is wrong with it."""
     text = told.get("command", "")
+    if len(text) > LONGEST_TEXT:
+        return f"its command has {len(text)} characters, a whole one has at most {LONGEST_TEXT}"
+    command = _read_command(text)
+    if isinstance(command, str):
+        return command
+    try:
+        epoch = int(told["epoch"])
+    except (ValueError, KeyError):
+        return "its command can not be read: it names no epoch"
+    if told.get("source") != command["source"] or not NAME.fullmatch(told.get("id", "")):
+        return "it contradicts its command"
+    return Shown(told, command, hashlib.sha256(text.encode("ascii")).hexdigest(), epoch)
+
+
+@lru_cache(_MOST_KNOWN)
+def _read_command(text: str) -> dict[str, Any] | str:
+    """Read a command, once: it is shown again and again, and a long one takes some milliseconds."""
     try:
         command = json.loads(text)
         # One command has one text: what reads otherwise than it is written is shown to nobody.
         if json.dumps(command, sort_keys=True, separators=(",", ":"), allow_nan=False) != text:
             return "its command is not in canonical form"
-        if set(command) != _FIELDS or not _is_whole(command):
-            return "its command is not whole"
-        epoch = int(told["epoch"])
+        return command if set(command) == _FIELDS and _is_whole(command) else "its command is not whole"
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return f"its command can not be read: {error}"
-    if told.get("source") != command["source"] or not re.fullmatch("w[1-9][0-9]{0,8}", told.get("id", "")):
-        return "it contradicts its command"
-    return Shown(told, command, hashlib.sha256(text.encode("ascii")).hexdigest(), epoch)
 
 
 def _is_whole(command: dict[str, Any]) -> bool:

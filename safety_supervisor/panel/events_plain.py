@@ -90,7 +90,8 @@ def event_page(event: Event, now: Nanoseconds) -> str:
 
 def no_event_page(number: str) -> str:
     """Say that an event is not kept."""
-    words = f"Event {number[:16]} is not kept here: only the newest are, and none from before the panel was started."
+    name = number if number.isascii() and number.isdigit() and len(number) < 16 else "of that number"
+    words = f"Event {name} is not kept here: only the newest are, and none from before the panel was started."
     return make_page(
         "no event",
         f'{STOP_FORM.format(query="", target="", key="")}<p class="warning">{escape(words)}</p>'

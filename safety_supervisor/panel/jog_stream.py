@@ -12,14 +12,13 @@ import logging
 import math
 import threading
 import time
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 
 from safety_supervisor.core.geometry.mimic import RobotModelError
@@ -29,6 +28,7 @@ from safety_supervisor.panel.desk import Desk
 from safety_supervisor.panel.jog_kinematics import JogRobot
 from safety_supervisor.panel.jog_motion import Jog, JogRefusedError, Way
 from safety_supervisor.panel.jog_press import Beat, Page, Press, Presses
+from safety_supervisor.panel.ros_reader import Reader
 from safety_supervisor.panel.view import STATUS_LIMIT, cure_of
 from safety_supervisor.ros.text import escape
 
@@ -106,13 +106,10 @@ class Jogger:
         self._topic = f"{supervisor}/sources/{source}/joint_command"
         self._publisher = node.create_publisher(JointState, self._topic, best)
         space = supervisor.rpartition("/")[0]
-        # Nothing spins this node: its subscriptions are looked at once a period.
+        # Nothing spins this node: its topics are looked at once a period.
         states = QoSProfile(depth=4, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self._states = node.create_subscription(JointState, f"{space}/joint_states", _never, states, raw=True)
-        decisions = QoSProfile(depth=_DEPTH)
-        self._decisions = node.create_subscription(
-            DiagnosticArray, f"{supervisor}/decisions", _never, decisions, raw=True
-        )
+        self._states = Reader(node, JointState, f"{space}/joint_states", states)
+        self._decisions = Reader(node, DiagnosticArray, f"{supervisor}/decisions", QoSProfile(depth=_DEPTH))
         self._looked: Nanoseconds = 0
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="panel-jog", daemon=True)
@@ -303,17 +300,17 @@ class Jogger:
         return np.array([self.measured.get(name, math.nan) for name in self.configuration.robot.joints])
 
     def _hear_states(self, now: Nanoseconds) -> None:
-        for message in self._take(self._states, JointState, 4):
+        for message, at in self._states.look():
             if len(message.name) == len(message.position):
-                for name, at in zip(message.name, message.position, strict=True):
-                    if math.isfinite(at):
-                        self._measured[name] = float(at), now
+                for name, place in zip(message.name, message.position, strict=True):
+                    if math.isfinite(place):
+                        self._measured[name] = float(place), at
         known = self.configuration.robot.joints
         kept = {name: self._measured[name] for name in known if name in self._measured}
         self.measured = {name: at for name, (at, when) in kept.items() if now - when <= _MEASURED}
 
     def _hear_decisions(self) -> None:
-        for message in self._take(self._decisions, DiagnosticArray, _DEPTH):
+        for message, _ in self._decisions.look():
             if len(message.status) != 1:
                 continue
             said = {entry.key: entry.value for entry in message.status[0].values}
@@ -324,18 +321,3 @@ class Jogger:
                 self._give_up(f"REFUSED: {escape(message.status[0].message, 300)} - {cure_of(code)}".rstrip(" -"))
             elif said.get("id") == self._asked and said.get("verdict") == "PASS":
                 self._knocks = False
-
-    def _take(self, subscription: Any, kind: Any, most: int) -> list[Any]:
-        found = []
-        for _ in range(most):
-            with subscription.handle:
-                taken = subscription.handle.take_message(kind, True)
-            if taken is None:
-                break
-            if len(taken[0]) <= 1 << 20:
-                found.append(deserialize_message(taken[0], kind))
-        return found
-
-
-def _never(_: object) -> None:
-    """Take no call: the subscriptions are looked at."""

@@ -24,11 +24,11 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.acts import deciding
 from safety_supervisor.panel.events import EventLog
 from safety_supervisor.panel.history import History
+from safety_supervisor.panel.ros_reader import Reader
 from safety_supervisor.panel.snapshot import NOTHING, Snapshot, Values
-from safety_supervisor.ros.decision_tap import DEPTH, DecisionTap
 from safety_supervisor.ros.text import escape
 
 _LOG: Final = logging.getLogger("safety_supervisor.panel")
@@ -42,6 +42,12 @@ _MOST_KEYS: Final = 256
 _MOST_FIELDS: Final = 32
 """Of a decision, which has half as many."""
 _LONGEST_KEY: Final = 80
+DEPTH: Final = 256
+"""Decisions that are kept until they are read; where so many came without a pause, some may be lost."""
+_LONGEST_LIST: Final = 1 << 21
+"""Of what waits, [bytes]: all that may wait takes less."""
+_LONGEST: Final = 1 << 16
+"""Of what else is heard, [bytes]: it has some hundred, the status some thousand."""
 _LATCHED: Final = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -68,10 +74,12 @@ class RosLink:
         self._executor.add_node(node)
         self._status_topic = f"{supervisor}/status"
         reliable = QoSProfile(depth=10)
-        node.create_subscription(DiagnosticArray, self._status_topic, self._hear_status, _LATCHED)
-        node.create_subscription(DiagnosticArray, f"{supervisor}/interventions", self._hear_waiting, _LATCHED)
-        self._tap = DecisionTap(node, supervisor, self._hear_decisions)
-        node.create_subscription(String, f"{supervisor}/operator_results", self._hear_answer, reliable)
+        Reader(node, DiagnosticArray, self._status_topic, _LATCHED, self._hear_status, _LONGEST)
+        waiting = f"{supervisor}/interventions"
+        Reader(node, DiagnosticArray, waiting, _LATCHED, self._hear_waiting, _LONGEST_LIST)
+        decisions, many = f"{supervisor}/decisions", QoSProfile(depth=DEPTH)
+        self._decisions = Reader(node, DiagnosticArray, decisions, many, self._hear_decision, _LONGEST)
+        Reader(node, String, f"{supervisor}/operator_results", reliable, self._hear_answer, _LONGEST)
         self._tokens = node.create_publisher(String, f"{supervisor}/operator_requests", reliable)
         self._stops = node.create_publisher(String, f"{supervisor}/stop_requests", QoSProfile(depth=1))
         self._holds = node.create_publisher(
@@ -177,14 +185,10 @@ class RosLink:
             robot=escape(status.hardware_id), message=escape(status.message), status=values, status_at=now, ended=ended
         )
 
-    def _hear_decisions(self, messages: list[DiagnosticArray]) -> None:
+    def _hear_decision(self, message: DiagnosticArray) -> None:
         now = time.monotonic_ns()
-        if self._tap.run >= DEPTH:
+        if self._decisions.run >= DEPTH:
             self.events.cut_at = now
-        for message in messages:
-            self._hear_decision(message, now)
-
-    def _hear_decision(self, message: DiagnosticArray, now: Nanoseconds) -> None:
         if len(message.status) != 1:
             return
         status = message.status[0]
@@ -200,8 +204,9 @@ class RosLink:
         self._snapshot = self._snapshot._replace(ended=MappingProxyType(dict([*latest, (name, words)])))
 
     def _hear_waiting(self, message: DiagnosticArray) -> None:
-        # The command's text is hashed as it came: it is neither cut nor escaped here.
-        waiting = tuple(_values(status, None) for status in message.status[:_MOST_WAITING])
+        waiting = tuple(_waiting(status) for status in message.status[:_MOST_WAITING])
+        for one in waiting:
+            deciding.read(dict(one))  # here, where it takes none of the time in which pages and STOP are answered
         asked = {(one.get("source", ""), one.get("command_id", "")): one.get("id", "") for one in waiting}
         self._asked = dict([*(self._asked | asked).items()][-_MOST_ENDED:])
         self._snapshot = self._snapshot._replace(waiting=waiting, waiting_at=time.monotonic_ns())
@@ -219,9 +224,12 @@ class RosLink:
             waits.set_result({key: escape(said) if isinstance(said, str) else said for key, said in answer.items()})
 
 
-def _values(status: Any, longest: int | None, most: int = _MOST_KEYS) -> Values:
-    if longest is None:
-        pairs = {entry.key: entry.value for entry in status.values}
-    else:
-        pairs = {escape(entry.key, _LONGEST_KEY): escape(entry.value, longest) for entry in status.values[:most]}
+def _values(status: Any, longest: int, most: int = _MOST_KEYS) -> Values:
+    pairs = {escape(entry.key, _LONGEST_KEY): escape(entry.value, longest) for entry in status.values[:most]}
     return MappingProxyType(pairs)
+
+
+def _waiting(status: Any) -> Values:
+    """The command's text is hashed as it came: it is neither cut nor escaped."""
+    text = next((entry.value for entry in status.values[:_MOST_KEYS] if entry.key == "command"), "")
+    return MappingProxyType({**_values(status, 400), "command": text})

@@ -18,7 +18,6 @@ import rclpy
 from geometry_msgs.msg import PoseArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
@@ -26,6 +25,7 @@ from trajectory_msgs.msg import JointTrajectory
 from safety_supervisor.core.output_settings import OutputSettings, OutputType
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+from safety_supervisor.panel.ros_reader import Reader
 
 _LOG: Final = logging.getLogger("safety_supervisor.panel")
 PERIOD: Final = 0.1
@@ -33,8 +33,6 @@ PERIOD: Final = 0.1
 LIMIT: Final[Nanoseconds] = NS_PER_S // 2
 """What was told longer ago is not known any more, [ns]."""
 _DEPTH: Final = 8
-_LONGEST: Final = 1 << 20
-"""A message with more bytes is not read."""
 _MOST_PEOPLE: Final = 64
 NOWHERE: Final[Mapping[str, float]] = MappingProxyType({})
 Points = tuple[tuple[float, float, float], ...]
@@ -79,7 +77,7 @@ class Watch:
             context=self._context,
             start_parameter_services=False,
         )
-        self._heard: list[tuple[Any, Any, Callable[[Any, Nanoseconds], None]]] = []
+        self._heard: list[tuple[Reader, Callable[[Any, Nanoseconds], None]]] = []
         self._hear(JointState, "joint_states", self._take_states(self._measured))
         if configuration.separation is not None:
             self._hear(PoseArray, f"{supervisor}/humans", self._take_people)
@@ -108,27 +106,17 @@ class Watch:
 
     def _hear(self, kind: Any, topic: str, take: Callable[[Any, Nanoseconds], None]) -> None:
         profile = QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self._heard.append((self._node.create_subscription(kind, topic, _never, profile, raw=True), kind, take))
+        self._heard.append((Reader(self._node, kind, topic, profile), take))
 
     def _run(self) -> None:
         while not self._closed.wait(PERIOD):
-            for subscription, kind, take in self._heard:
+            for reader, take in self._heard:
                 try:
-                    self._look(subscription, kind, take)
+                    for message, at in reader.look():
+                        take(message, at)
                 except Exception:  # one bad message must not make the panel blind
-                    _LOG.exception("looking at %s failed", subscription.topic_name)
+                    _LOG.exception("looking at a topic failed")
             self.now = self._known(time.monotonic_ns())
-
-    def _look(self, subscription: Any, kind: Any, take: Callable[[Any, Nanoseconds], None]) -> None:
-        for _ in range(_DEPTH):
-            with subscription.handle:
-                taken = subscription.handle.take_message(kind, True)
-            if taken is None:
-                return
-            data, told = taken
-            if len(data) <= _LONGEST:
-                ago = max(0, time.time_ns() - told["received_timestamp"])
-                take(deserialize_message(data, kind), time.monotonic_ns() - ago)
 
     def _known(self, now: Nanoseconds) -> Whereabouts:
         people = None if self._people is None or now - self._people[1] > LIMIT else self._people[0]
@@ -162,7 +150,3 @@ class Watch:
 
 def _fresh(kept: Mapping[str, tuple[float, Nanoseconds]], now: Nanoseconds) -> Mapping[str, float]:
     return MappingProxyType({name: value for name, (value, at) in kept.items() if now - at <= LIMIT})
-
-
-def _never(_: object) -> None:
-    """Take no call: the subscriptions are looked at."""

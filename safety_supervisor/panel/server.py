@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
+from safety_supervisor.acts import deciding
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel import cookies, line, live, more_pages, plain
 from safety_supervisor.panel.desk import Desk, Outcome
@@ -95,8 +96,10 @@ class Panel:
         view, name = self._desk.view(), request.path_params["name"]
         found = [one for one in view.waiting if one.id == name]
         if len(found) != 1:
-            ended = view.ended.get(name, "decided, expired or cancelled")
-            return self._state(request, f"{name} waits no more: {ended}")
+            # What an address says is repeated only where it is a name: a link is no way to make this page say things.
+            known = deciding.NAME.fullmatch(name) is not None
+            ended = view.ended.get(name, "decided, expired or cancelled") if known else "nothing is called so"
+            return self._state(request, f"{name if known else 'that'} waits no more: {ended}")
         return _html(plain.decision_page(found[0], view.basis, self.tokens.make(cookie)))
 
     async def _act(self, request: Request) -> Response:

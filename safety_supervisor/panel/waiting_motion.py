@@ -21,8 +21,6 @@ from safety_supervisor.core.interventions.command_text import MOST_NUMBERS, Comm
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S, Vector
 
-LONGEST_TEXT: Final = 32 * MOST_NUMBERS
-"""Of a command, in characters: more than the numbers that may wait can take."""
 FARTHEST: Final = 1e3
 """No joint is farther from its zero, [rad] or [m]."""
 
@@ -52,8 +50,6 @@ def read_motion(configuration: Configuration, told: Mapping[str, str]) -> Motion
         PreviewError: it is not one text of one command of this robot, or another one than would be approved.
     """
     text = told.get("command", "")
-    if len(text) > LONGEST_TEXT:
-        raise PreviewError(f"its command has {len(text)} characters, a whole one has at most {LONGEST_TEXT}")
     shown = deciding.read(dict(told))
     if isinstance(shown, str):
         raise PreviewError(shown)

@@ -15,6 +15,7 @@ import numpy as np
 import pinocchio as pin
 import pytest
 
+from safety_supervisor.acts.deciding import LONGEST_TEXT
 from safety_supervisor.config import load_config
 from safety_supervisor.core.geometry.scene import RESERVE
 from safety_supervisor.core.geometry.shapes import Box
@@ -24,7 +25,7 @@ from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.geometry.distances import signed_distances
 from safety_supervisor.panel.picture import draw_preview
 from safety_supervisor.panel.preview import MOST_FRAMES, Preview, Previewer
-from safety_supervisor.panel.waiting_motion import LONGEST_TEXT, PreviewError, read_motion
+from safety_supervisor.panel.waiting_motion import PreviewError, read_motion
 
 pytestmark = [pytest.mark.requirement("SR-022"), pytest.mark.redteam(55)]
 FOLDER = Path(__file__).parents[2] / "config"
