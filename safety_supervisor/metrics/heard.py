@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import rclpy
@@ -16,11 +16,14 @@ from std_msgs.msg import String
 
 from safety_supervisor.metrics.board import Board, Values
 from safety_supervisor.metrics.tracing import Tracer
-from safety_supervisor.ros.decision_tap import DecisionTap
+from safety_supervisor.ros.reader import Reader
 
 _LATCHED: Final = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _MOST_VALUES: Final = 256
-_LONGEST: Final = 4096
+_LONGEST: Final = 1 << 22
+"""Of a message, [bytes]; a list of what waits has whole commands in it."""
+_LONGEST_VALUE: Final = 4096
+_DEPTH: Final = 256
 
 
 class Hearer:
@@ -41,10 +44,14 @@ class Hearer:
         self._node = node = Node("safety_supervisor_metrics", context=self._context, start_parameter_services=False)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
-        node.create_subscription(DiagnosticArray, f"{supervisor}/status", self._hear_status, _LATCHED)
-        node.create_subscription(DiagnosticArray, f"{supervisor}/interventions", self._hear_waiting, _LATCHED)
-        self._tap = DecisionTap(node, supervisor, self._hear_decisions)
-        node.create_subscription(String, f"{supervisor}/operator_results", self._hear_answer, QoSProfile(depth=10))
+        heard: tuple[tuple[Any, str, QoSProfile, Callable[[Any], None]], ...] = (
+            (DiagnosticArray, "status", _LATCHED, self._hear_status),
+            (DiagnosticArray, "interventions", _LATCHED, self._hear_waiting),
+            (DiagnosticArray, "decisions", QoSProfile(depth=_DEPTH), self._hear_decision),
+            (String, "operator_results", QoSProfile(depth=10), self._hear_answer),
+        )
+        for kind, name, profile, hear in heard:
+            Reader(node, kind, f"{supervisor}/{name}", profile, hear, _LONGEST)
 
     def run(self, until: Callable[[], bool]) -> None:
         """Hear until `until` holds."""
@@ -65,18 +72,15 @@ class Hearer:
         kinds = [_values(one.values).get("kind", "") for one in message.status[:64]]
         self._board.waits(kinds.count("command"), kinds.count("grant"))
 
-    def _hear_decisions(self, messages: Iterable[DiagnosticArray]) -> None:
-        for message in messages:
-            stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-            for one in message.status[:1]:
-                told = _values(one.values)
-                self._board.decision(told)
-                if self._tracer is not None:
-                    self._tracer.decision(told, stamp)
+    def _hear_decision(self, message: DiagnosticArray) -> None:
+        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        for one in message.status[:1]:
+            told = _values(one.values)
+            self._board.decision(told)
+            if self._tracer is not None:
+                self._tracer.decision(told, stamp)
 
     def _hear_answer(self, message: String) -> None:
-        if len(message.data) > _LONGEST:
-            return
         try:
             told = json.loads(message.data)
             self._board.answer(bool(told["ok"]), str(told["code"]))
@@ -85,4 +89,4 @@ class Hearer:
 
 
 def _values(values: Any) -> Values:
-    return {one.key: one.value[:_LONGEST] for one in values[:_MOST_VALUES] if len(one.key) <= 80}
+    return {one.key: one.value[:_LONGEST_VALUE] for one in values[:_MOST_VALUES] if len(one.key) <= 80}

@@ -27,8 +27,8 @@ from std_srvs.srv import Trigger
 from safety_supervisor.acts import deciding
 from safety_supervisor.panel.events import EventLog
 from safety_supervisor.panel.history import History
-from safety_supervisor.panel.ros_reader import Reader
 from safety_supervisor.panel.snapshot import NOTHING, Snapshot, Values
+from safety_supervisor.ros.reader import Reader
 from safety_supervisor.ros.text import escape
 
 _LOG: Final = logging.getLogger("safety_supervisor.panel")

@@ -25,7 +25,7 @@ from trajectory_msgs.msg import JointTrajectory
 from safety_supervisor.core.output_settings import OutputSettings, OutputType
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
-from safety_supervisor.panel.ros_reader import Reader
+from safety_supervisor.ros.reader import Reader
 
 _LOG: Final = logging.getLogger("safety_supervisor.panel")
 PERIOD: Final = 0.1

@@ -1,6 +1,7 @@
-"""How the panel reads a topic: raw, some messages at a time, none too long, whatever anybody publishes there.
+"""How panel and metrics read a topic: raw, some messages at a time, none too long, whatever anybody publishes there.
 
-Decoding takes the interpreter's lock, and STOP waits for that: what is too long, or nonsense, is dropped undecoded.
+Decoding takes the interpreter's lock, and the panel's STOP waits for that: what is too long, or nonsense, is dropped
+undecoded.
 """
 
 from __future__ import annotations
