@@ -92,16 +92,22 @@ def _is_whole(command: dict[str, Any]) -> bool:
 
 def words(shown: Shown) -> str:
     """Return what a person sees of a command, in lines of plain text."""
+    first, *rest = about(shown)
+    return "\n".join((first, *(f"  {line}" for line in rest), numbers(shown, "  ")))
+
+
+def about(shown: Shown) -> list[str]:
+    """Return who asks for what, and why, in lines of plain text."""
     told, command = shown.told, shown.command
     lines = [
         f"{told['id']}: {command['source']} asks for {told.get('approval')}, "
         f"{told.get('remaining_s')} s left, {told.get('people')} to approve, approved by: "
         f"{told.get('approved') or 'nobody'}",
-        f"  why, in its own words: {told.get('why') or '(nothing)'}",
-        f"  zones: {zone_words(told)}",
-        f"  people: {told.get('people_near')}; any point up to {told.get('frame_speed')} m/s",
+        f"why, in its own words: {told.get('why') or '(nothing)'}",
+        f"zones: {zone_words(told)}",
+        f"people: {told.get('people_near')}; any point up to {told.get('frame_speed')} m/s",
     ]
-    return "\n".join((*map(_plain, lines), numbers(shown, "  ")))
+    return [_plain(line) for line in lines]
 
 
 def zone_words(told: dict[str, str]) -> str:

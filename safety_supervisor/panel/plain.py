@@ -108,7 +108,11 @@ def decision_page(one: Waiting, basis: Basis | None, token: str) -> str:
         reason = f'{sha}<label>Reason{note} <input name="reason" maxlength="170" autocomplete="off"></label>'
         approve = make_form("approve", one.id, "APPROVE", seen, token, reason)
         deny = make_form("deny", one.id, "DENY", seen, token, sha)
-        body = f"<pre>{escape(deciding.words(one.shown))}</pre>{approve}{deny}"
+        about = "".join(f"<div>{escape(line)}</div>" for line in deciding.about(one.shown)[1:])
+        told = one.shown.told
+        people = f"takes {told.get('people')}, approved by: {told.get('approved') or 'nobody'}"
+        numbers = f'<pre tabindex="0">{escape(deciding.numbers(one.shown))}</pre>'
+        body = f"{about}<div>{escape(people)}</div>{numbers}{approve}{deny}"
     stop = STOP_FORM.format(query="", target="", key="")
     its = escape(f"/events?{urlencode({'of': one.id})}")
     return make_page(

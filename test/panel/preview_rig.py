@@ -16,7 +16,7 @@ import yaml
 from approval_rig import ROLES
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, Pose, PoseArray
-from panel_rig import PASSWORDS, free_port, start_panel
+from panel_rig import PASSWORDS, PROGRAM, free_port, start_panel
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from ros_rig import LATCHED, STREAM, Rig
@@ -33,13 +33,14 @@ from safety_supervisor.ros.interventions import write_list
 FOLDER = Path(__file__).parents[2] / "config"
 _WAITS = 60.0  # for people, [s]
 WATCHED: dict[str, Any] = {
+    "policy": {"program": PROGRAM},
     "separation": {
         "latency": 0.1, "timeout": 0.3, "intrusion": 0.1, "sensor_uncertainty": 0.05, "body_radius": 0.15,
     },
     "envelope": yaml.safe_load((FOLDER / "panda.yaml").read_text(encoding="utf-8"))["envelope"]
     | {"reduced": {"frame_speed": 0.25, "velocity_share": 0.2}},
 }  # fmt: skip
-"""A cell in which people are watched."""
+"""A cell in which people are watched, and asked."""
 
 
 class Teller:

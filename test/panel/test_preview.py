@@ -333,4 +333,10 @@ def test_what_comes_too_near_is_said_where_it_does() -> None:
     assert picture["pairs"][preview.worst]["close"]
     assert not picture["pairs"][0]["close"]
     assert {len(frame) for frame in picture["frames"]} == {7 * len(picture["bodies"])}
+    assert {zone["name"] for zone in picture["zones"]} == {zone.name for zone in configuration.zones}
+    for frame, pair, pose, near in zip(picture["frames"], picture["pairs"], preview.poses, preview.near, strict=True):
+        shifts = [volume.shift for volume in maker.viewer("").place(pose)]
+        assert np.allclose(np.array(frame).reshape(-1, 7)[:, :3], shifts, atol=1e-4)
+        assert near is not None
+        assert np.allclose(pair["ends"], near.points.reshape(-1), atol=1e-4)
     json.dumps(picture, allow_nan=False)
