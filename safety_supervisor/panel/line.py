@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import time
 from collections import Counter
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Container, Iterable, MutableMapping
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -27,6 +29,7 @@ MOST_PAGES: Final = 48
 """Live pages at one time, each with timers and elements of its own."""
 PAGES_OF_ADDRESS: Final = 24
 _FILES: Final = 4096
+_NO_PAGE: Final = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 def options() -> dict[str, Any]:
@@ -38,6 +41,7 @@ def options() -> dict[str, Any]:
         "http": Line,
         "h11_max_incomplete_event_size": LONGEST_HEADER,
         "ws_max_size": LONGEST_MESSAGE,
+        "backlog": _FILES,  # a line that finds no place there is tried again after a second, then after three
         "log_level": "critical",  # a line of a log for each bad request would be a way to slow the panel down
         "proxy_headers": False,
         "server_header": False,
@@ -55,6 +59,28 @@ def crowded(address: str, pages: Iterable[str]) -> bool:
     return counts.total() >= MOST_PAGES or counts[address] >= PAGES_OF_ADDRESS
 
 
+class Allowance:
+    """So many at once, and so many more each second.
+
+    Args:
+        most: at once.
+        per_second: more.
+    """
+
+    def __init__(self, most: float, per_second: float) -> None:
+        """All are there."""
+        self._most, self._per_second, self._left, self._at = most, per_second, most, 0.0
+
+    def take(self, now: float) -> bool:
+        """Take one; return whether there was one. `now` is the steady clock, [s]."""
+        self._left = min(self._most, self._left + (now - self._at) * self._per_second)
+        self._at = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
 class Lines:
     """The lines that are open, in the order in which they were opened."""
 
@@ -62,22 +88,40 @@ class Lines:
         """None is."""
         self._most = most
         self._open: MutableMapping[asyncio.Transport, str] = {}
+        self._held: Counter[str] = Counter()
+        self._known, self._strange = Allowance(2 * MOST_PAGES, MOST_PAGES), Allowance(32, 16)
+        self.pages: Container[str] = ()
+        """Ids of the live pages that there are."""
 
     def add(self, transport: asyncio.Transport, address: str) -> None:
         """Count a line; where there are too many, cut one of whoever holds most."""
         if len(self._open) >= self._most:
             for one in [one for one in self._open if one.is_closing()]:  # as of live pages, which tell nobody
-                del self._open[one]
+                self.remove(one)
         if len(self._open) >= self._most:
-            ((worst, _),) = Counter(self._open.values()).most_common(1)
-            oldest = next(one for one, held in self._open.items() if held == worst)
-            del self._open[oldest]
+            most = max(self._held.values())
+            oldest = next(one for one, held in self._open.items() if self._held[held] == most)
+            self.remove(oldest)
             oldest.abort()
         self._open[transport] = address
+        self._held[address] += 1
 
     def remove(self, transport: asyncio.Transport) -> None:
         """A line is closed."""
-        self._open.pop(transport, None)
+        address = self._open.pop(transport, None)
+        if address is not None:
+            self._held[address] -= 1
+            if not self._held[address]:
+                del self._held[address]
+
+    def may_knock(self, page: str, now: float) -> bool:
+        """Whether a websocket is opened for a page; each takes long, so few are at a time.
+
+        Args:
+            page: its id, as the browser tells it.
+            now: steady clock, [s].
+        """
+        return (self._known if page in self.pages else self._strange).take(now)
 
     def __len__(self) -> int:
         """Return how many are counted."""
@@ -116,7 +160,12 @@ class Line(H11Protocol):
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand the line over: it stays counted until it is closed."""
         self._end_wait()
-        super().handle_websocket_upgrade(event)
+        (page,) = parse_qs(event.target.partition(b"?")[2]).get(b"client_id", [b""])[:1]
+        if LINES.may_knock(page.decode("latin-1"), time.monotonic()):
+            super().handle_websocket_upgrade(event)
+        else:
+            self.transport.write(_NO_PAGE)
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""

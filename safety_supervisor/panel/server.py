@@ -230,6 +230,7 @@ def assemble(
     loader.get_source = with_nonce
     live.install(desk, panel.tokens, robot, stage, jogger)
     ui.run_with(panel.application, tailwind=False, show_welcome_message=False, reconnect_timeout=5.0)
+    line.LINES.pages = Client.instances
     core.app.config.socket_io_js_transports = ["websocket"]  # whose handshake has an origin
 
     async def bounded(scope: Any, receive: Any, send: Any) -> None:

@@ -121,6 +121,19 @@ def test_a_thousand_and_more_live_pages_are_plain_ones() -> None:
     assert crowded("b", [str(number) for number in range(MOST_PAGES)])
 
 
+def test_websockets_are_opened_so_many_at_a_time() -> None:
+    lines = line.Lines()
+    lines.pages = {"known"}
+    strange = sum(lines.may_knock(f"p{number}", 100.0) for number in range(10_000))
+    assert 16 <= strange <= 64
+    assert sum(lines.may_knock("known", 100.0) for _ in range(10_000)) == 2 * MOST_PAGES, (
+        "the others took none of these"
+    )
+    assert not lines.may_knock("known", 100.0)
+    assert lines.may_knock("known", 100.1)
+    assert sum(lines.may_knock("p", 100.0 + number / 1000) for number in range(10_000)) <= 200
+
+
 @pytest.mark.redteam(22)
 @pytest.mark.parametrize(
     "headers",
