@@ -19,6 +19,7 @@ from safety_supervisor.core.effects import Decision, Effect, Status
 from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S
+from safety_supervisor.evidence.decisions.cli import verify
 from safety_supervisor.evidence.event_log import EventLog, Gap, LogError
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore
@@ -27,14 +28,16 @@ from safety_supervisor.evidence.lines import Line, Lines
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Show and replay recorded events.",
+    help="Show and replay recorded events; verify the decision log.",
     epilog="""\b
 Examples:
   safety-supervisor log show FILE.events
   safety-supervisor log replay FILE.events
   safety-supervisor log rehearse FILE.events
+  safety-supervisor log verify DIR --key KEY --heads FILE
 """,
 )
+app.command()(verify)
 latch_app = typer.Typer(no_args_is_help=True, help="Show and clear the latches that survive a restart.")
 
 COLUMNS = ("line", "t [s]", "what", "code", "source", "rule", "joint", "value", "limit", "n", "detail")

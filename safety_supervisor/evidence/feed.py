@@ -77,7 +77,7 @@ class EventFeed:
         log_directory: where log and latches stand; created with mode 0700.
         header: see `describe_boot`.
         limits: bounds.
-        record_events: False keeps latches only.
+        record_events: False keeps latches and the decision log only.
         keep: descriptors that the recorder holds until it ends: the directory lock.
         start_s: how long to wait for the recorder, [s].
     """
@@ -114,16 +114,18 @@ class EventFeed:
         self._complete: bool | None = None
         self._mark = (0, 0)  # bytes and latches queued at `_mark_at`
         self._mark_at = 0
+        self._heads = -1
+        self._head_rest = b""
         self._process = self._start(Path(log_directory), header, keep)
-        if record_events:
-            self._append(HEADER, self._encoder.encode(header))
+        self._append(HEADER, self._encoder.encode(header))
         self._wait_for_header(start_s)
 
     def _start(self, directory: Path, header: LogHeader, keep: Sequence[int]) -> subprocess.Popen[bytes]:
         events_in, self._events = os.pipe()
         latches_in, self._latches = os.pipe()
         self._acks, acks_out = os.pipe()
-        for descriptor in (self._events, self._latches, self._acks):
+        self._heads, heads_out = os.pipe()
+        for descriptor in (self._events, self._latches, self._acks, self._heads):
             os.set_blocking(descriptor, False)
         with contextlib.suppress(OSError):  # the default of 64 KiB is 30 cycles; the backlog does the rest
             fcntl(self._events, _F_SETPIPE_SZ, _PIPE_BYTES)
@@ -133,6 +135,7 @@ class EventFeed:
         command += ["--directory", str(directory.absolute()), "--robot", header.robot_id]
         command += ["--events", str(events_in), "--latches", str(latches_in), "--acks", str(acks_out)]
         command += ["--segment-bytes", str(self.limits.segment_bytes), "--retain", str(self.limits.retain_bytes)]
+        command += ["--heads", str(heads_out)] + ([] if self._record_events else ["--decisions-only"])
         try:
             return subprocess.Popen(
                 command,
@@ -140,11 +143,11 @@ class EventFeed:
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": path},
                 cwd="/",  # holds no directory busy
-                pass_fds=(events_in, latches_in, acks_out, *keep),
+                pass_fds=(events_in, latches_in, acks_out, heads_out, *keep),
                 start_new_session=True,  # Ctrl-C at the terminal must not end it before the last record
             )
         finally:
-            for descriptor in (events_in, latches_in, acks_out):
+            for descriptor in (events_in, latches_in, acks_out, heads_out):
                 os.close(descriptor)
 
     def _wait_for_header(self, start_s: float) -> None:
@@ -171,7 +174,7 @@ class EventFeed:
 
     def record(self, event: Event, effects: Sequence[Effect]) -> None:
         """Queue one handled event with its effects. Never raises, never blocks."""
-        if self._dead or not self._record_events:
+        if self._dead:
             return
         if self._lost_events or len(self._buffer) > self.limits.backlog_bytes:
             self._lose()
@@ -266,6 +269,15 @@ class EventFeed:
         if whole:
             self._ack = ACK.unpack_from(data, whole - ACK.size)
 
+    def newest_head(self) -> str:
+        """Return the newest signed head of the decision log that came since the last call; empty where none did."""
+        try:
+            data = os.read(self._heads, 1 << 16)
+        except OSError:  # nothing there, or closed
+            return ""
+        *lines, self._head_rest = (self._head_rest + data).split(b"\n")
+        return lines[-1].decode("ascii") if lines else ""
+
     def healthy(self, now: Nanoseconds) -> bool:
         """Return whether the record of motion is being kept: into `Tick.log_ok`.
 
@@ -311,6 +323,7 @@ class EventFeed:
         except subprocess.TimeoutExpired:
             complete = False
         os.close(self._acks)
+        os.close(self._heads)
         self._dead = True
         self._complete = complete
         return complete

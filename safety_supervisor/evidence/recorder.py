@@ -1,5 +1,7 @@
 """The recorder process: takes events and latches from pipes, makes them durable and says so.
 
+From the same events it makes the decision log (`decisions/`), unasked by the control process.
+
     python -m safety_supervisor.evidence.recorder --directory D --robot R --events FD --latches FD --acks FD
 
 It never blocks the control process: it reads whatever happens to the disk. Every `PERIOD_S` it writes what came and
@@ -13,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import json
 import os
 import select
@@ -29,7 +30,9 @@ import msgspec
 
 from safety_supervisor.core.agents.stored import StoredStage
 from safety_supervisor.evidence import event_log
+from safety_supervisor.evidence.decisions.keeper import Keeper
 from safety_supervisor.evidence.latch_store import LatchStore
+from safety_supervisor.evidence.log_writer import LogWriter
 from safety_supervisor.evidence.stage_store import StageStore
 
 FRAME = struct.Struct("<BI")
@@ -43,121 +46,8 @@ RETRY_S = 0.2
 LAST_TRIES_S = 1.0
 """How long a failing disk is tried again after the control process has ended."""
 _READ = 1 << 20
-
-
-class LogWriter:
-    """The files of one boot: what is pending, what is durable.
-
-    Args:
-        directory: log directory.
-        segment_bytes: size at which the next segment is begun.
-        retain: bytes kept in memory while the disk fails.
-    """
-
-    def __init__(self, directory: Path, segment_bytes: int, retain: int) -> None:
-        """Open nothing yet: the header comes first."""
-        self._directory = directory
-        self._segment_bytes = segment_bytes
-        self._retain = retain
-        self._header: event_log.LogHeader | None = None
-        self._file: int | None = None
-        self._path = directory
-        self._preamble = b""
-        self._durable = 0  # bytes of the present segment that are on disk
-        self._pending = bytearray()
-        self._lost = event_log.Gap(0, 0)
-        self.error = 0
-        """errno of the last try, 0 when it succeeded."""
-
-    def begin(self, header: event_log.LogHeader) -> None:
-        """Take the header of this boot."""
-        self._header = header
-
-    def add(self, record: bytes) -> None:
-        """Queue a record; count it as lost when the memory for a failing disk is full."""
-        if self._lost.events or len(self._pending) + len(record) > self._retain:
-            self._lose(1, len(record))
-        else:
-            self._pending += record
-
-    def add_gap(self, events: int) -> None:
-        """Queue the record of events that the feed had to drop."""
-        if self._lost.events:
-            self._lose(events, 0)
-        else:
-            self._pending += event_log.encode_gap(event_log.Gap(events, 0))
-
-    def _lose(self, events: int, size: int) -> None:
-        """Count events that are not kept. Later ones are not kept either until the gap is on disk, to keep order."""
-        self._lost = event_log.Gap(self._lost.events + events, self._lost.bytes + size)
-
-    def sync(self) -> bool:
-        """Write what is pending and make it durable; return whether all that was added before is."""
-        idle = self._file is not None and not (self._pending or self._preamble or self._lost.events)
-        if self._header is None or idle:
-            return self.error == 0
-        try:
-            if self._file is None or self._durable + len(self._pending) > self._segment_bytes:
-                self._next_segment()
-            gap = event_log.encode_gap(self._lost) if self._lost.events else b""
-            block = self._preamble + self._pending + gap
-            # At the durable end, not at the end: what a failed try left there is overwritten.
-            _write_at(self._descriptor(), block, self._durable)
-            os.fdatasync(self._descriptor())
-            if os.fstat(self._descriptor()).st_nlink == 0:
-                raise OSError(errno.ENOENT, "the log was deleted")
-        except OSError as error:
-            self.error = error.errno or -1
-            if self.error in (errno.EIO, errno.ENOENT):
-                # EIO: the kernel may have dropped the pages; this file can not be trusted to take more.
-                self._close()
-            return False
-        self._durable += len(block)
-        self._preamble = b""
-        self._pending.clear()
-        self._lost = event_log.Gap(0, 0)
-        self.error = 0
-        return True
-
-    def _descriptor(self) -> int:
-        assert self._file is not None
-        return self._file
-
-    def _next_segment(self) -> None:
-        """Begin segment 0, or the one after the present one."""
-        self._close()
-        assert self._header is not None
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._path = self._directory / event_log.segment_name(self._header)
-        self._file = os.open(self._path, flags, 0o600)
-        event_log.lock_segment(self._file)
-        self._preamble = event_log.encode_header(self._header)
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _close(self) -> None:
-        if self._file is None or self._header is None:
-            return
-        os.close(self._file)
-        self._file = None
-        if self._durable == 0:  # not even the header arrived: the number is used again
-            self._path.unlink(missing_ok=True)
-            return
-        self._header = msgspec.structs.replace(
-            self._header, segment=self._header.segment + 1, previous_bytes=self._durable
-        )
-        self._durable = 0
-
-
-def _write_at(descriptor: int, data: bytes, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written
+_MOST_HEADS = 1 << 16
+"""Bytes of heads that wait for the control process."""
 
 
 class Acknowledgements:
@@ -235,7 +125,77 @@ def keep_latches(store: LatchStore, stages: StageStore, descriptor: int, acks: A
             return stored == arrived
 
 
-def keep_events(writer: LogWriter, descriptor: int, acks: Acknowledgements) -> bool:
+class Logs:
+    """The event log and the decision log of one boot, which is made from the same events.
+
+    Args:
+        directory: log directory.
+        segment_bytes: of the event log.
+        retain: bytes of the event log kept in memory while the disk fails.
+        recording: False keeps decisions, and no events.
+        heads: descriptor that takes the lines of the decision log's signed heads; None: nobody asks for them.
+    """
+
+    def __init__(
+        self, directory: Path, segment_bytes: int, retain: int, recording: bool = True, heads: int | None = None
+    ) -> None:
+        """Open nothing yet: the header comes first."""
+        self._decisions = Keeper(directory)
+        self._events = LogWriter(directory, segment_bytes, retain, self._decisions.wrote) if recording else None
+        self._heads = heads
+        self._unsent = b""
+        if heads is not None:
+            os.set_blocking(heads, False)
+
+    @property
+    def error(self) -> int:
+        """errno of the last try, 0 when it succeeded."""
+        return (self._events.error if self._events is not None else 0) or self._decisions.error
+
+    def take(self, kind: int, block: bytes) -> None:
+        """Take the content of a frame."""
+        if kind == HANDLED:
+            if self._events is not None:
+                self._events.add(event_log.encode_entry(block))
+            self._decisions.take(block)
+        elif kind == HEADER:
+            header = msgspec.msgpack.decode(block, type=event_log.LogHeader)
+            if self._events is not None:
+                self._events.begin(header)
+            self._decisions.begin(header)
+        else:
+            events = msgspec.msgpack.decode(block, type=int)
+            if self._events is not None:
+                self._events.add_gap(events)
+            self._decisions.lost(events)
+
+    def sync(self) -> bool:
+        """Make everything durable that came; return whether it is."""
+        events = self._events is None or self._events.sync()
+        decisions = self._decisions.sync()
+        if self._heads is not None:
+            self._hand_on(self._heads)
+        return events and decisions
+
+    def finish(self) -> None:
+        """Tell the decision log that the boot ends, once the event log is whole."""
+        self._decisions.finish()
+
+    def _hand_on(self, descriptor: int) -> None:
+        """Hand on what is signed and on disk; of what nobody takes the newest is enough."""
+        lines = self._decisions.take_heads()
+        if lines and len(self._unsent) < _MOST_HEADS:
+            self._unsent += b"".join(line + b"\n" for line in lines)
+        if self._unsent:
+            try:
+                self._unsent = self._unsent[os.write(descriptor, self._unsent) :]
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                self._unsent = b""
+
+
+def keep_events(logs: Logs, descriptor: int, acks: Acknowledgements) -> bool:
     """Write events as they come until the pipe ends; return whether all are on disk."""
     os.set_blocking(descriptor, False)
     inbound = bytearray()
@@ -245,18 +205,21 @@ def keep_events(writer: LogWriter, descriptor: int, acks: Acknowledgements) -> b
     while not ended:
         select.select([descriptor], [], [], RETRY_S / 2)
         came, ended = _drain(descriptor, inbound)
-        consumed += _take_frames(inbound, writer)
-        if not writer.error or time.monotonic() >= next_try:
-            durable = writer.sync()
+        consumed += _take_frames(inbound, logs)
+        if not logs.error or time.monotonic() >= next_try:
+            durable = logs.sync()
             next_try = time.monotonic() + RETRY_S
-            acks.send(durable=consumed if durable else None, log_error=writer.error)
+            acks.send(durable=consumed if durable else None, log_error=logs.error)
         if came < _READ and not ended:
             time.sleep(PERIOD_S)
     ends = time.monotonic() + LAST_TRIES_S
-    while not writer.sync() and time.monotonic() < ends:
+    while not logs.sync() and time.monotonic() < ends:
         time.sleep(RETRY_S / 4)
-    acks.send(durable=None if writer.error else consumed, log_error=writer.error)
-    return not writer.error
+    logs.finish()
+    while not logs.sync() and time.monotonic() < ends:
+        time.sleep(RETRY_S / 4)
+    acks.send(durable=None if logs.error else consumed, log_error=logs.error)
+    return not logs.error
 
 
 def _drain(descriptor: int, inbound: bytearray) -> tuple[int, bool]:
@@ -274,21 +237,15 @@ def _drain(descriptor: int, inbound: bytearray) -> tuple[int, bool]:
     return came, False
 
 
-def _take_frames(inbound: bytearray, writer: LogWriter) -> int:
-    """Hand whole frames to the writer and remove them; return their bytes."""
+def _take_frames(inbound: bytearray, logs: Logs) -> int:
+    """Hand whole frames on and remove them; return their bytes."""
     at = 0
     while len(inbound) - at >= FRAME.size:
         kind, length = FRAME.unpack_from(inbound, at)
         end = at + FRAME.size + length
         if end > len(inbound):
             break
-        block = bytes(inbound[at + FRAME.size : end])
-        if kind == HANDLED:
-            writer.add(event_log.encode_entry(block))
-        elif kind == HEADER:
-            writer.begin(msgspec.msgpack.decode(block, type=event_log.LogHeader))
-        else:
-            writer.add_gap(msgspec.msgpack.decode(block, type=int))
+        logs.take(kind, bytes(inbound[at + FRAME.size : end]))
         at = end
     del inbound[:at]
     return at
@@ -315,6 +272,8 @@ def main() -> int:
     parser.add_argument("--robot", required=True)
     for name in ("--events", "--latches", "--acks", "--segment-bytes", "--retain"):
         parser.add_argument(name, type=int, required=True)
+    parser.add_argument("--heads", type=int)
+    parser.add_argument("--decisions-only", action="store_true")
     given = parser.parse_args()
     acks = Acknowledgements(given.acks)
     kept = [False]
@@ -333,7 +292,8 @@ def main() -> int:
 
     thread = threading.Thread(target=latches, name="latches")
     thread.start()
-    logged = keep_events(LogWriter(given.directory, given.segment_bytes, given.retain), given.events, acks)
+    logs = Logs(given.directory, given.segment_bytes, given.retain, not given.decisions_only, given.heads)
+    logged = keep_events(logs, given.events, acks)
     thread.join()
     return 0 if logged and kept[0] else 1
 

@@ -19,7 +19,7 @@ from safety_supervisor.core.intake.well_formed import judge_stream, judge_trajec
 from safety_supervisor.core.settings import CommandKind, Configuration, SourceSettings
 from safety_supervisor.core.units import Nanoseconds
 
-__all__ = ["Cancel", "Intake", "Refused", "Repeat", "SetPoint", "TrajectoryPoints"]
+__all__ = ["Cancel", "Intake", "Refused", "Repeat", "SetPoint", "TrajectoryPoints", "read_frame_id"]
 
 _CORRELATION = re.compile(
     r"cid:([A-Za-z0-9_.:-]{1,128})(?:;key:([A-Za-z0-9_.:-]{1,128}))?(?:;why:([ -~]{1,200}))?|why:([ -~]{1,200})"
@@ -135,20 +135,31 @@ class Intake:
 def _identify(source: _Source, frame_id: str) -> tuple[str, str | None]:
     """Read correlation id and idempotency key; make an id where none is given.
 
-    Common publishers put a plain frame name here, which says nothing to us.
-
     Returns:
         Id and key; key None when there is none, empty when `frame_id` is malformed.
     """
-    key: str | None = None
+    command, key = read_frame_id(frame_id)
+    if command is None:
+        source.counter += 1
+        command = f"{source.settings.name}-{source.counter}"
+    return command, key
+
+
+def read_frame_id(frame_id: str) -> tuple[str | None, str | None]:
+    """Read what a header says of its command.
+
+    Common publishers put a plain frame name here, which says nothing to us.
+
+    Returns:
+        Id and key; None where there is none, key empty when `frame_id` is malformed.
+    """
     if frame_id:
         match = _CORRELATION.fullmatch(frame_id)
         if match is not None and match.group(1):
             return match.group(1), match.group(2)
         if match is None and (frame_id.startswith(("cid:", "why:")) or _FRAME.fullmatch(frame_id) is None):
-            key = ""
-    source.counter += 1
-    return f"{source.settings.name}-{source.counter}", key
+            return None, ""
+    return None, None
 
 
 def _reason(frame_id: str) -> str:

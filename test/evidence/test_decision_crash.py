@@ -1,0 +1,326 @@
+"""A decision log after SIGKILL, after a cut at any byte, on a disk that fails: what is left is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chains import ROBOT, Steps, Written, make_log, parse, verify, write_boot
+from evidence_records import effects, header, tick, wait_for
+
+from safety_supervisor.evidence.decisions.files import segments
+from safety_supervisor.evidence.decisions.keeper import Keeper
+from safety_supervisor.evidence.feed import EventFeed
+
+pytestmark = [pytest.mark.requirement("SR-042"), pytest.mark.requirement("SR-043")]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def newest(directory: Path) -> Path:
+    return list(segments(directory, ROBOT).values())[-1]
+
+
+def _cut(directory: Path, chance: random.Random) -> None:
+    """Cut the newest segment at any byte, then look at it, then go on with it."""
+    path = newest(directory)
+    data = path.read_bytes()
+    keep = chance.randrange(len(data))
+    path.write_bytes(data[:keep])
+    lines = data[:keep].splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith(b"\n")]
+    before = sum(len(lines) for name, lines in Written.read(directory).files.items() if name != path.name)
+    report = verify(directory)
+    assert report.broken is None
+    assert report.records == before + len(whole)
+    assert report.tail == "torn"
+    assert report.dropped == keep - sum(map(len, whole))
+
+
+def test_a_log_that_was_cut_at_any_byte_is_a_valid_prefix(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    make_log(made)
+    chance = random.Random(7)
+    for turn in range(40):
+        place = tmp_path / f"log{turn}"
+        shutil.copytree(made, place)
+        _cut(place, chance)
+
+
+def test_the_next_boot_goes_on_behind_the_last_whole_record(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    make_log(made)
+    first = len(newest(made).read_bytes().splitlines(keepends=True)[0])
+    chance = random.Random(8)
+    for turn in range(20):
+        place = tmp_path / f"log{turn}"
+        shutil.copytree(made, place)
+        path = newest(place)
+        data = path.read_bytes()
+        path.write_bytes(data[: chance.randrange(first, len(data))])
+        before = verify(place)
+        write_boot(place, "boot3", 5)
+        report = verify(place)
+        assert report.broken is None
+        assert report.boots == ["boot1", "boot2", "boot3"]
+        assert report.records > before.records + 5
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 100, None], ids=["empty", "zeros", "half"])
+def test_a_kill_right_at_the_begin_of_a_segment_breaks_nothing(tmp_path: Path, left: bytes | None) -> None:
+    place = tmp_path / "log"
+    write_boot(place, "boot1", 5)
+    key = (place / f"{ROBOT}.evidence-key").read_bytes()
+    before = verify(place)
+    write_boot(place, "boot2", 0)
+    path = newest(place)
+    path.write_bytes(path.read_bytes()[:100] if left is None else left)
+    (place / f"{ROBOT}.evidence-key").write_bytes(key)  # not advanced before the first record is on disk
+    report = verify(place)
+    assert (report.broken, report.tail, report.records) == (None, "torn", before.records)
+    write_boot(place, "boot3", 5)
+    report = verify(place)
+    assert (report.broken, report.tail, report.boots) == (None, "complete", ["boot1", "boot3"])
+
+
+def _kill(tmp_path: Path, delay: float, chance: random.Random) -> None:
+    script = f"""
+import sys, time
+from evidence_records import decision, header, tick
+from safety_supervisor.evidence.feed import EventFeed
+feed = EventFeed({str(tmp_path)!r}, header())
+print(feed.process_id, flush=True)
+at = time.monotonic_ns()
+for number in range(1, 1 << 40):
+    now = time.monotonic_ns()
+    feed.record(tick(now), (decision(now, code=f"E_{{number}}"),))
+    feed.flush()
+    feed.healthy(now)
+    if number % 10 == 0:
+        print(now, number, flush=True)
+    time.sleep(0.0005)
+"""
+    path = os.pathsep.join([str(ROOT), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert process.stdout
+    recorder = int(process.stdout.readline())
+    time.sleep(delay)
+    which = chance.choice(("control", "recorder", "both"))
+    with contextlib.suppress(ProcessLookupError):
+        if which != "control":
+            os.kill(recorder, signal.SIGKILL)
+        if which != "recorder":
+            process.kill()
+    time.sleep(0.05)
+    process.kill()
+    said = [line.split() for line in process.stdout.read().splitlines()]
+    process.wait()
+    process.stdout.close()
+    assert wait_for(lambda: not Path(f"/proc/{recorder}").exists())
+    report = verify(tmp_path)
+    assert report.broken is None
+    lines = [json.loads(line) for line in newest(tmp_path).read_bytes().split(b"\n")[:-1]]
+    numbers = [int(one["code"][2:]) for one in lines if one["kind"] == "decision"]
+    assert numbers == list(range(1, len(numbers) + 1))
+    if which == "control" and said:  # the recorder outlives it and takes all that was handed over
+        assert numbers[-1] >= int(said[-1][1])
+
+
+def test_sigkill_under_load_leaves_a_valid_prefix(tmp_path: Path) -> None:
+    chance = random.Random(11)
+    for turn in range(2):
+        _kill(tmp_path / str(turn), 0.1 + 0.3 * chance.random(), chance)
+
+
+@pytest.mark.long
+def test_a_thousand_cuts_and_two_hundred_kills(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    make_log(made)
+    chance = random.Random(12)
+    for turn in range(1000):
+        place = tmp_path / f"log{turn}"
+        shutil.copytree(made, place)
+        _cut(place, chance)
+        shutil.rmtree(place)
+    for turn in range(200):
+        _kill(tmp_path / f"kill{turn}", 0.05 + 0.5 * chance.random(), chance)
+
+
+# --- disks that fail
+
+
+def records_of(directory: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for lines in Written.read(directory).files.values() for line in lines]
+
+
+@pytest.mark.redteam(39)
+def test_a_full_disk_is_told_and_a_freed_one_takes_everything_in_order(small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+    keeper = Keeper(small_disk / "log", clock=Steps())
+    keeper.begin(header())
+    assert keeper.sync()
+    ballast.write_bytes(b"x" * 180_000)
+    number = 0
+    while keeper.sync():
+        number += 1
+        keeper._told({"kind": "decision", "code": "E_RATE", "number": number})
+        assert number < 2000
+    assert keeper.error
+    for _ in range(50):
+        number += 1
+        keeper._told({"kind": "decision", "code": "E_RATE", "number": number})
+        assert not keeper.sync()
+    ballast.unlink()
+    assert keeper.sync()
+    keeper.finish()
+    assert keeper.sync()
+    keeper.close()
+    report = verify(small_disk / "log")
+    assert (report.broken, report.tail) == (None, "complete")
+    found = [one["number"] for one in records_of(small_disk / "log") if one["kind"] == "decision"]
+    assert found == list(range(1, number + 1))
+
+
+@pytest.mark.redteam(39)
+def test_a_disk_error_begins_another_segment_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EIO: what the kernel had of that file may be gone, so it takes no more, and what reached it does not count."""
+    keeper = Keeper(tmp_path, clock=Steps())
+    keeper.begin(header())
+    fail = [False]
+    sync = os.fdatasync
+
+    def failing(descriptor: int) -> None:
+        if fail[0]:
+            raise OSError(5, "Input/output error")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", failing)
+    for number in range(60):
+        keeper._told({"kind": "decision", "code": "E_RATE", "number": number})
+        fail[0] = 20 <= number % 30 < 25
+        assert keeper.sync() is not fail[0]
+        assert keeper.error == (5 if fail[0] else 0)
+    keeper.finish()
+    assert keeper.sync()
+    keeper.close()
+    report = verify(tmp_path)
+    assert (report.broken, report.tail, report.segments) == (None, "complete", 3)
+    counted: list[int] = []
+    for path, end in zip(segments(tmp_path, ROBOT).values(), _ends(tmp_path), strict=True):
+        data = path.read_bytes()[:end]
+        counted += [one["number"] for one in map(json.loads, data.splitlines()) if one["kind"] == "decision"]
+    assert counted == list(range(60))
+
+
+def _ends(directory: Path) -> list[int | None]:
+    first = [json.loads(path.read_bytes().splitlines()[0]) for path in segments(directory, ROBOT).values()]
+    return [*(one["previous_bytes"] for one in first[1:]), None]
+
+
+@pytest.mark.redteam(39)
+def test_a_directory_that_takes_no_file_is_told_and_later_taken(tmp_path: Path) -> None:
+    place = tmp_path / "log"
+    place.write_text("in the way")
+    keeper = Keeper(place, clock=Steps())
+    keeper.begin(header())
+    keeper._told({"kind": "decision", "code": "E_RATE", "number": 1})
+    assert not keeper.sync()
+    assert keeper.error
+    place.unlink()
+    assert keeper.sync()
+    assert verify(place).records == 2
+    keeper.close()
+
+
+@pytest.mark.redteam(39)
+def test_what_the_memory_of_a_failing_disk_can_not_hold_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("safety_supervisor.evidence.decisions.writer.MOST_PENDING", 10)
+    place = tmp_path / "log"
+    place.write_text("in the way")
+    keeper = Keeper(place, clock=Steps())
+    keeper.begin(header())
+    for number in range(25):
+        keeper._told({"kind": "decision", "code": "E_RATE", "number": number})
+        assert not keeper.sync()
+    place.unlink()
+    assert keeper.sync()
+    keeper.close()
+    kinds = [one for one in records_of(place) if one["kind"] in ("decision", "gap")]
+    assert [one.get("number") for one in kinds[:-1]] == list(range(10))
+    assert kinds[-1]["records"] >= 15
+    assert verify(place).broken is None
+
+
+def all_durable(feed: EventFeed) -> bool:
+    feed.flush()
+    return feed.healthy(time.monotonic_ns()) and feed.pending == 0
+
+
+@pytest.mark.redteam(39)
+def test_a_deleted_decision_log_is_unhealthy_and_begun_anew(start: Callable[..., EventFeed], tmp_path: Path) -> None:
+    feed = start()
+    feed.record(tick(3), effects(3))
+    assert wait_for(lambda: all_durable(feed)), feed.failure
+    newest(tmp_path / "log").unlink()
+    at = 3
+    while feed.healthy(time.monotonic_ns()):
+        at += 3
+        feed.record(tick(at), effects(at))
+        feed.flush()
+        time.sleep(0.005)
+        assert at < 3000
+    assert "No such file" in feed.failure
+    assert wait_for(lambda: all_durable(feed)), feed.failure
+    assert feed.close(10.0)
+    broken = verify(tmp_path / "log").broken
+    assert broken is not None
+    assert (broken.reason, broken.sequence) == ("segment", 1)
+
+
+def test_decisions_are_kept_where_events_are_not(tmp_path: Path) -> None:
+    feed = EventFeed(tmp_path, header(), record_events=False)
+    for at in range(1, 10):
+        feed.record(tick(at), effects(at))
+        feed.flush()
+    assert feed.close(10.0)
+    kinds = [one["kind"] for one in records_of(tmp_path)]
+    assert kinds.count("decision") == 3
+    assert verify(tmp_path).tail == "complete"
+
+
+def test_heads_are_handed_on_once_they_are_on_disk(start: Callable[..., EventFeed], tmp_path: Path) -> None:
+    feed = start()
+    heads: list[bytes] = []
+    at = 0
+
+    def heard() -> bool:
+        nonlocal at
+        at += 1
+        feed.record(tick(at), effects(at))
+        feed.flush()
+        head = feed.newest_head()
+        heads.extend([head.encode()] if head else [])
+        return len(heads) >= 2
+
+    assert wait_for(heard)
+    assert feed.close(10.0)
+    report = verify(tmp_path / "log", heads=parse(heads))
+    assert report.broken is None
+    assert report.heads == len(heads)
+    assert report.complete_to == parse(heads)[-1]["sequence"]
