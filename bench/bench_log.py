@@ -15,7 +15,8 @@ from safety_supervisor.core.effects import Actuate, HorizonPoint
 from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.events import Tick
 from safety_supervisor.evidence.event_log import LogHeader
-from safety_supervisor.evidence.feed import EventFeed, software_versions
+from safety_supervisor.evidence.feed import EventFeed
+from safety_supervisor.evidence.software import software_versions
 
 COUNT = 5000
 SPACING_S = 0.001

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import select
 import subprocess
 import sys
@@ -26,7 +25,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from fcntl import fcntl
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +38,10 @@ from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.evidence.event_log import LogHeader
 from safety_supervisor.evidence.latch_store import LatchStore
-from safety_supervisor.evidence.recorder import ACK, FRAME, HANDLED, HEADER, LOST, store_latches
+from safety_supervisor.evidence.recorder import ACK, FRAME, HANDLED, HEADER, LOST, NOTE, store_latches
+from safety_supervisor.evidence.software import software_versions
 from safety_supervisor.evidence.stage_store import StageStore
 
-DISTRIBUTIONS = ("safety_supervisor", "numpy", "pin", "msgspec")
 _F_SETPIPE_SZ = 1031
 _PIPE_BYTES = 1 << 20
 _WRITE_BYTES = 1 << 16
@@ -269,6 +267,20 @@ class EventFeed:
         if whole:
             self._ack = ACK.unpack_from(data, whole - ACK.size)
 
+    def note(self, event: Event) -> int:
+        """Hand over at once what has to be on disk before it takes effect. Never raises, never blocks.
+
+        Returns:
+            Up to where the stream has to be durable: see `is_durable`.
+        """
+        self._append(NOTE, self._encode(event))
+        self.flush()
+        return self._queued
+
+    def is_durable(self, mark: int) -> bool:
+        """Return whether the stream was on disk so far at the last `healthy`."""
+        return self._ack[0] >= mark
+
     def newest_head(self) -> str:
         """Return the newest signed head of the decision log that came since the last call; empty where none did."""
         try:
@@ -366,25 +378,3 @@ def describe_boot(
         signature=configuration.signature,
         signed_by=configuration.signed_by,
     )
-
-
-def software_versions() -> dict[str, str]:
-    """Return what bit-identical replay depends on: versions of software and the CPU's name."""
-    versions = {"python": platform.python_version(), "cpu": cpu_model()}
-    for name in DISTRIBUTIONS:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
-
-
-def cpu_model() -> str:
-    """Return the CPU's name as Linux gives it, or the architecture."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.machine()

@@ -37,8 +37,9 @@ from safety_supervisor.evidence.stage_store import StageStore
 
 FRAME = struct.Struct("<BI")
 """Kind and length of what follows."""
-HEADER, HANDLED, LOST = 1, 2, 3
-"""Kinds of frames: a `LogHeader`; a pair of an event and its effects; a number of events that the feed had to drop."""
+HEADER, HANDLED, LOST, NOTE = 1, 2, 3, 4
+"""Kinds of frames: a `LogHeader`; a pair of an event and its effects; a number of events that the feed had to drop; an
+act that enters only when this is on disk."""
 ACK = struct.Struct("<QQii")
 """Durable bytes of the event stream, latches on disk, errno of the log, errno of the latches (0: none)."""
 PERIOD_S = 0.010
@@ -158,6 +159,8 @@ class Logs:
             if self._events is not None:
                 self._events.add(event_log.encode_entry(block))
             self._decisions.take(block)
+        elif kind == NOTE:
+            self._decisions.asked(block)
         elif kind == HEADER:
             header = msgspec.msgpack.decode(block, type=event_log.LogHeader)
             if self._events is not None:

@@ -20,7 +20,7 @@ from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap, LogError, LogHeader, digest_effects
-from safety_supervisor.evidence.feed import software_versions
+from safety_supervisor.evidence.software import software_versions
 
 LONGEST_URDF = 64 * 1024 * 1024
 

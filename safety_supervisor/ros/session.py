@@ -27,6 +27,7 @@ from safety_supervisor.ros.files import FileWatch
 from safety_supervisor.ros.goals.goals import ACTION, NOT_INSTALLED, Goals, is_installed
 from safety_supervisor.ros.graph import GraphWatch, list_publishers
 from safety_supervisor.ros.inputs import Inputs
+from safety_supervisor.ros.noted import NotedActs
 from safety_supervisor.ros.outputs import find_outputs
 from safety_supervisor.ros.painting import Painting
 from safety_supervisor.ros.policy_questions import PolicyQuestions
@@ -115,7 +116,8 @@ class Session:
         self._refuse_second()
         endpoints = Endpoints(node, self, self._polled)
         self._undo.append(endpoints.close)
-        self._tokens = Tokens(endpoints, configuration, self)
+        self._noted = NotedActs(self._feed)
+        self._tokens = Tokens(endpoints, configuration, self, self._noted)
         self._undo.append(self._tokens.close)
         self._questions = PolicyQuestions(configuration, self)
         self._undo.append(self._questions.close)
@@ -199,7 +201,12 @@ class Session:
     def _serve_act(self, act: Any, target: str) -> Callable[[object, Answer], None]:
         def serve(request: object, answer: Answer) -> None:
             now = time.monotonic_ns()
-            self.enter(OperatorAct(now, act, "unsigned service", target, -1, self._services.owe(answer, now)))
+            asked = self._services.owe(answer, now)
+
+            def refuse(why: str) -> None:
+                self._services.reply(Reply(now, asked, False, Code.LOG.value, why))
+
+            self._noted.submit(OperatorAct(now, act, "unsigned service", target, -1, asked), now, self.enter, refuse)
 
         return serve
 
@@ -307,6 +314,7 @@ class Session:
         try:
             self._feed.flush()
             self._log_ok = self._records.healthy(now)
+            self._noted.poll(now)
             self.inputs.report_excess(now)
             for event in self._decoder.poll(now, may_restart=self.may_transition):
                 self.enter(event)
@@ -353,6 +361,7 @@ class Session:
         yield "scheduler", self._real_time()
         yield "log", self._feed.failure or "kept"
         yield "log_pending_bytes", str(self._feed.pending)
+        yield "acts_noted_within_ms", f"{self._noted.longest / 1e6:.1f}"
         yield ACTION, NOT_INSTALLED if self.goals is None else self.goals.text
         yield "robot_description", self.inputs.description
         yield "polls_cut_short", str(self._polled.cut_short)

@@ -29,6 +29,7 @@ from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.cdr import read_string, write_string
 from safety_supervisor.ros.child import Child
 from safety_supervisor.ros.frames import TokenKeys, TokenReply, TokenRequest
+from safety_supervisor.ros.noted import NotedActs
 from safety_supervisor.ros.quality import Endpoints, Sink
 from safety_supervisor.ros.rate import TokenBucket
 from safety_supervisor.ros.text import escape
@@ -62,6 +63,7 @@ TIMEOUT: Final[Nanoseconds] = 2 * NS_PER_S
 MOST_ANSWERS: Final = 64
 """Answers that wait to be sent; of more the oldest are dropped."""
 _Acts: TypeAlias = AgentClaims | SessionClaims | OperatorClaims
+_Acted: TypeAlias = OperatorAct | ToolChange | AgentSession
 _PROFILE: Final = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -104,13 +106,15 @@ class Tokens:
         endpoints: makes subscription and publisher.
         configuration: of the robot; where nobody has a key, nothing is made.
         sink: takes the events.
+        noted: keeps acts that give a right until their record is on disk.
     """
 
-    def __init__(self, endpoints: Endpoints, configuration: Configuration, sink: Sink) -> None:
+    def __init__(self, endpoints: Endpoints, configuration: Configuration, sink: Sink, noted: NotedActs) -> None:
         """Start the judge; until it is ready tokens are refused."""
         self.ready = False
         self.restarts = 0
         self._sink = sink
+        self._noted = noted
         self._fresh = Freshness(lambda: secrets.token_hex(16))
         self._number = 0
         self._owed: dict[str, tuple[str, str]] = {}
@@ -257,10 +261,18 @@ class Tokens:
         self._refuse(way, verdict)
 
     def _act(self, request: str, claims: _Acts, now: Nanoseconds) -> None:
-        whose = self._owed[request] = claims.iss, claims.jti
-        self._sink.enter(_event(request, claims, now))  # the core's reply comes with its effects
-        if self._owed.pop(request, None) is not None:
-            self._answer(*whose, False, Code.INTERNAL.value, "the core gave no answer: read the status")
+        whose = claims.iss, claims.jti
+
+        def enter(event: _Acted) -> None:
+            self._owed[request] = whose
+            self._sink.enter(event)  # the core's reply comes with its effects
+            if self._owed.pop(request, None) is not None:
+                self._answer(*whose, False, Code.INTERNAL.value, "the core gave no answer: read the status")
+
+        def refuse(why: str) -> None:
+            self._answer(*whose, False, Code.LOG.value, why)
+
+        self._noted.submit(_event(request, claims, now), now, enter, refuse)
 
     def _refuse(self, way: _Way, refused: Refused, count: int = 1) -> None:
         key = way.topic, refused.source, refused.code
@@ -286,7 +298,7 @@ class Tokens:
         self._answers.append(json.dumps(answer | more))
 
 
-def _event(request: str, claims: _Acts, now: Nanoseconds) -> OperatorAct | ToolChange | AgentSession:
+def _event(request: str, claims: _Acts, now: Nanoseconds) -> _Acted:
     """Return the event of a verified, fresh token."""
     if isinstance(claims, AgentClaims):
         return ToolChange(now, claims.iss, claims.target, request, claims.jti, claims.sub, claims.reason)

@@ -43,7 +43,8 @@ class Parent(Protocol):
 def tokens() -> Tokens:
     endpoints: Any = SimpleNamespace(advertise=lambda *given: None, subscribe=lambda *given: None)
     sink: Any = SimpleNamespace(enter=lambda event: None)
-    return Tokens(endpoints, replace(panda(), operators=OperatorSettings(False, (ADA,))), sink)
+    noted: Any = SimpleNamespace(submit=lambda *given: None)
+    return Tokens(endpoints, replace(panda(), operators=OperatorSettings(False, (ADA,))), sink, noted)
 
 
 @pytest.fixture(params=[Decoder, tokens])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,10 +11,13 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from ros_rig import Client, Process, Rig, make_trajectory
+from ros_rig import Client, Process, Rig, children_of, command_of, make_trajectory
 from std_msgs.msg import String
 from token_rig import SEEDS, People, command, ends_and_replays, judges_of, people_of, run, write_key
 from trajectory_msgs.msg import JointTrajectory
+
+from safety_supervisor.evidence.decisions.files import robots, segments
+from safety_supervisor.evidence.decisions.verify import Verifier
 
 ROLES = {"ada": "operator", "bob": "maintainer", "eve": "viewer"}
 SETTINGS: dict[str, Any] = {
@@ -45,8 +49,21 @@ def start(rig: Rig) -> tuple[Client, Process, People]:
     return client, supervisor, People(client, ROLES)
 
 
+def acts_are_in_the_decision_log(directory: Path, jti: str) -> None:
+    """Each act was noted before it took effect, and the log verifies."""
+    (robot,) = robots(directory)
+    report = Verifier(directory, robot).verify()
+    assert (report.broken, report.tail) == (None, "complete")
+    lines = [line for path in segments(directory, robot).values() for line in path.read_bytes().splitlines()]
+    acts = [one for one in map(json.loads, lines) if one["kind"] in ("asked", "act") and one.get("jti") == jti]
+    assert [one["kind"] for one in acts] == ["asked", "act"]
+    assert acts[0]["at"] < acts[1]["at"]
+
+
+@pytest.mark.requirement("SR-042")
 @pytest.mark.requirement("SR-010")
 @pytest.mark.requirement("SR-016")
+@pytest.mark.redteam(39)
 @pytest.mark.redteam(16)
 @pytest.mark.redteam(19)
 @pytest.mark.redteam(40)
@@ -104,12 +121,26 @@ def test_people_reset_and_start_and_nobody_else_does(rig: Rig) -> None:
     kept, _ = people.made("reset", epoch=0)
     (log,) = ends_and_replays(client, supervisor, rig.last_directory)
     assert jti.encode() in log.read_bytes()
-    rig.supervisor(**SETTINGS)
+    acts_are_in_the_decision_log(log.parent, jti)
+    second = rig.supervisor(**SETTINGS)
     client.wait_state("LOCKED", timeout=60.0)
     again = People(client, ROLES)
     again.send(kept)
     assert again.wait(lambda answer: not answer["ok"])["code"] == "E_TOKEN_NONCE"
     assert client.state == "LOCKED"
+
+    # What can not be recorded does not take effect, though the supervisor itself is well.
+    (recorder,) = [pid for pid in children_of(second.process.pid) if "evidence.recorder" in command_of(pid)]
+    os.kill(recorder, signal.SIGSTOP)
+    try:
+        assert again.do("reset")["code"] == "E_LOG"
+        assert client.call("/supervisor/stop").success
+    finally:
+        os.kill(recorder, signal.SIGCONT)
+    client.wait_for(lambda: client.status["log"] == "kept", "the record goes on")
+    arm(client, again)
+    assert 0.0 < float(client.status["acts_noted_within_ms"]) < 500.0
+    print("acts noted within ms:", client.status["acts_noted_within_ms"])
 
 
 @pytest.mark.requirement("SR-010")

@@ -25,7 +25,7 @@ import yaml
 from safety_supervisor.evidence.decisions.chain import Body, canonical
 from safety_supervisor.evidence.decisions.files import file_robot
 from safety_supervisor.evidence.decisions.keys import KeyRing
-from safety_supervisor.evidence.decisions.record import NS_PER_S, Recorder
+from safety_supervisor.evidence.decisions.record import NS_PER_S, Recorder, asked_of
 from safety_supervisor.evidence.decisions.writer import SEGMENT_AGE, SEGMENT_BYTES, DecisionWriter
 from safety_supervisor.evidence.event_log import LogHeader
 
@@ -125,6 +125,14 @@ class Keeper:
         if self._recorder is not None and self._writer is not None:
             for body in self._recorder.take(pair, self._wall() - self._clock()):
                 self._add(body)
+
+    def asked(self, event: bytes) -> None:
+        """Record an act that waits for this record; the record of the act itself follows when it takes effect.
+
+        Args:
+            event: its encoding.
+        """
+        self._told(asked_of(event))
 
     def lost(self, events: int) -> None:
         """Record that events did not come."""

@@ -237,6 +237,11 @@ class Recorder:
         }
 
 
+def asked_of(event: bytes) -> Body:
+    """Return the record of an act that is noted before it takes effect."""
+    return {**msgspec.to_builtins(_event.decode(event)), "kind": "asked"}
+
+
 def retained(record: Body) -> bool:
     """Return whether a record is kept for the longer time: interventions, people's acts, versions, what stops all."""
     return record["kind"] not in SHORT or bool(record.get("intervention"))
