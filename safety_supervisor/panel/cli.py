@@ -34,6 +34,8 @@ Listens on this machine alone. For others give --host with --tls-certificate and
 Exit status: 0 ended, 2 wrong use or configuration.
 """
 
+HEADS = Path("~/.local/state/safety_supervisor_panel")
+
 app = typer.Typer(rich_markup_mode=None, help=_HELP, invoke_without_command=True)
 
 
@@ -51,6 +53,9 @@ def panel_command(
     idle: Annotated[
         int | None, typer.Option(min=1, max=600, help="A login ends after so long without an act, [s]; else 600.")
     ] = None,
+    heads: Annotated[
+        Path, typer.Option(metavar="DIR", help="Keeps heads of the decision log: docs/evidence.md.")
+    ] = HEADS,
     jog: Annotated[
         str | None, typer.Option(metavar="SOURCE", help="Jog by it: of kind person, takes velocities.")
     ] = None,
@@ -82,6 +87,8 @@ def panel_command(
 
     import uvicorn
 
+    from safety_supervisor.evidence.decisions.files import file_robot
+    from safety_supervisor.evidence.decisions.kept_heads import KeptHeads
     from safety_supervisor.panel import line
     from safety_supervisor.panel.desk import Desk
     from safety_supervisor.panel.jog_stream import Jogger, unfit
@@ -102,7 +109,11 @@ def panel_command(
         typer.echo(problem, err=True)
     sso = None if section.oidc is None else _sso(section.oidc, {one.name for one in configuration.operators.people})
     scheme, robot = "http" if certificate is None else "https", configuration.robot.id
-    link, opened = RosLink(node, [source.name for source in configuration.sources]), ExitStack()
+    try:
+        kept = KeptHeads(heads.expanduser() / f"{file_robot(robot)}.heads", robot)
+    except OSError as error:
+        sending.fail(f"--heads {heads}: {error.strerror or error}")
+    link, opened = RosLink(node, [source.name for source in configuration.sources], kept), ExitStack()
     watch, studio = Watch(node, configuration), Studio(configuration)
     radius = 0.0 if configuration.separation is None else configuration.separation.body_radius
     try:

@@ -25,8 +25,10 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from safety_supervisor.acts import deciding
+from safety_supervisor.evidence.decisions.kept_heads import KeptHeads
 from safety_supervisor.panel.events import EventLog
 from safety_supervisor.panel.history import History
+from safety_supervisor.panel.ros_heads import HeadTap
 from safety_supervisor.panel.snapshot import NOTHING, Snapshot, Values
 from safety_supervisor.ros.reader import Reader
 from safety_supervisor.ros.text import escape
@@ -57,9 +59,10 @@ class RosLink:
     Args:
         supervisor: full name of its node, such as /supervisor.
         sources: of the configuration.
+        heads: where heads of the decision log are kept; None: nowhere.
     """
 
-    def __init__(self, supervisor: str, sources: Iterable[str] = ()) -> None:
+    def __init__(self, supervisor: str, sources: Iterable[str] = (), heads: KeptHeads | None = None) -> None:
         """Join the graph."""
         self.events, self.history = EventLog(sources), History()
         self._snapshot = Snapshot()
@@ -80,6 +83,7 @@ class RosLink:
         decisions, many = f"{supervisor}/decisions", QoSProfile(depth=DEPTH)
         self._decisions = Reader(node, DiagnosticArray, decisions, many, self._hear_decision, _LONGEST)
         Reader(node, String, f"{supervisor}/operator_results", reliable, self._hear_answer, _LONGEST)
+        self._heads = None if heads is None else HeadTap(node, supervisor, heads)
         self._tokens = node.create_publisher(String, f"{supervisor}/operator_requests", reliable)
         self._stops = node.create_publisher(String, f"{supervisor}/stop_requests", QoSProfile(depth=1))
         self._holds = node.create_publisher(

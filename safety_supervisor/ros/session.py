@@ -23,6 +23,7 @@ from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.enact import HEARTBEAT, Enactor
+from safety_supervisor.ros.evidence_head import EvidenceHead
 from safety_supervisor.ros.files import FileWatch
 from safety_supervisor.ros.goals.goals import ACTION, NOT_INSTALLED, Goals, is_installed
 from safety_supervisor.ros.graph import GraphWatch, list_publishers
@@ -116,7 +117,7 @@ class Session:
         self._refuse_second()
         endpoints = Endpoints(node, self, self._polled)
         self._undo.append(endpoints.close)
-        self._noted = NotedActs(self._feed)
+        self._noted, self._head = NotedActs(self._feed), EvidenceHead(endpoints, self._feed)
         self._tokens = Tokens(endpoints, configuration, self, self._noted)
         self._undo.append(self._tokens.close)
         self._questions = PolicyQuestions(configuration, self)
@@ -343,7 +344,7 @@ class Session:
             self._services.expire(now)
             self._services.answer(now)
             # The files first: once a second they are looked at, whoever keeps the enactor busy (SR-041).
-            parts = (self._files.slice, self._graph.slice, self._tokens.slice, self.enactor.slice)
+            parts = (self._files.slice, self._head.slice, self._graph.slice, self._tokens.slice, self.enactor.slice)
             if not any(part(now) for part in parts):
                 self._paint(now)
         except Exception as error:

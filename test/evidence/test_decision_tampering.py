@@ -225,6 +225,10 @@ def test_a_rollback_to_an_older_state_of_the_disk_is_found_with_heads(tmp_path: 
     report = verify(place, heads=heads)
     assert report.broken is not None
     assert report.broken.reason == "heads"
+    (first,) = [one for one in heads if one["segment"] == min(head["segment"] for head in heads)][:1]
+    report = verify(place, heads=[first])
+    assert report.broken is not None
+    assert "no key of this log has signed that head" in report.broken.detail
 
 
 def test_the_splice_of_two_logs_is_found(made: Any, tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ def free_port() -> int:
 
 def start_panel(rig: Rig, port: int, *given: str) -> Process:
     """Start a panel, and wait until it answers."""
-    process = rig._start(["-m", "safety_supervisor.cli", "panel", "--port", str(port), *given], "panel")
+    heads = ["--heads", str(rig.directory / "panel_heads")]
+    process = rig._start(["-m", "safety_supervisor.cli", "panel", "--port", str(port), *heads, *given], "panel")
     ends = time.monotonic() + 120.0
     while True:
         try:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import socket
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("nicegui", reason="the extra `panel` is not installed")
 
 from panel_rig import PanelRig
+
+from safety_supervisor.evidence.decisions.files import segments
+from safety_supervisor.evidence.decisions.heads import read_heads
+from safety_supervisor.evidence.decisions.verify import Verifier
 
 
 @pytest.mark.redteam(23)
@@ -61,6 +68,27 @@ def test_a_person_logs_in_and_acts(panel: PanelRig) -> None:
     # Not her act, though the form is right.
     recover = browser.ask("POST", "/act", browser.get("/plain").form("reset") | {"act": "recover"}).text
     assert "REFUSED - E_ACT_ROLE eve is operator; recover needs" in recover
+
+
+@pytest.mark.requirement("SR-042")
+@pytest.mark.redteam(38)
+def test_heads_of_the_decision_log_are_kept_beside_the_panel(panel: PanelRig, tmp_path: Path) -> None:
+    """Who cuts the robot's log off does not cut what the panel has."""
+    client, file = panel.cell.client, panel.rig.directory / "panel_heads" / "panda.heads"
+    client.wait_for(lambda: file.exists() and len(file.read_bytes()) > 0, "a head is kept", 30.0)
+    heads, directory = read_heads(file), panel.rig.last_directory
+    assert directory is not None
+    copy = tmp_path / "log"
+    shutil.copytree(directory, copy)
+    report = Verifier(copy, "panda", heads=heads).verify()
+    assert (report.broken, report.complete_to) == (None, heads[-1]["sequence"])
+    newest = list(segments(copy, "panda").values())[-1]
+    lines = newest.read_bytes().splitlines(keepends=True)
+    newest.write_bytes(b"".join(one for one in lines if json.loads(one)["sequence"] < heads[-1]["sequence"]))
+    assert Verifier(copy, "panda").verify().broken is None
+    broken = Verifier(copy, "panda", heads=heads).verify().broken
+    assert broken is not None
+    assert broken.sequence == heads[-1]["sequence"]
 
 
 @pytest.mark.redteam(22)

@@ -75,6 +75,7 @@ class Verifier:
         self._report = Report()
         self._previous = ""
         self._segment_key = ""
+        self._keys: dict[Any, str] = {}
         self._next_signer = ""
         self._place = ("", 0)
         self._following: Path | None = None
@@ -210,7 +211,7 @@ class Verifier:
             self._place = self._last_line  # what is signed says so
             raise self._broken("edited", "the segment after it links to another one", sequence=report.last)
         self._link(link, line)
-        self._segment_key = str(header.get("key"))
+        self._segment_key = self._keys[number] = str(header.get("key"))
         report.signed = report.last
         boot = str(header.get("boot"))
         if not report.boots or report.boots[-1] != boot:
@@ -307,10 +308,19 @@ class Verifier:
         if canonical(head) != line:
             detail = f"a head that was kept elsewhere says that record {sequence} was another one"
             raise self._broken(
-                "heads", f"{detail}: replaced behind record {max(0, self._report.complete_to)}", sequence
+                "heads",
+                f"{detail}: replaced behind record {max(0, self._report.complete_to)}{self._whose(head)}",
+                sequence,
             )
         self._report.heads += 1
         self._report.complete_to = sequence
+
+    def _whose(self, head: dict[str, Any]) -> str:
+        """Say where a head from elsewhere is not by a key of this log."""
+        key = self._keys.get(head.get("segment"))
+        if key is None or is_signed(head, key):
+            return ""
+        return "; no key of this log has signed that head: the log was replaced, or the head is forged"
 
     def _signed(self, line: bytes, sequence: int | None = None) -> dict[str, Any]:
         """Return a record that carries a signature; its text is the canonical one, so that nothing else reads alike."""
@@ -333,6 +343,7 @@ class Verifier:
             self._place = (str(found[max(found)]), 0)
             newest = max(behind)
             detail = f"a head that was kept elsewhere is of record {newest}: the log was cut off or rolled back"
+            detail += self._whose(next(head for head in left if head["sequence"] == newest))
             raise self._broken("missing", detail)
 
 

@@ -1,0 +1,102 @@
+"""A file of heads, kept where the robot's root can not write: what `log verify --heads` reads.
+
+Of each segment the newest head is kept, so that the file stays small for years. What is no head of the robot is not
+taken; whose it is tells its signature, when it is verified: here nobody knows the key. Requirement: SR-042.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from safety_supervisor.evidence.decisions.chain import HEAD, canonical
+from safety_supervisor.evidence.latch_store import replace_file
+
+LONGEST: Final = 2048
+"""Characters of a head that is taken."""
+MOST_SEGMENTS: Final = 4096
+"""Of more the oldest are forgotten."""
+_COMPACT_BYTES: Final = 4 << 20
+_NEWEST: Final = 2**53
+
+
+class KeptHeads:
+    """The heads of one robot in one file.
+
+    Args:
+        path: of the file; its directory is made.
+        robot: id.
+
+    Raises:
+        OSError: it can not be read or made.
+    """
+
+    def __init__(self, path: Path, robot: str) -> None:
+        """Read what is there."""
+        self.path = path
+        self._robot = robot
+        self._heads: dict[int, tuple[int, str]] = {}
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._size = 0
+        if path.exists():
+            for line in path.read_text(encoding="ascii", errors="replace").splitlines():
+                self._accept(line)
+            self._compact()
+
+    def take(self, line: str) -> bool:
+        """Keep a head, durably; return whether it is one, and newer than what is kept of its segment.
+
+        Raises:
+            OSError: it can not be written.
+        """
+        if not self._accept(line):
+            return False
+        data = line.encode("ascii") + b"\n"
+        if self._size + len(data) > _COMPACT_BYTES:
+            self._compact()
+            return True
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.write(descriptor, data)
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._size += len(data)
+        return True
+
+    def _accept(self, line: str) -> bool:
+        head = parse_head(line, self._robot)
+        if head is None:
+            return False
+        segment, sequence = head["segment"], head["sequence"]
+        if self._heads.get(segment, (0, ""))[0] >= sequence:
+            return False
+        self._heads[segment] = (sequence, line)
+        if len(self._heads) > MOST_SEGMENTS:
+            del self._heads[min(self._heads)]
+        return True
+
+    def _compact(self) -> None:
+        data = "".join(f"{line}\n" for _, (_, line) in sorted(self._heads.items())).encode("ascii")
+        replace_file(self.path, data)
+        self._size = len(data)
+
+
+def parse_head(line: str, robot: str) -> dict[str, Any] | None:
+    """Return a head of a robot; None where it is none, or is not spelled as the chain spells it."""
+    if len(line) > LONGEST or not line.isascii():
+        return None
+    try:
+        head = json.loads(line)
+        if not isinstance(head, dict) or canonical(head) != line.encode("ascii"):
+            return None
+    except (ValueError, RecursionError):
+        return None
+    numbers = [head.get("segment"), head.get("sequence")]
+    if not all(type(number) is int and 0 <= number < _NEWEST for number in numbers):
+        return None
+    texts = [head.get("signature"), head.get("previous")]
+    whole = head.get("kind") == HEAD and head.get("robot") == robot and all(isinstance(text, str) for text in texts)
+    return head if whole else None
