@@ -81,6 +81,8 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
             log_directory=str(Path(evidence.log_directory).expanduser().absolute()),
             record_events=evidence.record_events,
             keep_bytes=evidence.keep_bytes,
+            decision_days=evidence.decision_days,
+            intervention_days=max(evidence.decision_days, evidence.intervention_days),
         ),
         sha256=sha256,
         path=str(path),

@@ -329,6 +329,21 @@ class EvidenceKeys(Section):
         ge=1_000_000,
         le=10**15,
     )
+    decision_days: int = key(
+        "decisions, states and motion stay so long in the decision log; at start older ones are removed, and a signed "
+        "record says so",
+        "days",
+        365,
+        ge=180,
+        le=36_500,
+    )
+    intervention_days: int = key(
+        "interventions, people's acts and versions stay so long, and at least as long as decisions",
+        "days",
+        1826,
+        ge=180,
+        le=36_500,
+    )
 
 
 SECTIONS: dict[str, type[Section]] = {

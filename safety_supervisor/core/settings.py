@@ -307,6 +307,10 @@ class EvidenceSettings:
     record_events: bool
     keep_bytes: int
     """For event logs of earlier boots."""
+    decision_days: int = 365
+    """How long decisions are kept."""
+    intervention_days: int = 1826
+    """How long interventions, people's acts and versions are."""
 
 
 @dataclass(frozen=True)

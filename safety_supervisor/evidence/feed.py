@@ -57,12 +57,16 @@ class FeedLimits:
         backlog_bytes: kept in this process while the pipe is full; what exceeds it is lost and counted.
         retain_bytes: kept in the recorder while the disk fails; what exceeds it is lost and counted.
         segment_bytes: size at which the next file is begun.
+        decision_days: how long decisions are kept.
+        intervention_days: how long interventions, acts and versions are.
     """
 
     durable_within: Nanoseconds = 500_000_000
     backlog_bytes: int = 4 << 20
     retain_bytes: int = 8 << 20
     segment_bytes: int = 256 << 20
+    decision_days: int = 365
+    intervention_days: int = 1826
 
 
 class EventFeed:
@@ -133,6 +137,7 @@ class EventFeed:
         command += ["--directory", str(directory.absolute()), "--robot", header.robot_id]
         command += ["--events", str(events_in), "--latches", str(latches_in), "--acks", str(acks_out)]
         command += ["--segment-bytes", str(self.limits.segment_bytes), "--retain", str(self.limits.retain_bytes)]
+        command += ["--days", str(self.limits.decision_days), str(self.limits.intervention_days)]
         command += ["--heads", str(heads_out)] + ([] if self._record_events else ["--decisions-only"])
         try:
             return subprocess.Popen(

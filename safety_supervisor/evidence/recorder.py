@@ -23,6 +23,7 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ import msgspec
 
 from safety_supervisor.core.agents.stored import StoredStage
 from safety_supervisor.evidence import event_log
+from safety_supervisor.evidence.decisions.expiry import DAY, Expiry
 from safety_supervisor.evidence.decisions.keeper import Keeper
 from safety_supervisor.evidence.latch_store import LatchStore
 from safety_supervisor.evidence.log_writer import LogWriter
@@ -135,13 +137,20 @@ class Logs:
         retain: bytes of the event log kept in memory while the disk fails.
         recording: False keeps decisions, and no events.
         heads: descriptor that takes the lines of the decision log's signed heads; None: nobody asks for them.
+        days: how long decisions, and interventions, are kept.
     """
 
     def __init__(
-        self, directory: Path, segment_bytes: int, retain: int, recording: bool = True, heads: int | None = None
+        self,
+        directory: Path,
+        segment_bytes: int,
+        retain: int,
+        recording: bool = True,
+        heads: int | None = None,
+        days: Sequence[int] = (365, 1826),
     ) -> None:
         """Open nothing yet: the header comes first."""
-        self._decisions = Keeper(directory)
+        self._decisions = Keeper(directory, expiry=Expiry(days[0] * DAY, days[1] * DAY))
         self._events = LogWriter(directory, segment_bytes, retain, self._decisions.wrote) if recording else None
         self._heads = heads
         self._unsent = b""
@@ -276,6 +285,7 @@ def main() -> int:
     for name in ("--events", "--latches", "--acks", "--segment-bytes", "--retain"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--heads", type=int)
+    parser.add_argument("--days", type=int, nargs=2, default=(365, 1826), metavar=("SHORT", "LONG"))
     parser.add_argument("--decisions-only", action="store_true")
     given = parser.parse_args()
     acks = Acknowledgements(given.acks)
@@ -295,7 +305,7 @@ def main() -> int:
 
     thread = threading.Thread(target=latches, name="latches")
     thread.start()
-    logs = Logs(given.directory, given.segment_bytes, given.retain, not given.decisions_only, given.heads)
+    logs = Logs(given.directory, given.segment_bytes, given.retain, not given.decisions_only, given.heads, given.days)
     logged = keep_events(logs, given.events, acks)
     thread.join()
     return 0 if logged and kept[0] else 1

@@ -8,7 +8,7 @@ from safety_supervisor.core.errors import Code
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.evidence.event_log import LogHeader
-from safety_supervisor.evidence.feed import EventFeed, describe_boot
+from safety_supervisor.evidence.feed import EventFeed, FeedLimits, describe_boot
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore
 from safety_supervisor.evidence.retention import make_room
@@ -63,8 +63,9 @@ class Records:
         evidence = self._configuration.evidence
         removed = self._make_room() if evidence.record_events else ()
         header = describe_boot(self._configuration, boot_id, nonce, removed)
+        limits = FeedLimits(decision_days=evidence.decision_days, intervention_days=evidence.intervention_days)
         self.feed = EventFeed(
-            evidence.log_directory, header, record_events=evidence.record_events, keep=(self._lock.fileno(),)
+            evidence.log_directory, header, limits, record_events=evidence.record_events, keep=(self._lock.fileno(),)
         )
         self._begun = True
         return header

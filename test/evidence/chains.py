@@ -12,6 +12,7 @@ from typing import Any
 
 from evidence_records import header
 
+from safety_supervisor.evidence.decisions.expiry import Expiry
 from safety_supervisor.evidence.decisions.files import segments
 from safety_supervisor.evidence.decisions.keeper import Keeper
 from safety_supervisor.evidence.decisions.report import Report
@@ -30,15 +31,33 @@ class Steps:
         return next(self._times)
 
 
-def write_boot(directory: Path, boot: str, records: int, segment_bytes: int = 4000, clean: bool = True) -> list[bytes]:
+DAY = 86_400_000_000_000
+BEGAN = 1_700_000_000_000_000_000
+
+
+def write_boot(
+    directory: Path,
+    boot: str,
+    records: int,
+    segment_bytes: int = 4000,
+    clean: bool = True,
+    day: float = 0.0,
+    expiry: Expiry | None = None,
+) -> list[bytes]:
     """Write a boot; return its heads."""
     clock = Steps()
-    keeper = Keeper(directory, segment_bytes=segment_bytes, clock=clock, wall=lambda: 1_700_000_000_000_000_000)
+    wall = BEGAN + round(day * DAY)
+    keeper = Keeper(directory, segment_bytes=segment_bytes, clock=clock, wall=lambda: wall, expiry=expiry)
     keeper.begin(header(boot))
     heads = []
     assert keeper.sync()
     for number in range(records):
-        keeper._told({"kind": "decision", "code": "E_RATE", "number": number, "value": 0.1 * number})
+        kind = {"kind": "act", "act": "reset"} if number % 9 == 5 else {"kind": "decision", "code": "E_RATE"}
+        keeper._told(kind | {"number": number, "value": 0.1 * number})
+        assert keeper.sync()
+        heads += keeper.take_heads()
+    if keeper.retirer is not None:
+        keeper.retirer.wait()
         assert keeper.sync()
         heads += keeper.take_heads()
     if clean:

@@ -56,11 +56,24 @@ def segments(directory: Path, robot: str) -> dict[int, Path]:
     Raises:
         OSError: the directory can not be read.
     """
+    return _numbered(directory, robot, SUFFIX)
+
+
+def reduced(directory: Path, robot: str) -> dict[int, Path]:
+    """Return what retention has left of segments, by number, in order.
+
+    Raises:
+        OSError: the directory can not be read.
+    """
+    return _numbered(directory, robot, REDUCED + SUFFIX)
+
+
+def _numbered(directory: Path, robot: str, suffix: str) -> dict[int, Path]:
     found: dict[int, Path] = {}
     start = f"{file_robot(robot)}-"
     for path in directory.iterdir():
-        number = path.name[len(start) : -len(SUFFIX)]
-        if path.name == f"{start}{number}{SUFFIX}" and len(number) == 8 and number.isascii() and number.isdigit():
+        number = path.name[len(start) : -len(suffix)]
+        if path.name == f"{start}{number}{suffix}" and len(number) == 8 and number.isascii() and number.isdigit():
             found[int(number)] = path
     return dict(sorted(found.items()))
 

@@ -10,6 +10,7 @@ A signed head is written every second, and with it the hash of what the event lo
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -22,7 +23,9 @@ from typing import Any, Final
 import msgspec
 import yaml
 
+from safety_supervisor.evidence.decisions import expiry as expiry_of
 from safety_supervisor.evidence.decisions.chain import Body, canonical
+from safety_supervisor.evidence.decisions.expiry import Expiry, Retirer
 from safety_supervisor.evidence.decisions.files import file_robot
 from safety_supervisor.evidence.decisions.keys import KeyRing
 from safety_supervisor.evidence.decisions.record import NS_PER_S, Recorder, asked_of
@@ -71,6 +74,7 @@ class Keeper:
         segment_age: age, [ns].
         clock: steady clock, [ns].
         wall: wall clock, [ns].
+        expiry: how long records are kept; None: for ever.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Keeper:
         segment_age: int = SEGMENT_AGE,
         clock: Callable[[], int] = time.monotonic_ns,
         wall: Callable[[], int] = time.time_ns,
+        expiry: Expiry | None = None,
     ) -> None:
         """Open nothing yet: the header comes first."""
         self._directory = directory
@@ -88,10 +93,14 @@ class Keeper:
         self._wall = wall
         self._recorder: Recorder | None = None
         self._writer: DecisionWriter | None = None
+        self._robot = ""
         self._chunk = Chunk()
         self._head_at = 0
         self._unsigned = False
         self._finished = False
+        self._expiry = expiry
+        self.retirer: Retirer | None = None
+        """Reduces old segments, once the boot's first record is on disk."""
 
     @property
     def error(self) -> int:
@@ -112,6 +121,7 @@ class Keeper:
             "signed_by": header.signed_by,
             "removed_boots": header.removed_boots,
         }
+        self._robot = header.robot_id
         keys = KeyRing(self._directory, file_robot(header.robot_id))
         self._writer = DecisionWriter(self._directory, header.robot_id, keys, told, self._place, *self._limits)
         self._head_at = self._clock()
@@ -155,7 +165,18 @@ class Keeper:
             if self._unsigned:
                 writer.add_head()
                 self._unsigned = False
-        return writer.sync(now)
+        gone = list(self.retirer.take()) if self.retirer is not None and not self._finished else []
+        for one in gone:
+            self._told(one.tombstone)
+        if gone:
+            writer.add_head()
+        durable = writer.sync(now)
+        if durable and self._expiry is not None and self.retirer is None:
+            self.retirer = Retirer(self._directory, self._robot, self._expiry, self._wall)
+        for one in gone if durable else ():
+            with contextlib.suppress(OSError):  # then the next boot removes it
+                expiry_of.finish(one)
+        return durable
 
     def finish(self) -> None:
         """Tell the rest and sign it: the boot ends, and nothing comes behind it. `sync` writes it."""

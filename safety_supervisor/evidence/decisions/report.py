@@ -39,6 +39,8 @@ class Report:
         last: number of the last good record.
         last_sha256: its hash.
         signed: number of the last record that a signature proves.
+        removed: records that retention has removed, as signed tombstones say.
+        reduced: segments of which they were.
         boots: ids, in order.
         root: public key that the log begins with.
         authentic: whether that is the key that was given; None: none was given.
@@ -60,6 +62,8 @@ class Report:
     last: int = 0
     last_sha256: str = ""
     signed: int = 0
+    removed: int = 0
+    reduced: int = 0
     boots: list[str] = field(default_factory=list)
     root: str = ""
     authentic: bool | None = None

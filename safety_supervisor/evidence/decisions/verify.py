@@ -16,10 +16,11 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from safety_supervisor.evidence.decisions.chain import FORMAT, HEAD, SEGMENT, canonical, is_signed, sha256
-from safety_supervisor.evidence.decisions.files import is_locked, segments
+from safety_supervisor.evidence.decisions.chain import FORMAT, HEAD, SEGMENT, TOMBSTONE, canonical, is_signed, sha256
+from safety_supervisor.evidence.decisions.files import is_locked, reduced, segments
 from safety_supervisor.evidence.decisions.recordings import Recordings
 from safety_supervisor.evidence.decisions.report import Broken, Report
+from safety_supervisor.evidence.decisions.tombstones import Tombstones
 
 _BLOCK: Final = 1 << 20
 _LONGEST: Final = 1 << 24
@@ -83,6 +84,8 @@ class Verifier:
         self._short = ("", "")
         self._ended = False
         self._left = 0
+        self._tombstones = Tombstones()
+        self._gap = False
 
     def verify(self) -> Report:
         """Read everything up to the first broken record.
@@ -91,7 +94,9 @@ class Verifier:
             OSError: a file can not be read.
         """
         report = self._report
-        found = segments(self._directory, self._robot)
+        whole = segments(self._directory, self._robot)
+        left = reduced(self._directory, self._robot)
+        found = dict(sorted({**left, **whole}.items()))
         try:
             self._check_root_of(found)
             numbers = list(found)
@@ -99,12 +104,16 @@ class Verifier:
                 if number and number - 1 not in found and number != numbers[0]:
                     raise self._broken("segment", f"segment {number - 1} is missing", sequence=report.last + 1)
                 self._following = found.get(number + 1)
-                self._read(found[number], last=number == numbers[-1], number=number)
+                if number in whole:
+                    self._read(found[number], last=number == numbers[-1], number=number)
+                else:
+                    self._read_reduced(found[number], number)
                 report.segments += 1
             self._close(found)
+            self._judge_reduced()
         except _Found as ended:
             report.broken = ended.broken
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError) as error:
             report.broken = self._broken("form", f"no record: {error}").broken
         finally:
             if self._recordings is not None:
@@ -149,6 +158,25 @@ class Verifier:
                 raise self._broken("form", "bytes stand behind the head that ends the segment")
             if last:
                 self._report.tail = "open" if written else "complete" if self._ended else "torn"
+
+    def _read_reduced(self, path: Path, number: int) -> None:
+        """Read what retention has left of a segment; whether that is all is judged by its tombstone, at the end."""
+        data = path.read_bytes()
+        self._progress(len(data))
+        self._place = (str(path), 1)
+        lines = data.splitlines()
+        self._begin_segment(lines[0] if lines else b"", number, path)
+        for line in lines[1:]:
+            if _decode(line).kind == TOMBSTONE:
+                self._tombstones.take(json.loads(line))
+        self._tombstones.left(number, path, data, self._report.last)
+        self._gap = True
+
+    def _judge_reduced(self) -> None:
+        for wrong in self._tombstones.judge():
+            self._place = (str(wrong.path), 0)
+            raise self._broken("missing", wrong.detail, sequence=wrong.sequence)
+        self._report.removed, self._report.reduced = self._tombstones.removed, self._tombstones.count
 
     def _end_of(self, path: Path, number: int) -> int:
         """Return how many bytes of a segment count, as the next one says."""
@@ -204,6 +232,10 @@ class Verifier:
         if not is_signed(header, signer):
             raise self._broken("signature", "the signature of the segment's first record is wrong")
         link = _decode(line)
+        if self._gap:  # what stood before is gone: this signed record says where it had come to
+            self._gap = False
+            self._tombstones.ends(number - 1, link.sequence - 1, link.previous)
+            report.last, self._previous = link.sequence - 1, link.previous
         if self._short[1]:
             self._place = (self._short[0], 0)
             raise self._broken("short", self._short[1])
@@ -292,6 +324,8 @@ class Verifier:
                 since = f"between {report.signed} and this one something is not what was signed"
                 raise self._broken("signature", f"the head's signature is wrong: {since}", sequence=link.sequence)
             report.signed = link.sequence
+        elif link.kind == TOMBSTONE:
+            self._tombstones.take(json.loads(line))
         elif link.kind == "chunk" and self._recordings is not None:
             wrong = self._recordings.compare(json.loads(line))
             if wrong:
@@ -347,4 +381,4 @@ class Verifier:
             raise self._broken("missing", detail)
 
 
-_WATCHED: Final = frozenset({SEGMENT, HEAD, "chunk"})
+_WATCHED: Final = frozenset({SEGMENT, HEAD, TOMBSTONE, "chunk"})
