@@ -80,6 +80,7 @@ setup(
             "opentelemetry-sdk>=1.30",
             "prometheus-client>=0.20",
         ],
+        "evidence": ["rfc3161-client>=1.0"],
         "test": TEST,  # by this name colcon sees that pytest runs the tests
         "dev": [
             *TEST,

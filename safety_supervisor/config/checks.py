@@ -8,6 +8,7 @@ from safety_supervisor.config.balance_checks import check_balance
 from safety_supervisor.config.base_checks import check_base
 from safety_supervisor.config.codes import ConfigurationCode as Code
 from safety_supervisor.config.estop_checks import check_estop
+from safety_supervisor.config.evidence_checks import check_evidence
 from safety_supervisor.config.geometry_checks import check_geometry, check_reason, check_zones
 from safety_supervisor.config.key_checks import check_keys
 from safety_supervisor.config.observed_checks import check_observed
@@ -42,6 +43,7 @@ def check_all(sections: Sections, problems: Problems) -> None:
     check_policy(sections, problems)
     check_zone_approvals(sections, problems)
     check_panel(sections, problems)
+    check_evidence(sections, problems)
     if sections.balance is not None:
         check_balance(sections.balance, sections, problems)
 

@@ -16,6 +16,7 @@ from safety_supervisor.config.arrays import read_only
 from safety_supervisor.config.balance_checks import freeze_balance
 from safety_supervisor.config.base_checks import freeze_base
 from safety_supervisor.config.estop_checks import freeze_estop
+from safety_supervisor.config.evidence_checks import freeze_evidence
 from safety_supervisor.config.metrics_keys import freeze_metrics
 from safety_supervisor.config.observed_checks import freeze_observed
 from safety_supervisor.config.operator_keys import OperatorsKeys
@@ -77,13 +78,7 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         operators=_operators(operators),
         estop=freeze_estop(estop),
         outputs=freeze_outputs(sections),
-        evidence=settings.EvidenceSettings(
-            log_directory=str(Path(evidence.log_directory).expanduser().absolute()),
-            record_events=evidence.record_events,
-            keep_bytes=evidence.keep_bytes,
-            decision_days=evidence.decision_days,
-            intervention_days=max(evidence.decision_days, evidence.intervention_days),
-        ),
+        evidence=freeze_evidence(evidence, str(Path(evidence.log_directory).expanduser().absolute())),
         sha256=sha256,
         path=str(path),
         separation=None if sections.separation is None else _separation(sections.separation),

@@ -14,6 +14,7 @@ from safety_supervisor.config.anomaly_keys import AnomalyKeys
 from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
 from safety_supervisor.config.estop_keys import EstopKeys
+from safety_supervisor.config.evidence_keys import EvidenceKeys
 from safety_supervisor.config.keys import Command, Name, Point, Reason, RosName, Section, UrdfName, key
 from safety_supervisor.config.metrics_keys import MetricsKeys
 from safety_supervisor.config.operator_keys import OperatorsKeys
@@ -307,42 +308,6 @@ class TrackingKeys(Section):
     )
     rest: float = key(
         "movement within `timing.standstill_window` that still counts as rest", "rad or m", gt=0.0, le=0.05
-    )
-
-
-class EvidenceKeys(Section):
-    """What is kept, and where."""
-
-    log_directory: str = key(
-        "directory of logs and latches; `~` is the home directory",
-        "",
-        "~/.local/state/safety_supervisor",
-        min_length=1,
-        max_length=1024,
-    )
-    record_events: bool = key("record every event that enters the core, for `log replay`", "", True)
-    keep_bytes: int = key(
-        "event logs of this robot's earlier boots: at start the oldest are removed until no more is left; "
-        "the boot before stays however long it is",
-        "bytes",
-        10_000_000_000,
-        ge=1_000_000,
-        le=10**15,
-    )
-    decision_days: int = key(
-        "decisions, states and motion stay so long in the decision log; at start older ones are removed, and a signed "
-        "record says so",
-        "days",
-        365,
-        ge=180,
-        le=36_500,
-    )
-    intervention_days: int = key(
-        "interventions, people's acts and versions stay so long, and at least as long as decisions",
-        "days",
-        1826,
-        ge=180,
-        le=36_500,
     )
 
 

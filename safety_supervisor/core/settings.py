@@ -300,6 +300,20 @@ class LimitingSettings:
 
 
 @dataclass(frozen=True)
+class HeadSettings:
+    """Where signed heads of the decision log go; empty: not there."""
+
+    file: str
+    url: str
+    authority: str
+    """URL of a timestamping authority."""
+    every: float
+    """Shortest time between two heads to the first two, [s]."""
+    stamp_every: float
+    """Shortest time between two questions to the authority, [s]."""
+
+
+@dataclass(frozen=True)
 class EvidenceSettings:
     """What is kept, and where."""
 
@@ -311,6 +325,8 @@ class EvidenceSettings:
     """How long decisions are kept."""
     intervention_days: int = 1826
     """How long interventions, people's acts and versions are."""
+    heads: HeadSettings | None = None
+    """None: heads are published, and go nowhere else."""
 
 
 @dataclass(frozen=True)

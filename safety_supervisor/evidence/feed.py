@@ -82,6 +82,7 @@ class EventFeed:
         record_events: False keeps latches and the decision log only.
         keep: descriptors that the recorder holds until it ends: the directory lock.
         start_s: how long to wait for the recorder, [s].
+        sinks: where heads of the decision log go besides: arguments of `decisions/sinks.py`.
     """
 
     def __init__(
@@ -92,12 +93,14 @@ class EventFeed:
         record_events: bool = True,
         keep: Sequence[int] = (),
         start_s: float = 10.0,
+        sinks: Sequence[str] = (),
     ) -> None:
         """Start the recorder and hand it the header."""
         self.limits = limits or FeedLimits()
         self.failure = ""
         """Why the feed is not healthy, for people; empty when it is."""
         self._record_events = record_events
+        self._sinks = list(sinks)
         self._store = LatchStore(log_directory, header.robot_id)
         self._stages = StageStore(log_directory, header.robot_id)
         self._encoder_of_lines = msgspec.json.Encoder()
@@ -138,6 +141,7 @@ class EventFeed:
         command += ["--events", str(events_in), "--latches", str(latches_in), "--acks", str(acks_out)]
         command += ["--segment-bytes", str(self.limits.segment_bytes), "--retain", str(self.limits.retain_bytes)]
         command += ["--days", str(self.limits.decision_days), str(self.limits.intervention_days)]
+        command += ["--sinks", json.dumps(self._sinks)] if self._sinks else []
         command += ["--heads", str(heads_out)] + ([] if self._record_events else ["--decisions-only"])
         try:
             return subprocess.Popen(

@@ -20,6 +20,7 @@ import os
 import select
 import signal
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -128,6 +129,41 @@ def keep_latches(store: LatchStore, stages: StageStore, descriptor: int, acks: A
             return stored == arrived
 
 
+class HeadPipe:
+    """Hands heads on to one process; of what it does not take the newest is enough, and nobody waits.
+
+    Args:
+        descriptor: a pipe's writing end.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """Begin."""
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._unsent = b""
+
+    def send(self, lines: Sequence[bytes]) -> None:
+        """Hand on what is signed and on disk."""
+        if lines and len(self._unsent) < _MOST_HEADS:
+            self._unsent += b"".join(line + b"\n" for line in lines)
+        if self._unsent:
+            try:
+                self._unsent = self._unsent[os.write(self._descriptor, self._unsent) :]
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                self._unsent = b""
+
+
+def start_sinks(robot: str, arguments: Sequence[str]) -> int:
+    """Start the process that hands heads on to other places; return the pipe to it. It ends behind this one."""
+    source, sink = os.pipe()
+    command = [sys.executable, "-m", "safety_supervisor.evidence.decisions.sinks", "--robot", robot, *arguments]
+    subprocess.Popen(command, stdin=source, stdout=subprocess.DEVNULL, start_new_session=True)
+    os.close(source)
+    return sink
+
+
 class Logs:
     """The event log and the decision log of one boot, which is made from the same events.
 
@@ -136,7 +172,7 @@ class Logs:
         segment_bytes: of the event log.
         retain: bytes of the event log kept in memory while the disk fails.
         recording: False keeps decisions, and no events.
-        heads: descriptor that takes the lines of the decision log's signed heads; None: nobody asks for them.
+        heads: descriptors that take the lines of the decision log's signed heads.
         days: how long decisions, and interventions, are kept.
     """
 
@@ -146,16 +182,13 @@ class Logs:
         segment_bytes: int,
         retain: int,
         recording: bool = True,
-        heads: int | None = None,
+        heads: Sequence[int] = (),
         days: Sequence[int] = (365, 1826),
     ) -> None:
         """Open nothing yet: the header comes first."""
         self._decisions = Keeper(directory, expiry=Expiry(days[0] * DAY, days[1] * DAY))
         self._events = LogWriter(directory, segment_bytes, retain, self._decisions.wrote) if recording else None
-        self._heads = heads
-        self._unsent = b""
-        if heads is not None:
-            os.set_blocking(heads, False)
+        self._heads = [HeadPipe(descriptor) for descriptor in heads]
 
     @property
     def error(self) -> int:
@@ -185,26 +218,14 @@ class Logs:
         """Make everything durable that came; return whether it is."""
         events = self._events is None or self._events.sync()
         decisions = self._decisions.sync()
-        if self._heads is not None:
-            self._hand_on(self._heads)
+        lines = self._decisions.take_heads()
+        for pipe in self._heads:
+            pipe.send(lines)
         return events and decisions
 
     def finish(self) -> None:
         """Tell the decision log that the boot ends, once the event log is whole."""
         self._decisions.finish()
-
-    def _hand_on(self, descriptor: int) -> None:
-        """Hand on what is signed and on disk; of what nobody takes the newest is enough."""
-        lines = self._decisions.take_heads()
-        if lines and len(self._unsent) < _MOST_HEADS:
-            self._unsent += b"".join(line + b"\n" for line in lines)
-        if self._unsent:
-            try:
-                self._unsent = self._unsent[os.write(descriptor, self._unsent) :]
-            except BlockingIOError:
-                return
-            except BrokenPipeError:
-                self._unsent = b""
 
 
 def keep_events(logs: Logs, descriptor: int, acks: Acknowledgements) -> bool:
@@ -285,6 +306,7 @@ def main() -> int:
     for name in ("--events", "--latches", "--acks", "--segment-bytes", "--retain"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--heads", type=int)
+    parser.add_argument("--sinks", help="JSON: arguments of decisions/sinks.py")
     parser.add_argument("--days", type=int, nargs=2, default=(365, 1826), metavar=("SHORT", "LONG"))
     parser.add_argument("--decisions-only", action="store_true")
     given = parser.parse_args()
@@ -305,7 +327,10 @@ def main() -> int:
 
     thread = threading.Thread(target=latches, name="latches")
     thread.start()
-    logs = Logs(given.directory, given.segment_bytes, given.retain, not given.decisions_only, given.heads, given.days)
+    heads = [] if given.heads is None else [given.heads]
+    if given.sinks:
+        heads.append(start_sinks(given.robot, json.loads(given.sinks)))
+    logs = Logs(given.directory, given.segment_bytes, given.retain, not given.decisions_only, heads, given.days)
     logged = keep_events(logs, given.events, acks)
     thread.join()
     return 0 if logged and kept[0] else 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.evidence.decisions.files import file_robot
 from safety_supervisor.evidence.event_log import LogHeader
 from safety_supervisor.evidence.feed import EventFeed, FeedLimits, describe_boot
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
@@ -65,10 +67,26 @@ class Records:
         header = describe_boot(self._configuration, boot_id, nonce, removed)
         limits = FeedLimits(decision_days=evidence.decision_days, intervention_days=evidence.intervention_days)
         self.feed = EventFeed(
-            evidence.log_directory, header, limits, record_events=evidence.record_events, keep=(self._lock.fileno(),)
+            evidence.log_directory,
+            header,
+            limits,
+            sinks=self._sinks(),
+            record_events=evidence.record_events,
+            keep=(self._lock.fileno(),),
         )
         self._begun = True
         return header
+
+    def _sinks(self) -> list[str]:
+        """Return where heads go besides, as `decisions/sinks.py` is told."""
+        heads = self._configuration.evidence.heads
+        if heads is None:
+            return []
+        robot, directory = file_robot(self._configuration.robot.id), self._configuration.evidence.log_directory
+        given = {"file": heads.file, "url": heads.url, "authority": heads.authority}
+        told = [f"--{name}={value}" for name, value in given.items() if value]
+        tokens = Path(directory) / f"{robot}.timestamps"
+        return [*told, f"--tokens={tokens}", f"--every={heads.every}", f"--stamp-every={heads.stamp_every}"]
 
     def _make_room(self) -> tuple[str, ...]:
         """Remove the logs of the oldest boots where they are more than is kept; return the boots' ids."""

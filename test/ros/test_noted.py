@@ -7,8 +7,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -16,9 +18,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evidence"))
 from chains import ROBOT, Written
 from evidence_records import header
 
+from safety_supervisor import load_config
 from safety_supervisor.core.act_events import OperatorAct
+from safety_supervisor.core.settings import EvidenceSettings, HeadSettings
+from safety_supervisor.evidence.decisions.heads import read_heads
 from safety_supervisor.evidence.feed import EventFeed
 from safety_supervisor.ros.noted import AT_ONCE, MOST_WAITING, PATIENCE, NotedActs
+from safety_supervisor.ros.records import Records
+
+CONFIGURATION = Path(__file__).resolve().parents[2] / "config" / "panda.yaml"
 
 pytestmark = pytest.mark.requirement("SR-043")
 
@@ -163,3 +171,18 @@ def test_a_stopped_recorder_lets_no_act_in(feed: EventFeed) -> None:
     os.kill(feed.process_id, signal.SIGCONT)
     assert heard.entered == []
     assert len(heard.refused) == 1
+
+
+@pytest.mark.requirement("SR-042")
+def test_the_nodes_records_hand_heads_on_as_the_configuration_says(tmp_path: Path) -> None:
+    heads = HeadSettings(str(tmp_path / "elsewhere" / "heads"), "", "", 1.0, 3600.0)
+    evidence = EvidenceSettings(str(tmp_path / "log"), True, 10**9, heads=heads)
+    records = Records(replace(load_config(CONFIGURATION), evidence=evidence), MagicMock())
+    records.begin("boot1", "nonce")
+    assert records.healthy(time.monotonic_ns())
+    records.close()
+    file = Path(heads.file)
+    ends = time.monotonic() + 20.0
+    while not file.exists() and time.monotonic() < ends:
+        time.sleep(0.02)
+    assert [head["boot"] for head in read_heads(file)] == ["boot1"]

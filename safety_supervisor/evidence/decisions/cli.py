@@ -18,6 +18,7 @@ from safety_supervisor.evidence.decisions.files import file_robot, robots
 from safety_supervisor.evidence.decisions.heads import HeadsError, read_heads
 from safety_supervisor.evidence.decisions.keys import ROOT_SUFFIX
 from safety_supervisor.evidence.decisions.report import Report
+from safety_supervisor.evidence.decisions.timestamps import TimestampError, read_timestamps
 from safety_supervisor.evidence.decisions.verify import Verifier
 
 _LONGEST = 4000
@@ -34,6 +35,13 @@ def verify(
     heads: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="Heads that were kept elsewhere; may be repeated.", show_default=False),
+    ] = None,
+    timestamps: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Heads that a timestamping authority has signed.", show_default=False),
+    ] = None,
+    authority: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Its root certificate.", show_default=False)
     ] = None,
     key: Annotated[
         str,
@@ -52,17 +60,32 @@ def verify(
     root key who wrote it: this says so. Exit 1: the first broken record is named. Exit 2: it can not be read.
     """
     try:
+        if (timestamps is None) != (authority is None):
+            _complain("--timestamps and --authority belong together")
+            raise typer.Exit(2)
         kept = [head for path in heads or () for head in read_heads(path)]
+        stamped = read_timestamps(timestamps, authority) if timestamps is not None and authority is not None else []
+        kept += [one.head for one in stamped]
         root = _key(key)
         name = _robot(directory, robot)
         report = _run(directory, name, root, kept, recordings)
-    except (OSError, HeadsError) as error:
+    except ImportError as error:
+        _complain(f'{error}: pip install "safety_supervisor[evidence]"')
+        raise typer.Exit(2) from None
+    except (OSError, HeadsError, TimestampError) as error:
         _complain(str(error))
         raise typer.Exit(2) from None
+    seen = max((one.time.isoformat() for one in stamped), default="")
     if as_json:
-        print(json.dumps(asdict(report) | {"completeness": _completeness(report), "authenticity": _author(report)}))
+        print(
+            json.dumps(
+                asdict(report)
+                | {"stamps": len(stamped), "last_stamp": seen}
+                | {"completeness": _completeness(report), "authenticity": _author(report)}
+            )
+        )
     else:
-        _print(report, directory / f"{name}{ROOT_SUFFIX}")
+        _print(report, f"{len(stamped)}, the last of {seen}" if stamped else "", directory / f"{name}{ROOT_SUFFIX}")
     raise typer.Exit(0 if report.broken is None else 1)
 
 
@@ -115,7 +138,7 @@ def _author(report: Report) -> str:
     return {None: "unknown", True: "by the given key", False: "by another key"}[report.authentic]
 
 
-def _print(report: Report, root: Path) -> None:
+def _print(report: Report, stamps: str, root: Path) -> None:
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -139,6 +162,10 @@ def _print(report: Report, root: Path) -> None:
         row("key", _author(report), good if report.authentic else bad)
     if report.recordings or report.absent_recordings:
         row("recordings", f"{report.recordings} pieces compared, {report.absent_recordings} not there")
+    if stamps:
+        row("timestamps", stamps, good)
+    if report.reduced:
+        row("removed", f"{report.removed} records of {report.reduced} segments, by signed tombstones")
     if report.skipped_heads:
         row("heads", f"{report.skipped_heads} of another robot, or not in this log", open_)
     if report.tail != "complete":

@@ -41,9 +41,12 @@ class KeptHeads:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._size = 0
         if path.exists():
-            for line in path.read_text(encoding="ascii", errors="replace").splitlines():
+            lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+            self._size = path.stat().st_size
+            for line in lines:
                 self._accept(line)
-            self._compact()
+            if len(lines) > len(self._heads):
+                self._compact()
 
     def take(self, line: str) -> bool:
         """Keep a head, durably; return whether it is one, and newer than what is kept of its segment.

@@ -1,0 +1,281 @@
+"""Heads go elsewhere: to a file, an HTTP endpoint, a real timestamping authority; none delays a record."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chains import ROBOT, Written, make_log, verify, write_boot
+from evidence_records import effects, header, tick, wait_for
+from typer.testing import CliRunner
+
+from safety_supervisor.evidence.cli import app
+from safety_supervisor.evidence.decisions.heads import read_heads
+from safety_supervisor.evidence.decisions.sinks import Sink
+from safety_supervisor.evidence.decisions.timestamps import TimestampError, post, read_timestamps, stamp
+from safety_supervisor.evidence.feed import EventFeed
+
+pytestmark = pytest.mark.requirement("SR-042")
+
+
+class Server:
+    """An HTTP server; `answer` gives the body, or raises."""
+
+    def __init__(self, answer: Callable[[bytes, str], tuple[int, bytes, str]]) -> None:
+        self.got: list[bytes] = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                data = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.got.append(data)
+                status, body, place = answer(data, str(self.headers["Content-Type"]))
+                self.send_response(status)
+                if place:
+                    self.send_header("Location", place)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None: ...
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/heads"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    made: list[Server] = []
+
+    def serve(answer: Callable[[bytes, str], tuple[int, bytes, str]]) -> Server:
+        made.append(Server(answer))
+        return made[-1]
+
+    yield serve
+    for server in made:
+        server.close()
+
+
+def run(feed: EventFeed, until: Callable[[], bool]) -> bool:
+    """Record as the node does until something is so."""
+    at = 0
+
+    def step() -> bool:
+        nonlocal at
+        at += 1
+        feed.record(tick(at), effects(at))
+        feed.flush()
+        feed.healthy(time.monotonic_ns())
+        return until()
+
+    return wait_for(step)
+
+
+def test_heads_go_to_a_file_and_an_endpoint(tmp_path: Path, serve: Callable[..., Server]) -> None:
+    server = serve(lambda data, kind: (204, b"", ""))
+    file = tmp_path / "elsewhere" / "heads"
+    feed = EventFeed(tmp_path / "log", header(), sinks=(f"--file={file}", f"--url={server.url}"))
+    assert run(feed, lambda: file.exists() and bool(server.got))
+    assert feed.close(10.0)
+    end = verify(tmp_path / "log").last
+
+    def newest() -> int:
+        return int(json.loads(file.read_bytes().splitlines()[-1])["sequence"])
+
+    assert wait_for(lambda: newest() == end)  # the last one, too, behind the recorder's end
+    assert wait_for(lambda: json.loads(server.got[-1])["sequence"] == end)
+    report = verify(tmp_path / "log", heads=read_heads(file))
+    assert (report.broken, report.complete_to) == (None, end)
+
+
+@pytest.mark.redteam(39)
+def test_a_network_that_hangs_delays_no_record(tmp_path: Path, serve: Callable[..., Server]) -> None:
+    over = threading.Event()
+
+    def hang(data: bytes, kind: str) -> tuple[int, bytes, str]:
+        over.wait(30.0)
+        return 500, b"", ""
+
+    server = serve(hang)
+    feed = EventFeed(tmp_path / "log", header(), sinks=(f"--url={server.url}",))
+    began = time.monotonic()
+    assert run(feed, lambda: bool(server.got) and time.monotonic() - began > 2.5)
+    feed.flush()
+    assert wait_for(lambda: feed.healthy(time.monotonic_ns()) and feed.pending == 0, 5.0)
+    began = time.monotonic()
+    assert feed.close(10.0)
+    assert time.monotonic() - began < 5.0
+    over.set()
+    assert verify(tmp_path / "log").tail == "complete"
+
+
+def test_a_sink_that_fails_is_told_once_and_gets_the_newest_later(capsys: pytest.CaptureFixture[str]) -> None:
+    fails, got = [True], []
+
+    def send(line: str) -> None:
+        if fails[0]:
+            raise OSError("no route")
+        got.append(line)
+
+    sink = Sink("place", send, 0.01)
+    for number in range(5):
+        sink.put(f"head{number}")
+        time.sleep(0.02)
+    fails[0] = False
+    sink.put("newest")
+    assert wait_for(lambda: got == ["newest"], 5.0), got
+    sink.put("after")
+    assert wait_for(lambda: got == ["newest", "after"], 5.0), got
+    sink.end(5.0)
+    told = capsys.readouterr().err
+    assert told.count("no route") == 1
+    assert told.count("again") >= 1
+
+
+def test_a_head_goes_to_the_very_url_and_nowhere_else(serve: Callable[..., Server]) -> None:
+    other = serve(lambda data, kind: (200, b"", ""))
+    server = serve(lambda data, kind: (307, b"", other.url))
+    with pytest.raises(OSError, match="307"):
+        post(server.url, b"{}", "application/json")
+    assert other.got == []
+
+
+# --- timestamps (RFC 3161): the authority is OpenSSL's
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("rfc3161_client", reason="the extra `evidence` is not installed")
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    place = tmp_path_factory.mktemp("tsa")
+    (place / "tsa.cnf").write_text(
+        """
+[tsa]
+default_tsa = one
+[one]
+serial = serial
+signer_cert = tsa.pem
+signer_key = tsa.key
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = sha256
+accuracy = secs:1
+ess_cert_id_alg = sha256
+[ext]
+extendedKeyUsage = critical,timeStamping
+keyUsage = critical,digitalSignature
+"""
+    )
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=place, check=True, capture_output=True)
+
+    for name in ("root", "other"):
+        openssl(
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem",
+            "-days", "3650", "-subj", f"/CN={name}",
+        )  # fmt: skip
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", "/CN=tsa")
+    openssl(
+        "x509", "-req", "-in", "tsa.csr", "-CA", "root.pem", "-CAkey", "root.key", "-set_serial", "7", "-out",
+        "tsa.pem", "-days", "3650", "-extfile", "tsa.cnf", "-extensions", "ext",
+    )  # fmt: skip
+    (place / "serial").write_text("01\n")
+    return place
+
+
+def answer_by(place: Path) -> Callable[[bytes, str], tuple[int, bytes, str]]:
+    lock = threading.Lock()
+
+    def answer(data: bytes, kind: str) -> tuple[int, bytes, str]:
+        assert kind == "application/timestamp-query"
+        with lock:
+            (place / "query").write_bytes(data)
+            command = ["openssl", "ts", "-reply", "-config", "tsa.cnf", "-queryfile", "query", "-out", "reply"]
+            subprocess.run(command, cwd=place, check=True, capture_output=True)
+            return 200, (place / "reply").read_bytes(), ""
+
+    return answer
+
+
+def test_an_authority_proves_when_a_head_was_there(
+    authority: Path, serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    heads = [head.decode() for head in make_log(tmp_path / "log")]
+    server = serve(answer_by(authority))
+    tokens = tmp_path / "timestamps"
+    tokens.write_bytes(b"".join(stamp(server.url, head) for head in (heads[2], heads[-1])))
+    found = read_timestamps(tokens, authority / "root.pem")
+    assert [one.head for one in found] == [json.loads(heads[2]), json.loads(heads[-1])]
+    assert abs(found[-1].time.timestamp() - time.time()) < 60.0
+
+    given = ["--timestamps", str(tokens), "--authority", str(authority / "root.pem")]
+    done = CliRunner().invoke(app, ["verify", str(tmp_path / "log"), *given, "--json"])
+    report = json.loads(done.stdout)
+    assert (done.exit_code, report["stamps"], report["heads"]) == (0, 2, 2)
+    log = Written.read(tmp_path / "log")
+    log.files[list(log.files)[-1]].pop()
+    log.put(tmp_path / "cut")
+    done = CliRunner().invoke(app, ["verify", str(tmp_path / "cut"), *given])
+    assert done.exit_code == 1
+    assert "cut off or rolled back" in done.stdout
+
+    with pytest.raises(TimestampError):
+        read_timestamps(tokens, authority / "other.pem")
+    line = json.loads(tokens.read_bytes().splitlines()[0])
+    for changed in (
+        line | {"head": heads[3]},
+        line | {"token": base64.b64encode(base64.b64decode(line["token"])[:-40]).decode()},
+        {"head": heads[2]},
+    ):
+        tokens.write_text(json.dumps(changed) + "\n")
+        with pytest.raises(TimestampError):
+            read_timestamps(tokens, authority / "root.pem")
+    assert CliRunner().invoke(app, ["verify", str(tmp_path / "log"), *given]).exit_code == 2
+
+
+def test_an_answer_to_another_question_is_none(authority: Path, serve: Callable[..., Server], tmp_path: Path) -> None:
+    heads = [head.decode() for head in write_boot(tmp_path / "log", "b", 5)]
+    replies: list[bytes] = []
+    real = answer_by(authority)
+
+    def first_again(data: bytes, kind: str) -> tuple[int, bytes, str]:
+        replies.append(real(data, kind)[1])
+        return 200, replies[0], ""
+
+    server = serve(first_again)
+    stamp(server.url, heads[0])
+    with pytest.raises(TimestampError):
+        stamp(server.url, heads[0])  # the same head, another nonce
+    broken = serve(lambda data, kind: (200, b"garbage", ""))
+    with pytest.raises(TimestampError):
+        stamp(broken.url, heads[0])
+
+
+def test_the_recorder_lets_heads_be_stamped(authority: Path, serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve(answer_by(authority))
+    tokens = tmp_path / "stamps"
+    feed = EventFeed(
+        tmp_path / "log", header(), sinks=(f"--authority={server.url}", f"--tokens={tokens}", "--stamp-every=10")
+    )
+    assert run(feed, tokens.exists)
+    assert feed.close(10.0)
+    end = verify(tmp_path / "log").last
+    assert wait_for(lambda: len(tokens.read_bytes().splitlines()) == 2)  # and the last one, at the end
+    found = read_timestamps(tokens, authority / "root.pem")
+    assert found[-1].head["sequence"] == end
+    assert found[-1].head["robot"] == ROBOT
