@@ -28,6 +28,7 @@ def small_disk(rig: Rig) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-043")
 @pytest.mark.redteam(39)
 def test_a_full_disk_stops_the_robot_and_keeps_it_stopped_until_it_is_freed(rig: Rig, small_disk: Path) -> None:
