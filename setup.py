@@ -85,7 +85,9 @@ setup(
         "dev": [
             *TEST,
             "colcon-common-extensions>=0.3",
+            "cyclonedx-python-lib[json-validation]>=11",
             "import-linter>=2.0",
+            "mcap>=1.2",
             "mypy>=1.10",
             "oidc-provider-mock>=0.3",
             "playwright>=1.49",
