@@ -13,17 +13,16 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from rich.text import Text
 
 from safety_supervisor.core.effects import Decision, Effect, Status
 from safety_supervisor.core.events import Event
-from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.evidence.decisions.cli import verify
-from safety_supervisor.evidence.event_log import EventLog, Gap, LogError
+from safety_supervisor.evidence.event_log import Gap
 from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore
-from safety_supervisor.evidence.lines import Line, Lines
+from safety_supervisor.evidence.lines import Line, Lines, plain
+from safety_supervisor.evidence.opening import LONGEST_TEXT, configuration_of, fail, open_log, say_tail
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +32,7 @@ app = typer.Typer(
 Examples:
   safety-supervisor log show FILE.events
   safety-supervisor log replay FILE.events
+  safety-supervisor log replay FILE.events --config other.yaml --plot other.png
   safety-supervisor log rehearse FILE.events
   safety-supervisor log verify DIR --key KEY --heads FILE
 """,
@@ -41,8 +41,6 @@ app.command()(verify)
 latch_app = typer.Typer(no_args_is_help=True, help="Show and clear the latches that survive a restart.")
 
 COLUMNS = ("line", "t [s]", "what", "code", "source", "rule", "joint", "value", "limit", "n", "detail")
-_LONGEST_CELL = 120
-_LONGEST_TEXT = 4000
 _WIDE = 400  # no terminal: one line a row
 _PROGRESS_BYTES = 5_000_000
 
@@ -62,36 +60,6 @@ Robot = Annotated[
     str,
     typer.Option(help="With --log-directory instead of --config: `robot.id` of the configuration.", show_default=False),
 ]
-
-
-def plain(text: str, longest: int = _LONGEST_CELL) -> Text:
-    """Escape what came from outside: no control, bidirectional or look-alike character reaches the terminal."""
-    escaped = text.encode("unicode_escape").decode("ascii")
-    return Text(escaped if len(escaped) <= longest else escaped[: longest - 3] + "...")
-
-
-def _fail(status: int, message: str) -> typer.Exit:
-    Console(stderr=True).print(plain(message, _LONGEST_TEXT), soft_wrap=True)
-    return typer.Exit(status)
-
-
-def _open(file: Path) -> EventLog:
-    try:
-        return EventLog(file)
-    except OSError as error:
-        raise _fail(2, f"{file} can not be read: {error.strerror}; logs stand in `evidence.log_directory`") from None
-    except LogError as error:
-        raise _fail(2, str(error)) from None
-
-
-def _recorded_configuration(log: EventLog) -> Configuration:
-    from safety_supervisor.config import ConfigurationError
-    from safety_supervisor.evidence.replay import recorded_configuration
-
-    try:
-        return recorded_configuration(log.header)
-    except (LogError, ConfigurationError) as error:
-        raise _fail(2, str(error)) from None
 
 
 def _row(line: Line) -> dict[str, Any]:
@@ -126,7 +94,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """List decisions and changes of state as they were recorded."""
-    log = _open(file)
+    log = open_log(file)
     rows: list[dict[str, Any]] = []
     lines = Lines()
     last = 0.0
@@ -151,20 +119,9 @@ def show(
         if header.removed_boots:
             print(f"removed at its start, the oldest first: boots {', '.join(header.removed_boots)}")
         Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(rows))
-    _say_tail(log.tail.state, log.tail.path, log.tail.offset)
+    say_tail(log.tail.state, log.tail.path, log.tail.offset)
     if log.tail.state == "corrupt":
         raise typer.Exit(1)
-
-
-def _say_tail(state: str, path: str, offset: int) -> None:
-    if state == "open":
-        typer.echo(f"{path} is still being written: read up to byte {offset}.", err=True)
-    elif state == "torn":
-        typer.echo(
-            f"{path} ends in an unfinished record at byte {offset}: normal after a kill or power loss.", err=True
-        )
-    elif state == "corrupt":
-        typer.echo(f"{path} is corrupt at byte {offset}: nothing behind it was read.", err=True)
 
 
 @app.command()
@@ -173,13 +130,37 @@ def replay(
     as_json: Json = False,
     until: Until = None,
     show_decisions: Annotated[bool, typer.Option("--show-decisions", help="List decisions and states.")] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="OTHER.yaml", help="Limits to try instead.", show_default=False)
+    ] = None,
+    ideal: Annotated[
+        bool, typer.Option("--ideal", help="With --config: let an ideal robot follow it once set-points differ.")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="With --config: where to draw.", show_default=False)
+    ] = None,
+    count: Annotated[int, typer.Option("--rows", min=0, help="With --config: differences to list.")] = 20,
 ) -> None:
-    """Run the recorded events again and compare every effect, bit for bit. Exit 1 when one differs."""
+    """Run the recorded events again and compare every effect, bit for bit. Exit 1 when one differs.
+
+    With --config OTHER.yaml the same events go through other limits of the same robot, too: what would these have
+    said? It tells how often each code was told before and after, the first decisions that differ, and from when on
+    the robot would have moved otherwise: what these limits say behind that is said of a motion that they would not
+    have let come about. It is measured where the recorded limits moved it, which other limits soon call a tracking
+    error; with --ideal it stands, from there on, where they command it. Exit 1 when the recorded effects did not come
+    out again.
+    """
     from safety_supervisor import Supervisor
     from safety_supervisor.evidence import replay as replays
 
-    log = _open(file)
-    supervisor = Supervisor(_recorded_configuration(log))
+    if config is not None:
+        from safety_supervisor.evidence.what_if.cli import what_if
+
+        raise what_if(file, config, _nanoseconds(until), ideal, plot, count, as_json)
+    if plot is not None or ideal:
+        raise fail(2, "--plot and --ideal are of a comparison: give --config OTHER.yaml, too")
+    log = open_log(file)
+    supervisor = Supervisor(configuration_of(log))
     rows: list[dict[str, Any]] = []
     lines = Lines()
     console = Console(stderr=True)
@@ -194,13 +175,13 @@ def replay(
 
         report = replays.replay(log, supervisor, _nanoseconds(until), seen)
     if as_json:
-        data = asdict(report) | {"same": report.same, "rows": rows}
+        data = asdict(report) | {"same": report.same, "cause": report.cause, "rows": rows}
         print(msgspec.json.encode(data, enc_hook=repr).decode())
     else:
         if show_decisions:
             Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(rows))
         _print_report(report)
-    _say_tail(report.tail, report.tail_path, report.tail_offset)
+    say_tail(report.tail, report.tail_path, report.tail_offset)
     raise typer.Exit(0 if report.same else 1)
 
 
@@ -223,8 +204,8 @@ def rehearse(
     from safety_supervisor.evidence import replay as replays
     from safety_supervisor.evidence.rehearsal import RehearsalError, Rehearsals
 
-    log = _open(file)
-    configuration = _recorded_configuration(log)
+    log = open_log(file)
+    configuration = configuration_of(log)
     told: list[Decision] = []
     rehearsals = Rehearsals(configuration, Supervisor(configuration), told.append)
     console = Console(stderr=True)
@@ -243,7 +224,7 @@ def rehearse(
         try:
             report = replays.replay(log, rehearsals, _nanoseconds(until), seen)
         except RehearsalError as error:
-            raise _fail(2, str(error)) from None
+            raise fail(2, str(error)) from None
         finally:
             rehearsals.close()
     lines = [_row(Line(number, one.at - begun[0], one)) for number, one in enumerate(told, 1)]
@@ -261,7 +242,7 @@ def rehearse(
                 print(f"  {verdict} {code or '(begins)'}: {count}")
         if not rehearsals.sources:
             print("no agent in stage shadow sent a command")
-    _say_tail(report.tail, report.tail_path, report.tail_offset)
+    say_tail(report.tail, report.tail_path, report.tail_offset)
     raise typer.Exit(0 if report.same else 1)
 
 
@@ -283,9 +264,10 @@ def _print_report(report: Any) -> None:
         found = report.divergence
         kind = "a set-point differs" if found.only_actuate else "effects differ"
         print(f"DIFFERENT at event {found.index}, steady time {found.at} ns: {kind}")
-        print(f"  event:    {plain(repr(found.event), _LONGEST_TEXT)}")
-        print(f"  recorded: {[plain(repr(effect), _LONGEST_TEXT).plain for effect in found.recorded]}, digest of all")
-        print(f"  replayed: {[plain(repr(effect), _LONGEST_TEXT).plain for effect in found.replayed]}")
+        print(f"  event:    {plain(repr(found.event), LONGEST_TEXT)}")
+        print(f"  recorded: {[plain(repr(effect), LONGEST_TEXT).plain for effect in found.recorded]}, digest of all")
+        print(f"  replayed: {[plain(repr(effect), LONGEST_TEXT).plain for effect in found.replayed]}")
+        print(f"  cause:    {plain(report.cause, LONGEST_TEXT)}")
     if report.same:
         print("SAME: every effect came out again, bit for bit")
 
@@ -294,18 +276,18 @@ def _place(config: Path | None, log_directory: Path | None, robot: str) -> tuple
     """Return log directory and robot id; without a configuration, which may be broken or gone, both must be given."""
     if config is None:
         if log_directory is None or not robot:
-            raise _fail(2, "give --config FILE, or --log-directory DIR and --robot ID")
+            raise fail(2, "give --config FILE, or --log-directory DIR and --robot ID")
         return log_directory, robot
     if robot:
-        raise _fail(2, "--robot is given by --config already")
+        raise fail(2, "--robot is given by --config already")
     from safety_supervisor.config import ConfigurationError, load_config
 
     try:
         configuration = load_config(config)
     except ConfigurationError as error:
         for line in str(error).splitlines():
-            Console(stderr=True).print(plain(line, _LONGEST_TEXT), soft_wrap=True)
-        raise _fail(2, "or give --log-directory DIR and --robot ID") from None
+            Console(stderr=True).print(plain(line, LONGEST_TEXT), soft_wrap=True)
+        raise fail(2, "or give --log-directory DIR and --robot ID") from None
     return log_directory or Path(configuration.evidence.log_directory), configuration.robot.id
 
 
@@ -339,18 +321,18 @@ def latch_clear(
     Example: safety-supervisor latch clear --config my_robot.yaml --by ada --reason "drive replaced"
     """
     if not by.strip() or not reason.strip():
-        raise _fail(2, "--by and --reason must say something")
+        raise fail(2, "--by and --reason must say something")
     directory, robot = _place(config, log_directory, robot)
     if not directory.is_dir():
-        raise _fail(2, f"{directory} is no directory: no supervisor of {robot} has run with it")
+        raise fail(2, f"{directory} is no directory: no supervisor of {robot} has run with it")
     lock = RobotLock(directory, robot)
     try:
         lock.acquire_directory()
         before = LatchStore(directory, robot).clear(by, reason)
     except LockHeldError as error:
-        raise _fail(1, f"{error}: stop the supervisor first") from None
+        raise fail(1, f"{error}: stop the supervisor first") from None
     except OSError as error:
-        raise _fail(1, f"not cleared: {error}") from None
+        raise fail(1, f"not cleared: {error}") from None
     finally:
         lock.release()
     print(f"cleared: {plain(before.fault).plain or 'nothing was latched'}")

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from rich.text import Text
+
 from safety_supervisor.core.effects import Decision, Effect, Status
 from safety_supervisor.core.events import Event
 from safety_supervisor.core.units import Nanoseconds
+
+_LONGEST_CELL = 120
+
+
+def plain(text: str, longest: int = _LONGEST_CELL) -> Text:
+    """Escape what came from outside: no control, bidirectional or look-alike character reaches the terminal."""
+    escaped = text.encode("unicode_escape").decode("ascii")
+    return Text(escaped if len(escaped) <= longest else escaped[: longest - 3] + "...")
 
 
 class Line(NamedTuple):

@@ -14,7 +14,6 @@ Nothing of this runs in the node: it costs the control cycle nothing, and can le
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -42,6 +41,7 @@ from safety_supervisor.core.sessions import REACTION
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.evidence.ideal_robot import IdealRobot, commanded_joints
 
 Command = StreamCommand | TrajectoryCommand | BaseCommand | CommandUnreadable
 COMMANDS: Final = (StreamCommand, TrajectoryCommand, BaseCommand, CommandUnreadable)
@@ -103,8 +103,7 @@ class Rehearsals:
         self, configuration: Configuration, supervisor: Supervisor, seen: Callable[[Decision], None] | None = None
     ) -> None:
         """Follow the log with `supervisor`, fresh; `seen` is called with each decision of a rehearsal."""
-        joints, observed = configuration.robot.joints, configuration.robot.observed
-        self._ours = {name: index for index, name in enumerate(joints) if index not in observed}
+        self._ours = commanded_joints(configuration)
         self._supervisor = supervisor
         self._seen = seen
         self._copy: _Copy | None = None
@@ -227,7 +226,6 @@ class _Rehearsal:
     ) -> None:
         self._supervisor = supervisor
         self._models = models
-        self._ours = ours
         self._numbers = {asked: number for number, asked in questions.items()}
         standing = supervisor.standing
         for key in models:
@@ -238,7 +236,7 @@ class _Rehearsal:
         self._agents: set[str] = set()
         self._look_at_speakers()
         placed = supervisor.commanded
-        self._robot = None if placed is None else (tuple(placed[0].tolist()), (0.0,) * len(placed[0]))
+        self._robot = IdealRobot(ours, None if placed is None else placed[0])
         self._decisions: list[Decision] = []
         self._busy: Nanoseconds = 0
         self._now: Nanoseconds = 0
@@ -266,7 +264,7 @@ class _Rehearsal:
             # The very answer to what was asked there; of what was asked here alone nobody knows the answer.
             event = msgspec.structs.replace(event, number=self._numbers.pop(asked, 0))
         elif isinstance(event, JointStates):
-            event = self._ideal(event)
+            event = self._robot.measure(event)
         elif isinstance(event, COMMANDS) and event.source in self._agents:
             self._busy = event.at
         self._take(self._supervisor.handle(event))
@@ -278,7 +276,7 @@ class _Rehearsal:
     def _take(self, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
             if isinstance(effect, Actuate):
-                self._robot = effect.positions, effect.velocities
+                self._robot.obey(effect)
             elif isinstance(effect, PolicyQuestion):
                 self._numbers[effect.facts] = effect.number
             elif isinstance(effect, Decision) and effect.source in self._agents:
@@ -291,19 +289,3 @@ class _Rehearsal:
                 self._agents.add(name)
             elif session.speaker is not None:
                 self._agents.discard(name)
-
-    def _ideal(self, event: JointStates) -> JointStates:
-        """Let a measurement tell that the joints that are commanded stand where they are commanded."""
-        names, positions, velocities = event.names, event.positions, event.velocities or (0.0,) * len(event.names)
-        if self._robot is None or not len(names) == len(positions) == len(velocities):
-            return event  # malformed: judged as it came
-        indices = [self._ours.get(name) for name in names]
-        told = (x for i, *pair in zip(indices, positions, velocities, strict=True) if i is not None for x in pair)
-        if not all(map(math.isfinite, told)):
-            return event
-        at, by = self._robot
-        positions = tuple(x if i is None else at[i] for i, x in zip(indices, positions, strict=True))
-        velocities = tuple(v if i is None else by[i] for i, v in zip(indices, velocities, strict=True))
-        return msgspec.structs.replace(
-            event, positions=positions, velocities=velocities if event.velocities else event.velocities
-        )

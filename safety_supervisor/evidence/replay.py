@@ -72,6 +72,22 @@ class ReplayReport:
         """Whether everything that was recorded came out again. A torn tail is normal after a kill."""
         return self.divergence is None and self.gap is None and self.tail != "corrupt" and self.events > 0
 
+    @property
+    def cause(self) -> str:
+        """Why effects differ, as far as the log tells; empty when none do. The configuration is the recorded one."""
+        if self.divergence is None:
+            return ""
+        other = {name: f"{name} was {then}, is {now}" for name, (then, now) in self.different_software.items()}
+        processor = other.pop("cpu", "")
+        causes = [f"another version: {', '.join(other.values())}"] if other else []
+        causes += [f"another processor: {processor}"] if processor else []
+        if causes:
+            return f"{'; '.join(causes)}. The configuration is the recorded one: its hash is right."
+        return (
+            "version, processor and configuration are the recorded ones: the log was changed after it was written, or "
+            "this is a defect of the supervisor; keep the file, and report it"
+        )
+
 
 def recorded_configuration(header: LogHeader) -> Configuration:
     """Build the configuration that a log was made with.

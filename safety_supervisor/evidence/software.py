@@ -6,12 +6,14 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from safety_supervisor.evidence.core_version import core_sha256
+
 DISTRIBUTIONS = ("safety_supervisor", "numpy", "pin", "msgspec")
 
 
 def software_versions() -> dict[str, str]:
     """Return what bit-identical replay depends on: versions of software and the CPU's name."""
-    versions = {"python": platform.python_version(), "cpu": cpu_model()}
+    versions = {"python": platform.python_version(), "cpu": cpu_model(), "core": core_sha256()}
     for name in DISTRIBUTIONS:
         try:
             versions[name] = metadata.version(name)

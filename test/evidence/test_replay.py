@@ -7,77 +7,25 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
+from replayed_boot import CONFIGURATION, record
 from typer.testing import CliRunner
 
-from safety_supervisor import Supervisor, load_config
+from safety_supervisor import load_config
 from safety_supervisor.anomaly.cli import app as anomaly
-from safety_supervisor.boot_script import BootScript
-from safety_supervisor.core.effects import Actuate, Effect
-from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.events import Event, StreamCommand, Tick
-from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.events import StreamCommand, Tick
 from safety_supervisor.evidence import event_log
 from safety_supervisor.evidence.cli import app
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap
-from safety_supervisor.evidence.feed import EventFeed, describe_boot
 
 pytestmark = [pytest.mark.requirement("SR-044"), pytest.mark.requirement("SR-042")]
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGURATION = ROOT / "config" / "panda.yaml"
 encode = msgspec.msgpack.Encoder().encode
-
-
-def play(supervisor: Supervisor, configuration: Configuration) -> Iterator[tuple[Event, tuple[Effect, ...]]]:
-    """Arm, move by streamed set-points, send a NaN, press the e-stop; the robot follows what it is sent.
-
-    Joints that are observed, the last ones, drift by themselves until they have gone too far.
-    """
-    home, others = configuration.robot.start, configuration.robot.observed
-    assert home is not None
-    script, robot = BootScript(configuration, "b"), home
-    period, ours = configuration.timing.period, len(home) - len(others)
-    # One of the groups that the source may command.
-    members = configuration.robot.groups[configuration.source("planner").groups[0]]
-    names = tuple(configuration.robot.joints[member] for member in members)
-    held = [home[member] for member in members]
-    for cycle in range(450):
-        now = 1_000_000_000 + cycle * period
-        events = list(script.begin(now)) if cycle == 0 else []
-        drift = tuple(home[index] + 4e-5 * cycle for index in others)
-        events.append(script.measure(now, (*robot[:ours], *drift)))
-        if cycle == 120:
-            events.append(script.reset(now))
-        if cycle == 130:
-            events.append(script.start(now))
-        if 140 <= cycle < 400 and cycle % 5 == 0:
-            shift = 0.05 * (1 - math.cos((cycle - 140) * period / 1e9 * 2))
-            target = (held[0] + (math.nan if cycle == 300 else shift), *held[1:])
-            events.append(StreamCommand(now, "planner", names, target, (), 0, 0, now, "", ""))
-        events.append(Tick(now, now, EstopInput("stop" if cycle > 420 else "run", received_at=now)))
-        for event in events:
-            effects = supervisor.handle(event)
-            for effect in effects:
-                if isinstance(effect, Actuate):
-                    robot = effect.positions
-            yield event, effects
-
-
-def record(configuration: Configuration, place: Path) -> Path:
-    supervisor = Supervisor(configuration)
-    feed = EventFeed(place, describe_boot(configuration, "b", "b"))
-    for event, effects in play(supervisor, configuration):
-        feed.record(event, effects)
-        feed.flush()
-    assert feed.close(30.0)
-    (path,) = place.glob("*.events")
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""`log replay --config`: what other limits would have said to the same events."""
