@@ -129,7 +129,7 @@ def bare(rate: int, samples: int, directory: Path) -> list[int]:
 
 def read_events(directory: Path) -> list[Event]:
     """Return the recorded events of the only boot."""
-    (path,) = sorted((directory / "log").glob("*.events"))[:1]
+    (path,) = sorted((directory / "log").glob("*.events.mcap"))[:1]
     return [item.event for item in EventLog(path) if isinstance(item, Entry)]
 
 

@@ -49,7 +49,7 @@ ROOMS = {
     "estop": ("The e-stop device: emulate, watch and test it.", "safety_supervisor.estop.tools.cli:app"),
     "policy": ("The policy: try its examples, list the facts.", "safety_supervisor.policy.cli:app"),
     "anomaly": ("The watch of behaviour: make a baseline.", "safety_supervisor.anomaly.cli:app"),
-    "log": ("Show and replay recorded events; verify the decision log.", "safety_supervisor.evidence.cli:app"),
+    "log": ("Show, replay, verify and export what was recorded.", "safety_supervisor.export.cli:app"),
     "explain": ("A picture of why a command was refused.", "safety_supervisor.explain.cli:explain"),
     "agent": (
         "For whoever runs an agent: its key, and what it says of its tool.",

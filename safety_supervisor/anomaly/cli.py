@@ -30,7 +30,7 @@ def baseline_command(
 
     \b
     Example:
-      safety-supervisor anomaly baseline --from LOG.events --source planner --out planner.json
+      safety-supervisor anomaly baseline --from LOG.events.mcap --source planner --out planner.json
 
     Exit status: 0 written, 2 the recordings make none.
     """

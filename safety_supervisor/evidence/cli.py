@@ -30,10 +30,10 @@ app = typer.Typer(
     help="Show and replay recorded events; verify the decision log.",
     epilog="""\b
 Examples:
-  safety-supervisor log show FILE.events
-  safety-supervisor log replay FILE.events
-  safety-supervisor log replay FILE.events --config other.yaml --plot other.png
-  safety-supervisor log rehearse FILE.events
+  safety-supervisor log show FILE.events.mcap
+  safety-supervisor log replay FILE.events.mcap
+  safety-supervisor log replay FILE.events.mcap --config other.yaml --plot other.png
+  safety-supervisor log rehearse FILE.events.mcap
   safety-supervisor log verify DIR --key KEY --heads FILE
 """,
 )

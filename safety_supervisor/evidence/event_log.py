@@ -1,8 +1,11 @@
 """Format of the event log: what the recorder writes and replay reads. Pure functions over bytes and paths.
 
-A *segment* file is `MAGIC`, then records: u32 length, u32 CRC-32 of the payload, payload (little endian). The first
-payload is a `LogHeader`; every other one is an `Entry` (one handled event) or a `Gap`. A boot's log is its segments
-0, 1, 2, ... and replay needs all of them from 0.
+A *segment* is an MCAP file without chunks (`evidence/mcap.py`), so that what was written is on the disk, and any MCAP
+reader opens it, Foxglove too. Its attachment `header` is a `LogHeader`; each message of the channel `/events` is an
+`Entry` (one handled event) or a `Gap`, in MessagePack. Decisions and states stand once more as JSON before their
+entry, for people alone (`evidence/log_channels.py`). A recorder that came to its end wrote `END`; without it, as after
+a kill, the file is read up to the last whole entry. A boot's log is its segments 0, 1, 2, ... and replay needs all of
+them from 0.
 
 Its recorder holds a lock on the segment that it writes, so that a reader can tell a record that is not finished yet
 from one that never will be.
@@ -15,30 +18,38 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import struct
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from safety_supervisor.core.effects import Effect
+from safety_supervisor.core.effects import Decision, Effect, Status
 from safety_supervisor.core.events import Event
+from safety_supervisor.evidence import log_channels, mcap
 
-MAGIC = b"SSEVENTS\x00\x00\x00\x01"
-"""Name and version of the format."""
-SUFFIX = ".events"
+MAGIC = mcap.MAGIC + mcap.header("", "safety_supervisor event log 2")
+"""What a segment begins with: name and version of the format."""
+END = mcap.END
+"""What it ends with where its recorder came to its end."""
+SUFFIX = ".events.mcap"
+EARLIER_SUFFIX = ".events"
+"""Of logs that earlier versions wrote in a format of their own; they can not be read any more."""
 SCHEMA = 1
 """Version of events and effects as `core.events` and `core.effects` define them."""
-RECORD = struct.Struct("<II")
 LONGEST_RECORD = 64 * 1024 * 1024
 
 _LOCK_TRIES = 10
 _SET_POINTS = (b"\xa4type\xa7Actuate", b"\xa4type\xa9DriveBase")
-_ENTRY = 0x93  # a MessagePack array of three: every other payload is a map
+_DECISION, _STATUS = b"\xa4type\xa8Decision", b"\xa4type\xa6Status"
+_ENTRY = b"\x93"  # a MessagePack array of three: every other payload is a map
+_LONG_MAP = b"\xde"  # of more than fifteen fields
+_EARLIER = b"SSEVENTS"
+_HEADER_NAME = "header"
+_AHEAD = mcap.HEAD.size + mcap.MESSAGE_HEAD.size
 
 
 class LogHeader(msgspec.Struct, frozen=True, tag=True):
@@ -87,6 +98,20 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     """The effects other than `Actuate` and `DriveBase`."""
 
 
+class _Mark(Enum):
+    """A record that is neither an entry nor a gap."""
+
+    TOLD = "a decision or a state, as JSON; its entry follows"
+    OTHER = "a schema or a channel"
+    END = "the end of the data"
+
+
+class _Timed(msgspec.Struct):
+    """Of any event, when it was received."""
+
+    at: int
+
+
 class LogError(Exception):
     """A file that is no event log, or a boot of which segments are missing."""
 
@@ -107,7 +132,10 @@ _header_decoder = msgspec.msgpack.Decoder(LogHeader)
 _other_decoder = msgspec.msgpack.Decoder(LogHeader | Gap)
 _entry_decoder = msgspec.msgpack.Decoder(Entry)
 _raw_list_decoder = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_told_decoder = msgspec.msgpack.Decoder(Decision | Status)
+_time_decoder = msgspec.msgpack.Decoder(_Timed)
 _encoder = msgspec.msgpack.Encoder()
+_json = msgspec.json.Encoder().encode
 
 
 def digest_bytes(effects: bytes | memoryview) -> bytes:
@@ -120,14 +148,15 @@ def digest_effects(effects: Sequence[Effect]) -> bytes:
     return digest_bytes(_encoder.encode(tuple(effects)))
 
 
-def encode_record(payload: bytes) -> bytes:
-    """Frame a payload with its length and CRC."""
-    return RECORD.pack(len(payload), zlib.crc32(payload)) + payload
+def encode_record(payload: bytes, at: int = 0) -> bytes:
+    """Frame a payload as a message; `at` is its time, steady clock, [ns]."""
+    return log_channels.message(log_channels.EVENTS, at, payload)
 
 
 def encode_header(header: LogHeader) -> bytes:
     """Encode what a segment begins with."""
-    return MAGIC + encode_record(_encoder.encode(header))
+    attached = mcap.attachment(_HEADER_NAME, "application/msgpack", _encoder.encode(header))
+    return MAGIC + attached + log_channels.definitions()
 
 
 def encode_gap(gap: Gap) -> bytes:
@@ -138,10 +167,20 @@ def encode_gap(gap: Gap) -> bytes:
 def encode_entry(pair: bytes) -> bytes:
     """Encode the record of one handled event from the encoding of the pair of the event and its effects."""
     event, effects = _raw_list_decoder.decode(pair)
-    kept = [
-        raw for raw in _raw_list_decoder.decode(effects) if not bytes(memoryview(raw)[1:17]).startswith(_SET_POINTS)
-    ]
-    return encode_record(b"\x93" + bytes(event) + b"\xc4\x10" + digest_bytes(effects) + _encoder.encode(kept))
+    at = _time_decoder.decode(event).at
+    kept = []
+    told = b""
+    for raw in _raw_list_decoder.decode(effects):
+        head = bytes(memoryview(raw)[:18])
+        kind = head[3:] if head[:1] == _LONG_MAP else head[1:]
+        if kind.startswith(_SET_POINTS):
+            continue
+        kept.append(raw)
+        if kind.startswith((_DECISION, _STATUS)):
+            channel = log_channels.STATES if kind.startswith(_STATUS) else log_channels.DECISIONS
+            told += log_channels.message(channel, at, _json(_told_decoder.decode(raw)))
+    payload = b"\x93" + bytes(event) + b"\xc4\x10" + digest_bytes(effects) + _encoder.encode(kept)
+    return told + encode_record(payload, at)
 
 
 def segment_name(header: LogHeader) -> str:
@@ -176,16 +215,22 @@ def _is_written(file: BinaryIO) -> bool:
     return False
 
 
-def _read_payload(file: BinaryIO) -> bytes | None:
-    """Read one record; None when it is unfinished or its CRC is wrong."""
-    head = file.read(RECORD.size)
-    if len(head) < RECORD.size:
+def _read_record(file: BinaryIO) -> tuple[int, bytes] | None:
+    """Read kind and content of a record; None when it is unfinished or can not be one."""
+    head = file.read(mcap.HEAD.size)
+    if len(head) < mcap.HEAD.size:
         return None
-    length, crc = RECORD.unpack(head)
+    kind, length = mcap.HEAD.unpack(head)
     if not 0 < length <= LONGEST_RECORD:
         return None
-    payload = file.read(length)
-    return payload if len(payload) == length and zlib.crc32(payload) == crc else None
+    content = file.read(length)
+    return (kind, content) if len(content) == length else None
+
+
+def _read_header_payload(file: BinaryIO) -> bytes | None:
+    """Read the attachment behind the magic; None when it is unfinished or damaged."""
+    found = _read_record(file)
+    return mcap.read_attachment(found[1], _HEADER_NAME) if found is not None and found[0] == mcap.ATTACHMENT else None
 
 
 def read_header(path: Path) -> LogHeader:
@@ -198,11 +243,14 @@ def read_header(path: Path) -> LogHeader:
     with path.open("rb") as file:
         written = _is_written(file)  # before the first byte is read: what is missing there may come
         magic = file.read(len(MAGIC))
-        payload = _read_payload(file) if magic == MAGIC else None
+        payload = _read_header_payload(file) if magic == MAGIC else None
     if payload is None and written:
         raise LogError(f"{path}: its recorder has just begun to write it: try again")
+    if magic.startswith(_EARLIER):
+        raise LogError(f"{path}: an event log of an earlier version (.events): the version that wrote it reads it")
     if magic != MAGIC:
-        raise LogError(f"{path}: no event log of this version")
+        other = ", though an MCAP file" if magic.startswith(mcap.MAGIC) else ""
+        raise LogError(f"{path}: no event log of this version{other}")
     if payload is None:
         raise LogError(f"{path}: the header is damaged")
     try:
@@ -254,29 +302,57 @@ class EventLog:
                 written = last and _is_written(file)  # before its end is looked up, which does not move any more if not
                 end = path.stat().st_size if last else self.segments[number + 1][1].previous_bytes
                 file.seek(len(MAGIC))
-                file.seek(RECORD.unpack(file.read(RECORD.size))[0], 1)  # read_header has checked it
+                _read_record(file)  # read_header has checked it
+                whole = file.tell()  # up to here all that was told is kept, too
+                defined: set[tuple[int, bytes]] = set()
                 while file.tell() < end:
                     start = file.tell()
-                    item = _decode(_read_payload(file))
-                    if item is None or file.tell() > end:
-                        whole = last and not _resumes(path, start, end)
-                        state = "corrupt" if not whole else "open" if written else "torn"
-                        self.tail = Tail(state, str(path), start)
+                    found = _read_record(file)
+                    item = None if found is None or file.tell() > end else _decode(*found, defined)
+                    if item is None:
+                        torn = last and not _resumes(path, start, end)
+                        self.tail = Tail(("open" if written else "torn") if torn else "corrupt", str(path), whole)
                         return
-                    self.position += file.tell() - start
-                    yield item
-                if file.tell() != end:
-                    self.tail = Tail("corrupt", str(path), file.tell())
+                    if item is _Mark.TOLD:
+                        continue
+                    if item is _Mark.END:
+                        self.tail = Tail(_state_at_end(file.read(len(END)), last), str(path), whole)
+                        return
+                    self.position += file.tell() - whole
+                    whole = file.tell()
+                    if not isinstance(item, _Mark):
+                        yield item
+                if file.tell() != end or (whole != end and not last):
+                    self.tail = Tail("corrupt", str(path), whole)
                     return
-                self.tail = Tail("open" if written else "complete", str(path), end)
+                state = "open" if written else "complete" if whole == end else "torn"
+                self.tail = Tail(state, str(path), whole)
 
 
-def _decode(payload: bytes | None) -> Entry | Gap | None:
-    """Decode a record; None when it is damaged."""
-    if payload is None:
+def _state_at_end(rest: bytes, last: bool) -> str:
+    """Say how a log ends that says that it has ended."""
+    expected = END[mcap.HEAD.size + 4 :]
+    if rest == expected and last:
+        return "complete"
+    return "torn" if expected.startswith(rest) and last else "corrupt"
+
+
+def _decode(kind: int, content: bytes, defined: set[tuple[int, bytes]]) -> Entry | Gap | _Mark | None:
+    """Decode a record; None when it is damaged, and where a schema or channel is defined again."""
+    if kind == mcap.DATA_END and content == bytes(4):
+        return _Mark.END
+    if kind in (mcap.SCHEMA, mcap.CHANNEL):
+        known = len(defined)
+        defined.add((kind, content[:2]))
+        return _Mark.OTHER if len(defined) > known else None
+    found = log_channels.read_message(content) if kind == mcap.MESSAGE else None
+    if found is None:
         return None
+    channel, payload = found
+    if channel != log_channels.EVENTS:
+        return _Mark.TOLD if channel in (log_channels.DECISIONS, log_channels.STATES) else None
     try:
-        if payload[0] == _ENTRY:
+        if payload[:1] == _ENTRY:
             return _entry_decoder.decode(payload)
         other = _other_decoder.decode(payload)
     except msgspec.MsgspecError:
@@ -295,17 +371,17 @@ def _resumes(path: Path, start: int, end: int) -> bool:
         data = file.read(end - start)
     if not data.strip(b"\x00"):
         return False
-    if len(data) >= RECORD.size:
-        length, _ = RECORD.unpack_from(data)
-        if 0 < length <= len(data) - RECORD.size and data[RECORD.size + length - 1 :].strip(b"\x00"):
+    if len(data) >= mcap.HEAD.size:
+        _, length = mcap.HEAD.unpack_from(data)
+        if 0 < length <= len(data) - mcap.HEAD.size and data[mcap.HEAD.size + length - 1 :].strip(b"\x00"):
             return True
-    found = data.find(b"\xa4type", RECORD.size)
+    found = data.find(b"\xa4type", mcap.HEAD.size)
     while found != -1:
-        for begin in (found - 2 - RECORD.size, found - 1 - RECORD.size):  # an entry's event, or a gap
+        for begin in (found - 2 - _AHEAD, found - 1 - _AHEAD):  # an entry's event, or a gap
             if begin > 0:
-                length, crc = RECORD.unpack_from(data, begin)
-                payload = data[begin + RECORD.size : begin + RECORD.size + length]
-                if 0 < length == len(payload) and zlib.crc32(payload) == crc:
+                kind, length = mcap.HEAD.unpack_from(data, begin)
+                content = data[begin + mcap.HEAD.size : begin + mcap.HEAD.size + length]
+                if kind == mcap.MESSAGE and len(content) == length and log_channels.read_message(content):
                     return True
         found = data.find(b"\xa4type", found + 1)
-    return False
+    return data.endswith(END)

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from safety_supervisor.core.errors import Code
-from safety_supervisor.evidence.event_log import SUFFIX, LogError, read_header
+from safety_supervisor.evidence.event_log import EARLIER_SUFFIX, SUFFIX, LogError, read_header
 
 VERSION = 1
 BLOCK = 4096
@@ -158,7 +158,8 @@ class LatchStore:
     def _has_event_logs(self) -> str:
         """Name an event log of this robot; one that can not be read counts."""
         try:
-            for path in sorted(self.directory.glob(f"*{SUFFIX}")):
+            logs = [path for suffix in (SUFFIX, EARLIER_SUFFIX) for path in self.directory.glob(f"*{suffix}")]
+            for path in sorted(logs):
                 try:
                     if read_header(path).robot_id == self.robot_id:
                         return path.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -97,7 +98,10 @@ class LogWriter:
         return self._file
 
     def _next_segment(self) -> None:
-        """Begin segment 0, or the one after the present one."""
+        """Begin segment 0, or the one after the present one, which says that it has ended."""
+        if self._file is not None and self._durable and not self.error:
+            with contextlib.suppress(OSError):
+                write_at(self._file, event_log.END, self._durable)
         self._close()
         assert self._header is not None
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -111,6 +115,14 @@ class LogWriter:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def close(self) -> None:
+        """Say in the file that it has ended, where all of it is on disk; nothing is lost where that fails."""
+        if self._file is not None and not (self.error or self._pending or self._preamble or self._lost.events):
+            with contextlib.suppress(OSError):
+                write_at(self._file, event_log.END, self._durable)
+                os.fdatasync(self._file)
+        self._close()
 
     def _close(self) -> None:
         if self._file is None or self._header is None:

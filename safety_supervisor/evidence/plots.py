@@ -100,11 +100,11 @@ def label(axes: Any, text: str, theme: Theme, below: str = "") -> None:
         axes.set_xlabel(below, fontsize=8, color=theme.ink)
 
 
-def legend(axes: Any, theme: Theme, columns: int = 4) -> None:
-    """Name the lines of a row."""
+def legend(axes: Any, theme: Theme, columns: int = 5) -> None:
+    """Name the lines of a row, above its right end: no curve is under it."""
     told = axes.legend(
-        loc="upper right", ncols=columns, fontsize=7, frameon=True, facecolor=theme.paper, edgecolor=theme.faint,
-        framealpha=0.85, handlelength=1.4, columnspacing=1.0, borderpad=0.3,
+        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns, fontsize=7, frameon=False, handlelength=1.4,
+        columnspacing=1.2, borderaxespad=0.2, borderpad=0.1,
     )  # fmt: skip
     for text in told.get_texts():
         text.set_color(theme.ink)

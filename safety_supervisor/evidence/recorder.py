@@ -227,6 +227,11 @@ class Logs:
         """Tell the decision log that the boot ends, once the event log is whole."""
         self._decisions.finish()
 
+    def close(self) -> None:
+        """Say in the event log that it has ended."""
+        if self._events is not None:
+            self._events.close()
+
 
 def keep_events(logs: Logs, descriptor: int, acks: Acknowledgements) -> bool:
     """Write events as they come until the pipe ends; return whether all are on disk."""
@@ -251,6 +256,7 @@ def keep_events(logs: Logs, descriptor: int, acks: Acknowledgements) -> bool:
     logs.finish()
     while not logs.sync() and time.monotonic() < ends:
         time.sleep(RETRY_S / 4)
+    logs.close()
     acks.send(durable=None if logs.error else consumed, log_error=logs.error)
     return not logs.error
 

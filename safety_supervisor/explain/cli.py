@@ -62,8 +62,8 @@ def explain(
 
     \b
     Examples:
-      safety-supervisor log show FILE.events
-      safety-supervisor explain --log FILE.events --line 12 --out why.png
+      safety-supervisor log show FILE.events.mcap
+      safety-supervisor explain --log FILE.events.mcap --line 12 --out why.png
       safety-supervisor explain config/panda.yaml --command motion.yaml --out why.png
       safety-supervisor explain config/panda.yaml --decision decision.json --json
 

@@ -74,5 +74,5 @@ def record(configuration: Configuration, place: Path, sign: Sign | None = None, 
         feed.record(event, effects)
         feed.flush()
     assert feed.close(30.0)
-    (path,) = place.glob("*.events")
+    (path,) = place.glob("*.events.mcap")
     return path

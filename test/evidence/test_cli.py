@@ -27,7 +27,7 @@ def log(tmp_path: Path) -> Path:
     def entry(at: int, *effects: Effect) -> bytes:
         return event_log.encode_entry(encode((tick(at), effects)))
 
-    path = tmp_path / "boot.events"
+    path = tmp_path / "boot.events.mcap"
     path.write_bytes(
         event_log.encode_header(header())
         + entry(5 * SECOND, actuate(1), status(5 * SECOND, "LOCKED", "E_RESTARTED"))

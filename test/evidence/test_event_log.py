@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_supervisor.core.effects import DriveBase
-from safety_supervisor.evidence import event_log
+from safety_supervisor.evidence import event_log, log_channels
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap, LogError
 
 encode = msgspec.msgpack.Encoder().encode
@@ -23,7 +23,7 @@ def records(count: int) -> list[bytes]:
     return [event_log.encode_entry(encode((tick(at), effects(at)))) for at in range(1, count + 1)]
 
 
-def write(directory: Path, parts: list[bytes], name: str = "a.events") -> Path:
+def write(directory: Path, parts: list[bytes], name: str = "a.events.mcap") -> Path:
     path = directory / name
     path.write_bytes(event_log.encode_header(header()) + b"".join(parts))
     return path
@@ -75,7 +75,7 @@ def test_a_file_cut_anywhere_gives_the_whole_records_before_the_cut(tmp_path: Pa
     whole = write(tmp_path, parts).read_bytes()
     ends = [head + sum(map(len, parts[:count])) for count in range(6)]
     for cut in range(head, len(whole)):
-        path = tmp_path / "a.events"
+        path = tmp_path / "a.events.mcap"
         path.write_bytes(whole[:cut])
         items, state = read(path)
         assert len(items) == sum(end <= cut for end in ends) - 1
@@ -88,7 +88,7 @@ def test_every_flipped_bit_of_a_record_in_the_middle_is_corruption(tmp_path: Pat
     head = len(event_log.encode_header(header()))
     whole = write(tmp_path, parts).read_bytes()
     start = head + len(parts[0])
-    path = tmp_path / "a.events"
+    path = tmp_path / "a.events.mcap"
     for bit in range(8 * len(parts[1])):
         damaged = bytearray(whole)
         damaged[start + bit // 8] ^= 1 << bit % 8
@@ -108,7 +108,7 @@ def being_written(path: Path) -> Iterator[None]:
 def test_what_a_recorder_still_writes_is_open_wherever_it_has_come_to(tmp_path: Path) -> None:
     parts = records(2)
     whole = write(tmp_path, parts).read_bytes()
-    path = tmp_path / "a.events"
+    path = tmp_path / "a.events.mcap"
     for cut in range(len(whole) - len(parts[1]), len(whole) + 1):
         path.write_bytes(whole[:cut])
         with being_written(path):
@@ -145,9 +145,9 @@ def test_damage_in_the_middle_of_a_log_that_is_being_written_is_corruption(tmp_p
 
 
 def test_a_header_that_is_being_written_is_not_damaged(tmp_path: Path) -> None:
-    path = tmp_path / "a.events"
+    path = tmp_path / "a.events.mcap"
     whole = event_log.encode_header(header())
-    for length in (0, 5, 14, 30, len(whole) - 1):
+    for length in (0, 5, 14, 30, len(whole) - len(log_channels.definitions()) - 1):
         path.write_bytes(whole[:length])
         with being_written(path), pytest.raises(LogError, match="try again"):
             EventLog(path)
@@ -172,24 +172,24 @@ def test_a_damaged_header_is_no_log(tmp_path: Path, at: int) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_behind_the_header_are_read_without_an_exception(tmp_path_factory: object, junk: bytes) -> None:
     directory = tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
-    items, _ = read(write(directory, [*records(1), junk], "junk.events"))
-    assert items[0] == read(write(directory, records(1), "junk.events"))[0][0]
+    items, _ = read(write(directory, [*records(1), junk], "junk.events.mcap"))
+    assert items[0] == read(write(directory, records(1), "junk.events.mcap"))[0][0]
 
 
 def test_segments_are_read_in_order_and_up_to_where_the_next_one_begins(tmp_path: Path) -> None:
     parts = records(6)
     first = event_log.encode_header(header()) + parts[0] + parts[1]
     # What stands behind the durable end was written again in the next segment.
-    (tmp_path / "b.events").write_bytes(first + parts[2][:50])
+    (tmp_path / "b.events.mcap").write_bytes(first + parts[2][:50])
     for number, content in ((1, parts[2:4]), (2, parts[4:6])):
-        previous = len(first) if number == 1 else (tmp_path / "a1.events").stat().st_size
+        previous = len(first) if number == 1 else (tmp_path / "a1.events.mcap").stat().st_size
         segment = msgspec.structs.replace(header(), segment=number, previous_bytes=previous)
-        (tmp_path / f"a{number}.events").write_bytes(event_log.encode_header(segment) + b"".join(content))
-    (tmp_path / "other.events").write_bytes(event_log.encode_header(header("boot2")) + parts[5])
+        (tmp_path / f"a{number}.events.mcap").write_bytes(event_log.encode_header(segment) + b"".join(content))
+    (tmp_path / "other.events.mcap").write_bytes(event_log.encode_header(header("boot2")) + parts[5])
     for any_of_them in ("b", "a1", "a2"):
-        items, state = read(tmp_path / f"{any_of_them}.events")
+        items, state = read(tmp_path / f"{any_of_them}.events.mcap")
         assert [item.event.at for item in items if isinstance(item, Entry)] == [1, 2, 3, 4, 5, 6]
         assert state == "complete"
-    (tmp_path / "a1.events").unlink()
+    (tmp_path / "a1.events.mcap").unlink()
     with pytest.raises(LogError, match=r"segments \[1\]"):
-        EventLog(tmp_path / "b.events")
+        EventLog(tmp_path / "b.events.mcap")

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def only_log(directory: Path) -> EventLog:
-    (path,) = directory.glob("*.events")
+    (path,) = directory.glob("*.events.mcap")
     return EventLog(path)
 
 
@@ -293,7 +293,7 @@ def test_a_log_that_is_deleted_while_it_is_written_is_unhealthy(start: Start, tm
     feed = start()
     record(feed, 1, 5)
     assert wait_for(lambda: all_durable(feed))
-    next((tmp_path / "log").glob("*.events")).unlink()
+    next((tmp_path / "log").glob("*.events.mcap")).unlink()
     seen: list[bool] = []
 
     def unhealthy() -> bool:
@@ -311,7 +311,7 @@ def test_files_rotate_and_all_are_read(start: Start, tmp_path: Path) -> None:
         record(feed, first, first + 39)
         assert wait_for(lambda: all_durable(feed))
     assert feed.close(10.0)
-    files = sorted((tmp_path / "log").glob("*.events"))
+    files = sorted((tmp_path / "log").glob("*.events.mcap"))
     assert len(files) >= 3
     assert max(file.stat().st_size for file in files) <= 20_000
     for file in files:
@@ -348,5 +348,5 @@ def test_latches_are_kept_where_events_are_not(tmp_path: Path) -> None:
     feed.save_latches(Latches(1, False, "E_TRACKING"))
     assert feed.close(10.0)
     assert LatchStore(tmp_path, "panda").load().fault == "E_TRACKING"
-    assert list(tmp_path.glob("*.events")) == []
+    assert list(tmp_path.glob("*.events.mcap")) == []
     assert set(os.listdir("/proc/self/fd")) == before

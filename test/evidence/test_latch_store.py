@@ -39,9 +39,9 @@ def test_the_first_boot_has_no_latch_and_leaves_a_file(store: LatchStore) -> Non
 
 
 def test_a_file_that_was_removed_is_a_fault_because_logs_of_the_robot_exist(store: LatchStore) -> None:
-    (store.directory / "other.events").write_bytes(event_log.encode_header(header(robot_id="other")))
+    (store.directory / "other.events.mcap").write_bytes(event_log.encode_header(header(robot_id="other")))
     assert store.load() == StoredLatches(False, "")
-    log = store.directory / "a.events"
+    log = store.directory / "a.events.mcap"
     log.write_bytes(event_log.encode_header(header()))
     assert is_unknown(store.open())
     assert not store.path.exists()

@@ -56,7 +56,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
             feed.record(event, supervisor.handle(event))
         feed.flush()
     assert feed.close(30.0)
-    (path,) = place.glob("*.events")
+    (path,) = place.glob("*.events.mcap")
     return path
 
 
@@ -92,12 +92,12 @@ def test_a_log_that_does_not_replay_tells_nothing_of_that_robot(log: Path, tmp_p
     def change(index: int, entry: Any) -> Any:
         return entry if index != 900 else type(entry)(entry.event, bytes(16), entry.effects)
 
-    status, said = run(rewrite(log, tmp_path / "other.events", change))
+    status, said = run(rewrite(log, tmp_path / "other.events.mcap", change))
     assert status == 1
     assert "DIFFERENT at event 900" in said
 
 
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.events"
+    path = tmp_path / "x.events.mcap"
     path.write_bytes(b"no log")
     assert run(path)[0] == 2

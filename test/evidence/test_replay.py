@@ -129,7 +129,7 @@ def test_a_set_point_that_differs_in_its_last_bit_is_found(
         positions = (math.nextafter(item.event.positions[0], 9.0), *item.event.positions[1:])
         return msgspec.structs.replace(item, event=msgspec.structs.replace(item.event, positions=positions))
 
-    status, report = replay(rewrite(recorded, tmp_path / "x.events", change))
+    status, report = replay(rewrite(recorded, tmp_path / "x.events.mcap", change))
     assert status == 1
     assert not report["same"]
     assert at <= report["divergence"]["index"] < at + 12
@@ -142,21 +142,21 @@ def test_effects_that_were_changed_in_the_log_are_found_at_their_event(recorded:
             return msgspec.structs.replace(item, digest=bytes(16))
         return item
 
-    status, report = replay(rewrite(recorded, tmp_path / "x.events", change))
+    status, report = replay(rewrite(recorded, tmp_path / "x.events.mcap", change))
     assert status == 1
     assert report["divergence"]["index"] == 500
     assert report["events"] == 501
 
 
 def test_a_gap_ends_replay_and_is_not_the_same(recorded: Path, tmp_path: Path) -> None:
-    path = rewrite(recorded, tmp_path / "x.events", lambda index, item: Gap(3, 0) if index == 200 else item)
+    path = rewrite(recorded, tmp_path / "x.events.mcap", lambda index, item: Gap(3, 0) if index == 200 else item)
     status, report = replay(path)
     assert (status, report["events"], report["gap"]["events"]) == (1, 200, 3)
 
 
 def test_a_torn_tail_is_normal_and_until_ends_early(recorded: Path, tmp_path: Path) -> None:
-    (tmp_path / "x.events").write_bytes(recorded.read_bytes()[:-7])
-    status, report = replay(tmp_path / "x.events")
+    (tmp_path / "x.events.mcap").write_bytes(recorded.read_bytes()[: -len(event_log.END) - 7])
+    status, report = replay(tmp_path / "x.events.mcap")
     assert (status, report["tail"], report["divergence"]) == (0, "torn", None)
     assert report["events"] == len(list(EventLog(recorded))) - 1
     status, report = replay(recorded, "--until", "0.1")
@@ -169,7 +169,7 @@ def test_the_recorded_urdf_stands_for_the_file_and_another_configuration_is_refu
 ) -> None:
     log = EventLog(recorded)
     changed = log.header.configuration.replace(b"\n", b" # changed\n", 1)
-    path = tmp_path / "x.events"
+    path = tmp_path / "x.events.mcap"
     path.write_bytes(event_log.encode_header(msgspec.structs.replace(log.header, configuration=changed)))
     status, report = replay(path)
     assert status == 2
@@ -191,7 +191,7 @@ def test_a_log_older_than_the_words_of_the_device_replays(recorded: Path, tmp_pa
                 stripped += 1
         return entry
 
-    old = rewrite(recorded, tmp_path / "old.events", older)
+    old = rewrite(recorded, tmp_path / "old.events.mcap", older)
     assert stripped == 450
     assert b"relays" not in old.read_bytes().replace(EventLog(old).header.configuration, b"")
     ticks = [item.event for item in EventLog(old) if isinstance(getattr(item, "event", None), Tick)]
@@ -219,7 +219,7 @@ def test_a_log_whose_configuration_this_version_does_not_accept_is_refused_by_na
     log = EventLog(recorded)
     assert before in log.header.configuration
     other = log.header.configuration.replace(before, after)
-    path = tmp_path / "other.events"
+    path = tmp_path / "other.events.mcap"
     path.write_bytes(event_log.encode_header(msgspec.structs.replace(log.header, configuration=other)))
     status, report = replay(path)
     assert status == 2

@@ -57,8 +57,8 @@ def test_latches_other_robots_and_what_is_no_log_stay(tmp_path: Path) -> None:
     other = boot(tmp_path, 1, robot="panda_two")
     damaged = boot(tmp_path, 2)[0]
     damaged.write_bytes(damaged.read_bytes().replace(b"boot2", b"boot7"))
-    (tmp_path / "notes.events").write_text("mine")
-    for name in ("panda.lock", "panda.events.txt"):
+    (tmp_path / "notes.events.mcap").write_text("mine")
+    for name in ("panda.lock", "panda.events.mcap.txt"):
         (tmp_path / name).write_bytes(bytes(SIZE))
     kept = sorted(tmp_path.iterdir())
     boot(tmp_path, 3)

@@ -159,7 +159,7 @@ def test_a_plot_is_the_same_twice_and_a_place_that_can_not_be_written_is_refused
     assert plot.read_bytes().startswith(b"\x89PNG")
     found = compare(EventLog(recorded), load_config(CONFIGURATION), load_config(config))
     assert told.draw(found) == plot.read_bytes()
-    broken = tmp_path / "no.events"
+    broken = tmp_path / "no.events.mcap"
     broken.write_bytes(b"")
     place = tmp_path / "absent" / "x.png"
     done = CliRunner().invoke(app, ["replay", str(broken), "--config", str(config), "--plot", str(place)])
@@ -201,7 +201,7 @@ def test_a_difference_is_told_with_its_cause(recorded: Path, tmp_path: Path) -> 
         ({"cpu": "Z80"}, "another processor: cpu was Z80, is"),
     ):
         header = msgspec.structs.replace(log.header, versions=log.header.versions | versions)
-        path = tmp_path / "x.events"
+        path = tmp_path / "x.events.mcap"
         parts = [event_log.encode_header(header), *(event_log.encode_record(encode(item)) for item in items)]
         path.write_bytes(b"".join(parts))
         done = CliRunner().invoke(app, ["replay", str(path)])

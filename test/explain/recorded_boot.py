@@ -104,5 +104,5 @@ def record(directory: Path, file: Path = CONFIGURATION) -> RecordedBoot:
         feed.flush()
     assert feed.close(30.0)
     assert stop is not None, decisions
-    (path,) = directory.glob("*.events")
+    (path,) = directory.glob("*.events.mcap")
     return RecordedBoot(file, path, dict(zip(names, low.tolist(), strict=True)), *stop, tuple(decisions))

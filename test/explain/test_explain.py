@@ -144,8 +144,8 @@ def test_a_line_that_is_not_there_and_a_file_that_is_no_log(boot: RecordedBoot, 
     count = len(show(boot))
     assert f"the log has {count} lines" in refused("--log", str(boot.path), "--line", str(count + 1))
     assert "can not be read" in refused("--log", str(tmp_path / "none"))
-    (tmp_path / "x.events").write_text("robot: {}")
-    assert "no event log" in refused("--log", str(tmp_path / "x.events"))
+    (tmp_path / "x.events.mcap").write_text("robot: {}")
+    assert "no event log" in refused("--log", str(tmp_path / "x.events.mcap"))
     assert "can not be written" in refused("--log", str(boot.path), "--out", str(tmp_path / "none" / "why.png"))
 
 

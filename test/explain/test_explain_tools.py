@@ -67,7 +67,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Decision]
             told += effects
         feed.flush()
     assert feed.close(30.0)
-    (path,) = (directory / "log").glob("*.events")
+    (path,) = (directory / "log").glob("*.events.mcap")
     (decision,) = [effect for effect in told if isinstance(effect, Decision) and effect.code == "E_WORKSPACE"]
     return file, path, decision
 

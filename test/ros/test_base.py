@@ -209,7 +209,7 @@ def test_a_base_is_driven_fenced_and_stopped(driven: tuple[Client, Base, Rig]) -
     assert base.supervisor is not None
     base.supervisor.send(signal.SIGINT)
     client.wait_end(base.supervisor)
-    (path,) = (rig.directory / "log").glob("*.events")
+    (path,) = (rig.directory / "log").glob("*.events.mcap")
     log = EventLog(path)
     report = replay(log, Supervisor(recorded_configuration(log.header)))
     assert report.same, report.divergence

@@ -50,7 +50,7 @@ def test_all_set_points_of_a_burst_reach_the_core(client: Client, supervisor: Pr
     client.spin(0.3)
     supervisor.send(signal.SIGINT)
     assert client.wait_end(supervisor) == 0
-    (log,) = cell_rig.last_directory.glob("*.events")
+    (log,) = cell_rig.last_directory.glob("*.events.mcap")
     heard = [
         item.event.frame_id
         for item in EventLog(log)

@@ -110,7 +110,7 @@ def test_a_real_robot_starts_with_what_a_trusted_officer_signed_and_with_nothing
     client.wait_state("LOCKED", timeout=START)
     supervisor.send(signal.SIGINT)
     assert client.wait_end(supervisor) == 0
-    logs = list(rig.last_directory.glob("*.events"))
+    logs = list(rig.last_directory.glob("*.events.mcap"))
     assert len(logs) == 2
     for header in (EventLog(log).header for log in logs):
         assert header.signed_by == "ada"
@@ -177,7 +177,7 @@ def test_old_event_logs_are_removed_at_start_and_that_is_said(rig: Rig) -> None:
     assert client.wait_end(supervisor) == 0
     assert "removed old event logs: boots 1, 2020-01-01" in supervisor.text
     assert [path.exists() for path in old] == [False, True]
-    (now,) = set(directory.glob("*.events")) - set(old)
+    (now,) = set(directory.glob("*.events.mcap")) - set(old)
     assert EventLog(now).header.removed_boots == ("boot1",)
     assert LatchStore(directory, "panda").path.exists()
 

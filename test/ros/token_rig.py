@@ -147,7 +147,7 @@ def ends_and_replays(client: Client, supervisor: Process, directory: Path) -> li
     """End a supervisor; what its logs tell comes out again. Return them."""
     supervisor.send(signal.SIGINT)
     client.wait_end(supervisor)
-    logs = sorted(directory.rglob("*.events"))
+    logs = sorted(directory.rglob("*.events.mcap"))
     assert logs
     for log in logs:
         shown = run("log", "replay", str(log))

@@ -163,7 +163,8 @@ def _run(
         summaries = []
         for file, scenario in zip(files, scenarios, strict=True):
             console.print(f"{scenario.name}: {scenario.about}", markup=False, soft_wrap=True)
-            options = Options(scenario, file, seconds, controller.value, log_directory, live)
+            page = not as_json or log_directory is not None
+            options = Options(scenario, file, seconds, controller.value, log_directory, live, page)
             summary = run(options, console)
             print_summary(console, summary)
             summaries.append(summary)

@@ -16,7 +16,7 @@ from safety_supervisor.core.events import Event, Tick
 from safety_supervisor.core.output_settings import OutputType
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.evidence.event_log import SUFFIX, EventLog, LogError
-from safety_supervisor.evidence.replay import recorded_configuration, replay
+from safety_supervisor.evidence.replay import ReplayReport, recorded_configuration, replay
 from safety_supervisor_sim.demo.judge import Replayed
 from safety_supervisor_sim.demo.unchanged import Arrival, Output, find
 
@@ -31,6 +31,7 @@ class Recording:
 
     Attributes:
         replayed: whether every effect came out again.
+        report: all that the replay found.
         actuates: every set-point of the boot, in order.
         cycles: control cycles.
         missed_cycles: cycles that began more than one period late.
@@ -38,6 +39,7 @@ class Recording:
 
     replayed: Replayed
     configuration: Configuration
+    report: ReplayReport | None = None
     actuates: list[Actuate] = field(default_factory=list)
     cycles: int = 0
     missed_cycles: int = 0
@@ -72,7 +74,7 @@ def run_again(path: Path) -> Recording:
             recording.missed_cycles += event.at - event.scheduled > period
         recording.actuates += [effect for effect in effects if isinstance(effect, Actuate)]
 
-    report = replay(log, Supervisor(configuration), seen=seen)
+    report = recording.report = replay(log, Supervisor(configuration), seen=seen)
     detail = ""
     if report.divergence is not None:
         detail = f"event {report.divergence.index}, {type(report.divergence.event).__name__}"

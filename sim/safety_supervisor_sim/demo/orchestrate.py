@@ -24,7 +24,7 @@ from safety_supervisor import load_config
 from safety_supervisor.config import ConfigurationError
 from safety_supervisor_sim import priority, shared_memory
 from safety_supervisor_sim.agent.estop import RELAYS
-from safety_supervisor_sim.demo import evidence, places
+from safety_supervisor_sim.demo import evidence, incident, places
 from safety_supervisor_sim.demo.judge import Judgement, Replayed, Run, Verdict, judge
 from safety_supervisor_sim.demo.live import Display, LiveState
 from safety_supervisor_sim.demo.processes import HURRY, PATIENCE, Process, end_all
@@ -54,6 +54,7 @@ class Options:
         controller: the double before the drives.
         log_directory: kept after the run; None for a temporary one.
         live: show a live table.
+        page: write the page of the last stop.
     """
 
     scenario: Scenario
@@ -62,6 +63,7 @@ class Options:
     controller: str
     log_directory: Path | None
     live: bool
+    page: bool = False
 
 
 class Interrupted(Exception):
@@ -89,7 +91,8 @@ def run(options: Options, console: Console) -> dict[str, Any]:
             console.print(f"no time for {len(left_out)} acts: {', '.join(left_out)}", markup=False, soft_wrap=True)
         show = _Show(options, directory, config, budget or 0.0, console)
         state, failures = show.play(sum(act.takes for act in scenario.acts))
-        return _judge(scenario, directory, robot, state, failures, left_out)
+        kept = options.log_directory is not None if options.page else None
+        return _judge(scenario, directory, robot, state, failures, left_out, kept)
 
 
 @contextmanager
@@ -259,26 +262,34 @@ def _signals() -> Iterator[None]:
 
 
 def _judge(
-    scenario: Scenario, directory: Path, robot: str, state: LiveState, failures: list[str], left_out: list[str]
+    scenario: Scenario,
+    directory: Path,
+    robot: str,
+    state: LiveState,
+    failures: list[str],
+    left_out: list[str],
+    kept: bool | None,
 ) -> dict[str, Any]:
+    """Judge a run; `kept` says whether its logs are, and is None where no page is written of it."""
     acts = scenario.expanded()
     failures = [*failures, *filter(None, [state.failed])]
     results = _read_json(directory / "agent.json", failures).get("acts", [])
     oracle = _read_json(directory / "oracle.json", failures)
-    replayed, arrivals, missed = None, {}, 0
+    replayed, arrivals, missed, page = None, {}, 0, ""
     log = evidence.find_log(directory)
     if log is not None:
         try:
             recording = evidence.run_again(log)
             replayed, missed = recording.replayed, recording.missed_cycles
             arrivals = evidence.arrivals(recording, results)
+            page = "" if kept is None else incident.write_page(log, recording, kept)
         except (evidence.LogError, ConfigurationError, OSError, ValueError) as error:
             replayed = Replayed(0, False, str(error))
     run_ = Run(acts, results, oracle, arrivals, replayed, failures)
     verdict = judge(run_)
     if any("FAULT" in act.expect.state for act in acts):
         verdict = Verdict((*verdict.acts, _maintain(directory, robot)), verdict.reasons)
-    return summarise(run_, verdict, state.status, missed, left_out)
+    return summarise(run_, verdict, state.status, missed, left_out) | {"incident": page}
 
 
 def _read_json(path: Path, failures: list[str]) -> dict[str, Any]:

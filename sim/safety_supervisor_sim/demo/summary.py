@@ -114,6 +114,8 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
     if replay is not None:
         same = "every effect came out again, bit for bit" if replay["identical"] else f"DIFFERENT: {replay['detail']}"
         lines.append(f"replay: {replay['events']} events, {same}")
+    if summary.get("incident"):
+        lines.append(f"incident page of the last stop: {summary['incident']}")
     if summary["left_out"]:
         lines.append(f"no time for {len(summary['left_out'])} acts: {', '.join(summary['left_out'])}")
     return lines

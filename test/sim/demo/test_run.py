@@ -58,6 +58,12 @@ def test_the_estop_scenario_is_good(tmp_path: Path) -> None:
     assert summary["replay"]["identical"]
     assert summary["oracle"]["violations"] == []
     assert processes_of(tmp_path) == []
+    # The run ends with the page of its last stop, beside its log.
+    page = Path(summary["incident"])
+    assert page.is_relative_to(tmp_path)
+    words = page.read_text(encoding="utf-8")
+    assert "every effect again, bit for bit" in words
+    assert "EMERGENCY_STOP" in words
 
 
 def test_an_expectation_that_does_not_hold_is_exit_status_1(tmp_path: Path) -> None:
