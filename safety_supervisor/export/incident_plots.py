@@ -45,7 +45,9 @@ def draw_all(window: Window, series: Series) -> list[Plot]:
     """
     asked = window.key.effect.joint if window.key is not None and isinstance(window.key.effect, Decision) else ""
     chosen = most_moved(series, asked)
-    found = [_both("course", "States and decisions", _COURSE, lambda theme: _course(window, series, theme))]
+    people = ", and how near people were" if len(series.people) else ""
+    words = f"{_COURSE}{people}."
+    found = [_both("course", "States and decisions", words, lambda theme: _course(window, series, theme))]
     if chosen:
         names = ", ".join(series.joints[joint] for joint in chosen)
         words = f"Positions, velocities and the difference between commanded and measured of {names}."
@@ -53,7 +55,7 @@ def draw_all(window: Window, series: Series) -> list[Plot]:
     return found
 
 
-_COURSE = "The state, each decision, the share of the commanded speed, the tracking error and how near people were."
+_COURSE = "The state, each decision, the share of the commanded speed, the tracking error, the nearest joint limit"
 
 
 def _both(name: str, title: str, words: str, draw: Any) -> Plot:

@@ -106,6 +106,9 @@ def _rest(window: Window) -> str:
     later = [one for one in window.set_points if one.at >= at]
     if not later:
         return ""
+    sent = window.set_point_before(at)
+    if sent is not None and np.abs(sent.velocities).max(initial=0.0) <= _AT_REST:
+        return "It was at rest already."
     rest = next((one for one in later if np.abs(one.velocities).max(initial=0.0) <= _AT_REST), None)
     if rest is None:
         return "Within the time shown its commanded motion did not end."
