@@ -120,7 +120,7 @@ def show(
             print(f"removed at its start, the oldest first: boots {', '.join(header.removed_boots)}")
         Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(rows))
     say_tail(log.tail.state, log.tail.path, log.tail.offset)
-    if log.tail.state == "corrupt":
+    if log.tail.state in ("corrupt", "incomplete"):
         raise typer.Exit(1)
 
 

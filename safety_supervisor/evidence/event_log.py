@@ -16,11 +16,12 @@ are 90 % of the bytes and replay computes them again.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
@@ -122,7 +123,7 @@ class Tail:
 
     state: str
     """`complete`; `open`: its recorder still writes it; `torn`: the last record is unfinished, as after SIGKILL or
-    power loss; `corrupt`."""
+    power loss; `corrupt`; `incomplete`: the next segment is missing."""
     path: str
     offset: int
     """First byte that does not count."""
@@ -178,7 +179,8 @@ def encode_entry(pair: bytes) -> bytes:
         kept.append(raw)
         if kind.startswith((_DECISION, _STATUS)):
             channel = log_channels.STATES if kind.startswith(_STATUS) else log_channels.DECISIONS
-            told += log_channels.message(channel, at, _json(_told_decoder.decode(raw)))
+            with contextlib.suppress(msgspec.MsgspecError):  # it is for people alone: the entry must come
+                told += log_channels.message(channel, at, _json(_told_decoder.decode(raw)))
     payload = b"\x93" + bytes(event) + b"\xc4\x10" + digest_bytes(effects) + _encoder.encode(kept)
     return told + encode_record(payload, at)
 
@@ -260,10 +262,10 @@ def read_header(path: Path) -> LogHeader:
 
 
 class EventLog:
-    """All segments of one boot, in order.
+    """All segments of one boot, in order, up to the first one that is missing.
 
     Raises:
-        LogError: when the file is no event log, or a segment is missing.
+        LogError: when the file is no event log, or the first segment is missing.
         OSError: when a file can not be read.
     """
 
@@ -281,9 +283,11 @@ class EventLog:
             if found.boot_id == header.boot_id and found.robot_id == header.robot_id:
                 segments.setdefault(found.segment, (other, found))
         missing = sorted(set(range(max(segments) + 1)) - set(segments))
-        if missing:
+        if 0 in missing:
             raise LogError(f"{path}: segments {missing} of boot {header.boot_id} are missing; replay needs all from 0")
-        self.segments = [segments[number] for number in sorted(segments)]
+        self.missing = tuple(missing)
+        """Numbers of segments that are not there: the log is read up to the first of them."""
+        self.segments = [segments[number] for number in sorted(segments) if not missing or number < missing[0]]
         self.header = self.segments[0][1]
         self.size = sum(segment.stat().st_size for segment, _ in self.segments)
         self.position = 0
@@ -295,6 +299,11 @@ class EventLog:
 
         A log that is being written is read as far as it had come when this reached its last segment.
         """
+        yield from self._read()
+        if self.missing and self.tail.state != "corrupt":
+            self.tail = replace(self.tail, state="incomplete")
+
+    def _read(self) -> Iterator[Entry | Gap]:
         self.position = 0
         for number, (path, _) in enumerate(self.segments):
             last = number == len(self.segments) - 1

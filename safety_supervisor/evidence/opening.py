@@ -51,3 +51,5 @@ def say_tail(state: str, path: str, offset: int) -> None:
         )
     elif state == "corrupt":
         typer.echo(f"{path} is corrupt at byte {offset}: nothing behind it was read.", err=True)
+    elif state == "incomplete":
+        typer.echo(f"The segment behind {path} is missing: nothing behind it was read.", err=True)

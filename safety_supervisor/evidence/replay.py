@@ -70,7 +70,8 @@ class ReplayReport:
     @property
     def same(self) -> bool:
         """Whether everything that was recorded came out again. A torn tail is normal after a kill."""
-        return self.divergence is None and self.gap is None and self.tail != "corrupt" and self.events > 0
+        whole = self.gap is None and self.tail not in ("corrupt", "incomplete")
+        return self.divergence is None and whole and self.events > 0
 
     @property
     def cause(self) -> str:

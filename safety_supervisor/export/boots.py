@@ -34,6 +34,8 @@ class Boot:
                     yield item
             if log.tail.state == "corrupt":
                 self.trouble = f"corrupt at byte {log.tail.offset} of {Path(log.tail.path).name}"
+            elif log.tail.state == "incomplete":
+                self.trouble = f"segments {list(log.missing)} are missing"
         except (LogError, OSError) as error:
             self.trouble = str(error)
 

@@ -153,6 +153,7 @@ def _completeness(window: Window) -> Verdict:
         "open": ("warn", "still being written", "It was read as far as it had come."),
         "torn": ("warn", "torn at its end", "The last record is unfinished, as after a kill or a loss of power."),
         "corrupt": ("bad", "CORRUPT", "A record is damaged; nothing behind it was read."),
+        "incomplete": ("bad", "a file is missing", "The log has later files; nothing behind the missing one was read."),
     }[window.tail]
     return Verdict("Recording", words[0], words[1], words[2])
 

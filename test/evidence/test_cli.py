@@ -79,6 +79,17 @@ def test_show_says_torn_and_fails_on_corruption(log: Path) -> None:
     assert (result.exit_code, "corrupt" in result.output) == (1, True)
 
 
+@pytest.mark.redteam(38)
+def test_a_missing_segment_is_named_and_what_stands_before_it_is_shown(log: Path) -> None:
+    later = msgspec.structs.replace(header(), segment=2, previous_bytes=0)
+    (log.parent / "later.events.mcap").write_bytes(event_log.encode_header(later))
+    result = CliRunner().invoke(app, ["show", str(log)])
+    assert (result.exit_code, "is missing" in result.output) == (1, True), result.output
+    assert "E_NOT_FINITE" in result.output
+    # Replay of what is there is no replay of the boot; here the configuration is not even one.
+    assert CliRunner().invoke(app, ["replay", str(log)]).exit_code == 2
+
+
 def test_show_says_that_a_log_is_still_being_written(log: Path) -> None:
     log.write_bytes(log.read_bytes()[:-3])
     with log.open("ab") as file:

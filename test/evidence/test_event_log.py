@@ -190,6 +190,12 @@ def test_segments_are_read_in_order_and_up_to_where_the_next_one_begins(tmp_path
         items, state = read(tmp_path / f"{any_of_them}.events.mcap")
         assert [item.event.at for item in items if isinstance(item, Entry)] == [1, 2, 3, 4, 5, 6]
         assert state == "complete"
+    # Without the second one the first one is still read, and that more was there is said.
     (tmp_path / "a1.events.mcap").unlink()
-    with pytest.raises(LogError, match=r"segments \[1\]"):
-        EventLog(tmp_path / "b.events.mcap")
+    items, state = read(tmp_path / "a2.events.mcap")
+    assert [item.event.at for item in items if isinstance(item, Entry)] == [1, 2]
+    assert state == "incomplete"
+    assert EventLog(tmp_path / "b.events.mcap").missing == (1,)
+    (tmp_path / "b.events.mcap").unlink()
+    with pytest.raises(LogError, match=r"segments \[0, 1\]"):
+        EventLog(tmp_path / "a2.events.mcap")

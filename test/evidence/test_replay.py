@@ -164,6 +164,17 @@ def test_a_torn_tail_is_normal_and_until_ends_early(recorded: Path, tmp_path: Pa
     assert 20 < report["events"] < 70
 
 
+def test_a_boot_with_a_missing_segment_is_not_the_same_and_its_beginning_is_compared(
+    recorded: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "x.events.mcap").write_bytes(recorded.read_bytes())
+    later = msgspec.structs.replace(EventLog(recorded).header, segment=2, previous_bytes=1)
+    (tmp_path / "y.events.mcap").write_bytes(event_log.encode_header(later))
+    status, report = replay(tmp_path / "x.events.mcap")
+    assert (status, report["same"], report["tail"], report["divergence"]) == (1, False, "incomplete", None)
+    assert report["events"] == len(list(EventLog(recorded)))
+
+
 def test_the_recorded_urdf_stands_for_the_file_and_another_configuration_is_refused(
     recorded: Path, tmp_path: Path
 ) -> None:
