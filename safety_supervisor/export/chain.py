@@ -1,15 +1,15 @@
-"""Proof that the decision log was not changed, where this version keeps one."""
+"""Proof that the decision log beside a recording was not changed."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from safety_supervisor.evidence.decisions.files import file_robot, segments
+from safety_supervisor.evidence.decisions.verify import Verifier
 from safety_supervisor.export.page import Verdict
 
 TITLE: Final = "Chain of the decision log"
-_ROOM: Final = "safety_supervisor.evidence.decisions"
 
 
 def chain_proof(directory: Path, robot: str) -> tuple[Verdict, dict[str, Any]]:
@@ -22,16 +22,11 @@ def chain_proof(directory: Path, robot: str) -> tuple[Verdict, dict[str, Any]]:
     Returns:
         The card, and what was found for programs.
     """
-    try:
-        verify, files = import_module(f"{_ROOM}.verify"), import_module(f"{_ROOM}.files")
-    except ImportError:
-        words = "This version keeps no tamper-evident decision log: only the hashes of the files below are told."
-        return Verdict(TITLE, "warn", "not part of this version", words), {"verified": None}
-    name = files.file_robot(robot)
-    if not files.segments(directory, name):
+    name = file_robot(robot)
+    if not segments(directory, name):
         words = "There is no decision log beside this recording."
         return Verdict(TITLE, "warn", "not there", words), {"verified": None}
-    report = verify.Verifier(directory, name).verify()
+    report = Verifier(directory, name).verify()
     found = {
         "verified": report.broken is None,
         "records": report.records,

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from safety_supervisor import load_config
 from safety_supervisor.config import ConfigurationError
+from safety_supervisor.export.chain import chain_proof
 from safety_supervisor_sim import priority, shared_memory
 from safety_supervisor_sim.agent.estop import RELAYS
 from safety_supervisor_sim.demo import evidence, incident, places
@@ -276,12 +277,16 @@ def _judge(
     results = _read_json(directory / "agent.json", failures).get("acts", [])
     oracle = _read_json(directory / "oracle.json", failures)
     replayed, arrivals, missed, page = None, {}, 0, ""
+    chain: dict[str, Any] | None = None
     log = evidence.find_log(directory)
     if log is not None:
         try:
             recording = evidence.run_again(log)
             replayed, missed = recording.replayed, recording.missed_cycles
             arrivals = evidence.arrivals(recording, results)
+            found, chain = chain_proof(log.parent, recording.configuration.robot.id)
+            if not chain["verified"]:
+                failures.append(f"decision log: {found.verdict}. {found.words}")
             page = "" if kept is None else incident.write_page(log, recording, kept)
         except (evidence.LogError, ConfigurationError, OSError, ValueError) as error:
             replayed = Replayed(0, False, str(error))
@@ -289,7 +294,7 @@ def _judge(
     verdict = judge(run_)
     if any("FAULT" in act.expect.state for act in acts):
         verdict = Verdict((*verdict.acts, _maintain(directory, robot)), verdict.reasons)
-    return summarise(run_, verdict, state.status, missed, left_out) | {"incident": page}
+    return summarise(run_, verdict, state.status, missed, left_out) | {"chain": chain, "incident": page}
 
 
 def _read_json(path: Path, failures: list[str]) -> dict[str, Any]:

@@ -114,6 +114,12 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
     if replay is not None:
         same = "every effect came out again, bit for bit" if replay["identical"] else f"DIFFERENT: {replay['detail']}"
         lines.append(f"replay: {replay['events']} events, {same}")
+    chain = summary.get("chain")
+    if chain and chain["verified"]:
+        lines.append(
+            f"decision log: {chain['records']} records, chain unbroken; signatures prove it up to number "
+            f"{chain['signed']} of {chain['last']}; completeness unknown without heads kept elsewhere"
+        )
     if summary.get("incident"):
         lines.append(f"incident page of the last stop: {summary['incident']}")
     if summary["left_out"]:

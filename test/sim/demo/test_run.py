@@ -58,6 +58,8 @@ def test_the_estop_scenario_is_good(tmp_path: Path) -> None:
     assert summary["replay"]["identical"]
     assert summary["oracle"]["violations"] == []
     assert processes_of(tmp_path) == []
+    assert summary["chain"]["verified"]
+    assert summary["chain"]["signed"] == summary["chain"]["last"] > 50
     # The run ends with the page of its last stop, beside its log.
     page = Path(summary["incident"])
     assert page.is_relative_to(tmp_path)
