@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -25,6 +26,9 @@ from safety_supervisor.core.motion.stopping import Stop, StopLimits, StraightSto
 from safety_supervisor.core.outfit import Outfit, Stage, dress
 from safety_supervisor.core.settings import Configuration, EnvelopeSettings, ReducedSettings
 from safety_supervisor.core.units import Matrix, Nanoseconds, Vector, seconds
+
+_ROUNDING: Final = 1e-12
+"""What rests outside a limit in RECOVERY is not farther out by the last digits of a double, [rad] or [m]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +260,7 @@ class Verifier:
     def _check_state(self, before: Vector, state: Matrix, stop: Stop, rules: Rules) -> Violation | None:
         lower, upper = self._limits.lower, self._limits.upper
         if rules.recovery:
-            lower, upper = np.minimum(lower, before), np.maximum(upper, before)
+            lower, upper = np.minimum(lower, before - _ROUNDING), np.maximum(upper, before + _ROUNDING)
         if not isinstance(stop, StraightStop):
             # A path stop lies on a path whose positions were all checked when it was accepted.
             return self.envelope.check_positions(state[:1], lower, upper)

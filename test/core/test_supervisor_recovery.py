@@ -214,3 +214,17 @@ def test_a_robot_inside_a_forbidden_box_comes_out(panda_rigs: Rigs) -> None:  # 
     rig.until("LOCKED")
     assert rig.status.cause == "E_RECOVERY_ENDED"
     assert rig.act("reset").ok
+
+
+@pytest.mark.redteam(43)
+@pytest.mark.requirement("SR-045")
+def test_a_stream_that_begins_with_rest_is_not_refused(rigs: Rigs, machine: Machine) -> None:
+    """As the panel's jog begins, until the supervisor has passed it; then it goes back inside."""
+    rig = outside(rigs, machine.beyond(0.03))
+    assert rig.act("recover").ok
+    jog(rig, 0.4, machine.unit(machine.free, 0.0))
+    before = rig.output[machine.free]
+    jog(rig, 0.3, machine.unit(machine.free, -0.1))
+    assert "E_POSITION_LIMIT" not in rig.codes()
+    assert rig.state == "RECOVERY"
+    assert rig.output[machine.free] < before - 0.01

@@ -264,9 +264,13 @@ class StraightStop:
 
     def extremes(self) -> Matrix:
         """Positions between which every joint stays all the way, shape (m, n)."""
+        end = self.end
         if not self.turning:
-            return np.stack([self._origin[0], self.end])
-        return np.stack([self._origin[0] - self.travel, self._origin[0] + self.travel])
+            return np.stack([self._origin[0], end])
+        # Joint by joint: one that turns by the last digits of a double at rest is no reason to doubt the others.
+        (begin, velocity), rest = self._origin[:2], np.array(self.top_velocity)
+        turning = (velocity * rest < 0.0) * self.fade * np.maximum(np.abs(velocity), np.abs(rest))
+        return np.stack([np.minimum(begin, end) - turning, np.maximum(begin, end) + turning])
 
     def horizon(self) -> tuple[HorizonPoint, ...]:
         """Points at the profile's knots: between them the motion is a cubic, which a quintic spline reproduces."""
