@@ -154,6 +154,7 @@ def test_nonsense_over_the_websocket_moves_nothing_and_ends_no_page(window: Wind
     assert "Traceback" not in panel.panel.text
 
 
+@pytest.mark.long
 @pytest.mark.redteam(20)
 def test_a_page_that_says_as_much_as_it_can_holds_back_no_stop(window: Window, panel: PanelRig) -> None:
     """Nobody has to be logged in for that."""

@@ -127,3 +127,17 @@ def test_the_hash_is_made_from_what_is_shown(
         assert (claims.act, claims.target, claims.epoch) == (act, "w1", 7)
     gone = CliRunner().invoke(app, [act, "w2", *given], input="y\n")
     assert (gone.exit_code, "nothing waits as w2" in gone.output) == (1, True)
+
+
+@pytest.mark.redteam(21)
+def test_a_command_is_read_once_however_often_it_is_shown_and_a_giant_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long one takes milliseconds, and each page that shows it asks four times a second."""
+    read: list[str] = []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda text: read.append(text) or loads(text))
+    mine = canonical(COMMAND | {"command": "read_once"})
+    for _ in range(5):
+        deciding.read(told(mine))
+    assert len(read) == 1
+    assert "characters" in str(deciding.read(told(" " * (deciding.LONGEST_TEXT + 1))))
+    assert len(read) == 1
