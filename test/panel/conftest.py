@@ -20,9 +20,7 @@ from ros_rig import Rig, running_rig  # noqa: E402
 
 # Without a GPU process the browser leaves parts of a scene that scrolls into sight blank: pictures are taken with one.
 _DRAWS = (
-    ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-    if {"PANEL_PICTURES", "PANEL_FILM"} & set(os.environ)
-    else ["--disable-gpu"]
+    ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"] if "PANEL_PICTURES" in os.environ else ["--disable-gpu"]
 )
 FLAGS = [
     *_DRAWS, "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
