@@ -313,6 +313,7 @@ class _Card:
         self._gone_at = 0.0
         self._card.classes(remove="gone")
         self._acts.set_visibility(True)
+        self._approved.set_visibility(True)
         self._one = one
         self._title.set_text(plain.brief(one))
         if one.shown is not None:
@@ -342,6 +343,7 @@ class _Card:
         if held is not None and not self._gone_at:
             self._gone_at = now
             self._acts.set_visibility(False)
+            self._approved.set_visibility(False)  # of the last list: what became of it stands above
             self._card.classes(add="gone")
             self._problem.set_visibility(False)
         self._title.set_text(f"{self._one.id}: GONE - {view.ended.get(self._one.id, 'decided, expired or cancelled')}")
