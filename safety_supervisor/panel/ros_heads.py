@@ -10,6 +10,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 
 from safety_supervisor.evidence.decisions.kept_heads import KeptHeads
+from safety_supervisor.evidence.decisions.sinks import Sink
 
 _LOG: Final = logging.getLogger("safety_supervisor.panel")
 _LATCHED: Final = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -27,7 +28,8 @@ class HeadTap:
     def __init__(self, node: Node, supervisor: str, kept: KeptHeads) -> None:
         """Subscribe."""
         self._node = node
-        self._kept = kept
+        # A thread of its own: a disk that hangs must not make the panel deaf.
+        self._sink = Sink(f"file {kept.path}", kept.take, 1.0)
         self._topic = f"{supervisor}/evidence_head"
         self._told = ""
         node.create_subscription(String, self._topic, self._hear, _LATCHED)
@@ -37,11 +39,12 @@ class HeadTap:
         if self._node.count_publishers(self._topic) > 1:
             self._tell(f"{self._topic} has several publishers: their heads are not kept")
             return
-        try:
-            self._kept.take(message.data)
-            self._told = ""
-        except OSError as error:
-            self._tell(f"heads can not be kept in {self._kept.path}: {error.strerror}")
+        self._told = ""
+        self._sink.put(message.data)
+
+    def close(self) -> None:
+        """Keep what waits, within a second."""
+        self._sink.end(1.0)
 
     def _tell(self, text: str) -> None:
         if text != self._told:

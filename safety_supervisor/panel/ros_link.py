@@ -150,6 +150,8 @@ class RosLink:
         self._closed.set()
         self._executor.wake()
         self._thread.join(2.0)
+        if self._heads is not None:
+            self._heads.close()
         self._executor.shutdown()
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
