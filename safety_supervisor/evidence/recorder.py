@@ -25,6 +25,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,10 @@ class Logs:
     ) -> None:
         """Open nothing yet: the header comes first."""
         self._decisions = Keeper(directory, expiry=Expiry(days[0] * DAY, days[1] * DAY))
-        self._events = LogWriter(directory, segment_bytes, retain, self._decisions.wrote) if recording else None
+        self._beside = ThreadPoolExecutor(1, "decisions")
+        self._wrote: list[tuple[Path, int, bytes]] = []
+        """What the event log has on disk, and the decision log has not been told."""
+        self._events = LogWriter(directory, segment_bytes, retain, self._note) if recording else None
         self._heads = [HeadPipe(descriptor) for descriptor in heads]
 
     @property
@@ -216,12 +220,20 @@ class Logs:
 
     def sync(self) -> bool:
         """Make everything durable that came; return whether it is."""
+        # Both at once: two that wait for the disk one behind the other take twice as long, and a late record stops.
+        beside = None if self._decisions.idle else self._beside.submit(self._decisions.sync)
         events = self._events is None or self._events.sync()
-        decisions = self._decisions.sync()
+        decisions = self._decisions.error == 0 if beside is None else beside.result()
+        for path, offset, block in self._wrote:
+            self._decisions.wrote(path, offset, block)
+        self._wrote.clear()
         lines = self._decisions.take_heads()
         for pipe in self._heads:
             pipe.send(lines)
         return events and decisions
+
+    def _note(self, path: Path, offset: int, block: bytes) -> None:
+        self._wrote.append((path, offset, block))
 
     def finish(self) -> None:
         """Tell the decision log that the boot ends, once the event log is whole."""

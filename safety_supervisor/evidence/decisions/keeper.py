@@ -107,6 +107,11 @@ class Keeper:
         """errno of the last try, 0 when it succeeded."""
         return self._writer.error if self._writer is not None else 0
 
+    @property
+    def idle(self) -> bool:
+        """Whether `sync` has nothing to do now. Once a second it looks what time has brought."""
+        return self._writer is None or (self._writer.idle and self._clock() - self._head_at < NS_PER_S)
+
     def begin(self, header: LogHeader) -> None:
         """Take the header of this boot."""
         hashes = hashes_of(header)
