@@ -137,6 +137,7 @@ def test_setup_names_every_package_that_is_imported() -> None:
         "yaml": "pyyaml",
         "PIL": "pillow",
         "argon2": "argon2-cffi",
+        "rfc3161_client": "rfc3161-client",
         "cel": "common-expression-language",
         "serial": "pyserial",
         "pinocchio": "pin",

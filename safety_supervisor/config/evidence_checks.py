@@ -7,7 +7,7 @@ from safety_supervisor.config.evidence_keys import EvidenceKeys
 from safety_supervisor.config.policy_checks import wrong_url
 from safety_supervisor.config.problems import Problems, shown
 from safety_supervisor.config.sections import Sections
-from safety_supervisor.core.settings import EvidenceSettings, HeadSettings
+from safety_supervisor.core.evidence_settings import EvidenceSettings, HeadSettings
 
 
 def check_evidence(sections: Sections, problems: Problems) -> None:

@@ -14,6 +14,7 @@ from safety_supervisor.core.anomaly.baseline import AnomalySettings
 from safety_supervisor.core.balance.settings import BalanceSettings
 from safety_supervisor.core.base.settings import BaseSettings
 from safety_supervisor.core.estop_settings import EstopSettings
+from safety_supervisor.core.evidence_settings import EvidenceSettings
 from safety_supervisor.core.geometry.shapes import BoundedShape, Shape
 from safety_supervisor.core.metrics_settings import MetricsSettings
 from safety_supervisor.core.operator_settings import OperatorSettings
@@ -297,36 +298,6 @@ class LimitingSettings:
     sources: tuple[str, ...]
     behind: Nanoseconds
     """How far the motion may fall behind what was sent; beyond that nothing is limited."""
-
-
-@dataclass(frozen=True)
-class HeadSettings:
-    """Where signed heads of the decision log go; empty: not there."""
-
-    file: str
-    url: str
-    authority: str
-    """URL of a timestamping authority."""
-    every: float
-    """Shortest time between two heads to the first two, [s]."""
-    stamp_every: float
-    """Shortest time between two questions to the authority, [s]."""
-
-
-@dataclass(frozen=True)
-class EvidenceSettings:
-    """What is kept, and where."""
-
-    log_directory: str
-    record_events: bool
-    keep_bytes: int
-    """For event logs of earlier boots."""
-    decision_days: int = 365
-    """How long decisions are kept."""
-    intervention_days: int = 1826
-    """How long interventions, people's acts and versions are."""
-    heads: HeadSettings | None = None
-    """None: heads are published, and go nowhere else."""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class EventFeed:
         record_events: False keeps latches and the decision log only.
         keep: descriptors that the recorder holds until it ends: the directory lock.
         start_s: how long to wait for the recorder, [s].
-        sinks: where heads of the decision log go besides: arguments of `decisions/sinks.py`.
+        sinks: where heads of the decision log go besides: arguments of `evidence/decisions/sinks.py`.
     """
 
     def __init__(

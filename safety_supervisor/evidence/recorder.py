@@ -324,7 +324,7 @@ def main() -> int:
     for name in ("--events", "--latches", "--acks", "--segment-bytes", "--retain"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--heads", type=int)
-    parser.add_argument("--sinks", help="JSON: arguments of decisions/sinks.py")
+    parser.add_argument("--sinks", help="JSON: arguments of evidence/decisions/sinks.py")
     parser.add_argument("--days", type=int, nargs=2, default=(365, 1826), metavar=("SHORT", "LONG"))
     parser.add_argument("--decisions-only", action="store_true")
     given = parser.parse_args()

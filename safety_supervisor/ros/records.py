@@ -78,7 +78,7 @@ class Records:
         return header
 
     def _sinks(self) -> list[str]:
-        """Return where heads go besides, as `decisions/sinks.py` is told."""
+        """Return where heads go besides, as `evidence/decisions/sinks.py` is told."""
         heads = self._configuration.evidence.heads
         if heads is None:
             return []

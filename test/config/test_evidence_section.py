@@ -10,7 +10,7 @@ import yaml
 
 from safety_supervisor import load_config
 from safety_supervisor.config import ConfigurationError
-from safety_supervisor.core.settings import HeadSettings
+from safety_supervisor.core.evidence_settings import HeadSettings
 
 PANDA = Path(__file__).resolve().parents[2] / "config" / "panda.yaml"
 

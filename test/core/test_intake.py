@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.events import StreamCommand, TrajectoryCommand
+from safety_supervisor.core.evidence_settings import EvidenceSettings
 from safety_supervisor.core.intake.idempotency import Earlier
 from safety_supervisor.core.intake.intake import Cancel, Intake, Refused, Repeat, SetPoint, TrajectoryPoints
 from safety_supervisor.core.output_settings import OnLoss, OutputSettings, OutputType
@@ -22,7 +23,6 @@ from safety_supervisor.core.settings import (
     CommandKind,
     Configuration,
     EnvelopeSettings,
-    EvidenceSettings,
     GeometrySettings,
     JointLimits,
     OperatorSettings,

@@ -20,7 +20,7 @@ from evidence_records import header
 
 from safety_supervisor import load_config
 from safety_supervisor.core.act_events import OperatorAct
-from safety_supervisor.core.settings import EvidenceSettings, HeadSettings
+from safety_supervisor.core.evidence_settings import EvidenceSettings, HeadSettings
 from safety_supervisor.evidence.decisions.heads import read_heads
 from safety_supervisor.evidence.feed import EventFeed
 from safety_supervisor.ros.noted import AT_ONCE, MOST_WAITING, PATIENCE, NotedActs
