@@ -149,7 +149,7 @@ def _completeness(window: Window) -> Verdict:
         lost = f"{window.gap.events} events could not be kept when they came."
         return Verdict("Recording", "bad", "events are missing", lost)
     words = {
-        "complete": ("good", "complete", "It ends where its recorder ended it."),
+        "complete": ("good", "complete", "No record of it is damaged or unfinished."),
         "open": ("warn", "still being written", "It was read as far as it had come."),
         "torn": ("warn", "torn at its end", "The last record is unfinished, as after a kill or a loss of power."),
         "corrupt": ("bad", "CORRUPT", "A record is damaged; nothing behind it was read."),
