@@ -26,6 +26,8 @@ STOPPED: Final = frozenset(
     {State.STOPPING.value, State.PROTECTIVE_STOP.value, State.EMERGENCY_STOP.value, State.FAULT.value}
 )
 """States that motion ends in against somebody's will."""
+_CHAIN: Final[Nanoseconds] = 300_000_000
+"""A stop that follows another one so soon is of the same cause."""
 MOST_EVENTS: Final = 2_000_000
 """Longer windows are refused: they are no incident."""
 
@@ -171,11 +173,14 @@ def _weight(line: Line) -> int:
 
 
 def _first_of(told: list[Line], key: Line | None) -> Line | None:
-    """Return the first line of the run of grave lines of the same second that ends with one."""
+    """Return the first line of the chain of stops that ends with one, each little later than the one before."""
     if key is None:
         return None
-    run = [line for line in told if _weight(line) == 2 and 0 <= key.since - line.since <= 1_000_000_000]
-    return run[0] if run else key
+    for line in reversed([line for line in told if _weight(line) == 2 and line.number < key.number]):
+        if key.since - line.since > _CHAIN:
+            break
+        key = line
+    return key
 
 
 def collect(
