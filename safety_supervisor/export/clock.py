@@ -34,7 +34,7 @@ class LogClock:
         """Look at the whole log.
 
         Raises:
-            WhenError: there is no event in it.
+            WhenError: there is no event in it, or its header does not say when it started.
         """
         begun: Nanoseconds | None = None
         ended = clock = at = 0
@@ -47,7 +47,10 @@ class LogClock:
                 clock, at = getattr(item.event, "clock", 0), item.event.at
         if begun is None:
             raise WhenError("the log holds no event")
-        started = _nanoseconds(datetime.fromisoformat(log.header.started_at))
+        try:
+            started = _nanoseconds(datetime.fromisoformat(log.header.started_at))
+        except ValueError:
+            raise WhenError(f"the log does not say when it started, but {log.header.started_at!r}") from None
         self.begun, self.ended = begun, ended
         if clock and abs(clock - started) < _DAY:
             self._offset = clock - at

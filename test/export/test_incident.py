@@ -249,6 +249,9 @@ def test_a_log_without_events_and_what_is_no_log_are_refused(tmp_path: Path) -> 
     empty.write_bytes(event_log.encode_header(header()))
     other = tmp_path / "b.events.mcap"
     other.write_text("robot: {}")
-    for log, said in ((empty, "no event"), (other, "no event log")):
+    timeless = tmp_path / "c.events.mcap"
+    head = event_log.encode_header(msgspec.structs.replace(header(), started_at="noon"))
+    timeless.write_bytes(head + event_log.encode_entry(encode((tick(1), ()))))
+    for log, said in ((empty, "no event"), (other, "no event log"), (timeless, "when it started")):
         done = CliRunner().invoke(app, ["export", "incident", str(log), "--out", str(tmp_path / "x")])
         assert (done.exit_code, said in done.output.replace("\n", " ")) == (2, True), done.output
