@@ -21,7 +21,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from safety_supervisor.core.errors import Code
+from safety_supervisor.core.errors import CODE_OF
 from safety_supervisor.core.states.state_table import State
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.statistics import BOUNDS_US
@@ -76,7 +76,7 @@ class Board(Collector):
         """Nothing was heard."""
         self._robot, self._clock, self._lock = robot, clock, threading.Lock()
         self._sources = frozenset(sources) | _NO_SOURCES
-        self._codes = frozenset({*(code.value for code in Code), *codes, ""})
+        self._codes = frozenset({*CODE_OF, *codes, ""})
         self._status: Values = {}
         self._heard_at: Nanoseconds | None = None
         self._decisions: dict[tuple[str, str, str], int] = defaultdict(int)

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from safety_supervisor.acts import deciding
-from safety_supervisor.core.errors import Code
+from safety_supervisor.core.errors import CODE_OF
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.panel.snapshot import Snapshot, Values
 
@@ -22,7 +22,6 @@ WAITING_LIMIT: Final[Nanoseconds] = 3 * NS_PER_S
 _NO_ESTOP: Final = "NO E-STOP DEVICE"
 UNKNOWN: Final = "UNKNOWN"
 SWITCH: Final = "enabling switch"
-_CODES: Final = {code.value: code for code in Code}
 
 
 class Tone(str, Enum):
@@ -223,12 +222,12 @@ def _told(status: Values, never: bool, stale: bool) -> tuple[str, str, str]:
 
 def meaning_of(code: str) -> str:
     """Return what an error code means; empty for what is none."""
-    return _CODES[code].cause if code in _CODES else ""
+    return CODE_OF[code].cause if code in CODE_OF else ""
 
 
 def cure_of(code: str) -> str:
     """Return what to do about an error code; empty for what is none."""
-    return _CODES[code].cure if code in _CODES else ""
+    return CODE_OF[code].cure if code in CODE_OF else ""
 
 
 def _or_unknown(text: str | None, stale: bool, empty: str = UNKNOWN) -> str:
