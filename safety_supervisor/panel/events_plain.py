@@ -18,7 +18,7 @@ from safety_supervisor.panel.events import (
     age_words,
     headline,
 )
-from safety_supervisor.panel.plain import STOP_FORM, make_page
+from safety_supervisor.panel.plain import STOP, make_page
 from safety_supervisor.panel.view import cure_of, meaning_of
 
 MOST_SHOWN: Final = 100
@@ -61,7 +61,7 @@ def events_page(log: EventLog, choice: Choice, now: Nanoseconds) -> str:
     verdicts = _select("verdict", (*VERDICTS, STATE), choice.verdict)
     cut = cut_words(log, now)
     body = (
-        f"{STOP_FORM.format(query='', target='', key='')}<h1>What has happened</h1>"
+        f"{STOP}<h1>What has happened</h1>"
         f'<form class="choice" method="get" action="/events">{sources}{verdicts}'
         f'<label>code or text <input name="text" maxlength="{_LONGEST_TEXT}" value="{escape(choice.text)}"></label>'
         f'{_of(choice)}<button type="submit">Choose</button></form>'
@@ -83,7 +83,7 @@ def event_page(event: Event, now: Nanoseconds) -> str:
     )
     return make_page(
         f"event {event.number}",
-        f"{STOP_FORM.format(query='', target='', key='')}<h1>{escape(headline(event, now))}</h1>"
+        f"{STOP}<h1>{escape(headline(event, now))}</h1>"
         f'<dl class="fields">{rows}</dl>{of}<p><a href="/events">All events</a> <a href="/plain">State</a></p>',
     )
 
@@ -94,7 +94,7 @@ def no_event_page(number: str) -> str:
     words = f"Event {name} is not kept here: only the newest are, and none from before the panel was started."
     return make_page(
         "no event",
-        f'{STOP_FORM.format(query="", target="", key="")}<p class="warning">{escape(words)}</p>'
+        f'{STOP}<p class="warning">{escape(words)}</p>'
         '<p><a href="/events">All events</a> <a href="/plain">State</a></p>',
     )
 

@@ -19,6 +19,8 @@ STOP_FORM: Final = (
     '<form class="stop" method="post" action="/stop{query}"{target}>'
     '<button type="submit">STOP<small>software stop{key}</small></button></form>'
 )
+STOP: Final = STOP_FORM.format(query="", target="", key="")
+"""As it stands first on every page without script."""
 ACTS: Final = (
     ("reset", "", "RESET"), ("start", "auto", "START AUTO"), ("start", "manual", "START MANUAL"),
     ("recover", "", "RECOVER"), ("mode", "auto", "MODE AUTO"), ("mode", "manual", "MODE MANUAL"),
@@ -78,8 +80,7 @@ def state_page(
     view: View, robot: str, person: Person | None, token: str, told: str = "", both: tuple[str, ...] = ()
 ) -> str:
     """Return the plain page: state and STOP; with a person the acts and what waits."""
-    stop = STOP_FORM.format(query="", target="", key="")
-    parts = [stop, f'<p class="told" role="status">{escape(told)}</p>' if told else "", _banner(view, robot)]
+    parts = [STOP, f'<p class="told" role="status">{escape(told)}</p>' if told else "", _banner(view, robot)]
     if person is None:
         parts.append('<p><a href="/login?plain=1">Log in</a> to act. STOP needs no login.</p>')
     else:
@@ -113,11 +114,10 @@ def decision_page(one: Waiting, basis: Basis | None, token: str) -> str:
         people = f"takes {told.get('people')}, approved by: {told.get('approved') or 'nobody'}"
         numbers = f'<pre tabindex="0">{escape(deciding.numbers(one.shown))}</pre>'
         body = f"{about}<div>{escape(people)}</div>{numbers}{approve}{deny}"
-    stop = STOP_FORM.format(query="", target="", key="")
     its = escape(f"/events?{urlencode({'of': one.id})}")
     return make_page(
         f"{one.id} - decide",
-        f'{stop}<h2>{escape(brief(one))}</h2>{body}<p><a href="{its}">Its decisions</a> <a href="/plain">Back</a></p>',
+        f'{STOP}<h2>{escape(brief(one))}</h2>{body}<p><a href="{its}">Its decisions</a> <a href="/plain">Back</a></p>',
     )
 
 
@@ -137,7 +137,7 @@ def login_page(token: str, told: str = "", plain: bool = False, sso: Sso | None 
     )
     return make_page(
         "Log in",
-        f"{STOP_FORM.format(query='', target='', key='')}<h1>Log in</h1>{message}{provided}"
+        f"{STOP}<h1>Log in</h1>{message}{provided}"
         f"{'' if sso is not None and (sso.required or name) else local}"
         "<p>Your password unlocks your key in this process until you log out, or do nothing for 10 minutes. "
         'STOP needs no login.</p><p><a href="/plain">Back</a></p>',
@@ -146,14 +146,12 @@ def login_page(token: str, told: str = "", plain: bool = False, sso: Sso | None 
 
 def away(where: str, provider: str) -> str:
     """Return the page that leads to the provider of single sign-on."""
-    stop = STOP_FORM.format(query="", target="", key="")
-    return make_page("Log in", f"{stop}{away_page(where, provider)}", f"0; url={where}")
+    return make_page("Log in", f"{STOP}{away_page(where, provider)}", f"0; url={where}")
 
 
 def stop_page(told: str, ok: bool) -> str:
     """Return what came of a stop, as a page of its own."""
-    again = STOP_FORM.format(query="", target="", key="")
-    body = f'{_answer(told, ok)}<p><a href="/plain">State</a></p>{again}'
+    body = f'{_answer(told, ok)}<p><a href="/plain">State</a></p>{STOP}'
     return make_page("software stop", body, "5; url=/plain")
 
 

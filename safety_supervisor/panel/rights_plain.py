@@ -8,7 +8,7 @@ from html import escape
 from safety_supervisor.acts import deciding
 from safety_supervisor.panel.agents import Agent
 from safety_supervisor.panel.offered import Offer, words_of
-from safety_supervisor.panel.plain import STOP_FORM, make_form, make_page
+from safety_supervisor.panel.plain import STOP, make_form, make_page
 from safety_supervisor.panel.snapshot import NOTHING, Values
 from safety_supervisor.panel.view import View
 
@@ -29,7 +29,7 @@ def rights_page(
     """
     by_act = {one.act: one for one in offered}
     revoke, deny = by_act.get("revoke"), by_act.get("deny")
-    parts = [STOP_FORM.format(query="", target="", key=""), "<h1>Sources and what they may</h1>"]
+    parts = [STOP, "<h1>Sources and what they may</h1>"]
     parts.extend(f'<p class="warning">{escape(one)}</p>' for one in view.warnings)
     for agent in agents:
         rows = ((name, text) for name, text in agent._asdict().items() if name not in ("source", "alarm"))
