@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
-from safety_supervisor.panel.snapshot import NOTHING, Values
+from safety_supervisor.panel.snapshot import NOTHING, STATUS_LIMIT, Values
 
 MOST: Final = 500
 VERDICTS: Final = ("PASS", "LIMIT", "WAIT", "REJECT", "STOP")
@@ -22,8 +22,6 @@ STATE: Final = "STATE"
 OTHERS: Final = "(others)"
 """All sources that the configuration does not name are one kind."""
 SUPERVISOR: Final = "supervisor"
-SILENCE: Final[Nanoseconds] = NS_PER_S
-"""A status that is older is an event of its own, [ns]."""
 _MOST_COUNTED: Final = 10**9
 _SINGLE: Final = frozenset({"PASS", "WAIT", "STOP"})
 """Of these each command has its own event; refusals and limits of a source for one reason are counted."""
@@ -125,7 +123,7 @@ class EventLog:
 
     def look(self, now: Nanoseconds) -> None:
         """Tell where the supervisor has fallen silent."""
-        if self._heard_at is None or self._silent or now - self._heard_at <= SILENCE:
+        if self._heard_at is None or self._silent or now - self._heard_at <= STATUS_LIMIT:
             return
         self._silent = True
         self._happened("", "UNKNOWN: the supervisor is silent", NOTHING, now)

@@ -28,7 +28,8 @@ from safety_supervisor.panel.desk import Desk
 from safety_supervisor.panel.jog_kinematics import JogRobot
 from safety_supervisor.panel.jog_motion import Jog, JogRefusedError, Way
 from safety_supervisor.panel.jog_press import Beat, Page, Press, Presses
-from safety_supervisor.panel.view import STATUS_LIMIT, cure_of
+from safety_supervisor.panel.snapshot import STATUS_LIMIT
+from safety_supervisor.panel.view import cure_of
 from safety_supervisor.ros.reader import Reader
 from safety_supervisor.ros.text import escape
 

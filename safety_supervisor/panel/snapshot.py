@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
 Values = Mapping[str, str]
 NOTHING: Values = MappingProxyType({})
+STATUS_LIMIT: Final[Nanoseconds] = NS_PER_S
+"""The status comes at 10 Hz; older than this it is stale, and the supervisor silent, [ns]."""
 
 
 class Snapshot(NamedTuple):

@@ -13,10 +13,8 @@ from typing import Final, NamedTuple
 from safety_supervisor.acts import deciding
 from safety_supervisor.core.errors import CODE_OF
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
-from safety_supervisor.panel.snapshot import Snapshot, Values
+from safety_supervisor.panel.snapshot import STATUS_LIMIT, Snapshot, Values
 
-STATUS_LIMIT: Final[Nanoseconds] = NS_PER_S
-"""The status comes at 10 Hz; older than this it is stale, [ns]."""
 WAITING_LIMIT: Final[Nanoseconds] = 3 * NS_PER_S
 """What counts down is told once a second; older than this it is stale, [ns]."""
 _NO_ESTOP: Final = "NO E-STOP DEVICE"

@@ -8,7 +8,8 @@ import pytest
 
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel import events_plain
-from safety_supervisor.panel.events import MOST, OTHERS, SILENCE, STATE, Choice, EventLog, headline, numbers_of
+from safety_supervisor.panel.events import MOST, OTHERS, STATE, Choice, EventLog, headline, numbers_of
+from safety_supervisor.panel.snapshot import STATUS_LIMIT
 
 ATTACK = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -76,10 +77,10 @@ def test_changes_of_state_are_events_and_so_is_silence() -> None:
     for at, word in enumerate(("LOCKED", "LOCKED", "READY", "LOCKED")):
         state(log, word, at)
     assert [event.words for event in log.newest()] == ["LOCKED", "READY", "LOCKED"]
-    log.look(3 + SILENCE)
+    log.look(3 + STATUS_LIMIT)
     assert len(log.newest()) == 3
     for at in (4, 5):
-        log.look(at + SILENCE)
+        log.look(at + STATUS_LIMIT)
     assert log.newest()[0].words == "UNKNOWN: the supervisor is silent"
     assert len(log.newest()) == 4
     state(log, "LOCKED", 9 * NS_PER_S)

@@ -13,8 +13,8 @@ import pytest
 from safety_supervisor.core.operator_settings import Person, Role
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel import plain
-from safety_supervisor.panel.snapshot import Snapshot
-from safety_supervisor.panel.view import STATUS_LIMIT, UNKNOWN, WAITING_LIMIT, Tone, View, make_view
+from safety_supervisor.panel.snapshot import STATUS_LIMIT, Snapshot
+from safety_supervisor.panel.view import UNKNOWN, WAITING_LIMIT, Tone, View, make_view
 
 CONFIGURATION = "c" * 64
 STATUS = {
