@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -19,8 +20,6 @@ from safety_supervisor.core.units import NS_PER_S
 _FIELDS: Final = frozenset(
     {"accelerations", "command", "from", "groups", "joints", "positions", "source", "times_ns", "velocities"}
 )
-
-
 LONGEST_TEXT: Final = 32 * MOST_NUMBERS
 """Of a command, in characters: more than the numbers that may wait can take."""
 NAME: Final = re.compile("w[1-9][0-9]{0,8}")
@@ -38,13 +37,13 @@ class Shown(NamedTuple):
         epoch: in which it was asked for.
     """
 
-    told: dict[str, str]
+    told: Mapping[str, str]
     command: dict[str, Any]
     sha256: str
     epoch: int
 
 
-def read(told: dict[str, str]) -> Shown | str:
+def read(told: Mapping[str, str]) -> Shown | str:
     """Read one that waits; a text says what is wrong with it."""
     text = told.get("command", "")
     if len(text) > LONGEST_TEXT:
@@ -110,7 +109,7 @@ def about(shown: Shown) -> list[str]:
     return [_plain(line) for line in lines]
 
 
-def zone_words(told: dict[str, str]) -> str:
+def zone_words(told: Mapping[str, str]) -> str:
     """Return which zones it enters, and what becomes of them."""
     zones = told.get("zones")
     return f"{zones}; a restricted one among them is opened for it, and nothing else" if zones else "none"
@@ -147,7 +146,7 @@ def _top_speed(command: dict[str, Any]) -> float:
     return top
 
 
-def grant_words(told: dict[str, str]) -> str:
+def grant_words(told: Mapping[str, str]) -> str:
     """Return what a person sees of a standing approval."""
     left, by, asked = told.get("remaining_s"), told.get("by"), told.get("asked")
     held = f"held for {left} s, granted by {by}" if left else f"not held, granted by {asked}"

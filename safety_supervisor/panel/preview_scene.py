@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -148,7 +148,7 @@ class PreviewBox:
     def __init__(
         self,
         stage: Stage,
-        told: dict[str, str],
+        told: Mapping[str, str],
         sha256: str,
         tool: Callable[[], str],
         at_once: bool,

@@ -42,7 +42,7 @@ def rights_page(
         parts.append('<p class="warning">what is granted is unknown, or stale</p>')
     for one in grants:
         chosen = one.get("approval", ""), one.get("source", "")
-        parts.append(f"<p>{escape(deciding.grant_words(dict(one)))}</p>")
+        parts.append(f"<p>{escape(deciding.grant_words(one))}</p>")
         if deny is not None:
             parts.append(_act(view, deny, chosen, token, f"TAKE BACK {' '.join(chosen)}"))
     if not grants and view.waiting_known:

@@ -212,7 +212,7 @@ class RosLink:
     def _hear_waiting(self, message: DiagnosticArray) -> None:
         waiting = tuple(_waiting(status) for status in message.status[:_MOST_WAITING])
         for one in waiting:
-            deciding.read(dict(one))  # here, where it takes none of the time in which pages and STOP are answered
+            deciding.read(one)  # here, where it takes none of the time in which pages and STOP are answered
         asked = {(one.get("source", ""), one.get("command_id", "")): one.get("id", "") for one in waiting}
         self._asked = dict([*(self._asked | asked).items()][-_MOST_ENDED:])
         self._snapshot = self._snapshot._replace(waiting=waiting, waiting_at=time.monotonic_ns())

@@ -152,7 +152,7 @@ def make_view(heard: Snapshot, robot: str, configuration: str, now: Nanoseconds)
         waiting=tuple(
             _waiting(one, passed, basis, known, heard.waiting) for one in listed if one.get("kind") == "command"
         ),
-        grants=tuple(deciding.grant_words(dict(one)) for one in listed if one.get("kind") == "grant"),
+        grants=tuple(deciding.grant_words(one) for one in listed if one.get("kind") == "grant"),
         waiting_known=known,
         ended={name: _end_words(said) for name, said in heard.ended.items()},
     )
@@ -254,7 +254,7 @@ def _waiting(
     told: Values, passed: Nanoseconds, basis: Basis | None, known: bool, all_told: tuple[Values, ...]
 ) -> Waiting:
     name = told.get("id", "")
-    read = deciding.read(dict(told))
+    read = deciding.read(told)
     shown = None if isinstance(read, str) else read
     try:
         left = float(told.get("remaining_s", ""))

@@ -50,7 +50,7 @@ def read_motion(configuration: Configuration, told: Mapping[str, str]) -> Motion
         PreviewError: it is not one text of one command of this robot, or another one than would be approved.
     """
     text = told.get("command", "")
-    shown = deciding.read(dict(told))
+    shown = deciding.read(told)
     if isinstance(shown, str):
         raise PreviewError(shown)
     if told.get("configuration_sha256") != configuration.sha256:
