@@ -13,6 +13,7 @@ from typing import Any, Final
 from nicegui import ui
 
 from safety_supervisor.panel.desk import Desk, Outcome
+from safety_supervisor.panel.elements import make_select, make_title, tell
 from safety_supervisor.panel.offered import Field, Offer, lacks, may, offers, target_of, words_of
 from safety_supervisor.panel.sessions import Session
 from safety_supervisor.panel.view import Basis, View
@@ -42,7 +43,7 @@ class ActsBox:
         self._reason: Any = None
         self._missing, self._missing_at = "", -_CHANGED
         with ui.element("section").props("id=acts") as self._box:
-            ui.label("Further acts").props("role=heading aria-level=2").classes("title")
+            make_title("Further acts")
             with ui.element("div").classes("acts"):
                 self._buttons = [
                     (one, ui.button(one.title, on_click=lambda _, one=one: self._open(one), color=None))
@@ -77,15 +78,7 @@ class ActsBox:
             text = ui.input(field.name, value=field.begins).props("maxlength=40 outlined autocomplete=off")
             text.on_value_change(lambda event: self._choose(index, str(event.value or "")))
             return
-        with ui.element("label"):
-            ui.label(field.name)
-            with ui.element("select").props(f'aria-label="{field.name}"') as select:
-                for value in field.values:
-                    with ui.element("option"):
-                        ui.label(value)
-        select.on(
-            "change", lambda event: self._choose(index, str(event.args)), js_handler="(e) => emit(e.target.value)"
-        )
+        make_select(field.name, field.values, "", lambda value: self._choose(index, value))
 
     def _choose(self, index: int, value: str) -> None:
         if index < len(self._chosen):
@@ -123,8 +116,7 @@ class ActsBox:
             problem = "the state has changed: look again, then sign"
         if not problem and now - self._missing_at < _CHANGED:
             problem = self._missing
-        self._problem.set_text(problem)
-        self._problem.set_visibility(bool(problem))
+        tell(self._problem, problem)
         self._sign.set_enabled(view.basis is not None and now - self._changed_at >= SETTLES)
 
     async def _signed(self) -> None:

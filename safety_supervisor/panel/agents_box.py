@@ -8,6 +8,7 @@ from nicegui import ui
 
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.panel.agents import Agent, make_agents
+from safety_supervisor.panel.elements import make_pair, make_title
 from safety_supervisor.panel.snapshot import Snapshot
 
 _WORDS: Final = (
@@ -28,13 +29,13 @@ class AgentsBox:
         self._known: tuple[Agent, ...] = ()
         self._texts: list[tuple[Any, dict[str, Any]]] = []
         with ui.element("section").props("id=agents"):
-            ui.label("Sources and their agents").props("role=heading aria-level=2").classes("title")
+            make_title("Sources and their agents")
             with ui.element("div").classes("agents"):
                 for source in configuration.sources:
                     with ui.element("div").classes("sheet") as sheet:
                         ui.label(f"{source.name} ({source.kind.value})").classes("fact")
                         with ui.element("dl").classes("fields"):
-                            self._texts.append((sheet, {name: _pair(words) for name, words in _WORDS}))
+                            self._texts.append((sheet, {name: make_pair(words) for name, words in _WORDS}))
 
     def update(self, heard: Snapshot, stale: bool) -> None:
         """Show what is told now; what has not changed is not sent."""
@@ -46,11 +47,3 @@ class AgentsBox:
             sheet.classes(add="alarm" if agent.alarm else "", remove="" if agent.alarm else "alarm")
             for name, label in texts.items():
                 label.set_text(getattr(agent, name))
-
-
-def _pair(words: str) -> Any:
-    with ui.element("div"):
-        with ui.element("dt"):
-            ui.label(words)
-        with ui.element("dd"):
-            return ui.label()

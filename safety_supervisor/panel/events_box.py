@@ -12,6 +12,7 @@ from typing import Any, Final
 from nicegui import ui
 
 from safety_supervisor.panel import events_plain
+from safety_supervisor.panel.elements import make_pair, make_select, make_title, tell
 from safety_supervisor.panel.events import (
     OTHERS,
     STATE,
@@ -44,7 +45,7 @@ class EventsBox:
         self._shown: tuple[int, Choice, int] | None = None
         self._at, self._paused, self._lines = 0.0, False, list[_Line]()
         with ui.element("section").props("id=events") as self._box:
-            ui.label("What has happened").props("role=heading aria-level=2").classes("title")
+            make_title("What has happened")
             self._newest = ui.label().classes("fact")
             self._button = ui.button("SHOW EVENTS", on_click=self.toggle, color=None)
             self._place = ui.element("div")
@@ -77,8 +78,8 @@ class EventsBox:
 
     def _make(self) -> None:
         with ui.element("div").classes("choice"):
-            _select("source", (*self._log.sources, SUPERVISOR, OTHERS), self._choice.source, self._choose_one)
-            _select("verdict", (*VERDICTS, STATE), self._choice.verdict, self._choose_one)
+            self._make_choice("source", (*self._log.sources, SUPERVISOR, OTHERS), self._choice.source)
+            self._make_choice("verdict", (*VERDICTS, STATE), self._choice.verdict)
             text = ui.input("code or text", value=self._choice.text).props("maxlength=80 outlined autocomplete=off")
             text.on_value_change(lambda event: self._choose_one("text", str(event.value or "")))
             self._pause = ui.button("PAUSE", on_click=self._toggle_pause, color=None).classes("small")
@@ -92,6 +93,9 @@ class EventsBox:
         self._sheet.set_visibility(False)
         with ui.element("ul").classes("events"):
             self._lines = [_Line(self._look_at) for _ in range(LINES)]
+
+    def _make_choice(self, name: str, values: tuple[str, ...], chosen: str) -> None:
+        make_select(name, (_ANY, *values), chosen or _ANY, lambda value: self._choose_one(name, value))
 
     def _choose_one(self, name: str, value: str) -> None:
         self._choice = self._choice._replace(**{name: "" if value == _ANY else value[:80]})
@@ -123,9 +127,9 @@ class EventsBox:
         for line, event in zip(self._lines, [*events, *[None] * (LINES - len(events))], strict=True):
             line.show(event, now)
         of = self._choice.of
-        _tell(self._of, f"decisions of {of} alone" if of else "")
+        tell(self._of, f"decisions of {of} alone" if of else "")
         self._all.set_visibility(self._choice != Choice())
-        _tell(self._cut, events_plain.cut_words(self._log, now))
+        tell(self._cut, events_plain.cut_words(self._log, now))
         self._count.set_text(f"{len(events)} of {count}, newest first" if count else "nothing of this kind is kept")
 
     def _look_at(self, number: int) -> None:
@@ -133,10 +137,10 @@ class EventsBox:
         self._text.clear()
         with self._text:
             if event is None:
-                _pair("event", "it is not kept any more")
+                make_pair("event", "it is not kept any more")
             else:
                 for name, text in events_plain.details(event, time.monotonic_ns()):
-                    _pair(name, text)
+                    make_pair(name, text)
                 with ui.element("div"), ui.element("dt"):
                     ui.link("a page of its own", f"/event/{event.number}", new_tab=True)
         self._sheet.set_visibility(True)
@@ -166,31 +170,5 @@ class _Line:
             self._number = event.number
             self._link.props(f"href=/event/{event.number}")
         self._head.set_text(headline(event, now))
-        _tell(self._numbers, numbers_of(event))
-        _tell(self._means, " ".join(part for part in (meaning_of(event.code), cure_of(event.code)) if part))
-
-
-def _select(name: str, values: tuple[str, ...], chosen: str, choose: Any) -> None:
-    """Make the browser's own list: the space bar is STOP there, too; the values are of the configuration or of here."""
-    with ui.element("label"):
-        ui.label(name)
-        with ui.element("select").props(f"aria-label={name}") as select:
-            for value in (_ANY, *values):
-                with ui.element("option") as option:
-                    ui.label(value)
-                if value == (chosen or _ANY):
-                    option.props("selected")
-    select.on("change", lambda event: choose(name, str(event.args)), js_handler="(e) => emit(e.target.value)")
-
-
-def _pair(name: str, text: str) -> None:
-    with ui.element("div"):
-        with ui.element("dt"):
-            ui.label(name)
-        with ui.element("dd"):
-            ui.label(text)
-
-
-def _tell(label: Any, text: str) -> None:
-    label.set_text(text)
-    label.set_visibility(bool(text))
+        tell(self._numbers, numbers_of(event))
+        tell(self._means, " ".join(part for part in (meaning_of(event.code), cure_of(event.code)) if part))

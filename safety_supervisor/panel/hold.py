@@ -15,6 +15,7 @@ from nicegui import ui
 from safety_supervisor.acts.signing import lacks_role
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.panel.desk import Desk
+from safety_supervisor.panel.elements import detail_of, tell
 from safety_supervisor.panel.sessions import Session
 
 APART: Final[Nanoseconds] = 60_000_000
@@ -53,11 +54,10 @@ class HoldButton:
 
     def _held(self, event: Any) -> None:
         now = time.monotonic_ns()
-        seen = event.args.get("detail") if isinstance(event.args, dict) else event.args
+        seen = detail_of(event)
         if now - self._last < APART or type(seen) is not int or not 0 <= self._newest() - seen <= BEHIND:
             return
         self._last = now
         why = self._desk.hold(self._session)
         self._text.set_text(_HELD if not why else _RESTS)
-        self._told.set_text(why)
-        self._told.set_visibility(bool(why))
+        tell(self._told, why)

@@ -11,6 +11,7 @@ from nicegui import ui
 from safety_supervisor.acts.signing import lacks_role
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.panel.desk import Desk
+from safety_supervisor.panel.elements import detail_of, make_title, tell
 from safety_supervisor.panel.hold import APART
 from safety_supervisor.panel.jog_motion import FASTEST, FIRST, SLOWEST
 from safety_supervisor.panel.jog_press import NO_JOG, STEPS, TWO, Page, read_beat
@@ -45,7 +46,7 @@ class JogBox:
         self._said, self._allowed = "", True
         self._measured: dict[int, Any] = {}
         with ui.element("section").props("id=jog") as self._section:
-            ui.label("Jog").props("role=heading aria-level=2").classes("title")
+            make_title("Jog")
             self._why = ui.label().classes("warning")
             if jogger is None:
                 self._why.set_text(WITHOUT)
@@ -130,8 +131,7 @@ class JogBox:
         if jogger is None or held is None or not may:
             return
         why = self._why_not(jogger, held)
-        self._why.set_text(why)
-        self._why.set_visibility(bool(why))
+        tell(self._why, why)
         if bool(why) == self._allowed:
             self._allowed = not why
             self._fields.props(remove="disabled") if self._allowed else self._fields.props("disabled")
@@ -178,8 +178,7 @@ class JogBox:
             for number, arm in enumerate(jogger.robot.arms)
             for joint in arm.joints.tolist()
         }
-        said = event.args.get("detail") if isinstance(event.args, dict) else event.args
-        beat = read_beat(said, len(jogger.robot.arms), joints)
+        beat = read_beat(detail_of(event), len(jogger.robot.arms), joints)
         if isinstance(beat, str):
             self._end(beat)
             return
@@ -200,7 +199,7 @@ class JogBox:
             self._echo.set_text(str(self._page.send(time.monotonic_ns())))
 
     def _let_go(self, event: Any) -> None:
-        said = event.args.get("detail") if isinstance(event.args, dict) else event.args
+        said = detail_of(event)
         if self._jogger is not None and type(said) is int:
             self._jogger.let_go(self._page, said)
 
@@ -211,10 +210,8 @@ class JogBox:
 
     def _say(self, words: str) -> None:
         self._said, self._page.told, self._said_at = words, words, time.monotonic_ns()
-        if self._jogger is None:
-            return
-        self._told.set_text(words)
-        self._told.set_visibility(bool(words))
+        if self._jogger is not None:
+            tell(self._told, words)
 
 
 def _number(value: float | None, slides: bool) -> str:

@@ -16,6 +16,7 @@ from safety_supervisor.core.states.authority import ACTS_OF, who_may
 from safety_supervisor.panel import cookies, plain
 from safety_supervisor.panel.acts_box import SETTLES
 from safety_supervisor.panel.desk import Desk, Outcome
+from safety_supervisor.panel.elements import detail_of, make_title, tell
 from safety_supervisor.panel.hold import HoldButton
 from safety_supervisor.panel.jog import JogBox
 from safety_supervisor.panel.jog_stream import Jogger
@@ -102,7 +103,7 @@ class LivePage:
         self._told = ui.label().classes("told").props("role=status")
         self._told.set_visibility(False)
         self._said_at = 0.0
-        ui.label("Waits for people").props("role=heading aria-level=2").classes("title")
+        make_title("Waits for people")
         self._list_state = ui.label().classes("warning")
         self._list = ui.element("div")
         self._allows = ui.label(GRANTS_ALLOW)
@@ -141,7 +142,7 @@ class LivePage:
 
     def _hear_echo(self, event: Any) -> None:
         """The page counts; by the newest count in a beat it knows how old the beat is at most, by its own clock."""
-        said = event.args.get("detail") if isinstance(event.args, dict) else event.args
+        said = detail_of(event)
         count, hidden = said if isinstance(said, list) and len(said) == 2 else (0, False)
         if type(count) is int and 0 < count < 1 << 53:
             # In this order: whoever sees the page again has no beat before the panel knows that it is seen.
@@ -163,13 +164,13 @@ class LivePage:
         self._cause.set_text(view.cause)
         self._next.set_text(view.next_step)
         unheard = () if view.stop_reaches else ("STOP reaches nobody now: press the e-stop button",)
-        self._show(self._warning, ". ".join((*view.warnings, *unheard)))
+        tell(self._warning, ". ".join((*view.warnings, *unheard)))
         stale = "STALE: " if view.stale else ""
         told = {"mode": view.mode, "e-stop": view.estop, "agents": view.agents, **dict(view.facts)}
         for name, text in (told | {"data": stale + plain.age_words(view.age)}).items():
             self._facts[name].set_text(text)
         if time.monotonic() - self._said_at > _SAID:
-            self._show(self._told, "")
+            tell(self._told, "")
         self._update_person(held)
         self._hold.update(held)
         self._jog.update(held)
@@ -190,14 +191,14 @@ class LivePage:
         self._logout.set_visibility(held is not None)
         self._login.set_visibility(held is None)
         both = self._desk.both_keys()
-        self._show(self._both, plain.both_words(both) if both else "")
+        tell(self._both, plain.both_words(both) if both else "")
 
     def _update_list(self, view: View, held: Session | None) -> None:
         if held is None:
             state = "" if not view.waiting else f"{len(view.waiting)} wait: log in to see them"
         else:
             state = "" if view.waiting_known else "what waits is unknown, or stale"
-        self._show(self._list_state, state)
+        tell(self._list_state, state)
         waits = {} if held is None else {(one.id, one.shown.sha256 if one.shown else ""): one for one in view.waiting}
         for key, one in waits.items():
             if key not in self._cards:
@@ -232,12 +233,7 @@ class LivePage:
     def say(self, text: str) -> None:
         """Show one line, for as long as it takes to read it."""
         self._said_at = time.monotonic()
-        self._show(self._told, text)
-
-    @staticmethod
-    def _show(label: Any, text: str) -> None:
-        label.set_text(text)
-        label.set_visibility(bool(text))
+        tell(self._told, text)
 
 
 class _Confirmation:
@@ -334,8 +330,7 @@ class _Card:
         self._approve.set_enabled(free and not mine and drawn)
         self._deny.set_enabled(free)
         words = problem or ("you have approved it; another person has to, too" if mine and len(approved) else "")
-        self._problem.set_text(words)
-        self._problem.set_visibility(bool(words))
+        tell(self._problem, words)
         return False
 
     def _leave(self, view: View, held: Session | None) -> bool:

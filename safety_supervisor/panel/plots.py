@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from nicegui import ui
 
+from safety_supervisor.panel.elements import make_title, tell
 from safety_supervisor.panel.history import COUNTS, SECONDS, History, summary
 
 APART: Final = 1.0
@@ -120,7 +121,7 @@ class PlotsBox:
         self._history, self._at = history, 0.0
         self._charts: list[tuple[Plot, Any, list[tuple[Curve, list[Any]]]]] = []
         with ui.element("section").props("id=plots"):
-            ui.label(f"The last {SECONDS // 60} minutes").props("role=heading aria-level=2").classes("title")
+            make_title(f"The last {SECONDS // 60} minutes")
             self._button = ui.button("SHOW PLOTS", on_click=self._toggle, color=None)
             self._place = ui.element("div")
 
@@ -161,13 +162,11 @@ class PlotsBox:
         """
         if self._charts and not shown:
             self._at = 0.0
-            self._problem.set_text(OLD)
-            self._problem.set_visibility(True)
+            tell(self._problem, OLD)
         if not self._charts or not shown or time.monotonic() - self._at < APART:
             return
         self._at = time.monotonic()
-        self._problem.set_text(problem)
-        self._problem.set_visibility(bool(problem))
+        tell(self._problem, problem)
         series = self._history.series(time.monotonic_ns())
         for _, chart, rows in self._charts:
             for index, (curve, cells) in enumerate(rows):
