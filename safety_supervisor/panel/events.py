@@ -84,8 +84,6 @@ class EventLog:
     def __init__(self, known: Iterable[str] = ()) -> None:
         """Nothing has happened."""
         self.sources = tuple(known)
-        self.version = 0
-        """Another one whenever something has come."""
         self.cut_at: Nanoseconds | None = None
         """When more decisions came at once than can be kept until they are read; None: never."""
         self.boot = ""
@@ -148,7 +146,6 @@ class EventLog:
             self._by_number[event.number] = kind, same
             self._latest[event.number] = None
             self._latest.move_to_end(event.number)
-            self.version += 1
 
     def _make_room(self) -> None:
         """Forget the oldest event of the kind of which there are most."""

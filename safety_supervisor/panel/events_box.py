@@ -41,8 +41,7 @@ class EventsBox:
 
     def __init__(self, log: EventLog) -> None:
         """Make the elements; nothing of the list is there until somebody asks for it."""
-        self._log, self._choice, self._open = log, Choice(), 0
-        self._shown: tuple[int, Choice, int] | None = None
+        self._log, self._choice = log, Choice()
         self._at, self._paused, self._lines = 0.0, False, list[_Line]()
         with ui.element("section").props("id=events") as self._box:
             make_title("What has happened")
@@ -70,7 +69,7 @@ class EventsBox:
         shows = not self._lines
         self._button.set_text("HIDE EVENTS" if shows else "SHOW EVENTS")
         self._place.clear()
-        self._lines, self._paused, self._shown = [], False, None
+        self._lines, self._paused = [], False
         if shows:
             with self._place:
                 self._make()
