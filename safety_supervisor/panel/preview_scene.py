@@ -15,7 +15,8 @@ from typing import Any, Final
 from nicegui import background_tasks, ui
 from nicegui.elements.scene.scene_object3d import Object3D
 
-from safety_supervisor.panel.ros_motion import Points, Watch, Whereabouts
+from safety_supervisor.panel.ros_motion import Watch
+from safety_supervisor.panel.snapshot import Points, Whereabouts
 from safety_supervisor.panel.studio import Answer, Studio
 
 TICK: Final = 0.1

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import rclpy
 from geometry_msgs.msg import PoseArray
@@ -25,6 +25,7 @@ from trajectory_msgs.msg import JointTrajectory
 from safety_supervisor.core.output_settings import OutputSettings, OutputType
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
+from safety_supervisor.panel.snapshot import Points, Whereabouts
 from safety_supervisor.ros.reader import Reader
 
 _LOG: Final = logging.getLogger("safety_supervisor.panel")
@@ -34,22 +35,6 @@ LIMIT: Final[Nanoseconds] = NS_PER_S // 2
 """What was told longer ago is not known any more, [ns]."""
 _DEPTH: Final = 8
 _MOST_PEOPLE: Final = 64
-NOWHERE: Final[Mapping[str, float]] = MappingProxyType({})
-Points = tuple[tuple[float, float, float], ...]
-
-
-class Whereabouts(NamedTuple):
-    """What is known now.
-
-    Attributes:
-        measured: by joint, [rad] or [m]; without those that were not told lately.
-        commanded: likewise.
-        people: points of their bodies, [m], base frame; None: not known.
-    """
-
-    measured: Mapping[str, float] = NOWHERE
-    commanded: Mapping[str, float] = NOWHERE
-    people: Points | None = None
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""What was heard of the supervisor until now, frozen: the panel's pages never touch the thread that hears."""
+"""What was heard until now, frozen: the panel's pages never touch the threads that hear."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
 Values = Mapping[str, str]
 NOTHING: Values = MappingProxyType({})
+NOWHERE: Final[Mapping[str, float]] = MappingProxyType({})
+Points = tuple[tuple[float, float, float], ...]
 STATUS_LIMIT: Final[Nanoseconds] = NS_PER_S
 """The status comes at 10 Hz; older than this it is stale, and the supervisor silent, [ns]."""
 
 
 class Snapshot(NamedTuple):
-    """What was heard.
+    """What was heard of the supervisor.
 
     Attributes:
         robot: id that the status names.
@@ -40,3 +42,17 @@ class Snapshot(NamedTuple):
     stop_hearers: int = 0
     token_hearers: int = 0
     ended: Values = NOTHING
+
+
+class Whereabouts(NamedTuple):
+    """Where robot and people are, as far as that is known now.
+
+    Attributes:
+        measured: by joint, [rad] or [m]; without those that were not told lately.
+        commanded: likewise.
+        people: points of their bodies, [m], base frame; None: not known.
+    """
+
+    measured: Mapping[str, float] = NOWHERE
+    commanded: Mapping[str, float] = NOWHERE
+    people: Points | None = None
