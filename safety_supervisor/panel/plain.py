@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from safety_supervisor.acts import deciding
 from safety_supervisor.core.operator_settings import Person
 from safety_supervisor.core.states.authority import ACTS_OF
-from safety_supervisor.panel.sso import Sso, away_page, login_body
+from safety_supervisor.panel.sso import Sso
 from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting
 
 REFRESH: Final = 2
@@ -20,7 +20,7 @@ STOP_FORM: Final = (
     '<button type="submit">STOP<small>software stop{key}</small></button></form>'
 )
 STOP: Final = STOP_FORM.format(query="", target="", key="")
-"""As it stands first on every page without script."""
+"""As it stands on every page without script."""
 ACTS: Final = (
     ("reset", "", "RESET"), ("start", "auto", "START AUTO"), ("start", "manual", "START MANUAL"),
     ("recover", "", "RECOVER"), ("mode", "auto", "MODE AUTO"), ("mode", "manual", "MODE MANUAL"),
@@ -125,10 +125,7 @@ def login_page(token: str, told: str = "", plain: bool = False, sso: Sso | None 
     """Return the form of the login; `name` is the one that the provider of single sign-on gave."""
     back = '<input type="hidden" name="plain" value="1">' if plain else ""
     message = f'<p class="warning" role="alert">{escape(told)}</p>' if told else ""
-    provided = ""
-    if sso is not None:
-        word = f"Log in with {sso.provider.name}" if not name else "That is not me"
-        provided = login_body(token, back, sso.provider.name, name, word)
+    provided = "" if sso is None else _provided(token, back, sso.provider.name, name)
     local = (
         f'<form class="login" method="post" action="/login"><input type="hidden" name="csrf" value="{token}">{back}'
         '<label>Name <input name="name" autocomplete="username" autocapitalize="none" required></label>'
@@ -144,9 +141,30 @@ def login_page(token: str, told: str = "", plain: bool = False, sso: Sso | None 
     )
 
 
+def _provided(token: str, back: str, provider: str, name: str) -> str:
+    """Return the forms of a login in which the provider has a part; `name` is empty while nobody is known."""
+    leads = (
+        f'<form class="login" method="post" action="/sso"><input type="hidden" name="csrf" value="{token}">{back}'
+        f'<button type="submit">{"That is not me" if name else f"Log in with {escape(provider)}"}</button></form>'
+    )
+    if not name:
+        return leads
+    return (
+        f"<p>{escape(provider)} says that you are <b>{escape(name)}</b>. Your password opens your key.</p>"
+        f'<form class="login" method="post" action="/login"><input type="hidden" name="csrf" value="{token}">{back}'
+        f'<label>Password of {escape(name)} here <input name="password" type="password" '
+        f'autocomplete="current-password" required></label><button type="submit">Log in</button></form>{leads}'
+    )
+
+
 def away(where: str, provider: str) -> str:
-    """Return the page that leads to the provider of single sign-on."""
-    return make_page("Log in", f"{STOP}{away_page(where, provider)}", f"0; url={where}")
+    """Return the page that leads to the provider of single sign-on.
+
+    No redirection: browsers hold a form's redirections to `form-action`, which names ourselves alone.
+    """
+    link = f'<p><a href="{escape(where)}" rel="noreferrer">Go on to {escape(provider)}</a></p>'
+    body = f"{STOP}<h1>Log in</h1><p>{escape(provider)} asks who you are.</p>{link}"
+    return make_page("Log in", body, f"0; url={where}")
 
 
 def stop_page(told: str, ok: bool) -> str:

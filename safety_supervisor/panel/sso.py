@@ -12,7 +12,6 @@ import logging
 import secrets
 import time
 from collections.abc import Container
-from html import escape
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -166,36 +165,3 @@ class Sso:
         except InvalidTag:
             return None
         return Flow(*told)
-
-
-def away_page(where: str, provider: str) -> str:
-    """Return the body of the page that leads to the provider.
-
-    No redirection: browsers hold a form's redirections to `form-action`, which names ourselves alone.
-    """
-    link = f'<p><a href="{escape(where)}" rel="noreferrer">Go on to {escape(provider)}</a></p>'
-    return f"<h1>Log in</h1><p>{escape(provider)} asks who you are.</p>{link}"
-
-
-def login_body(token: str, back: str, provider: str, name: str, again: str) -> str:
-    """Return the forms of a login in which the provider has a part.
-
-    Args:
-        token: of the form.
-        back: hidden field for the page without scripts.
-        provider: its host.
-        name: that it has given; empty: nobody is known yet.
-        again: word of the button that leads there.
-    """
-    leads = (
-        f'<form class="login" method="post" action="/sso"><input type="hidden" name="csrf" value="{token}">{back}'
-        f'<button type="submit">{escape(again)}</button></form>'
-    )
-    if not name:
-        return leads
-    return (
-        f"<p>{escape(provider)} says that you are <b>{escape(name)}</b>. Your password opens your key.</p>"
-        f'<form class="login" method="post" action="/login"><input type="hidden" name="csrf" value="{token}">{back}'
-        f'<label>Password of {escape(name)} here <input name="password" type="password" '
-        f'autocomplete="current-password" required></label><button type="submit">Log in</button></form>{leads}'
-    )
