@@ -10,7 +10,7 @@ import math
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -21,6 +21,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from safety_supervisor.core.effects import Verdict
 from safety_supervisor.core.errors import CODE_OF
 from safety_supervisor.core.states.state_table import State
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
@@ -34,7 +35,7 @@ LOWEST_OVER: Final[Nanoseconds] = 60 * NS_PER_S
 """Smallest values are of so long, [ns]: longer than anybody waits between two scrapes."""
 OTHER: Final = "(other)"
 STATES: Final = tuple(state.value for state in State)
-_VERDICTS: Final = ("PASS", "LIMIT", "WAIT", "REJECT", "STOP")
+_VERDICTS: Final[tuple[str, ...]] = get_args(Verdict)
 _NO_SOURCES: Final = frozenset({"", "supervisor", "estop", "observed", "base"})
 """Whom decisions name besides the configuration's sources."""
 _MOST_COUNT: Final = 10**9

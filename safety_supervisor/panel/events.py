@@ -10,13 +10,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
+from safety_supervisor.core.effects import Verdict
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.panel.snapshot import NOTHING, STATUS_LIMIT, Values
 
 MOST: Final = 500
-VERDICTS: Final = ("PASS", "LIMIT", "WAIT", "REJECT", "STOP")
+VERDICTS: Final[tuple[str, ...]] = get_args(Verdict)
 STATE: Final = "STATE"
 """Stands where a decision has its verdict."""
 OTHERS: Final = "(others)"
