@@ -60,7 +60,7 @@ def metrics_command(
     from prometheus_client import CollectorRegistry, start_http_server
 
     from safety_supervisor.metrics.board import Board
-    from safety_supervisor.metrics.heard import Hearer
+    from safety_supervisor.metrics.hearer import Hearer
     from safety_supervisor.metrics.tracing import Tracer
 
     robot, registry = configuration.robot.id, CollectorRegistry()

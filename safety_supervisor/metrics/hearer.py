@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 
+from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.metrics.board import Board, Values
 from safety_supervisor.metrics.tracing import Tracer
 from safety_supervisor.ros.reader import Reader
@@ -73,7 +74,7 @@ class Hearer:
         self._board.waits(kinds.count("command"), kinds.count("grant"))
 
     def _hear_decision(self, message: DiagnosticArray) -> None:
-        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        stamp = message.header.stamp.sec * NS_PER_S + message.header.stamp.nanosec
         for one in message.status[:1]:
             told = _values(one.values)
             self._board.decision(told)
