@@ -14,13 +14,15 @@ from nicegui import ui
 from safety_supervisor.acts import deciding
 from safety_supervisor.core.states.authority import ACTS_OF, who_may
 from safety_supervisor.panel import cookies, plain
-from safety_supervisor.panel.acts_box import SETTLES
+from safety_supervisor.panel.acts_box import SETTLES, ActsBox
+from safety_supervisor.panel.agents_box import AgentsBox
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.elements import detail_of, make_title, tell
+from safety_supervisor.panel.events_box import EventsBox
 from safety_supervisor.panel.hold import HoldButton
 from safety_supervisor.panel.jog import JogBox
 from safety_supervisor.panel.jog_stream import Jogger
-from safety_supervisor.panel.more_boxes import MoreBoxes
+from safety_supervisor.panel.plots import PlotsBox
 from safety_supervisor.panel.preview_scene import GRANTS_ALLOW, LiveBox, PreviewBox, Stage
 from safety_supervisor.panel.sessions import FormTokens, Session
 from safety_supervisor.panel.view import SIGNS, SWITCH, Basis, View, Waiting
@@ -117,7 +119,8 @@ class LivePage:
         self._confirm = _Confirmation(self)
         self._jog = JogBox(jogger, desk, session)
         LiveBox(stage, lambda: desk.tool, lambda: self.shown)
-        self.more = MoreBoxes(desk, self.do)
+        self._further, self._agents = ActsBox(desk, self.do), AgentsBox(desk.configuration)
+        self._plots, self.events = PlotsBox(desk.history), EventsBox(desk.events)
         # The first update comes over the websocket, too: the page's HTML holds no text from data.
         ui.timer(PERIOD, self._update)
 
@@ -179,7 +182,10 @@ class LivePage:
             button.set_visibility(held is not None and act in ACTS_OF[held.person.role])
             button.set_enabled(view.basis is not None)
         self._update_list(view, held)
-        self.more.update(view, held, self.shown)
+        self._further.update(view, held)
+        self._agents.update(self._desk.heard, view.stale)
+        self._plots.update(view.warnings[0] if view.warnings else "", self.shown)
+        self.events.update(held is not None)
 
     def _update_person(self, held: Session | None) -> None:
         if held is None:
@@ -299,7 +305,7 @@ class _Card:
                 self._deny = ui.button("DENY", on_click=lambda: self._decide("deny"), color=None)
             self._preview = None if one.shown is None else page.preview_of(one.shown)
             ui.label(deciding.numbers(one.shown) if one.shown else one.problem).classes("mono")
-            page.more.events.link_to(one.id)
+            page.events.link_to(one.id)
         self._busy = False
 
     def update(self, one: Waiting | None, view: View, held: Session | None) -> bool:
