@@ -25,7 +25,7 @@ from safety_supervisor.panel.jog_stream import Jogger
 from safety_supervisor.panel.plots import PlotsBox
 from safety_supervisor.panel.preview_scene import GRANTS_ALLOW, LiveBox, PreviewBox, Stage
 from safety_supervisor.panel.sessions import FormTokens, Session
-from safety_supervisor.panel.view import SIGNS, SWITCH, Basis, View, Waiting
+from safety_supervisor.panel.view import FACTS, SIGNS, UNHEARD, Basis, View, Waiting, facts_of
 
 SESSION_COOKIE: Final = "panel_session"
 PERIOD: Final = 0.25
@@ -76,7 +76,7 @@ class LivePage:
     ) -> None:
         """Make the elements; texts come with the first update."""
         self._stage = stage
-        self._desk, self._session, self._beats, self._echo = desk, session, 0, 0
+        self._desk, self._robot, self._session, self._beats, self._echo = desk, robot, session, 0, 0
         self.shown = True
         """Whether somebody can see the page, by what it said last; pictures are drawn for nobody else."""
         self.moved_at = 0.0
@@ -95,12 +95,10 @@ class LivePage:
         self._warning = ui.label().classes("warning")
         self._facts: dict[str, Any] = {}
         with ui.element("div").classes("facts"):
-            names = ("robot", "mode", "e-stop", "agents", "data", "people", "speed", "tool", "source", "tokens")
-            for name in (*names, SWITCH):
+            for name in FACTS:
                 with ui.element("div"):
                     ui.label(name).classes("name")
                     self._facts[name] = ui.label().classes("text")
-        self._facts["robot"].set_text(robot)
         self._make_person(token)
         self._told = ui.label().classes("told").props("role=status")
         self._told.set_visibility(False)
@@ -166,12 +164,11 @@ class LivePage:
         self._brief_next.set_text(view.next_step)
         self._cause.set_text(view.cause)
         self._next.set_text(view.next_step)
-        unheard = () if view.stop_reaches else ("STOP reaches nobody now: press the e-stop button",)
+        unheard = () if view.stop_reaches else (UNHEARD,)
         tell(self._warning, ". ".join((*view.warnings, *unheard)))
-        stale = "STALE: " if view.stale else ""
-        told = {"mode": view.mode, "e-stop": view.estop, "agents": view.agents, **dict(view.facts)}
-        for name, text in (told | {"data": stale + plain.age_words(view.age)}).items():
-            self._facts[name].set_text(text)
+        facts = dict(facts_of(view, self._robot))
+        for name, label in self._facts.items():
+            label.set_text(facts.get(name, ""))
         if time.monotonic() - self._said_at > _SAID:
             tell(self._told, "")
         self._update_person(held)

@@ -11,7 +11,7 @@ from safety_supervisor.acts import deciding
 from safety_supervisor.core.operator_settings import Person
 from safety_supervisor.core.states.authority import ACTS_OF
 from safety_supervisor.panel.sso import Sso
-from safety_supervisor.panel.view import SIGNS, Basis, View, Waiting
+from safety_supervisor.panel.view import SIGNS, UNHEARD, Basis, View, Waiting, facts_of
 
 REFRESH: Final = 2
 """The plain page loads itself anew, [s]."""
@@ -42,11 +42,6 @@ def make_page(title: str, body: str, refresh: str = "", kind: str = "page") -> s
     )
 
 
-def age_words(seconds: float) -> str:
-    """Return the age of the newest data in words."""
-    return "nothing heard yet" if seconds == float("inf") else f"{seconds:.1f} s old"
-
-
 def _banner(view: View, robot: str) -> str:
     size = "state long" if len(view.state) > LONG else "state"
     lines = [
@@ -54,14 +49,9 @@ def _banner(view: View, robot: str) -> str:
         f'<div class="cause">{escape(view.cause)}</div>',
         f'<div class="next">{escape(view.next_step)}</div>',
     ]
-    warnings = "".join(f'<div class="warning">{escape(one)}</div>' for one in view.warnings)
-    if not view.stop_reaches:
-        warnings += '<div class="warning">STOP reaches nobody now: press the e-stop button</div>'
-    stale = "STALE: " if view.stale else ""
-    facts = [
-        ("robot", robot), ("mode", view.mode), ("e-stop", view.estop), ("agents", view.agents),
-        ("data", stale + age_words(view.age)), *view.facts,
-    ]  # fmt: skip
+    told = (*view.warnings, *(() if view.stop_reaches else (UNHEARD,)))
+    warnings = "".join(f'<div class="warning">{escape(one)}</div>' for one in told)
+    facts = facts_of(view, robot)
     rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts)
     return (
         f'<section class="banner {view.tone.value}">{"".join(lines)}</section>{warnings}<dl class="facts">{rows}</dl>'

@@ -19,7 +19,13 @@ WAITING_LIMIT: Final[Nanoseconds] = 3 * NS_PER_S
 """What counts down is told once a second; older than this it is stale, [ns]."""
 _NO_ESTOP: Final = "NO E-STOP DEVICE"
 UNKNOWN: Final = "UNKNOWN"
+UNHEARD: Final = "STOP reaches nobody now: press the e-stop button"
 SWITCH: Final = "enabling switch"
+_FACTS: Final = (
+    ("people", "people"), ("speed", "speed_scale"), ("tool", "tool"), ("source", "source"), ("tokens", "tokens"),
+)  # fmt: skip
+FACTS: Final = ("robot", "mode", "e-stop", "agents", "data", *(name for name, _ in _FACTS), SWITCH)
+"""Names of all that `facts_of` may tell, in its order."""
 
 
 class Tone(str, Enum):
@@ -158,17 +164,24 @@ def make_view(heard: Snapshot, robot: str, configuration: str, now: Nanoseconds)
     )
 
 
+def facts_of(view: View, robot: str) -> tuple[tuple[str, str], ...]:
+    """Return name and text of what stands below the state; what the status does not have is left out."""
+    data = f"{'STALE: ' if view.stale else ''}{age_words(view.age)}"
+    known = (("robot", robot), ("mode", view.mode), ("e-stop", view.estop), ("agents", view.agents), ("data", data))
+    return (*known, *view.facts)
+
+
+def age_words(seconds: float) -> str:
+    """Return the age of the newest data in words."""
+    return f"{seconds:.1f} s old" if math.isfinite(seconds) else "nothing heard yet"
+
+
 def _end_words(said: str) -> str:
     """What a decision says, with what its code means."""
     verdict, _, rest = said.partition(" ")
     meaning = meaning_of(rest.partition(" ")[0])
     words = {"PASS": "approved, it is played", "REJECT": "not played", "STOP": "stopped"}.get(verdict, verdict)
     return " - ".join(part for part in (words, rest, meaning) if part)
-
-
-_FACTS: Final = (
-    ("people", "people"), ("speed", "speed_scale"), ("tool", "tool"), ("source", "source"), ("tokens", "tokens"),
-)  # fmt: skip
 
 
 def _warnings(heard: Snapshot, robot: str, configuration: str, stale: bool) -> tuple[str, ...]:

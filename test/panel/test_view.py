@@ -14,7 +14,7 @@ from safety_supervisor.core.operator_settings import Person, Role
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.panel import plain
 from safety_supervisor.panel.snapshot import STATUS_LIMIT, Snapshot
-from safety_supervisor.panel.view import UNKNOWN, WAITING_LIMIT, Tone, View, make_view
+from safety_supervisor.panel.view import FACTS, SWITCH, UNKNOWN, WAITING_LIMIT, Tone, View, facts_of, make_view
 
 CONFIGURATION = "c" * 64
 STATUS = {
@@ -81,6 +81,18 @@ def test_what_a_status_does_not_tell_is_unknown() -> None:
     assert (shown.state, shown.tone) == ("NEW_STATE", Tone.UNKNOWN)
     assert {shown.mode, shown.estop, shown.agents} == {UNKNOWN}
     assert shown.basis is None
+
+
+def test_every_fact_has_a_place_and_what_is_told_no_more_has_no_text() -> None:
+    before, after = (dict(facts_of(one, "panda")) for one in (view(), view(status={"state": "LOCKED"})))
+    stale = facts_of(view(NS_PER_S + STATUS_LIMIT + 1), "panda")
+    assert stale == (
+        ("robot", "panda"), ("mode", UNKNOWN), ("e-stop", UNKNOWN), ("agents", UNKNOWN),
+        ("data", "STALE: 1.0 s old"), *((name, UNKNOWN) for name in ("people", "speed", "tool", "source", "tokens")),
+        (SWITCH, UNKNOWN),
+    )  # fmt: skip
+    assert tuple(name for name, _ in stale) == FACTS
+    assert (before["people"], "people" in after) == ("clear", False)
 
 
 @pytest.mark.parametrize(
