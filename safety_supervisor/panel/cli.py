@@ -113,31 +113,24 @@ def panel_command(
         kept = KeptHeads(heads.expanduser() / f"{file_robot(robot)}.heads", robot)
     except OSError as error:
         sending.fail(f"--heads {heads}: {error.strerror or error}")
-    link, opened = RosLink(node, [source.name for source in configuration.sources], kept), ExitStack()
-    watch, studio = Watch(node, configuration), Studio(configuration)
     radius = 0.0 if configuration.separation is None else configuration.separation.body_radius
-    try:
+    with ExitStack() as opened:
+        link = RosLink(node, [source.name for source in configuration.sources], kept)
+        opened.callback(link.close)
+        watch = Watch(node, configuration)
+        opened.callback(watch.close)
+        studio = Studio(configuration)
+        opened.callback(studio.close)
         desk = Desk(configuration, link, Sessions(lambda: secrets.token_urlsafe(32), idle * NS_PER_S))
         panel = Panel(desk, people, robot, sso)
         stage = Stage(studio, watch, radius)
         jogger = None if jog is None else Jogger(configuration, node, jog, desk)
-        opened.callback(jogger.close if jogger else lambda: None)
+        if jogger is not None:
+            opened.callback(jogger.close)
         gate = assemble(panel, desk, robot, origins(scheme, names, port), stage, jogger)
         typer.echo(f"panel of {robot}: {scheme}://{f'[{names[0]}]' if ':' in names[0] else names[0]}:{port}/")
-        uvicorn.run(
-            gate,
-            host=host,
-            port=port,
-            **line.options(),
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
-        )
+        uvicorn.run(gate, host=host, port=port, **line.options(), ssl_certfile=certificate, ssl_keyfile=key)
         panel.close()
-    finally:
-        opened.close()
-        studio.close()
-        watch.close()
-        link.close()
 
 
 _KEY_HELP = """Make a key for one person, sealed by a password, and print the line for the configuration.
