@@ -1,4 +1,4 @@
-"""Names of the panel's cookies: over TLS with `__Host-`, so that no other name and no plain page can have set them."""
+"""How the panel's cookies are set and read: over TLS as `__Host-`, which no other name and no plain page can set."""
 
 from __future__ import annotations
 

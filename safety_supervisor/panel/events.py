@@ -189,7 +189,7 @@ class EventLog:
         )
 
 
-def age_words(since: Nanoseconds, now: Nanoseconds) -> str:
+def ago_words(since: Nanoseconds, now: Nanoseconds) -> str:
     """Return in words how long ago something was, by a steady clock."""
     seconds = max(0, now - since) // NS_PER_S
     if seconds < 120:
@@ -201,7 +201,7 @@ def headline(event: Event, now: Nanoseconds) -> str:
     """Return one line about an event: when, who, what, how often."""
     often = f" x {event.times}" if event.times > 1 else ""
     # A decision's message begins with verdict and code.
-    return f"{age_words(event.last, now)} - {event.source or '(no source)'}: {event.words or event.verdict}{often}"
+    return f"{ago_words(event.last, now)} - {event.source or '(no source)'}: {event.words or event.verdict}{often}"
 
 
 def numbers_of(event: Event) -> str:

@@ -15,7 +15,7 @@ from safety_supervisor.panel.events import (
     Choice,
     Event,
     EventLog,
-    age_words,
+    ago_words,
     headline,
 )
 from safety_supervisor.panel.plain import STOP, make_page
@@ -33,14 +33,14 @@ def choice_of(fields: dict[str, str]) -> Choice:
 
 def cut_words(log: EventLog, now: Nanoseconds) -> str:
     """Say that decisions are missing, and since when; empty where none are."""
-    return "" if log.cut_at is None else f"{CUT}, last {age_words(log.cut_at, now)}."
+    return "" if log.cut_at is None else f"{CUT}, last {ago_words(log.cut_at, now)}."
 
 
 def details(event: Event, now: Nanoseconds) -> list[tuple[str, str]]:
     """Return all that is known of an event, as name and text."""
     told = [
-        ("event", str(event.number)), ("happened last", age_words(event.last, now)),
-        ("happened first", age_words(event.first, now)), ("how often", str(event.times)), ("message", event.words),
+        ("event", str(event.number)), ("happened last", ago_words(event.last, now)),
+        ("happened first", ago_words(event.first, now)), ("how often", str(event.times)), ("message", event.words),
         ("means", meaning_of(event.code)), ("what to do", cure_of(event.code)), ("waited as", event.of),
         ("boot of the supervisor", event.boot),
     ]  # fmt: skip
