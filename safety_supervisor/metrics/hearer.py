@@ -17,12 +17,10 @@ from std_msgs.msg import String
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.metrics.board import Board, Values
 from safety_supervisor.metrics.tracing import Tracer
-from safety_supervisor.ros.reader import Reader
+from safety_supervisor.ros.reader import LONGEST, LONGEST_LIST, Reader
 
 _LATCHED: Final = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _MOST_VALUES: Final = 256
-_LONGEST: Final = 1 << 22
-"""Of a message, [bytes]; a list of what waits has whole commands in it."""
 _LONGEST_VALUE: Final = 4096
 _DEPTH: Final = 256
 
@@ -45,14 +43,14 @@ class Hearer:
         self._node = node = Node("safety_supervisor_metrics", context=self._context, start_parameter_services=False)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
-        heard: tuple[tuple[Any, str, QoSProfile, Callable[[Any], None]], ...] = (
-            (DiagnosticArray, "status", _LATCHED, self._hear_status),
-            (DiagnosticArray, "interventions", _LATCHED, self._hear_waiting),
-            (DiagnosticArray, "decisions", QoSProfile(depth=_DEPTH), self._hear_decision),
-            (String, "operator_results", QoSProfile(depth=10), self._hear_answer),
+        heard: tuple[tuple[Any, str, QoSProfile, Callable[[Any], None], int], ...] = (
+            (DiagnosticArray, "status", _LATCHED, self._hear_status, LONGEST),
+            (DiagnosticArray, "interventions", _LATCHED, self._hear_waiting, LONGEST_LIST),
+            (DiagnosticArray, "decisions", QoSProfile(depth=_DEPTH), self._hear_decision, LONGEST),
+            (String, "operator_results", QoSProfile(depth=10), self._hear_answer, LONGEST),
         )
-        for kind, name, profile, hear in heard:
-            Reader(node, kind, f"{supervisor}/{name}", profile, hear, _LONGEST)
+        for kind, name, profile, hear, longest in heard:
+            Reader(node, kind, f"{supervisor}/{name}", profile, hear, longest)
 
     def run(self, until: Callable[[], bool]) -> None:
         """Hear until `until` holds."""

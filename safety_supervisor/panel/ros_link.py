@@ -30,7 +30,7 @@ from safety_supervisor.panel.events import EventLog
 from safety_supervisor.panel.history import History
 from safety_supervisor.panel.ros_heads import HeadTap
 from safety_supervisor.panel.snapshot import NOTHING, Snapshot, Values
-from safety_supervisor.ros.reader import Reader
+from safety_supervisor.ros.reader import LONGEST_LIST, Reader
 from safety_supervisor.ros.text import escape
 
 _LOG: Final = logging.getLogger("safety_supervisor.panel")
@@ -46,8 +46,6 @@ _MOST_FIELDS: Final = 32
 _LONGEST_KEY: Final = 80
 DEPTH: Final = 256
 """Decisions that are kept until they are read; where so many came without a pause, some may be lost."""
-_LONGEST_LIST: Final = 1 << 21
-"""Of what waits, [bytes]: all that may wait takes less."""
 _LONGEST: Final = 1 << 16
 """Of what else is heard, [bytes]: it has some hundred, the status some thousand."""
 _LATCHED: Final = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -79,7 +77,7 @@ class RosLink:
         reliable = QoSProfile(depth=10)
         Reader(node, DiagnosticArray, self._status_topic, _LATCHED, self._hear_status, _LONGEST)
         waiting = f"{supervisor}/interventions"
-        Reader(node, DiagnosticArray, waiting, _LATCHED, self._hear_waiting, _LONGEST_LIST)
+        Reader(node, DiagnosticArray, waiting, _LATCHED, self._hear_waiting, LONGEST_LIST)
         decisions, many = f"{supervisor}/decisions", QoSProfile(depth=DEPTH)
         self._decisions = Reader(node, DiagnosticArray, decisions, many, self._hear_decision, _LONGEST)
         Reader(node, String, f"{supervisor}/operator_results", reliable, self._hear_answer, _LONGEST)

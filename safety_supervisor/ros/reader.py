@@ -19,6 +19,8 @@ from safety_supervisor.core.units import Nanoseconds
 
 LONGEST: Final = 1 << 18
 """A message with more bytes is not read, where nothing else is said."""
+LONGEST_LIST: Final = 1 << 21
+"""Of `~/interventions`, [bytes]: all that may wait takes less."""
 SLICE: Final = 16
 """Messages that are read at one time where a node is spun; between, whatever else has come is heard."""
 
