@@ -15,6 +15,10 @@ from safety_supervisor.panel.snapshot import Values
 from safety_supervisor.panel.view import UNKNOWN
 
 STALE: Final = "STALE, unknown now"
+WORDS: Final = (
+    ("speaks", "who speaks"), ("stage", "stage"), ("anomaly", "anomaly"), ("standing", "standing"), ("moves", "now"),
+)  # fmt: skip
+"""Fields of an `Agent` below its name and kind, as every page calls them."""
 _NO_SESSION: Final = "no session"
 _ALARM: Final = 1.0
 

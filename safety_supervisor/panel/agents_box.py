@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from nicegui import ui
 
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor.panel.agents import Agent, make_agents
+from safety_supervisor.panel.agents import WORDS, Agent, make_agents
 from safety_supervisor.panel.elements import make_pair, make_title
 from safety_supervisor.panel.snapshot import Snapshot
-
-_WORDS: Final = (
-    ("speaks", "who speaks"), ("stage", "stage"), ("anomaly", "anomaly"), ("standing", "standing"), ("moves", "now"),
-)  # fmt: skip
 
 
 class AgentsBox:
@@ -35,7 +31,7 @@ class AgentsBox:
                     with ui.element("div").classes("sheet") as sheet:
                         ui.label(f"{source.name} ({source.kind.value})").classes("fact")
                         with ui.element("dl").classes("fields"):
-                            self._texts.append((sheet, {name: make_pair(words) for name, words in _WORDS}))
+                            self._texts.append((sheet, {name: make_pair(words) for name, words in WORDS}))
 
     def update(self, heard: Snapshot, stale: bool) -> None:
         """Show what is told now; what has not changed is not sent."""

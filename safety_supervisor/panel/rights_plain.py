@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from safety_supervisor.acts import deciding
-from safety_supervisor.panel.agents import Agent
+from safety_supervisor.panel.agents import WORDS, Agent
 from safety_supervisor.panel.offered import Offer, words_of
 from safety_supervisor.panel.plain import STOP, make_form, make_page
 from safety_supervisor.panel.snapshot import NOTHING, Values
@@ -32,9 +32,9 @@ def rights_page(
     parts = [STOP, "<h1>Sources and what they may</h1>"]
     parts.extend(f'<p class="warning">{escape(one)}</p>' for one in view.warnings)
     for agent in agents:
-        rows = ((name, text) for name, text in agent._asdict().items() if name not in ("source", "alarm"))
-        fields = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in rows)
-        parts.append(f'<h2>{escape(agent.source)}</h2><dl class="fields">{fields}</dl>')
+        rows = ((words, getattr(agent, name)) for name, words in WORDS)
+        fields = "".join(f"<div><dt>{escape(words)}</dt><dd>{escape(text)}</dd></div>" for words, text in rows)
+        parts.append(f'<h2>{escape(agent.source)} ({escape(agent.kind)})</h2><dl class="fields">{fields}</dl>')
         if revoke is not None and agent.source in revoke.fields[0].values:
             parts.append(_act(view, revoke, (agent.source,), token, f"REVOKE {agent.source}"))
     parts.append("<h2>Grants</h2>")
