@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from nicegui import ui
 
-from safety_supervisor.panel.desk import Desk, Outcome
+from safety_supervisor.panel.desk import LONGEST_REASON, Desk, Outcome
 from safety_supervisor.panel.elements import make_select, make_title, tell
 from safety_supervisor.panel.offered import Field, Offer, lacks, may, offers, target_of, words_of
 from safety_supervisor.panel.sessions import Session
@@ -70,7 +70,7 @@ class ActsBox:
             for index, field in enumerate(offer.fields):
                 self._make(index, field)
             self._reason = ui.input("Reason (has to be typed)" if offer.asks_reason else "Reason")
-            self._reason.props("maxlength=170 outlined autocomplete=off")
+            self._reason.props(f"maxlength={LONGEST_REASON} outlined autocomplete=off")
         self._sheet.set_visibility(True)
 
     def _make(self, index: int, field: Field) -> None:

@@ -29,6 +29,8 @@ STOP_ANSWER: Final = 1.0
 """Without an answer to a stop for so long it is not confirmed, [s]."""
 OFFERED: Final = frozenset().union(*ACTS_OF.values())
 ONE_PANEL: Final = " [one panel held both keys]"
+LONGEST_REASON: Final = 170
+"""Of what can be typed, in characters: `ONE_PANEL` still has room behind it in a token."""
 
 
 class Outcome(NamedTuple):

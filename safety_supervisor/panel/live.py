@@ -16,7 +16,7 @@ from safety_supervisor.core.states.authority import ACTS_OF, who_may
 from safety_supervisor.panel import cookies, plain
 from safety_supervisor.panel.acts_box import SETTLES, ActsBox
 from safety_supervisor.panel.agents_box import AgentsBox
-from safety_supervisor.panel.desk import Desk, Outcome
+from safety_supervisor.panel.desk import LONGEST_REASON, Desk, Outcome
 from safety_supervisor.panel.elements import detail_of, make_title, tell
 from safety_supervisor.panel.events_box import EventsBox
 from safety_supervisor.panel.hold import HoldButton
@@ -296,7 +296,7 @@ class _Card:
             self._problem = ui.label().classes("warning")
             with ui.element("div").classes("acts") as self._acts:
                 label = "Reason (high risk: has to be typed)" if one.high_risk else "Reason"
-                self._reason = ui.input(label).props("maxlength=170 outlined autocomplete=off")
+                self._reason = ui.input(label).props(f"maxlength={LONGEST_REASON} outlined autocomplete=off")
                 self._approve = ui.button("APPROVE", on_click=lambda: self._decide("approve"), color=None)
                 self._approve.classes("approve")
                 self._deny = ui.button("DENY", on_click=lambda: self._decide("deny"), color=None)

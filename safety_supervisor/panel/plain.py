@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from safety_supervisor.acts import deciding
 from safety_supervisor.core.operator_settings import Person
 from safety_supervisor.core.states.authority import ACTS_OF
+from safety_supervisor.panel.desk import LONGEST_REASON
 from safety_supervisor.panel.sso import Sso
 from safety_supervisor.panel.view import SIGNS, UNHEARD, Basis, View, Waiting, facts_of
 
@@ -96,7 +97,9 @@ def decision_page(one: Waiting, basis: Basis | None, token: str) -> str:
         seen = basis._replace(epoch=one.shown.epoch)
         sha = f'<input type="hidden" name="sha256" value="{escape(one.shown.sha256)}">'
         note = " (high risk: has to be typed)" if one.high_risk else ""
-        reason = f'{sha}<label>Reason{note} <input name="reason" maxlength="170" autocomplete="off"></label>'
+        reason = (
+            f'{sha}<label>Reason{note} <input name="reason" maxlength="{LONGEST_REASON}" autocomplete="off"></label>'
+        )
         approve = make_form("approve", one.id, "APPROVE", seen, token, reason)
         deny = make_form("deny", one.id, "DENY", seen, token, sha)
         about = "".join(f"<div>{escape(line)}</div>" for line in deciding.about(one.shown)[1:])

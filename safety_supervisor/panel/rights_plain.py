@@ -7,12 +7,13 @@ from html import escape
 
 from safety_supervisor.acts import deciding
 from safety_supervisor.panel.agents import WORDS, Agent
+from safety_supervisor.panel.desk import LONGEST_REASON
 from safety_supervisor.panel.offered import Offer, words_of
 from safety_supervisor.panel.plain import STOP, make_form, make_page
 from safety_supervisor.panel.snapshot import NOTHING, Values
 from safety_supervisor.panel.view import View
 
-_REASON = '<label>Reason <input name="reason" maxlength="170" autocomplete="off"></label>'
+_REASON = f'<label>Reason <input name="reason" maxlength="{LONGEST_REASON}" autocomplete="off"></label>'
 
 
 def rights_page(
