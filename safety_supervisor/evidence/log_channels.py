@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from typing import Any, Final
+from typing import Any, Final, get_origin, get_type_hints
 
 import msgspec
 
@@ -18,24 +18,19 @@ from safety_supervisor.evidence import mcap
 
 EVENTS, DECISIONS, STATES = 1, 2, 3
 """Numbers of the channels; a schema has its channel's."""
-_NUMBERS: Final = frozenset(
-    ("at", "value", "limit", "margin", "count", "epoch", "speed_scale", "distance_to_limit")
-    + ("tracking_error", "tool_mass")
-)
-_LISTS: Final = frozenset(("pose", "active_causes", "anomalies", "quarantined"))
+_KINDS: Final = {int: "number", float: "number", bool: "boolean"}
+"""Of JSON; tuples are arrays, all else is text."""
 _FACTS: Final = {"clock": "steady, ns", "sequence": "CRC-32 of channel, both times and data"}
 
 
 def json_schema(struct: type[msgspec.Struct]) -> dict[str, Any]:
     """Return a JSON schema of decisions or states."""
-    kinds: dict[bool, dict[str, Any]] = {True: {"type": "number"}, False: {"type": "string"}}
-    names = struct.__struct_fields__
-    return {
-        "type": "object",
-        "properties": {
-            name: {"type": "array", "items": {}} if name in _LISTS else kinds[name in _NUMBERS] for name in names
-        },
-    }
+    properties: dict[str, Any] = {}
+    for name, hint in get_type_hints(struct).items():
+        if name in struct.__struct_fields__:
+            is_list = get_origin(hint) is tuple
+            properties[name] = {"type": "array", "items": {}} if is_list else {"type": _KINDS.get(hint, "string")}
+    return {"type": "object", "properties": properties}
 
 
 def definitions() -> bytes:

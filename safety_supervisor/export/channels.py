@@ -6,10 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from safety_supervisor.core.effects import Decision, Status
 from safety_supervisor.evidence import mcap
+from safety_supervisor.evidence.log_channels import json_schema
 from safety_supervisor.export import cdr
 
 _NUMBER, _TEXT, _BOOL = {"type": "number"}, {"type": "string"}, {"type": "boolean"}
@@ -44,28 +43,6 @@ _TRANSFORM = _object(
 )
 
 
-_NUMBERS: Final = frozenset(
-    (
-        "at",
-        "value",
-        "limit",
-        "margin",
-        "count",
-        "speed_scale",
-        "epoch",
-        "distance_to_limit",
-        "tracking_error",
-        "tool_mass",
-    )
-)
-_LISTS: Final = frozenset(("pose", "active_causes", "anomalies", "quarantined"))
-
-
-def _fields(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    names = struct.__struct_fields__
-    return {name: _NUMBER if name in _NUMBERS else _array({}) if name in _LISTS else _TEXT for name in names}
-
-
 @dataclass(frozen=True)
 class Channel:
     """A channel and its schema, which have the same number."""
@@ -93,8 +70,8 @@ TRANSFORMS = _of_json(4, "/tf", "foxglove.FrameTransforms", _object(transforms=_
 SCENE = _of_json(
     5, "/scene", "foxglove.SceneUpdate", _object(deletions=_array(_DELETION), entities=_array(_ENTITY))
 )  # fmt: skip
-DECISIONS = _of_json(6, "/decisions", "safety_supervisor.Decision", _object(**_fields(Decision)))
-STATES = _of_json(7, "/status", "safety_supervisor.Status", _object(**_fields(Status)))
+DECISIONS = _of_json(6, "/decisions", "safety_supervisor.Decision", json_schema(Decision))
+STATES = _of_json(7, "/status", "safety_supervisor.Status", json_schema(Status))
 ACTS = _of_json(8, "/acts", "safety_supervisor.Act", _object(type=_TEXT, at=_NUMBER))
 LOG = _of_json(
     9, "/log", "foxglove.Log",

@@ -346,7 +346,7 @@ def test_an_edited_recording_is_found(tmp_path: Path) -> None:
     keeper.finish()
     assert keeper.sync()
     keeper.close()
-    (recording,) = place.glob("*.events")
+    (recording,) = place.glob("*.events.mcap")
     report = verify(place)
     assert report.broken is None
     assert report.recordings >= 3

@@ -91,7 +91,7 @@ def test_the_page_tells_of_the_last_stop_in_one_sentence(boot: RecordedBoot, exp
         f"{stop.value * 1e3:.1f} mm, at least {stop.limit * 1e3:.1f} mm are needed",
         f"{since:.3f} s after the first event",
         "every effect again, bit for bit",
-        "no decision log beside this recording",
+        "unbroken, completeness unknown",
         facts["configuration_sha256"],
         "was commanded to rest",
     ):
