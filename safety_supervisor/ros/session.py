@@ -204,8 +204,8 @@ class Session:
             now = time.monotonic_ns()
             asked = self._services.owe(answer, now)
 
-            def refuse(why: str) -> None:
-                self._services.reply(Reply(now, asked, False, Code.LOG.value, why))
+            def refuse(code: Code, why: str) -> None:
+                self._services.reply(Reply(now, asked, False, code.value, why))
 
             self._noted.submit(OperatorAct(now, act, "unsigned service", target, -1, asked), now, self.enter, refuse)
 
@@ -234,6 +234,8 @@ class Session:
             self.enactor.carry_out(effects)
         finally:
             self._feed.record(event, effects)
+        if isinstance(event, StopRequested):
+            self._noted.void("a stop was asked for meanwhile")
         if self.goals is not None:
             self.goals.follow(effects)
 

@@ -269,8 +269,8 @@ class Tokens:
             if self._owed.pop(request, None) is not None:
                 self._answer(*whose, False, Code.INTERNAL.value, "the core gave no answer: read the status")
 
-        def refuse(why: str) -> None:
-            self._answer(*whose, False, Code.LOG.value, why)
+        def refuse(code: Code, why: str) -> None:
+            self._answer(*whose, False, code.value, why)
 
         self._noted.submit(_event(request, claims, now), now, enter, refuse)
 

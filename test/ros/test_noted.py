@@ -20,6 +20,7 @@ from evidence_records import header
 
 from safety_supervisor import load_config
 from safety_supervisor.core.act_events import OperatorAct
+from safety_supervisor.core.errors import Code
 from safety_supervisor.core.evidence_settings import EvidenceSettings, HeadSettings
 from safety_supervisor.evidence.decisions.heads import read_heads
 from safety_supervisor.evidence.feed import EventFeed
@@ -42,9 +43,14 @@ class Heard:
         self.noted = noted
         self.entered: list[OperatorAct] = []
         self.refused: list[str] = []
+        self.codes: list[str] = []
 
     def submit(self, event: OperatorAct, now: int) -> None:
-        self.noted.submit(event, now, self.entered.append, self.refused.append)
+        self.noted.submit(event, now, self.entered.append, self.refuse)
+
+    def refuse(self, code: Code, why: str) -> None:
+        self.codes.append(code.value)
+        self.refused.append(why)
 
 
 class Disk:
@@ -88,6 +94,22 @@ def test_what_takes_a_right_away_waits_for_nothing(name: str) -> None:
     assert len(heard.entered) == 1
 
 
+@pytest.mark.parametrize("name", sorted(AT_ONCE))
+def test_what_was_asked_before_it_is_not_let_in_behind_it(name: str) -> None:
+    """A grant that is taken back in the same moment would else hold."""
+    disk = Disk()
+    heard = Heard(NotedActs(disk))
+    heard.submit(act("grant", "a"), 10)
+    heard.submit(act(name, "b"), 11)
+    disk.durable = 5
+    heard.noted.poll(20)
+    assert [one.request for one in heard.entered] == ["b"]
+    assert (heard.codes, heard.refused) == (["E_ACT_EPOCH"], [f"{name} came meanwhile"])
+    heard.submit(act("grant", "c"), 30)
+    heard.noted.poll(31)
+    assert [one.request for one in heard.entered] == ["b", "c"]
+
+
 @pytest.mark.redteam(39)
 def test_while_the_log_fails_an_act_is_refused_and_a_late_record_lets_nothing_in() -> None:
     disk = Disk()
@@ -97,6 +119,7 @@ def test_while_the_log_fails_an_act_is_refused_and_a_late_record_lets_nothing_in
     heard.noted.poll(20)
     heard.submit(act("start"), 21)
     assert heard.refused == [disk.failure] * 2
+    assert heard.codes == ["E_LOG"] * 2
     disk.failure, disk.durable = "", 5
     heard.noted.poll(30)
     assert heard.entered == []
@@ -153,7 +176,7 @@ def test_the_record_is_in_the_file_when_the_act_enters(feed: EventFeed, tmp_path
 
     heard = Heard(noted)
     for number in range(20):
-        noted.submit(act("approve", f"request{number}"), time.monotonic_ns(), enter, heard.refused.append)
+        noted.submit(act("approve", f"request{number}"), time.monotonic_ns(), enter, heard.refuse)
         run(noted, feed, heard, number + 1)
         assert f'"request":"request{number}"'.encode() in found[-1]
         assert b'"kind":"asked"' in found[-1]
