@@ -309,7 +309,8 @@ def _become_background() -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    if os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):  # one that was put below others stays there
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
     with contextlib.suppress(OSError):  # a container may forbid it: then it stays where it was put
         os.sched_setaffinity(0, range(os.cpu_count() or 1))

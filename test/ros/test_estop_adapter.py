@@ -26,6 +26,7 @@ from safety_supervisor.estop.vsc import HEARTBEAT, message
 from safety_supervisor.ros.enact import Enactor
 from safety_supervisor.ros.estop_line import EstopLine
 from safety_supervisor.ros.session import Session
+from safety_supervisor.ros.statistics import CycleStatistics
 
 MS = 1_000_000
 SETTINGS = EstopSettings(
@@ -317,6 +318,7 @@ class Failing(Session):
         self.running = True
         self._failures = 0
         self._log_ok = True
+        self.statistics = CycleStatistics()
         self.recorded: list[Any] = []
         self.served: list[tuple[bool, bool]] = []
         self.handled: list[Any] = []

@@ -74,7 +74,7 @@ def stopped_meanwhile(client: Client, people: People, recorder: int) -> str:
             assert client.call("/supervisor/stop").success
         finally:
             os.kill(recorder, signal.SIGCONT)
-        answer = people.wait(lambda answer: answer["jti"] == jti)
+        answer = people.wait(lambda answer, jti=jti: answer["jti"] == jti)  # type: ignore[misc]
         assert not answer["ok"]
         if answer["code"] != "E_LOG":  # a busy machine took longer than its record may
             break
