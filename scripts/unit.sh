@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Run pytest: real nodes, two files at a time, and below them one process that computes; then one by one those that time
-# a line or draw in a browser, and below them, on what they leave of all cores, what computes; then what keeps times of
-# its own, the serial line, the device's program and the simulated cells, alone.
+# Run pytest: real nodes, two files at a time; then one by one those that time a line or draw in a browser, and below
+# them, on what they leave of all cores, what computes; then what keeps times of its own, the serial line, the device's
+# program and the simulated cells, alone.
 # Usage: scripts/unit.sh [PYTEST_ARGUMENTS]; with arguments pytest runs once, with them.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,10 +20,9 @@ virtual=(test/estop/test_{drivers,emulated_device,first_contact,frames,link,link
     test/sim/{agent,lab,oracle} test/sim/cell/test_{cdr,cell_file,forward_doubles}.py
     test/sim/cell/test_{joint_trajectory_double,sensors,standing,standing_cell}.py
     test/sim/demo/test_{judge,places,stance,unchanged}.py)
-pure=(test/core test/property) # writes no file
 computing=("${virtual[@]}" test/test_*.py)
 for folder in test/*/; do # a new folder comes into this part by itself
-    case " ${in_pairs[*]} ${processes[*]} ${alone[*]} ${pure[*]} test/launch test/__pycache__ " in
+    case " ${in_pairs[*]} ${processes[*]} ${alone[*]} test/launch test/__pycache__ " in
     *" ${folder%/} "*) ;;
     *) computing+=("${folder%/}") ;;
     esac
@@ -32,21 +31,17 @@ done
 idle=(nice -n 19)
 command -v chrt >/dev/null && idle=(chrt --idle 0)
 computed=$(mktemp)
-trap 'rm -rf "$computed" "$computed.pure" "${memory:-}"' EXIT
+trap 'rm -rf "$computed" "${memory:-}"' EXIT
 # Where there is room, what real nodes write is kept in memory: a disk that others keep busy for half a second stops them
 # (E_LOG), and that has tests of its own.
 room=$(df --output=avail -B1M /dev/shm 2>/dev/null | tail -n 1)
 if [ "${room:-0}" -ge 2048 ] && memory=$(mktemp -d /dev/shm/unit.XXXXXX); then written=(env "TMPDIR=$memory"); else written=(); fi
 status=0
-# Beside the pairs one process that writes no file.
-"${idle[@]}" .venv/bin/pytest --numprocesses=1 --timeout=600 "${pure[@]}" >"$computed.pure" 2>&1 &
-beside=$!
 "${written[@]}" .venv/bin/pytest --numprocesses=2 --dist=loadfile "${in_pairs[@]}" "${processes[@]/#/--ignore=}" || status=1
 # worksteal: a core that has no tests left takes half of what another one still has.
 "${idle[@]}" .venv/bin/pytest --numprocesses=auto --dist=worksteal --timeout=600 "${computing[@]}" >"$computed" 2>&1 &
 "${written[@]}" .venv/bin/pytest "${processes[@]}" || status=1
 wait $! || status=1
-wait "$beside" || status=1
-cat "$computed.pure" "$computed"
+cat "$computed"
 "${written[@]}" .venv/bin/pytest "${alone[@]}" "${virtual[@]/#/--ignore=}" || status=1
 exit $status

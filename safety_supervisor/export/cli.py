@@ -60,7 +60,8 @@ def incident(
     The page says in one sentence what happened, and names cause, numbers, people, versions and hashes. The whole boot
     is replayed for it. The same log gives the same bytes.
 
-    Exit status: 0 written and replayed the same, 1 written, but the replay differs or is not possible, 2 not written.
+    Exit status: 0 written and replayed the same, 1 written, but the replay differs or is not possible, or the decision
+    log is broken, 2 not written.
     """
     from safety_supervisor.export import incident as incidents
     from safety_supervisor.export.window import collect, find_key
@@ -87,7 +88,7 @@ def incident(
         raise fail(2, f"{error.filename or file}: {error.strerror or error}") from None
     if as_json:
         told = {"page": str(written.page), "zip": None if written.zip is None else str(written.zip)}
-        print(json.dumps(told | {"sentence": written.sentence, "same": written.same}))
+        print(json.dumps(told | {"sentence": written.sentence, "same": written.same, "unbroken": written.unbroken}))
     else:
         print(written.sentence)
         print(f"page: {written.page}")
@@ -95,7 +96,7 @@ def incident(
             print(f"archive: {written.zip}")
     tail = window.log.tail
     say_tail(tail.state, tail.path, tail.offset)
-    raise typer.Exit(0 if written.same else 1)
+    raise typer.Exit(0 if written.same and written.unbroken is not False else 1)
 
 
 @export_app.command("mcap")

@@ -53,12 +53,14 @@ class Exported:
         zip: the whole folder as one file; None where that was not asked for.
         sentence: what happened.
         same: whether replay gave every effect again; None: it could not be replayed.
+        unbroken: whether the decision log beside the recording is; None: there is none.
     """
 
     page: Path
     zip: Path | None
     sentence: str
     same: bool | None
+    unbroken: bool | None
 
 
 def prepare(out: Path, zipped: bool) -> None:
@@ -123,7 +125,7 @@ def export(window: Window, directory: Path, out: Path, zipped: bool) -> Exported
     write_folder(out, contents)
     archive = _write_zip(out, contents) if zipped else None
     same = None if window.report is None else window.report.same
-    return Exported(out / PAGE, archive, what_happened(window), same)
+    return Exported(out / PAGE, archive, what_happened(window), same, proof["verified"])
 
 
 def _replayed(window: Window) -> Verdict:
