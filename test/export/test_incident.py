@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import zipfile
 from html.parser import HTMLParser
@@ -212,6 +213,18 @@ def test_a_changed_log_a_gap_and_a_torn_end_stand_on_the_page(short: Path, tmp_p
     torn.write_bytes(short.read_bytes()[:-5])
     assert export(torn, tmp_path / "torn")["same"] is True
     assert "torn at its end" in Reader(tmp_path / "torn" / "incident.html").words
+
+
+@pytest.mark.redteam(38)
+def test_a_broken_decision_log_is_told_though_the_replay_is_the_same(boot: RecordedBoot, tmp_path: Path) -> None:
+    place = tmp_path / "log"
+    shutil.copytree(boot.path.parent, place)
+    (decisions,) = place.glob("*.decisions")
+    lines = decisions.read_bytes().split(b"\n")
+    decisions.write_bytes(b"\n".join([*lines[:9], *lines[10:]]))
+    found = export(place / boot.path.name, tmp_path / "out", exits=1)
+    assert (found["same"], found["unbroken"]) == (True, False)
+    assert "BROKEN" in Reader(tmp_path / "out" / "incident.html").words
 
 
 @pytest.mark.redteam(5)
