@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # importlib mode puts no test directory there
 
 from evidence_records import header
+from small_disk import small_disk_at
 
 from safety_supervisor.evidence.feed import EventFeed, FeedLimits
 
@@ -38,12 +38,5 @@ def start(tmp_path: Path) -> Iterator[Callable[..., EventFeed]]:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("a file system of its own needs the right to mount (root)")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    with small_disk_at(tmp_path / "disk", "256k") as place:
+        yield place

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ros_rig import HOME, Rig, make_trajectory
+from small_disk import small_disk_at
 
 from safety_supervisor.evidence.decisions.verify import Verifier
 
@@ -17,15 +17,8 @@ from safety_supervisor.evidence.decisions.verify import Verifier
 @pytest.fixture
 def small_disk(rig: Rig) -> Iterator[Path]:
     """32 MB for log and latches."""
-    place = rig.directory / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(place)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("a file system of its own needs the right to mount (root)")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    with small_disk_at(rig.directory / "disk", "32m") as place:
+        yield place
 
 
 @pytest.mark.long
