@@ -27,7 +27,7 @@ from safety_supervisor.evidence.opening import LONGEST_TEXT, configuration_of, f
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Show and replay recorded events; verify the decision log.",
+    help="Show, replay and export recorded events; verify the decision log.",
     epilog="""\b
 Examples:
   safety-supervisor log show FILE.events.mcap

@@ -16,7 +16,7 @@ import pinocchio as pin
 
 from safety_supervisor.core.effects import Actuate, Decision, Effect, Status
 from safety_supervisor.core.events import Event, Humans, JointStates
-from safety_supervisor.core.settings import Configuration, ZoneKind
+from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Matrix, Nanoseconds
 from safety_supervisor.evidence import mcap
 from safety_supervisor.export import cdr
@@ -36,14 +36,8 @@ from safety_supervisor.export.channels import (
 from safety_supervisor.export.clock import LogClock
 from safety_supervisor.geometry.pose_view import PlacedVolume, Viewer
 from safety_supervisor.geometry.solids import Solid, solids
+from safety_supervisor.geometry.zone_colours import ZONES, Colour
 
-Colour = tuple[float, float, float, float]
-ZONES: Final[dict[ZoneKind, Colour]] = {
-    ZoneKind.KEEP_IN: (0.2, 0.5, 0.95, 0.05),
-    ZoneKind.KEEP_OUT: (0.9, 0.15, 0.15, 0.25),
-    ZoneKind.RESTRICTED: (0.7, 0.25, 0.85, 0.25),
-    ZoneKind.SPEED: (0.95, 0.7, 0.1, 0.15),
-}
 _MEASURED: Final[Colour] = (0.62, 0.67, 0.73, 0.9)
 _COMMANDED: Final[Colour] = (0.3, 0.45, 0.95, 0.25)
 _PERSON: Final[Colour] = (0.95, 0.55, 0.1, 0.9)

@@ -22,6 +22,7 @@ from safety_supervisor.core.states.state_table import State
 from safety_supervisor.core.units import NS_PER_S, Matrix, Vector
 from safety_supervisor.geometry.pose_view import Nearness, PlacedVolume, Viewer
 from safety_supervisor.geometry.solids import Solid, edges, solids, surface
+from safety_supervisor.geometry.zone_colours import ZONES, Colour
 from safety_supervisor.ros.messages import NO_ESTOP
 
 NEAR: Final = 0.02
@@ -30,18 +31,11 @@ LIFETIME: Final = 2
 """A marker that is not told again fades, [s]: the picture of a supervisor that has died must not stay."""
 _AT_REST: Final = 1e-3  # [rad], nearer to its end than this a stop is not worth a ghost
 
-Colour = tuple[float, float, float, float]
 GREEN: Final[Colour] = (0.25, 0.75, 0.3, 0.55)
 YELLOW: Final[Colour] = (0.95, 0.8, 0.1, 0.65)
 RED: Final[Colour] = (0.9, 0.1, 0.1, 0.8)
 GHOST: Final[Colour] = (0.55, 0.6, 0.95, 0.25)
 UNKNOWN: Final[Colour] = (0.6, 0.6, 0.6, 0.5)
-ZONES: Final[dict[ZoneKind, Colour]] = {
-    ZoneKind.KEEP_IN: (0.2, 0.5, 0.95, 0.05),
-    ZoneKind.KEEP_OUT: (0.9, 0.15, 0.15, 0.25),
-    ZoneKind.RESTRICTED: (0.7, 0.25, 0.85, 0.25),
-    ZoneKind.SPEED: (0.95, 0.7, 0.1, 0.15),
-}
 _LINE: Final[Colour] = (1.0, 1.0, 1.0, 1.0)
 _EDGE: Final[Colour] = (0.2, 0.5, 0.95, 0.9)
 STATES: Final[dict[str, Colour]] = {
