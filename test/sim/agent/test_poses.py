@@ -46,7 +46,7 @@ def test_the_scenario_of_the_g1_fits_it_and_no_arm() -> None:
     assert sources_of(scenario) == ["planner", "walker"]
     assert check(scenario, configuration("g1")) == []
     problems = check(scenario.model_copy(update={"robot": "panda"}), configuration("panda"))
-    assert "act a push of 60 N: the robot does not stand on its feet" in problems
+    assert "act a push of 40 N: the robot does not stand on its feet" in problems
     assert "act e-stop while it leans: the robot does not stand on its feet" in problems
     assert "pose lean: the robot has no joint waist_pitch_joint" in problems
     assert any(problem.startswith("no source walker is configured") for problem in problems)
