@@ -125,7 +125,7 @@ class Asking:
         self._ways[self._turn % len(ASKING)].publish(JointTrajectory(joint_names=JOINTS, points=[goal]))
         ends = time.monotonic() + 20.0
         for page in self._pages:
-            caption = page.locator(".card .caption").first
+            caption = page.locator(".card:not(.gone) .caption").first
             try:
                 caption.wait_for(timeout=max(1.0, 1e3 * (ends - time.monotonic())))
                 first = caption.inner_text()

@@ -212,6 +212,9 @@ class LivePage:
             if card.update(waits.get(key), view, held):
                 self.moved_at = time.monotonic()
                 del self._cards[key]
+        first = next((card for card in self._cards.values() if card.waits), None)
+        if first is not None and first.show():  # unasked, of one at a time: a picture takes a screen's height
+            self.moved_at = time.monotonic()
         self._allows.set_visibility(bool(view.grants) and held is not None)
         nothing = "" if waits or held is None or not view.waiting_known else "nothing waits"
         self._grants.set_text("\n".join((*view.grants, nothing)) if held else "")
@@ -228,10 +231,8 @@ class LivePage:
         return outcome
 
     def preview_of(self, shown: deciding.Shown) -> PreviewBox:
-        """Draw what a command would do; of the first one that waits at once."""
-        return PreviewBox(
-            self._stage, shown.told, shown.sha256, lambda: self._desk.tool, not self._cards, lambda: self.shown
-        )
+        """Find out what a command would do, for a person to see."""
+        return PreviewBox(self._stage, shown.told, shown.sha256, lambda: self._desk.tool, lambda: self.shown)
 
     def say(self, text: str) -> None:
         """Show one line, for as long as it takes to read it."""
@@ -305,6 +306,15 @@ class _Card:
             page.events.link_to(one.id)
         self._busy = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether it still waits for people."""
+        return not self._gone_at
+
+    def show(self) -> bool:
+        """Play its motion as soon as it is known; return whether its picture came up now."""
+        return self._preview is not None and self._preview.show()
+
     def update(self, one: Waiting | None, view: View, held: Session | None) -> bool:
         """Show the time that is left; return whether the card is over and removed."""
         if one is None:
@@ -344,6 +354,8 @@ class _Card:
             self._approved.set_visibility(False)  # of the last list: what became of it stands above
             self._card.classes(add="gone")
             self._problem.set_visibility(False)
+            if self._preview is not None:
+                self._preview.rest()
         self._title.set_text(f"{self._one.id}: GONE - {view.ended.get(self._one.id, 'decided, expired or cancelled')}")
         if held is not None and now - self._gone_at < _KEPT:
             return False

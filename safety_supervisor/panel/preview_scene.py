@@ -142,7 +142,6 @@ class PreviewBox:
         told: the command, as `~/interventions` tells it.
         sha256: of its text: what an approval would be bound to.
         tool: that the robot carries, as the status tells it now.
-        at_once: whether its picture is shown before somebody asks for it.
         seen: whether somebody sees the page; to nobody else it is played.
     """
 
@@ -152,12 +151,11 @@ class PreviewBox:
         told: Mapping[str, str],
         sha256: str,
         tool: Callable[[], str],
-        at_once: bool,
         seen: Callable[[], bool],
     ) -> None:
         """Ask for it."""
         self._seen = seen
-        self._stage, self._told, self._sha256, self._tool, self._at_once = stage, told, sha256, tool, at_once
+        self._stage, self._told, self._sha256, self._tool = stage, told, sha256, tool
         self.blocks = _NO_ANSWER
         self._answer: Answer = {}
         self._view: _View | None = None
@@ -167,7 +165,7 @@ class PreviewBox:
             self._problem = ui.label(_NO_ANSWER).classes("warning")
             self._again = ui.button("TRY AGAIN", on_click=self._ask, color=None)
             self._text = ui.element("div")
-            self._show = ui.button("SHOW THE MOTION", on_click=self._draw, color=None)
+            self._show = ui.button("SHOW THE MOTION", on_click=self.show, color=None)
             self._again.set_visibility(False)
             self._show.set_visibility(False)
             self._timer = ui.timer(TICK, self._tick, active=False)
@@ -204,12 +202,20 @@ class PreviewBox:
             for line in answer["lines"]:
                 ui.label(line).classes("fact")
         self._show.set_visibility(True)
-        if self._at_once:
-            self._draw()
+
+    def show(self) -> bool:
+        """Draw the motion where it is known and was not drawn yet; return whether that was now."""
+        if self._view is not None or not self._answer:
+            return False
+        self._draw()
+        return True
+
+    def rest(self) -> None:
+        """Play no more: what it shows waits no longer."""
+        if self._plays:
+            self._set_playing(False)
 
     def _draw(self) -> None:
-        if self._view is not None:
-            return
         self._show.set_visibility(False)
         times, text = self._answer["times"], self._answer["picture"]
         with self._box:

@@ -21,8 +21,8 @@ const UPRIGHT = new THREE.Matrix4().makeRotationX(Math.PI / 2); // cylinders sta
 
 function geometry(solid) {
   const [x, y, z] = solid.size;
-  if (solid.kind === "sphere") return new THREE.SphereGeometry(x / 2, 20, 14);
-  if (solid.kind === "cylinder") return new THREE.CylinderGeometry(x / 2, x / 2, z, 24).applyMatrix4(UPRIGHT);
+  if (solid.kind === "sphere") return new THREE.SphereGeometry(x / 2, 14, 9);
+  if (solid.kind === "cylinder") return new THREE.CylinderGeometry(x / 2, x / 2, z, 16).applyMatrix4(UPRIGHT);
   if (solid.kind === "box") return new THREE.BoxGeometry(x, y, z);
   const shape = new THREE.BufferGeometry();
   shape.setAttribute("position", new THREE.Float32BufferAttribute(solid.corners, 3));
@@ -49,6 +49,41 @@ function words(text) {
   return new CSS2DObject(element);
 }
 
+// Draws what has changed, and seldom where it takes long: without a graphics card a picture takes a core, and a click on
+// STOP waits for nothing. Where a change waits for long to be drawn, the picture says that it is old.
+class Pace {
+  constructor(renderer, picture) {
+    const draw = renderer.render.bind(renderer), gl = renderer.getContext(), canvas = renderer.domElement;
+    let fence = null, began = 0, next = 0, last = "", changed_at = null, seen = true;
+    const finished = () => {
+      if (gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED && !gl.isContextLost()) return setTimeout(finished, POLL);
+      gl.deleteSync(fence);
+      fence = null;
+      next = performance.now() + IDLE * (performance.now() - began);
+    };
+    renderer.render = (scene, camera) => {
+      const now = performance.now();
+      const view = [...camera.position, ...camera.quaternion, canvas.width, canvas.height, DARK.matches, document.hidden].join();
+      const changed = picture.wanted || view !== last || now - began > LONGEST;
+      changed_at = changed ? changed_at ?? now : null;
+      canvas.parentElement?.classList.toggle("picture-old", seen && changed_at !== null && now - changed_at > LONGEST);
+      if (!changed || !seen || fence !== null || now < next) return;
+      picture.settle();
+      [last, began, changed_at] = [view, now, null];
+      draw(scene, camera);
+      fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+      gl.flush();
+      setTimeout(finished, POLL);
+    };
+    // What is scrolled out of sight is not drawn at all.
+    this.watcher = new IntersectionObserver((told) => (seen = told[told.length - 1].isIntersecting));
+    this.watcher.observe(canvas);
+  }
+}
+const POLL = 4; // [ms]
+const IDLE = 6; // times as long as a picture took it draws none
+const LONGEST = 2000; // [ms]
+
 export default class Picture {
   create_mesh(text, kind) {
     const told = JSON.parse(text);
@@ -67,7 +102,7 @@ export default class Picture {
       this.bones("end", told.bones[last], "end");
       this.root.add(this.way(told.trace));
       this.pair = this.pair_of();
-      this.show(0);
+      this.frame(0);
     } else {
       this.copy("robot", () => "rests");
       this.copy("commanded", () => "commanded");
@@ -86,16 +121,21 @@ export default class Picture {
     grid.material.opacity = 0.35;
     grid.onBeforeRender = (renderer) => {
       renderer.setClearColor(DARK.matches ? 0x20262b : 0xe4e8eb);
-      this.watch(renderer.domElement);
+      if (!this.pace) this.pace = new Pace(renderer, this);
     };
     return grid;
   }
 
-  // What is scrolled out of sight is not computed: without a graphics card that takes a core.
-  watch(canvas) {
-    if (this.watcher) return;
-    this.watcher = new IntersectionObserver((seen) => (this.root.visible = seen[seen.length - 1].isIntersecting));
-    this.watcher.observe(canvas);
+  // To be called by the pace right before it draws: picture and words are of one moment.
+  settle() {
+    this.wanted?.();
+    this.wanted = null;
+  }
+
+  // What shall be seen next; what was to be seen before and was not drawn yet is never drawn.
+  want(change) {
+    this.wanted = change;
+    if (!this.pace) this.settle();
   }
 
   zone(zone) {
@@ -167,6 +207,10 @@ export default class Picture {
   }
 
   show(index) {
+    this.want(() => this.frame(index));
+  }
+
+  frame(index) {
     this.pose("robot", this.told.frames[index]);
     this.bones("robot", this.told.bones[index], "moves");
     const near = this.told.pairs[index];
@@ -190,9 +234,17 @@ export default class Picture {
 
   ghosts(shown) {
     for (const name of ["start", "end"]) this.copies[name].visible = shown;
+    this.wanted ??= () => {};
   }
 
   live(measured, commanded, measured_bones, commanded_bones) {
+    const told = JSON.stringify([measured, commanded, measured_bones, commanded_bones]);
+    if (told === this.lived) return;
+    this.lived = told;
+    this.want(() => this.alive(measured, commanded, measured_bones, commanded_bones));
+  }
+
+  alive(measured, commanded, measured_bones, commanded_bones) {
     this.pose("robot", measured);
     this.pose("commanded", commanded);
     this.bones("robot", measured_bones, "rests");
@@ -200,6 +252,10 @@ export default class Picture {
   }
 
   people(points, radius) {
+    const told = JSON.stringify([points, radius]);
+    if (told === this.peopled) return;
+    this.peopled = told;
+    this.wanted ??= () => {};
     this.crowd?.removeFromParent();
     this.crowd = new THREE.Group();
     for (const [x, y, z] of points) {
