@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from fastapi import Request
 from fastapi.responses import Response
+
+SESSION: Final = "panel_session"
+"""Who is logged in: an id of `sessions.py`."""
+FORM: Final = "panel_form"
+"""Binds the form of a login to this browser."""
+FLOW: Final = "panel_flow"
+"""What a login at the provider began with, sealed."""
 
 
 def _name(request: Request, base: str) -> str:

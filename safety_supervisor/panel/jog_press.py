@@ -117,6 +117,10 @@ class Press(NamedTuple):
     until: Nanoseconds
     begun: Nanoseconds
 
+    def is_same(self, other: Press | None) -> bool:
+        """Whether another one is this press, whatever has been proven or ended since."""
+        return other is not None and (self.page, self.name, self.number) == (other.page, other.name, other.number)
+
 
 class Presses:
     """Gives the jog to one page at a time."""
@@ -168,7 +172,7 @@ class Presses:
     def end(self, press: Press) -> None:
         """A press counts no more; while its stream comes to rest nobody else gets the jog."""
         press.page.over = max(press.page.over, press.number)
-        if self.now is not None and self.now.number == press.number and self.now.page is press.page:
+        if self.now is not None and self.now.is_same(press):
             self.now = self.now._replace(until=0, begun=0) if self.moving else None
 
     def rested(self) -> None:

@@ -194,10 +194,10 @@ class Jogger:
         with self._lock:
             press, held = self._presses.now, self._presses.held(now)
         if self._press is None:
-            if press is not None and held and press[:3] != (self._spent or ())[:3]:
+            if press is not None and held and not press.is_same(self._spent):
                 self._begin(press, now)
             return
-        held = held and press is not None and press[:3] == self._press[:3]
+        held = held and press is not None and press.is_same(self._press)
         if stop := self.wrong or self._left():
             self._give_up(stop)
         elif self._knocks:

@@ -27,7 +27,6 @@ from safety_supervisor.panel.preview_scene import GRANTS_ALLOW, LiveBox, Preview
 from safety_supervisor.panel.sessions import FormTokens, Session
 from safety_supervisor.panel.view import FACTS, SIGNS, UNHEARD, Basis, View, Waiting, facts_of
 
-SESSION_COOKIE: Final = "panel_session"
 PERIOD: Final = 0.25
 """Between two updates of the page, [s]."""
 _KEPT: Final = 8.0
@@ -52,7 +51,7 @@ def install(desk: Desk, tokens: FormTokens, robot: str, stage: Stage, jogger: Jo
 
     @ui.page("/", title=f"{robot} - safety supervisor", dark=None, language="en-US")
     def live(request: Request) -> None:
-        cookie = cookies.read(request, SESSION_COOKIE)
+        cookie = cookies.read(request, cookies.SESSION)
         stage.warm(desk.tool)
         ui.add_head_html(_HEAD)
         ui.add_body_html(_BODY)

@@ -15,18 +15,17 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 
 from safety_supervisor.acts import deciding
 from safety_supervisor.core.units import NS_PER_S
-from safety_supervisor.panel import cookies, line, live, more_pages, plain
+from safety_supervisor.panel import cookies, line, live, logged_in_pages, plain
 from safety_supervisor.panel.desk import Desk, Outcome
 from safety_supervisor.panel.jog_stream import Jogger
 from safety_supervisor.panel.people import People
 from safety_supervisor.panel.preview_scene import Stage
 from safety_supervisor.panel.security import PLAIN_POLICY, Gate
 from safety_supervisor.panel.sessions import FormTokens, Session
-from safety_supervisor.panel.sso import BACK, FLOW_COOKIE, Known, Refused, Sso
+from safety_supervisor.panel.sso import BACK, Known, Refused, Sso
 from safety_supervisor.panel.throttle import Throttle
 from safety_supervisor.panel.view import Basis
 
-FORM_COOKIE: Final = "panel_form"
 _STATIC: Final = Path(__file__).with_name("static")
 _WRONG: Final = "Name or password is wrong."
 _NOT_OURS: Final = "REFUSED - this form is of no page of your login as it is now; nothing was sent. Look again."
@@ -60,7 +59,7 @@ class Panel:
             ("/login", "POST", self._login), ("/logout", "POST", self._logout), ("/act", "POST", self._act),
         ):  # fmt: skip
             app.add_route(path, answer, methods=[method])
-        more_pages.add(app, desk, self.tokens, self._held, _html)
+        logged_in_pages.add(app, desk, self.tokens, self._held, _html)
         if sso is not None:
             app.add_route("/sso", self._sso_begin, methods=["POST"])
             app.add_route(BACK, self._sso_back, methods=["GET"])
@@ -129,25 +128,25 @@ class Panel:
 
     def _login_page(self, request: Request, told: str, back: bool, status: int = 200) -> Response:
         return self._login_page_of(
-            cookies.read(request, FORM_COOKIE) or secrets.token_urlsafe(32), request, told, back, status
+            cookies.read(request, cookies.FORM) or secrets.token_urlsafe(32), request, told, back, status
         )
 
     def _login_page_of(self, cookie: str, request: Request, told: str, back: bool, status: int) -> Response:
         name = self._sso.who(cookie) if self._sso else ""
         response = _html(plain.login_page(self.tokens.make(cookie), told, back, self._sso, name), status)
-        cookies.put(request, response, FORM_COOKIE, cookie)
+        cookies.put(request, response, cookies.FORM, cookie)
         return response
 
     async def _sso_begin(self, request: Request) -> Response:
         form = await _read_form(request)
         back = form.get("plain") == "1"
-        if self._sso is None or not self.tokens.fits(cookies.read(request, FORM_COOKIE), form.get("csrf", "")):
+        if self._sso is None or not self.tokens.fits(cookies.read(request, cookies.FORM), form.get("csrf", "")):
             return self._login_page(request, "The form was old. Try again.", back, 403)
         begun = await self._sso.begin(request, back)
         if isinstance(begun, Refused):
             return self._login_page(request, begun.told, back, begun.status)
         response = _html(plain.away(begun[0], self._sso.provider.name))
-        cookies.put(request, response, FLOW_COOKIE, begun[1], "lax")
+        cookies.put(request, response, cookies.FLOW, begun[1], "lax")
         return response
 
     async def _sso_back(self, request: Request) -> Response:
@@ -159,13 +158,13 @@ class Panel:
         told, status = ("", 200) if isinstance(came, Known) else (came.told, came.status)
         response = self._login_page_of(cookie, request, told, came.plain, status)
         if known:
-            cookies.put(request, response, FLOW_COOKIE, "", "lax")
+            cookies.put(request, response, cookies.FLOW, "", "lax")
         return response
 
     async def _login(self, request: Request) -> Response:
         form, now = await _read_form(request), time.monotonic_ns()
         back = form.get("plain") == "1"
-        cookie = cookies.read(request, FORM_COOKIE)
+        cookie = cookies.read(request, cookies.FORM)
         if not self.tokens.fits(cookie, form.get("csrf", "")):
             return self._login_page(request, "The form was old. Try again.", back, 403)
         name, address = form.get("name", "")[:64], request.client.host if request.client else "?"
@@ -183,12 +182,12 @@ class Panel:
         self._throttle.succeeded(name, address)
         if self._sso is not None:
             self._sso.forget(cookie)
-        self._desk.sessions.end(cookies.read(request, live.SESSION_COOKIE))
+        self._desk.sessions.end(cookies.read(request, cookies.SESSION))
         session = self._desk.sessions.begin(*unlocked, time.monotonic_ns())
         if session is None:
             return self._login_page(request, "Too many people are logged in here.", back, 503)
         response = RedirectResponse("/plain" if back else "/", 303)
-        cookies.put(request, response, live.SESSION_COOKIE, session)
+        cookies.put(request, response, cookies.SESSION, session)
         return response
 
     async def _logout(self, request: Request) -> Response:
@@ -198,11 +197,11 @@ class Panel:
             return self._state(request, _NOT_OURS, 403)
         self._desk.sessions.end(cookie)
         response = RedirectResponse("/login", 303)
-        cookies.put(request, response, live.SESSION_COOKIE, "")
+        cookies.put(request, response, cookies.SESSION, "")
         return response
 
     def _held(self, request: Request) -> tuple[str, Session | None]:
-        cookie = cookies.read(request, live.SESSION_COOKIE)
+        cookie = cookies.read(request, cookies.SESSION)
         return cookie, self._desk.sessions.look(cookie, time.monotonic_ns())
 
     def close(self) -> None:

@@ -25,7 +25,6 @@ from safety_supervisor.panel import cookies
 from safety_supervisor.panel.id_token import TokenRefusedError, subject
 from safety_supervisor.panel.provider import Provider, ProviderError, error_code
 
-FLOW_COOKIE: Final = "panel_flow"
 """`SameSite=Lax`: it has to come along when the provider sends the browser back. It proves nothing by itself."""
 BACK: Final = "/sso/back"
 LASTS: Final[Nanoseconds] = 600 * NS_PER_S
@@ -94,7 +93,7 @@ class Sso:
 
     async def back(self, request: Request) -> Known | Refused:
         """Judge what the provider sent the browser back with."""
-        flow, now = self._open(cookies.read(request, FLOW_COOKIE)), time.monotonic_ns()
+        flow, now = self._open(cookies.read(request, cookies.FLOW)), time.monotonic_ns()
         pairs = parse_qsl(request.url.query, keep_blank_values=True)[:17]
         said = dict(pairs)
         state = said.get("state", "")

@@ -1,4 +1,4 @@
-"""Routes of further pages without script: events, agents, and acts that take rights away."""
+"""Pages without script for people who are logged in: what has happened, one event, rights to take away."""
 
 from __future__ import annotations
 
