@@ -50,18 +50,23 @@ class Reader:
         self._kind, self._hear, self._longest, self._depth = kind, hear or _never, longest, profile.depth
         self.run = 0
         """Messages without a pause until now, where the node is spun."""
+        self._looked: Nanoseconds = time.monotonic_ns()
         self._heard = node.create_subscription(kind, topic, self._begin, profile, raw=True)
 
     def look(self) -> list[tuple[Any, Nanoseconds]]:
-        """Return what has come since the last look, each with the steady clock at its receipt, [ns]."""
-        found = []
+        """Return what has come since the last look, each with the steady clock at its receipt, [ns].
+
+        The middleware tells the receipt by the wall clock. Where that was set back meanwhile, a message is as old as
+        the last look; none is older.
+        """
+        found, last, self._looked = [], self._looked, time.monotonic_ns()
         for _ in range(self._depth):
             if (taken := self._take()) is None:
                 break
             data, told = taken
             if (message := self._decode(data)) is not None:
-                ago = max(0, time.time_ns() - told["received_timestamp"])
-                found.append((message, time.monotonic_ns() - ago))
+                ago, now = time.time_ns() - told["received_timestamp"], time.monotonic_ns()
+                found.append((message, last if ago < 0 else max(last, now - ago)))
         return found
 
     def _begin(self, data: bytes) -> None:
