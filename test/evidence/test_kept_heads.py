@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,47 @@ def test_the_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     KeptHeads(tmp_path / "heads", ROBOT)
     found = [json.loads(line) for line in (tmp_path / "heads").read_text().splitlines()]
     assert [(one["segment"], one["sequence"]) for one in found] == [(n, 10 * n + 10) for n in range(15, 20)]
+
+
+def test_a_full_disk_tears_no_head_and_the_same_one_is_taken_when_there_is_room(small_disk: Path) -> None:
+    """As the disk fills up a part of a line would still be written, without an error."""
+    head = parse(make_log(small_disk / "log"))[-1]
+    lines = [canonical(head | {"sequence": 1000 + number}).decode() for number in range(40)]
+    file, page = small_disk / "heads", os.sysconf("SC_PAGE_SIZE")
+    kept = KeptHeads(file, ROBOT)
+    written = iter(lines)
+    for line in written:
+        assert kept.take(line)
+        if page - file.stat().st_size % page < len(line):
+            break
+    whole = file.read_bytes()
+    assert 0 < page - len(whole) % page < len(line)
+    ballast = small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as filled, contextlib.suppress(OSError):
+        while True:
+            filled.write(b"x" * page)
+    last = next(written)
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space left"):
+            kept.take(last)
+        assert file.read_bytes() == whole
+    KeptHeads(file, ROBOT)  # begins all the same, though there is no room for a shorter file
+    assert file.read_bytes() == whole
+    ballast.unlink()
+    assert kept.take(last)
+    assert file.read_bytes() == whole + last.encode() + b"\n"
+
+
+def test_behind_a_torn_line_the_next_head_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a loss of power left one, and the file could not be written anew."""
+    *_, before, last = make_log(tmp_path / "log")
+    file = tmp_path / "heads"
+    file.write_bytes(before + b"\n" + last[:40])
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(kept_heads, "replace_file", full)
+    kept = KeptHeads(file, ROBOT)
+    assert kept.take(last.decode())
+    assert file.read_bytes().splitlines() == [before, last[:40], last]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import errno
 import http.server
 import json
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -279,3 +282,23 @@ def test_the_recorder_lets_heads_be_stamped(authority: Path, serve: Callable[...
     found = read_timestamps(tokens, authority / "root.pem")
     assert found[-1].head["sequence"] == end
     assert found[-1].head["robot"] == ROBOT
+
+
+def test_where_not_even_its_words_find_room_a_sink_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of a program go to a file on the disk that is full."""
+    full_until, kept = time.monotonic() + 0.5, list[str]()
+
+    def keep(line: str) -> None:
+        if time.monotonic() < full_until:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        kept.append(line)
+
+    full = Path("/dev/full").open("w", encoding="ascii")  # noqa: SIM115, closing it fails, too
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", full)
+        sink = Sink("file", keep, 0.01)
+        sink.put("head")
+        assert wait_for(lambda: kept == ["head"], 10.0)
+        sink.end(1.0)
+    with contextlib.suppress(OSError):
+        full.close()

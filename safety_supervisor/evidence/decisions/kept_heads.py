@@ -6,6 +6,8 @@ taken; whose it is tells its signature, when it is verified: here nobody knows t
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 from pathlib import Path
@@ -30,7 +32,7 @@ class KeptHeads:
         robot: id.
 
     Raises:
-        OSError: it can not be read or made.
+        OSError: it can not be read, or its directory not be made.
     """
 
     def __init__(self, path: Path, robot: str) -> None:
@@ -39,35 +41,53 @@ class KeptHeads:
         self._robot = robot
         self._heads: dict[int, tuple[int, str]] = {}
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._size = 0
+        self._size, self._torn = 0, False
         if path.exists():
-            lines = path.read_text(encoding="ascii", errors="replace").splitlines()
-            self._size = path.stat().st_size
+            text = path.read_text(encoding="ascii", errors="replace")
+            self._size, self._torn = path.stat().st_size, bool(text) and not text.endswith("\n")
+            lines = text.splitlines()
             for line in lines:
                 self._accept(line)
             if len(lines) > len(self._heads):
-                self._compact()
+                with contextlib.suppress(OSError):  # it is as good as it was: a full disk ends nothing here
+                    self._compact()
 
     def take(self, line: str) -> bool:
         """Keep a head, durably; return whether it is one, and newer than what is kept of its segment.
 
         Raises:
-            OSError: it can not be written.
+            OSError: it can not be written; then it counts as never taken, and may be given again.
         """
+        before = dict(self._heads)
         if not self._accept(line):
             return False
-        data = line.encode("ascii") + b"\n"
-        if self._size + len(data) > _COMPACT_BYTES:
-            self._compact()
-            return True
+        data = b"\n" * self._torn + line.encode("ascii") + b"\n"
+        try:
+            if self._size + len(data) > _COMPACT_BYTES:
+                self._compact()
+            else:
+                self._append(data)
+        except OSError:
+            self._heads = before
+            raise
+        return True
+
+    def _append(self, data: bytes) -> None:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            os.write(descriptor, data)
-            os.fdatasync(descriptor)
+            begin = os.fstat(descriptor).st_size
+            try:
+                # Where the disk fills up amid it, a part is written, and no error raised.
+                if os.write(descriptor, data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fdatasync(descriptor)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, begin)
+                raise
         finally:
             os.close(descriptor)
-        self._size += len(data)
-        return True
+        self._size, self._torn = self._size + len(data), False
 
     def _accept(self, line: str) -> bool:
         head = parse_head(line, self._robot)
@@ -84,7 +104,7 @@ class KeptHeads:
     def _compact(self) -> None:
         data = "".join(f"{line}\n" for _, (_, line) in sorted(self._heads.items())).encode("ascii")
         replace_file(self.path, data)
-        self._size = len(data)
+        self._size, self._torn = len(data), False
 
 
 def parse_head(line: str, robot: str) -> dict[str, Any] | None:

@@ -74,9 +74,7 @@ class Sink:
                 self._send(line)
             except Exception as error:  # whatever a network, a disk or a library raises
                 if not told:
-                    print(
-                        f"heads of the decision log: {self.name}: {error!r}; tried again", file=sys.stderr, flush=True
-                    )
+                    self._say(f"{error!r}; tried again")
                 told = True
                 with self._changed:
                     self._line = self._line or line
@@ -87,9 +85,14 @@ class Sink:
                 pause = min(_LONGEST_PAUSE, 2 * pause)
                 continue
             if told:
-                print(f"heads of the decision log: {self.name}: again", file=sys.stderr, flush=True)
+                self._say("again")
             pause, told = 1.0, False
             self._rest(self._every)
+
+    def _say(self, words: str) -> None:
+        # Where stderr is a file on the disk that is full, what is not said must not end the thread.
+        with contextlib.suppress(OSError, ValueError):
+            print(f"heads of the decision log: {self.name}: {words}", file=sys.stderr, flush=True)
 
     def _rest(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
