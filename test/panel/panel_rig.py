@@ -42,10 +42,10 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def start_panel(rig: Rig, port: int, *given: str) -> Process:
-    """Start a panel, and wait until it answers."""
+def start_panel(rig: Rig, port: int, *given: str, sink: int | None = None) -> Process:
+    """Start a panel, and wait until it answers; `sink` is where its words go instead of a file."""
     heads = ["--heads", str(rig.directory / "panel_heads")]
-    process = rig._start(["-m", "safety_supervisor.cli", "panel", "--port", str(port), *heads, *given], "panel")
+    process = rig._start(["-m", "safety_supervisor.cli", "panel", "--port", str(port), *heads, *given], "panel", sink)
     ends = time.monotonic() + 120.0
     while True:
         try:
@@ -166,9 +166,9 @@ class PatientCell(Cell):
 
 
 class PanelRig:
-    """A cell in AUTO whose policy asks people, and a panel."""
+    """A cell in AUTO whose policy asks people, and a panel; `changes` are laid over the configuration."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, **changes: Any) -> None:
         self.rig, self.keys = rig, rig.directory / "panel_keys"
         self.keys.mkdir()
         cost = Cost(64, 1, 1)  # passwords are tried often here
@@ -177,6 +177,7 @@ class PanelRig:
         self.port, self._strangers = free_port(), itertools.count(2)
         self._settings: dict[str, Any] = {"operators": {"people": people}, "policy": {"program": PROGRAM}}
         self._settings["sources"] = SOURCES
+        self._settings = merge(self._settings, changes)
         self.cell = PatientCell(rig, **self._settings)
         self.panel = self.start(self.port)
 
@@ -191,11 +192,11 @@ class PanelRig:
             self.panel = self.start(self.port)
         self.cell.speak_as("planner")
 
-    def start(self, port: int, *options: str) -> Process:
+    def start(self, port: int, *options: str, sink: int | None = None) -> Process:
         """Start a panel."""
         config: Path = self.rig.directory / "robot.yaml"
         given = ["--config", str(config), "--keys", str(self.keys), *options]
-        return start_panel(self.rig, port, *given)
+        return start_panel(self.rig, port, *given, sink=sink)
 
     @contextlib.contextmanager
     def beside(self, port: int, *options: str) -> Iterator[None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -20,7 +22,7 @@ import pinocchio as pin
 from browser_window import PATIENCE, Window
 from playwright.sync_api import Browser, Locator, Page, expect
 from preview_rig import WATCHED, Teller
-from ros_rig import Rig, running_rig
+from ros_rig import Rig, children_of, command_of, running_rig
 
 _PLACES = """(names) => {
   const found = {};
@@ -208,6 +210,28 @@ def test_what_is_not_drawn_is_not_approved(panda: Teller, chromium: Browser) -> 
     expect(card_of(page, beyond["id"]).get_by_role("button", name="DENY")).to_be_enabled()
     expect(card_of(page, good["id"]).get_by_role("button", name="APPROVE")).to_be_enabled(timeout=PATIENCE)
     assert window.complaints == []
+
+
+@pytest.mark.long
+@pytest.mark.redteam(55)
+def test_while_no_preview_has_come_nothing_is_approved(panda: Teller, chromium: Browser) -> None:
+    """The drawing process hangs: DENY is there, APPROVE is not, and comes with the picture."""
+    window = Window(chromium, panda)
+    page = window.login("bob")
+    first = card_of(page, panda.ask("arm", {"panda_joint1": 0.3})["id"])
+    expect(first.get_by_role("button", name="APPROVE")).to_be_enabled(timeout=PATIENCE)
+    (drawing,) = (one for one in children_of(panda.panel.process.pid) if "preview_process" in command_of(one))
+    os.kill(drawing, signal.SIGSTOP)
+    try:
+        card = card_of(page, panda.ask("arm", {"panda_joint1": 0.5})["id"])
+        expect(card).to_contain_text("its motion is not drawn yet", timeout=PATIENCE)
+        expect(card.get_by_role("button", name="DENY")).to_be_enabled(timeout=PATIENCE)
+        page.wait_for_timeout(3_000)  # longer than a card that has just come takes no click
+        assert card.get_by_role("button", name="APPROVE").is_disabled()
+    finally:
+        os.kill(drawing, signal.SIGCONT)
+    expect(card.get_by_role("button", name="APPROVE")).to_be_enabled(timeout=PATIENCE)
+    panda.forget()
 
 
 _CROWD = """() => Object.keys(window).filter(key => key.startsWith("scene_")).map(key => {

@@ -4,6 +4,7 @@
   const PERIOD = 100; // ms
   let timer = 0;
   let by = null; // what presses it: the id of a pointer, or "key"
+  let number = 0; // of the press
   const release = () => {
     clearInterval(timer);
     timer = 0;
@@ -15,11 +16,12 @@
     // Whoever looks elsewhere, or at what is old, holds nothing.
     if (!button || document.hidden || !document.hasFocus() || document.body.classList.contains("lost")) return release();
     const newest = Number(document.getElementById("beat")?.textContent.split(" ")[0]);
-    button.dispatchEvent(new CustomEvent("held", { detail: newest }));
+    button.dispatchEvent(new CustomEvent("held", { detail: [number, newest] }));
   };
   const press = (what) => {
     if (timer !== 0) return;
     by = what;
+    number++;
     timer = setInterval(beat, PERIOD);
     document.getElementById("hold")?.classList.add("pressed");
     beat();
