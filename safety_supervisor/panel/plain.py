@@ -10,7 +10,9 @@ from urllib.parse import urlencode
 from safety_supervisor.acts import deciding
 from safety_supervisor.core.operator_settings import Person
 from safety_supervisor.core.states.authority import ACTS_OF
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.panel.desk import LONGEST_REASON
+from safety_supervisor.panel.sessions import IDLE
 from safety_supervisor.panel.sso import Sso
 from safety_supervisor.panel.view import SIGNS, UNHEARD, Basis, View, Waiting, facts_of
 
@@ -114,8 +116,12 @@ def decision_page(one: Waiting, basis: Basis | None, token: str) -> str:
     )
 
 
-def login_page(token: str, told: str = "", plain: bool = False, sso: Sso | None = None, name: str = "") -> str:
+def login_page(
+    token: str, told: str = "", plain: bool = False, sso: Sso | None = None, name: str = "", idle: Nanoseconds = IDLE
+) -> str:
     """Return the form of the login; `name` is the one that the provider of single sign-on gave."""
+    seconds = idle // NS_PER_S
+    rests = f"{seconds // 60} minutes" if seconds % 60 == 0 and seconds > 60 else f"{seconds} s"
     back = '<input type="hidden" name="plain" value="1">' if plain else ""
     message = f'<p class="warning" role="alert">{escape(told)}</p>' if told else ""
     provided = "" if sso is None else _provided(token, back, sso.provider.name, name)
@@ -129,7 +135,7 @@ def login_page(token: str, told: str = "", plain: bool = False, sso: Sso | None 
         "Log in",
         f"{STOP}<h1>Log in</h1>{message}{provided}"
         f"{'' if sso is not None and (sso.required or name) else local}"
-        "<p>Your password unlocks your key in this process until you log out, or do nothing for 10 minutes. "
+        f"<p>Your password unlocks your key in this process until you log out, or do nothing for {rests}. "
         'STOP needs no login.</p><p><a href="/plain">Back</a></p>',
     )
 

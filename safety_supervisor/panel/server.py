@@ -133,7 +133,9 @@ class Panel:
 
     def _login_page_of(self, cookie: str, request: Request, told: str, back: bool, status: int) -> Response:
         name = self._sso.who(cookie) if self._sso else ""
-        response = _html(plain.login_page(self.tokens.make(cookie), told, back, self._sso, name), status)
+        response = _html(
+            plain.login_page(self.tokens.make(cookie), told, back, self._sso, name, self._desk.sessions.idle), status
+        )
         cookies.put(request, response, cookies.FORM, cookie)
         return response
 

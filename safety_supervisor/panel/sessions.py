@@ -51,7 +51,7 @@ class Sessions:
     def __init__(self, draw: Callable[[], str], idle: Nanoseconds = IDLE) -> None:
         """Nobody is logged in."""
         self._draw = draw
-        self._idle = idle
+        self.idle = idle
         self._held: dict[str, Session] = {}
         self._lock = threading.Lock()
 
@@ -94,7 +94,7 @@ class Sessions:
 
     def _forget(self, now: Nanoseconds) -> None:
         for name, held in list(self._held.items()):
-            if now - held.used > self._idle or now - held.since > LONGEST:
+            if now - held.used > self.idle or now - held.since > LONGEST:
                 del self._held[name]
 
 

@@ -47,6 +47,7 @@ def test_wrong_password_and_a_login_that_has_ended(window: Window, panel: PanelR
     port = free_port()
     with panel.beside(port, "--idle", "8"):
         page.goto(f"http://127.0.0.1:{port}/login")
+        window.says("or do nothing for 8 s.")
         page.fill("input[name=name]", "ada")
         page.fill("input[name=password]", PASSWORDS["ada"])
         page.click("form.login button")

@@ -116,10 +116,13 @@ def test_forms_of_others_are_refused(panel: PanelRig) -> None:
             )
             assert status in line.recv(64)
     assert panel.cell.client.state.startswith("AUTO")
-    token = form["csrf"]
+    token, before = form["csrf"], dict(browser.cookies)
     assert browser.ask("POST", "/logout", {"csrf": token}).status == 303
     assert "STOP needs no login" in browser.get("/plain").text
     assert browser.ask("POST", "/act", form).status == 403
+    browser.cookies = before  # whoever kept the cookie has nothing any more
+    assert "STOP needs no login" in browser.get("/plain").text
+    assert "nobody is logged in here any more" in browser.ask("POST", "/act", form | {"once": "another"}).text
 
 
 @pytest.mark.requirement("SR-022")
