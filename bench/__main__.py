@@ -15,7 +15,7 @@ MODULES = {
     "compare": ("compare.",),
     "people": ("people.",),
     "balance": ("balance.",),
-    "log": ("log.append",),
+    "log": ("log.append", "log.event", "log.cycle"),
     "decisions": ("log.derive", "log.verify"),
     "policy": ("policy.",),
     "interventions": ("interventions.",),

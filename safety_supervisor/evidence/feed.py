@@ -1,10 +1,10 @@
-"""The control process's side of the recorder: about ten microseconds a cycle, and it never blocks.
+"""The control process's side of the recorder: a few microseconds a cycle, and it never blocks.
 
     feed = EventFeed(log_directory, describe_boot(configuration, boot_id, nonce), keep=(lock.fileno(),))
     effects = supervisor.handle(event)
-    feed.record(event, effects)        # appends to memory
+    feed.record(event, effects)        # is in shared memory: a kill of this process loses it no more
     ...                                # the motors are served
-    feed.flush()                       # one non-blocking write
+    feed.flush()                       # tells what could not be handed over before
     log_ok = feed.healthy(now)         # into the next Tick
 
 Requirement: SR-043.
@@ -12,7 +12,6 @@ Requirement: SR-043.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
@@ -24,7 +23,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from fcntl import fcntl
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +36,13 @@ from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.evidence.event_log import LogHeader
 from safety_supervisor.evidence.latch_store import LatchStore
-from safety_supervisor.evidence.recorder import ACK, FRAME, HANDLED, HEADER, LOST, NOTE, store_latches
+from safety_supervisor.evidence.recorder import HANDLED, HEADER, LOST, NOTE, store_latches
+from safety_supervisor.evidence.ring import FRAME, RingWriter
 from safety_supervisor.evidence.software import software_versions
 from safety_supervisor.evidence.stage_store import StageStore
 
-_F_SETPIPE_SZ = 1031
-_PIPE_BYTES = 1 << 20
-_WRITE_BYTES = 1 << 16
-"""Longest single write, so that catching up after a pause stays short."""
+_NEVER = 1 << 63
+"""A position that no stream reaches."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class FeedLimits:
 
     Attributes:
         durable_within: data older than this that is not on disk makes the feed unhealthy, [ns].
-        backlog_bytes: kept in this process while the pipe is full; what exceeds it is lost and counted.
+        backlog_bytes: size of the ring: what the recorder has not read. What exceeds it is lost and counted.
         retain_bytes: kept in the recorder while the disk fails; what exceeds it is lost and counted.
         segment_bytes: size at which the next file is begun.
         decision_days: how long decisions are kept.
@@ -83,6 +80,7 @@ class EventFeed:
         keep: descriptors that the recorder holds until it ends: the directory lock.
         start_s: how long to wait for the recorder, [s].
         sinks: where heads of the decision log go besides: arguments of `evidence/decisions/sinks.py`.
+        priority: of the recorder, SCHED_FIFO; 0: an ordinary process, which it is too where that is not permitted.
     """
 
     def __init__(
@@ -94,6 +92,7 @@ class EventFeed:
         keep: Sequence[int] = (),
         start_s: float = 10.0,
         sinks: Sequence[str] = (),
+        priority: int = 0,
     ) -> None:
         """Start the recorder and hand it the header."""
         self.limits = limits or FeedLimits()
@@ -101,20 +100,18 @@ class EventFeed:
         """Why the feed is not healthy, for people; empty when it is."""
         self._record_events = record_events
         self._sinks = list(sinks)
+        self._priority = priority
         self._store = LatchStore(log_directory, header.robot_id)
         self._stages = StageStore(log_directory, header.robot_id)
         self._encoder_of_lines = msgspec.json.Encoder()
         self._encoder = msgspec.msgpack.Encoder()
         self._encode = self._encoder.encode
-        self._parts: list[bytes] = []  # of this cycle
-        self._buffer = bytearray()  # what the pipe did not take
-        self._queued = 0  # bytes of the stream ever queued; compared with what the recorder has made durable
+        self._ring = RingWriter(self.limits.backlog_bytes)
         self._lost_events = 0
         self._gap = ""  # why events were lost; told by `healthy` at least once
         self._latches_sent = 0
         self._unsent_latches = b""
         self._ack = (0, 0, 0, 0)
-        self._ack_rest = b""
         self._dead = False
         self._complete: bool | None = None
         self._mark = (0, 0)  # bytes and latches queued at `_mark_at`
@@ -122,25 +119,26 @@ class EventFeed:
         self._heads = -1
         self._head_rest = b""
         self._process = self._start(Path(log_directory), header, keep)
-        self._append(HEADER, self._encoder.encode(header))
-        self._wait_for_header(start_s)
+        self._begin(self._encoder.encode(header), start_s)
 
     def _start(self, directory: Path, header: LogHeader, keep: Sequence[int]) -> subprocess.Popen[bytes]:
-        events_in, self._events = os.pipe()
+        bell_in, self._bell = os.pipe()
         latches_in, self._latches = os.pipe()
-        self._acks, acks_out = os.pipe()
+        self._life, life_out = os.pipe()  # nothing goes through it: it ends with the recorder
         self._heads, heads_out = os.pipe()
-        for descriptor in (self._events, self._latches, self._acks, self._heads):
+        for descriptor in (self._bell, self._latches, self._heads):
             os.set_blocking(descriptor, False)
-        with contextlib.suppress(OSError):  # the default of 64 KiB is 30 cycles; the backlog does the rest
-            fcntl(self._events, _F_SETPIPE_SZ, _PIPE_BYTES)
+        self._end = select.poll()
+        self._end.register(self._life, 0)
+        theirs = (bell_in, latches_in, life_out, heads_out, self._ring.descriptor)
         package = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH", ""))))
         command = [sys.executable, "-m", "safety_supervisor.evidence.recorder"]
         command += ["--directory", str(directory.absolute()), "--robot", header.robot_id]
-        command += ["--events", str(events_in), "--latches", str(latches_in), "--acks", str(acks_out)]
+        command += ["--ring", str(self._ring.descriptor), "--bell", str(bell_in), "--latches", str(latches_in)]
         command += ["--segment-bytes", str(self.limits.segment_bytes), "--retain", str(self.limits.retain_bytes)]
         command += ["--days", str(self.limits.decision_days), str(self.limits.intervention_days)]
+        command += ["--priority", str(self._priority)]
         command += ["--sinks", json.dumps(self._sinks)] if self._sinks else []
         command += ["--heads", str(heads_out)] + ([] if self._record_events else ["--decisions-only"])
         try:
@@ -150,22 +148,25 @@ class EventFeed:
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": path},
                 cwd="/",  # holds no directory busy
-                pass_fds=(events_in, latches_in, acks_out, heads_out, *keep),
+                pass_fds=(*theirs, *keep),
                 start_new_session=True,  # Ctrl-C at the terminal must not end it before the last record
             )
         finally:
-            for descriptor in (events_in, latches_in, acks_out, heads_out):
+            for descriptor in theirs:
                 os.close(descriptor)
 
-    def _wait_for_header(self, start_s: float) -> None:
+    def _begin(self, header: bytes, start_s: float) -> None:
+        """Hand over the header, which may be longer than the ring, and wait until it is on disk."""
         ends = time.monotonic() + start_s
-        while not self._dead and not self._ack[2] and time.monotonic() < ends:
-            self.flush()
-            if select.select([self._acks], [], [], 0.02)[0]:
-                self._read_acks()
-                if self._ack[0] >= self._queued:
-                    break
-        self._mark = (self._queued, 0)
+        rest = memoryview(FRAME.pack(HEADER, len(header)) + header)
+        while time.monotonic() < ends:
+            rest = rest[self._ring.put_part(rest) :]
+            self._look()
+            if self._dead or self._ack[2] or (not rest and self._ack[0] >= self._ring.written):
+                break
+            time.sleep(0.001)
+        self._dead |= bool(rest)  # what follows would be taken for the rest of it
+        self._mark = (self._ring.written, 0)
         self._mark_at = time.monotonic_ns()
         self.healthy(self._mark_at)
 
@@ -176,14 +177,14 @@ class EventFeed:
 
     @property
     def pending(self) -> int:
-        """Bytes of the record that were not on disk at the last `healthy`, those of this process included."""
-        return self._queued - self._ack[0]
+        """Bytes of the record that were not on disk at the last `healthy`."""
+        return self._ring.written - self._ack[0]
 
     def record(self, event: Event, effects: Sequence[Effect]) -> None:
-        """Queue one handled event with its effects. Never raises, never blocks."""
+        """Hand over one handled event with its effects. Never raises, never blocks."""
         if self._dead:
             return
-        if self._lost_events or len(self._buffer) > self.limits.backlog_bytes:
+        if self._lost_events:
             self._lose()
             return
         try:
@@ -191,45 +192,21 @@ class EventFeed:
         except Exception as error:
             self._lose(f"an event can not be encoded: {error}")
             return
-        size = len(block)
-        self._parts += (FRAME.pack(HANDLED, size), block)
-        self._queued += FRAME.size + size
+        if not self._ring.put(HANDLED, block):
+            self._lose()
 
     def _lose(self, reason: str = "the recorder does not keep up: events were lost") -> None:
         self._lost_events += 1
         self._gap = reason
 
-    def _append(self, kind: int, block: bytes) -> None:
-        self._parts += (FRAME.pack(kind, len(block)), block)
-        self._queued += FRAME.size + len(block)
-
     def flush(self) -> None:
-        """Hand queued records to the recorder as far as the pipe takes them. Once a cycle, after the motors."""
+        """Hand over what could not be before. Once a cycle, after the motors."""
         if self._unsent_latches:
             self._send_latches()
-        data = b"".join(self._parts)
-        self._parts.clear()
-        buffer = self._buffer
-        try:
-            if buffer or len(data) > _WRITE_BYTES:
-                buffer += data
-                data = b""
-                with memoryview(buffer) as view:
-                    written = os.write(self._events, view[:_WRITE_BYTES])
-                del buffer[:written]
-            elif data:
-                written = os.write(self._events, data)
-                buffer += data[written:]
-        except BlockingIOError:
-            buffer += data
-            return
-        except OSError:
-            self._dead = True
-            return
-        if self._lost_events and not buffer:
-            # Only now, behind all that was kept: the gap stands where the events are missing.
-            self._append(LOST, self._encoder.encode(self._lost_events))
-            self._lost_events = 0
+        # Only with room for what follows, behind all that was kept: the gap stands where the events are missing.
+        if self._lost_events and not self._dead and self._ring.room() >= self._ring.capacity // 2:
+            told = self._ring.put(LOST, self._encoder.encode(self._lost_events))
+            self._lost_events = 0 if told else self._lost_events
 
     def save_latches(self, latches: Latches) -> None:
         """Hand latches to the recorder, which stores them also when this process is killed right afterwards.
@@ -262,19 +239,12 @@ class EventFeed:
             where = (self._store, self._stages, waiting)
             threading.Thread(target=_write_latches, args=where, name="latches", daemon=True).start()
 
-    def _read_acks(self) -> None:
-        try:
-            data = os.read(self._acks, 4096)
-        except BlockingIOError:
+    def _look(self) -> None:
+        """Take what the recorder says, and whether it lives."""
+        if self._dead:
             return
-        if not data:
-            self._dead = True
-            return
-        data = self._ack_rest + data
-        whole = len(data) // ACK.size * ACK.size
-        self._ack_rest = data[whole:]
-        if whole:
-            self._ack = ACK.unpack_from(data, whole - ACK.size)
+        self._ack = self._ring.acknowledged()
+        self._dead = bool(self._end.poll(0))
 
     def note(self, event: Event) -> int:
         """Hand over at once what has to be on disk before it takes effect. Never raises, never blocks.
@@ -282,9 +252,15 @@ class EventFeed:
         Returns:
             Up to where the stream has to be durable: see `is_durable`.
         """
-        self._append(NOTE, self._encode(event))
-        self.flush()
-        return self._queued
+        if self._dead or not self._ring.put(NOTE, self._encode(event)):
+            return _NEVER
+        try:
+            os.write(self._bell, b"!")
+        except BlockingIOError:
+            pass  # it rings still
+        except OSError:
+            self._dead = True
+        return self._ring.written
 
     def is_durable(self, mark: int) -> bool:
         """Return whether the stream was on disk so far at the last `healthy`."""
@@ -305,10 +281,10 @@ class EventFeed:
         Args:
             now: steady clock, [ns].
         """
-        self._read_acks()
+        self._look()
         durable, latches, log_error, latch_error = self._ack
         if durable >= self._mark[0] and latches >= self._mark[1]:
-            self._mark = (self._queued, self._latches_sent)
+            self._mark = (self._ring.written, self._latches_sent)
             self._mark_at = now
         if self._dead:
             self.failure = "the recorder has ended"
@@ -333,19 +309,22 @@ class EventFeed:
         if self._complete is not None:
             return self._complete
         ends = time.monotonic() + wait_s
-        while (self._parts or self._buffer or self._lost_events) and not self._dead and time.monotonic() < ends:
+        self.flush()
+        while self._lost_events and not self._dead and time.monotonic() < ends:
+            time.sleep(0.001)
+            self._look()
             self.flush()
-            select.select([], [self._events], [], 0.01)
-        complete = not self._parts and not self._buffer and not self._dead
-        for descriptor in (self._events, self._latches):
+        complete = not self._lost_events and not self._dead
+        for descriptor in (self._bell, self._latches):
             os.close(descriptor)
         try:
             complete &= self._process.wait(max(0.0, ends - time.monotonic())) == 0
         except subprocess.TimeoutExpired:
             complete = False
-        os.close(self._acks)
-        os.close(self._heads)
         self._dead = True
+        os.close(self._life)
+        os.close(self._heads)
+        self._ring.close()
         self._complete = complete
         return complete
 

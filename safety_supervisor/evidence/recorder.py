@@ -1,13 +1,15 @@
-"""The recorder process: takes events and latches from pipes, makes them durable and says so.
+"""The recorder process: takes events from shared memory and latches from a pipe, makes them durable and says so.
 
 From the same events it makes the decision log (`decisions/`), unasked by the control process.
 
-    python -m safety_supervisor.evidence.recorder --directory D --robot R --events FD --latches FD --acks FD
+    python -m safety_supervisor.evidence.recorder --directory D --robot R --ring FD --bell FD --latches FD
 
-It never blocks the control process: it reads whatever happens to the disk. Every `PERIOD_S` it writes what came and
-calls fdatasync, so the disk is at most about 20 ms behind; the acknowledgement names the durable end of the stream.
+It never blocks the control process: it reads whatever happens to the disk. Every `PERIOD_S`, and at once when the bell
+rings, it writes what came and calls fdatasync, so the disk is at most about 20 ms behind; the acknowledgement names the
+durable end of the stream. With `--priority` it does so above all ordinary work, however much of that there is.
 While the disk fails, up to `--retain` bytes are kept and written later; what exceeds them is counted and becomes a
-`Gap`. It ends when its pipes end, also when the control process was killed, after everything is on disk.
+`Gap`. It ends when bell and pipe end, also when the control process was killed, after all that had been put into the
+ring is on disk.
 Latches go their own way, in a thread of their own: a slow log does not delay them. Requirement: SR-043, SR-047.
 """
 
@@ -19,12 +21,11 @@ import json
 import os
 import select
 import signal
-import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -37,15 +38,12 @@ from safety_supervisor.evidence.decisions.expiry import DAY, Expiry
 from safety_supervisor.evidence.decisions.keeper import Keeper
 from safety_supervisor.evidence.latch_store import LatchStore
 from safety_supervisor.evidence.log_writer import LogWriter
+from safety_supervisor.evidence.ring import FRAME, RingReader
 from safety_supervisor.evidence.stage_store import StageStore
 
-FRAME = struct.Struct("<BI")
-"""Kind and length of what follows."""
 HEADER, HANDLED, LOST, NOTE = 1, 2, 3, 4
 """Kinds of frames: a `LogHeader`; a pair of an event and its effects; a number of events that the feed had to drop; an
 act that enters only when this is on disk."""
-ACK = struct.Struct("<QQii")
-"""Durable bytes of the event stream, latches on disk, errno of the log, errno of the latches (0: none)."""
 PERIOD_S = 0.010
 RETRY_S = 0.2
 LAST_TRIES_S = 1.0
@@ -56,14 +54,15 @@ _MOST_HEADS = 1 << 16
 
 
 class Acknowledgements:
-    """What both threads tell the control process; sending never blocks and never raises."""
+    """What both threads tell the control process, which looks at it once a cycle.
 
-    def __init__(self, descriptor: int) -> None:
-        """Send on a pipe's writing end."""
-        os.set_blocking(descriptor, False)
-        self._descriptor = descriptor
-        self._lock = threading.Lock()
-        self._state = [0, 0, 0, 0]
+    Args:
+        ring: takes it.
+    """
+
+    def __init__(self, ring: RingReader) -> None:
+        """Say nothing yet."""
+        self._ring = ring
 
     def send(
         self,
@@ -72,14 +71,10 @@ class Acknowledgements:
         log_error: int | None = None,
         latch_error: int | None = None,
     ) -> None:
-        """Update what is given and send the whole state."""
-        with self._lock:
-            for index, value in enumerate((durable, latches, log_error, latch_error)):
-                if value is not None:
-                    self._state[index] = value
-            # A stopped reader gets the next one, a dead one needs none.
-            with contextlib.suppress(BlockingIOError, BrokenPipeError):
-                os.write(self._descriptor, ACK.pack(*self._state))
+        """Update what is given: errors first, so that nothing is durable beside an old one."""
+        for index, value in ((2, log_error), (3, latch_error), (0, durable), (1, latches)):
+            if value is not None:
+                self._ring.acknowledge(index, value)
 
 
 def store_latches(store: LatchStore, stages: StageStore, waiting: dict[str, dict[str, Any]]) -> None:
@@ -175,6 +170,7 @@ class Logs:
         recording: False keeps decisions, and no events.
         heads: descriptors that take the lines of the decision log's signed heads.
         days: how long decisions, and interventions, are kept.
+        begin_thread: is called in each thread that records.
     """
 
     def __init__(
@@ -185,10 +181,11 @@ class Logs:
         recording: bool = True,
         heads: Sequence[int] = (),
         days: Sequence[int] = (365, 1826),
+        begin_thread: Callable[[], None] = lambda: None,
     ) -> None:
         """Open nothing yet: the header comes first."""
         self._decisions = Keeper(directory, expiry=Expiry(days[0] * DAY, days[1] * DAY))
-        self._beside = ThreadPoolExecutor(1, "decisions")
+        self._beside = ThreadPoolExecutor(1, "decisions", begin_thread)
         self._wrote: list[tuple[Path, int, bytes]] = []
         """What the event log has on disk, and the decision log has not been told."""
         self._events = LogWriter(directory, segment_bytes, retain, self._note) if recording else None
@@ -245,23 +242,25 @@ class Logs:
             self._events.close()
 
 
-def keep_events(logs: Logs, descriptor: int, acks: Acknowledgements) -> bool:
-    """Write events as they come until the pipe ends; return whether all are on disk."""
-    os.set_blocking(descriptor, False)
+def keep_events(logs: Logs, ring: RingReader, bell: int, acks: Acknowledgements) -> bool:
+    """Write events as they come until the bell's pipe ends; return whether all are on disk."""
+    os.set_blocking(bell, False)
     inbound = bytearray()
     consumed = 0
-    next_try = 0.0
+    due = next_try = 0.0
     ended = False
     while not ended:
-        select.select([descriptor], [], [], RETRY_S / 2)
-        came, ended = _drain(descriptor, inbound)
+        ended = _wait(bell, due)
+        begun = time.monotonic()
+        came = ring.read(inbound, _READ)
+        while ended and ring.read(inbound, _READ):
+            pass  # nobody adds anything any more
         consumed += _take_frames(inbound, logs)
-        if not logs.error or time.monotonic() >= next_try:
+        if not logs.error or begun >= next_try:
             durable = logs.sync()
             next_try = time.monotonic() + RETRY_S
             acks.send(durable=consumed if durable else None, log_error=logs.error)
-        if came < _READ and not ended:
-            time.sleep(PERIOD_S)
+        due = begun + PERIOD_S if came < _READ else 0.0
     ends = time.monotonic() + LAST_TRIES_S
     while not logs.sync() and time.monotonic() < ends:
         time.sleep(RETRY_S / 4)
@@ -273,19 +272,11 @@ def keep_events(logs: Logs, descriptor: int, acks: Acknowledgements) -> bool:
     return not logs.error
 
 
-def _drain(descriptor: int, inbound: bytearray) -> tuple[int, bool]:
-    """Read what is there, at most `_READ` and a bit; return how much, and whether the pipe ended."""
-    came = 0
-    while came < _READ:
-        try:
-            chunk = os.read(descriptor, _READ)
-        except BlockingIOError:
-            return came, False
-        if not chunk:
-            return came, True
-        inbound += chunk
-        came += len(chunk)
-    return came, False
+def _wait(bell: int, due: float) -> bool:
+    """Wait until a time, or until the bell rings; return whether its pipe has ended."""
+    if not select.select([bell], [], [], max(0.0, due - time.monotonic()))[0]:
+        return False
+    return not os.read(bell, 4096)
 
 
 def _take_frames(inbound: bytearray, logs: Logs) -> int:
@@ -302,10 +293,15 @@ def _take_frames(inbound: bytearray, logs: Logs) -> int:
     return at
 
 
-def _become_background() -> None:
+def _become_background(priority: int) -> Callable[[], None]:
     """Leave the control process's priority, processor and signals: only the end of the pipes ends the recorder.
 
-    It stays an ordinary process: a record that is late stops the robot (E_LOG), so it waits behind no ordinary work.
+    Args:
+        priority: of SCHED_FIFO; 0: stay an ordinary process. A record that is late stops the robot (E_LOG), so it
+            should wait behind no ordinary work.
+
+    Returns:
+        Gives a thread the same priority. It is not handed on: what takes its time here is ordinary work.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -315,25 +311,36 @@ def _become_background() -> None:
     with contextlib.suppress(OSError):  # a container may forbid it: then it stays where it was put
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
+    def rise() -> None:
+        if priority:
+            with contextlib.suppress(OSError):  # without the permission an ordinary process records
+                os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+
+    rise()
+    return rise
+
 
 def main() -> int:
     """Record until the pipes end; return 0 when everything is on disk."""
-    _become_background()
     parser = argparse.ArgumentParser(prog="safety_supervisor.evidence.recorder")
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--robot", required=True)
-    for name in ("--events", "--latches", "--acks", "--segment-bytes", "--retain"):
+    for name in ("--ring", "--bell", "--latches", "--segment-bytes", "--retain"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--heads", type=int)
     parser.add_argument("--sinks", help="JSON: arguments of evidence/decisions/sinks.py")
     parser.add_argument("--days", type=int, nargs=2, default=(365, 1826), metavar=("SHORT", "LONG"))
     parser.add_argument("--decisions-only", action="store_true")
+    parser.add_argument("--priority", type=int, default=0, help="of SCHED_FIFO")
     given = parser.parse_args()
-    acks = Acknowledgements(given.acks)
+    rise = _become_background(given.priority)
+    ring = RingReader(given.ring)
+    acks = Acknowledgements(ring)
     kept = [False]
 
     def latches() -> None:
         try:
+            rise()
             kept[0] = keep_latches(
                 LatchStore(given.directory, given.robot),
                 StageStore(given.directory, given.robot),
@@ -349,8 +356,9 @@ def main() -> int:
     heads = [] if given.heads is None else [given.heads]
     if given.sinks:
         heads.append(start_sinks(given.robot, json.loads(given.sinks)))
-    logs = Logs(given.directory, given.segment_bytes, given.retain, not given.decisions_only, heads, given.days)
-    logged = keep_events(logs, given.events, acks)
+    limits = given.segment_bytes, given.retain
+    logs = Logs(given.directory, *limits, not given.decisions_only, heads, given.days, rise)
+    logged = keep_events(logs, ring, given.bell, acks)
     thread.join()
     return 0 if logged and kept[0] else 1
 

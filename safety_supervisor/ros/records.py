@@ -15,6 +15,7 @@ from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore
 from safety_supervisor.evidence.retention import make_room
 from safety_supervisor.evidence.stage_store import StageStore
+from safety_supervisor.ros.process import RECORDER_PRIORITY
 
 
 class StartError(Exception):
@@ -73,6 +74,7 @@ class Records:
             sinks=self._sinks(),
             record_events=evidence.record_events,
             keep=(self._lock.fileno(),),
+            priority=RECORDER_PRIORITY,
         )
         self._begun = True
         return header
