@@ -1,10 +1,11 @@
 """SIGKILL at random moments under load: what is left of both logs, and how much was lost.
 
-    PYTHONPATH=. python test/evidence/kills.py 1000 [--at-once 4] [--load 8] [--ordinary] [--seed 1]
+    PYTHONPATH=. python test/evidence/kills.py 1000 [--side-by-side 3] [--load 8] [--ordinary] [--place /dev/shm] [--seed 1]
 
 A control process records an event with a decision every half millisecond; then it, its recorder, or both are killed at
 once. Both logs have to be valid prefixes. *Lost* is how old, at the kill, the oldest event was that is missing. Killed
-alone the control process may lose nothing; a killed recorder it has to notice at once.
+alone the control process may lose nothing; a killed recorder it has to notice at once. In memory (`--place /dev/shm`)
+no disk holds the recorder up, so that what is lost there is the recorder's own doing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -100,19 +102,23 @@ def kill(place: Path, delay: float, victim: str, priority: int = RECORDER_PRIORI
         env=environment(),
     )
     assert process.stdout
-    with ThreadPoolExecutor(1) as reader:  # a full pipe would hold the control process up
-        recorder = int(process.stdout.readline())
-        rest = reader.submit(process.stdout.read)
+    lines: list[str] = []
+    recorder = int(process.stdout.readline())
+    reader = threading.Thread(target=lines.extend, args=(process.stdout,))  # a full pipe would hold it up
+    reader.start()
+    with at_once():
         time.sleep(delay)
-        at = time.monotonic_ns()
         with contextlib.suppress(ProcessLookupError):
             if victim != "control":
                 os.kill(recorder, signal.SIGKILL)
             if victim != "recorder":
                 process.kill()
-        time.sleep(0.05)
-        process.kill()
-        said = [line.split(" ", 2) for line in rest.result().split("\n")[:-1]]  # of the last there may be half
+        at = time.monotonic_ns()  # behind it: what is said to be lost is rather too much
+    if victim == "recorder":
+        wait_for(lambda: any(line.startswith("u") for line in list(lines)), 10.0)
+    process.kill()
+    reader.join()
+    said = [line.split(" ", 2) for line in lines if line.endswith("\n")]  # the last one may be half
     process.wait()
     process.stdout.close()
     assert wait_for(lambda: not Path(f"/proc/{recorder}").exists())
@@ -128,6 +134,17 @@ def kill(place: Path, delay: float, victim: str, priority: int = RECORDER_PRIORI
     longest = max((after - before for before, after in itertools.pairwise(times)), default=0)
     lost = at - missing[0] if missing else 0
     return Killed(victim, lost, len(missing), kept, noticed[0] if noticed else None, longest)
+
+
+@contextlib.contextmanager
+def at_once() -> Iterator[None]:
+    """Let nothing ordinary come between, where that is permitted."""
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(60))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _decided(place: Path) -> int:
@@ -164,18 +181,23 @@ def load(processes: int) -> Iterator[None]:
             one.wait()
 
 
-def campaign(count: int, seed: int, at_once: int = 1, priority: int = RECORDER_PRIORITY) -> Iterator[Killed]:
-    """Kill so often, some at once, at moments and victims by chance."""
+def campaign(
+    count: int, seed: int, at_once: int = 1, priority: int = RECORDER_PRIORITY, place: str = ""
+) -> Iterator[Killed]:
+    """Kill so often, some at once, at moments and victims by chance; `place`: where the logs are."""
     chance = random.Random(seed)
     plan = [(number, 0.02 + 0.5 * chance.random(), chance.choice(VICTIMS)) for number in range(count)]
-    with tempfile.TemporaryDirectory(prefix="kills-") as folder, ThreadPoolExecutor(at_once) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="kills-", dir=place or None) as folder,
+        ThreadPoolExecutor(side_by_side) as pool,
+    ):
 
         def one(given: tuple[int, float, str]) -> Killed:
-            place = Path(folder) / str(given[0])
+            log = Path(folder) / str(given[0])
             try:
-                return kill(place, given[1], given[2], priority)
+                return kill(log, given[1], given[2], priority)
             finally:
-                shutil.rmtree(place, ignore_errors=True)
+                shutil.rmtree(log, ignore_errors=True)
 
         yield from pool.map(one, plan)
 
@@ -201,15 +223,16 @@ def main() -> int:
     """Kill, and say what was lost."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
     parser.add_argument("count", type=int)
-    parser.add_argument("--at-once", type=int, default=2, help="control processes, each with its recorder")
+    parser.add_argument("--side-by-side", type=int, default=3, help="control processes, each with its recorder")
     parser.add_argument("--load", type=int, default=8, help="busy processes beside them")
     parser.add_argument("--ordinary", action="store_true", help="a recorder without SCHED_FIFO")
+    parser.add_argument("--place", default="", help="where the logs are; else among the temporary files")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     found = []
     with load(given.load):
         priority = 0 if given.ordinary else RECORDER_PRIORITY
-        for one in campaign(given.count, given.seed, given.at_once, priority):
+        for one in campaign(given.count, given.seed, given.side_by_side, priority, given.place):
             found.append(one)
             if len(found) % 50 == 0:
                 print(f"{len(found)} of {given.count}", file=sys.stderr, flush=True)
