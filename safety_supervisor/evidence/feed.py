@@ -146,7 +146,8 @@ class EventFeed:
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": path},
+                # No threads of numpy's: a process has ended when all its threads have, and those are ordinary ones.
+                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 cwd="/",  # holds no directory busy
                 pass_fds=(*theirs, *keep),
                 start_new_session=True,  # Ctrl-C at the terminal must not end it before the last record

@@ -1,6 +1,6 @@
 """SIGKILL at random moments under load: what is left of both logs, and how much was lost.
 
-    PYTHONPATH=. python test/evidence/kills.py 1000 [--side-by-side 3] [--load 8] [--ordinary] [--place /dev/shm] [--seed 1]
+    PYTHONPATH=. python test/evidence/kills.py 1000 [--side-by-side 3] [--load 8] [--ordinary] [--place DIR]
 
 A control process records an event with a decision every half millisecond; then it, its recorder, or both are killed at
 once. Both logs have to be valid prefixes. *Lost* is how old, at the kill, the oldest event was that is missing. Killed
@@ -182,7 +182,7 @@ def load(processes: int) -> Iterator[None]:
 
 
 def campaign(
-    count: int, seed: int, at_once: int = 1, priority: int = RECORDER_PRIORITY, place: str = ""
+    count: int, seed: int, side_by_side: int = 1, priority: int = RECORDER_PRIORITY, place: str = ""
 ) -> Iterator[Killed]:
     """Kill so often, some at once, at moments and victims by chance; `place`: where the logs are."""
     chance = random.Random(seed)
