@@ -14,9 +14,7 @@ import resource
 import select
 import signal
 import time
-from array import array
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import msgspec
 from rclpy.serialization import deserialize_message, serialize_message
@@ -24,23 +22,14 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import CommandUnreadable, TrajectoryCommand
-from safety_supervisor.core.units import NS_PER_S
-from safety_supervisor.ros.frames import DecodeReply, DecodeRequest, FrameBuffer, encode_frame, hash_content
+from safety_supervisor.ros.frames import DecodeReply, DecodeRequest, FrameBuffer, encode_frame
 from safety_supervisor.ros.process import die_with_parent, write_all
+from safety_supervisor.ros.source_gate import trajectory_event
 
 MEMORY = 2 * 1024**3
 """Address space of the worker, [bytes]: a message made to exhaust memory ends the worker and nothing else."""
 PATIENCE = 2.0
 """A message that takes longer ends the worker, [s]."""
-_KEY = "key:"
-
-
-def _rows(rows: Sequence[Any]) -> tuple[bytes, tuple[int, ...]]:
-    """Join the rows of a field into one block and the lengths of the rows."""
-    block = array("d")
-    for row in rows:
-        block.extend(row)
-    return block.tobytes(), tuple(len(row) for row in rows)
 
 
 def decode(request: DecodeRequest) -> TrajectoryCommand | CommandUnreadable:
@@ -49,40 +38,7 @@ def decode(request: DecodeRequest) -> TrajectoryCommand | CommandUnreadable:
         message = deserialize_message(request.data, JointTrajectory)
     except Exception as error:  # whatever the library makes of foreign bytes
         return _refuse(request, Code.UNDECODABLE, 0.0, 0.0, f"{type(error).__name__}: {error}"[:200])
-    points = message.points
-    if len(points) > request.max_points:
-        return _refuse(request, Code.TOO_MANY_POINTS, len(points), request.max_points, "points of the trajectory")
-    positions, position_counts = _rows([point.positions for point in points])
-    velocities, velocity_counts = _rows([point.velocities for point in points])
-    accelerations, acceleration_counts = _rows([point.accelerations for point in points])
-    times = tuple(point.time_from_start.sec * NS_PER_S + point.time_from_start.nanosec for point in points)
-    efforts = sum(len(point.effort) for point in points)
-    names = tuple(message.joint_names)
-    frame_id = message.header.frame_id
-    if request.command and not frame_id.startswith("why:"):
-        frame_id = ""  # a goal's header says why, and nothing else
-    body = ""
-    if _KEY in frame_id and not request.command:
-        counts = (position_counts, velocity_counts, acceleration_counts)
-        body = hash_content((names, times, positions, velocities, accelerations, counts, efforts))
-    return TrajectoryCommand(
-        at=0,
-        source=request.source,
-        names=names,
-        times=times,
-        positions=positions,
-        position_counts=position_counts,
-        velocities=velocities,
-        velocity_counts=velocity_counts,
-        accelerations=accelerations,
-        acceleration_counts=acceleration_counts,
-        efforts=efforts,
-        stamp=message.header.stamp.sec * NS_PER_S + message.header.stamp.nanosec,
-        clock=request.clock,
-        frame_id=frame_id,
-        body=body,
-        command=request.command,
-    )
+    return trajectory_event(message, request)
 
 
 def _refuse(request: DecodeRequest, code: Code, value: float, limit: float, detail: str) -> CommandUnreadable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 
 from builtin_interfaces.msg import Time
@@ -11,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from safety_supervisor.core.effects import Decision, Status
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.ros.text import escape
+from safety_supervisor.ros.words import decision_words, status_words
 
 _ERROR_STATES = ("EMERGENCY_STOP", "FAULT")
 _WARN_STATES = ("STOPPING", "PROTECTIVE_STOP", "RECOVERY")
@@ -20,10 +20,6 @@ NO_ESTOP = "NO E-STOP DEVICE"
 def _stamp(clock: int) -> Time:
     seconds, rest = divmod(clock, NS_PER_S)
     return Time(sec=seconds, nanosec=rest)
-
-
-def _number(value: float) -> str:
-    return f"{value:.6g}" if math.isfinite(value) else str(value)
 
 
 def level_of(state: str) -> bytes:
@@ -76,29 +72,8 @@ class StatusWriter:
         self._status.level, self._status.message = level, text
         self.message.header.stamp = _stamp(clock)
         put = self.set
-        put("state", status.state)
-        put("cause", status.cause)
-        put("active_causes", " ".join(status.active_causes))
-        put("next_step", escape(status.next_step))
-        put("mode", status.mode)
-        put("source", escape(status.source))
-        put("speed_scale", _number(status.speed_scale))
-        put("epoch", str(status.epoch))
-        put("configuration_sha256", status.configuration)
-        put("distance_to_limit", _number(status.distance_to_limit))
-        put("tracking_error", _number(status.tracking_error))
-        put("people", escape(status.people))
-        put("unmeasured", escape(status.unmeasured))
-        put("balance", escape(status.balance))
-        put("ladder_phase", status.ladder_phase)
-        put("agents", escape(status.agents))
-        put("quarantined", escape(" ".join(status.quarantined)))
-        put("enabling_switch", status.enabling_switch)
-        put("enables", "yes" if status.enables else "no")
-        put("tool", status.tool)
-        put("tool_mass", _number(status.tool_mass))
-        for name, score, why in status.anomalies:
-            put(f"anomaly.{name}", escape(f"{_number(score)} {why}".strip()))
+        for key, value in status_words(status):
+            put(key, value)
         for key, value in extra:
             put(key, value)
         return self.message
@@ -109,29 +84,12 @@ _LEVELS = {"PASS": DiagnosticStatus.OK, "LIMIT": DiagnosticStatus.WARN, "WAIT": 
 
 def decision_message(decision: Decision, clock: int) -> DiagnosticArray:
     """Build the message of one decision."""
-    values = (
-        ("source", escape(decision.source)),
-        ("verdict", decision.verdict),
-        ("code", decision.code),
-        ("id", escape(decision.command)),
-        ("rule", decision.rule),
-        ("joint", escape(decision.joint)),
-        ("value", _number(decision.value)),
-        ("limit", _number(decision.limit)),
-        ("margin", _number(decision.margin)),
-        ("count", str(decision.count)),
-        ("pose", " ".join(map(_number, decision.pose))),
-        ("tool", decision.tool),
-        ("intervention", decision.intervention),
-        ("model", escape(decision.model)),
-        ("stage", decision.stage),
-    )
     status = DiagnosticStatus(
         level=_LEVELS.get(decision.verdict, DiagnosticStatus.ERROR),
         name=escape(decision.source),
         message=escape(f"{decision.verdict} {decision.code} {decision.detail}".replace("  ", " ").strip()),
         hardware_id=escape(decision.command),
-        values=[KeyValue(key=key, value=value) for key, value in values],
+        values=[KeyValue(key=key, value=value) for key, value in decision_words(decision)],
     )
     message = DiagnosticArray(status=[status])
     message.header.stamp = _stamp(clock)

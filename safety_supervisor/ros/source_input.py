@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from rclpy.serialization import deserialize_message
@@ -19,9 +20,8 @@ from safety_supervisor.ros.arrays import decode_array
 from safety_supervisor.ros.cdr import JointStateFields, JointStateReader
 from safety_supervisor.ros.cdr_base import read_twist
 from safety_supervisor.ros.decoding import Decoder
-from safety_supervisor.ros.frames import hash_content
 from safety_supervisor.ros.quality import Sink
-from safety_supervisor.ros.rate import TokenBucket
+from safety_supervisor.ros.source_gate import SourceGate
 
 
 def decode_joint_state(reader: JointStateReader, data: bytes) -> JointStateFields | str:
@@ -50,46 +50,18 @@ class SourceInput:
     def __init__(self, source: SourceSettings, sink: Sink, decoder: Decoder) -> None:
         """Start with a full bucket."""
         self.source = source
-        self.bucket = TokenBucket(source.rate_limit_hz)
+        self._gate = SourceGate(source, partial(decode_joint_state, JointStateReader()), time.monotonic_ns())
+        self.bucket = self._gate.bucket
         self._sink = sink
         self._decoder = decoder
-        self._reader = JointStateReader()
-        self._reported_at = time.monotonic_ns()
         self.publisher_alive = False
         """Whether a publisher of trajectory messages keeps its lease."""
 
     def hear_set_point(self, data: bytes, received: Nanoseconds) -> None:
         """Handle the bytes of `~/sources/NAME/joint_command`."""
-        now = time.monotonic_ns()
-        source = self.source
-        if not self.bucket.admit(now):
-            return
-        if len(data) > source.max_message_bytes:
-            self._refuse(now, Code.TOO_LARGE, len(data), source.max_message_bytes, "bytes of the set-point's message")
-            return
-        clock = time.time_ns()
-        fields = decode_joint_state(self._reader, data)
-        if isinstance(fields, str):
-            self._refuse(now, Code.UNDECODABLE, 0.0, 0.0, fields)
-            return
-        body = ""
-        if "key:" in fields.frame_id:
-            body = hash_content((fields.names, fields.positions, fields.velocities, fields.efforts))
-        self._sink.enter(
-            StreamCommand(
-                at=now,
-                source=source.name,
-                names=fields.names,
-                positions=fields.positions,
-                velocities=fields.velocities,
-                efforts=len(fields.efforts),
-                stamp=fields.stamp,
-                clock=clock,
-                frame_id=fields.frame_id,
-                body=body,
-                received=received,
-            )
-        )
+        event = self._gate.set_point(data, time.monotonic_ns(), time.time_ns, received)
+        if event is not None:
+            self._sink.enter(event)
 
     def hear_array(self, data: bytes, received: Nanoseconds) -> None:
         """Handle the bytes of `~/sources/NAME/commands`."""
@@ -145,16 +117,13 @@ class SourceInput:
         """Handle the bytes of `~/sources/NAME/joint_trajectory`."""
         now = time.monotonic_ns()
         source = self.source
-        if not self.bucket.admit(now):
+        refusal: CommandUnreadable | bool | None = self._gate.trajectory(len(data), now)
+        if refusal is False:
             return
-        if len(data) > source.max_trajectory_bytes:
-            self._refuse(
-                now, Code.TOO_LARGE, len(data), source.max_trajectory_bytes, "bytes of the trajectory's message"
+        if refusal is True:
+            refusal = self._decoder.submit(
+                source.name, data, time.time_ns(), now, source.max_trajectory_points, received=received
             )
-            return
-        refusal = self._decoder.submit(
-            source.name, data, time.time_ns(), now, source.max_trajectory_points, received=received
-        )
         if refusal is not None:
             self._sink.enter(refusal)
 
@@ -192,14 +161,9 @@ class SourceInput:
 
     def report_excess(self, now: Nanoseconds) -> None:
         """Tell of the messages that the bucket held back since the last cycle, as one event."""
-        elapsed = max(1, now - self._reported_at)
-        self._reported_at = now
-        if self.bucket.excess:
-            count = self.bucket.take_excess()
-            self._refuse(
-                now, Code.RATE, count * NS_PER_S / elapsed, self.bucket.rate, "messages per second above", count
-            )
+        event = self._gate.excess(now)
+        if event is not None:
+            self._sink.enter(event)
 
     def _refuse(self, now: Nanoseconds, code: Code, value: float, limit: float, detail: str, count: int = 1) -> None:
-        event = CommandUnreadable(now, self.source.name, code.value, float(value), float(limit), detail, count)
-        self._sink.enter(event)
+        self._sink.enter(self._gate.refuse(now, code, value, limit, detail, count))

@@ -6,7 +6,6 @@ No player decides whether an act went well.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -15,9 +14,17 @@ import numpy as np
 
 from safety_supervisor_sim import scenario as script
 from safety_supervisor_sim.agent.cast import Cast, reset
-from safety_supervisor_sim.agent.commands import NANO, shuffled
+from safety_supervisor_sim.agent.commands import shuffled
 from safety_supervisor_sim.agent.marks import AFTER
-from safety_supervisor_sim.agent.motions import Array, Cruise, Motion, PointToPoint, set_points, shortest_duration
+from safety_supervisor_sim.agent.motions import (
+    NANO,
+    Array,
+    Cruise,
+    Motion,
+    PointToPoint,
+    set_points,
+    shortest_duration,
+)
 from safety_supervisor_sim.agent.poses import foreign_joint, resolve, spoken_joints
 from safety_supervisor_sim.agent.stage import Stage
 from safety_supervisor_sim.agent.upright import push, see_down, stand_up
@@ -107,14 +114,10 @@ class Players:
         source = source or self._source
         period = self._stage.period_of(source)
         rows = set_points(motion, period)
-        start_ns = time.monotonic_ns() + round(LEAD * NANO)
+        start_ns = self._stage.now() + round(LEAD * NANO)
         said = rows[:, spoken_joints(self._stage.configuration, source)].tolist()
         self._cast.mouths[source].send(do="stream", rows=said, period=period, start_ns=start_ns, **fault)
         return rows, start_ns
-
-    @staticmethod
-    def _sleep_until(time_ns: int) -> None:
-        time.sleep(max(0.0, (time_ns - time.monotonic_ns()) / NANO))
 
     def _fault_mark(self, act: script.Act) -> None:
         self._stage.mark(act.name + AFTER)
@@ -136,7 +139,7 @@ class Players:
     def _whole(self, act: Any, attempt: Callable[[Any, PointToPoint], dict[str, Any]]) -> dict[str, Any]:
         """Play a good motion; when lateness stopped it, go on from where the stop has left the robot (SR-054)."""
         for stops in range(RESUMES + 1):
-            began = time.monotonic_ns()
+            began = self._stage.now()
             motion = self._to_goal(act)
             self._stage.capture()
             facts = attempt(act, motion)
@@ -156,7 +159,7 @@ class Players:
         order = shuffled(spoken) if act.order == "shuffled" else None
         stops = self._late_stops()
         rows, start_ns = self._begin_stream(motion, source, order=order)
-        left = motion.duration + (start_ns - time.monotonic_ns()) / NANO
+        left = motion.duration + (start_ns - self._stage.now()) / NANO
         if self._stage.wait(lambda: self._late_stops() > stops, left):
             mouth.send(do="halt")
         said = mouth.answer()
@@ -212,7 +215,7 @@ class Players:
         motion = self._to_goal(act)
         half = round(0.5 * motion.duration / self._period)
         _, start_ns = self._begin_stream(motion, fault_at=half, defect=act.defect)
-        self._sleep_until(start_ns + round(0.5 * motion.duration * NANO))
+        self._stage.sleep_until(start_ns + round(0.5 * motion.duration * NANO))
         self._fault_mark(act)
         self._cast.mouth.answer()
         return self._facts(motion, motion.goal)
@@ -232,7 +235,7 @@ class Players:
         motion = Cruise(self._stage.commanded(), velocity, act.ramp, act.seconds)
         self._begin_stream(motion)
         self._stage.wait(self._refused, act.seconds + 1.0)
-        time.sleep(AFTERWARDS)
+        self._stage.sleep(AFTERWARDS)
         self._cast.mouth.send(do="halt")
         self._cast.mouth.answer()
         return self._facts(motion)
@@ -244,7 +247,7 @@ class Players:
         motion = self._to_goal(act)
         self._begin_stream(motion)
         self._stage.wait(self._refused_or_stopped, motion.duration + LEAD)
-        time.sleep(AFTERWARDS)
+        self._stage.sleep(AFTERWARDS)
         self._cast.mouth.send(do="halt")
         self._cast.mouth.answer()
         return self._facts(motion, motion.goal)
@@ -261,10 +264,10 @@ class Players:
         """Stream, do something half-way, stream on for a while."""
         motion = self._to_goal(act)
         _, start_ns = self._begin_stream(motion)
-        self._sleep_until(start_ns + round(0.5 * motion.duration * NANO))
+        self._stage.sleep_until(start_ns + round(0.5 * motion.duration * NANO))
         self._fault_mark(act)
         interruption()
-        time.sleep(AFTERWARDS)
+        self._stage.sleep(AFTERWARDS)
         self._cast.mouth.send(do="halt")
         self._cast.mouth.answer()
         return self._facts(motion, motion.goal)
@@ -283,7 +286,7 @@ class Players:
     def _mend_device(self, act: script.MendDevice) -> dict[str, Any]:
         pose = self._stage.commanded()
         self._cast.estop.mend()
-        time.sleep(MENDED)
+        self._stage.sleep(MENDED)
         self._cast.estop.cycle()
         return {"start": pose.tolist()}
 
@@ -291,7 +294,7 @@ class Players:
         motion = self._to_goal(act)
         self._begin_stream(motion)
         self._cast.estop.release()
-        time.sleep(LEAD + RELEASED)
+        self._stage.sleep(LEAD + RELEASED)
         self._cast.mouth.send(do="halt")
         self._cast.mouth.answer()
         return self._facts(motion, motion.goal)
@@ -300,12 +303,12 @@ class Players:
         motion = self._to_goal(act)
         half = round(0.5 * motion.duration / self._period)
         _, start_ns = self._begin_stream(motion, fault_at=half)
-        self._sleep_until(start_ns + round(0.5 * motion.duration * NANO))
+        self._stage.sleep_until(start_ns + round(0.5 * motion.duration * NANO))
         self._fault_mark(act)
         self._cast.mouth.answer()
         held = self._stage.wait_for_state(["AUTO/HOLDING"], act.silent)
         self._stage.wait_for_rest(1.0)
-        time.sleep(act.silent)
+        self._stage.sleep(act.silent)
         # Without a person: the next good command resumes, from where the stop has left the robot.
         onward = self._to_goal(act)
         self._stage.mark(act.name)
@@ -315,11 +318,11 @@ class Players:
 
     def _flood(self, act: script.Flood) -> dict[str, Any]:
         pose = self._stage.commanded()
-        start_ns = time.monotonic_ns() + round(LEAD * NANO)
+        start_ns = self._stage.now() + round(LEAD * NANO)
         self._cast.mouth.send(
             do="flood", pose=pose[self._spoken].tolist(), rate_hz=act.rate_hz, seconds=act.seconds, start_ns=start_ns
         )
-        self._sleep_until(start_ns + round(0.5 * act.seconds * NANO))
+        self._stage.sleep_until(start_ns + round(0.5 * act.seconds * NANO))
         if act.stop:
             self._fault_mark(act)
             self._stage.call("stop")
@@ -333,7 +336,7 @@ class Players:
         self._prepare(act.name, motion, POINTS, "none")
         self._cast.mouth.order(do="trajectory", name=act.name)
         self._stage.wait_for_state(["AUTO/MOVING"], 2.0)
-        time.sleep(0.4 * motion.duration)
+        self._stage.sleep(0.4 * motion.duration)
         self._fault_mark(act)
         self._cast.mouth.kill()
         return self._facts(motion, motion.goal)
@@ -353,7 +356,7 @@ class Players:
         rogue.order(do="open")
         self._fault_mark(act)
         if role == "stream":
-            rogue.order(do="stream", start_ns=time.monotonic_ns(), **words)
+            rogue.order(do="stream", start_ns=self._stage.now(), **words)
         else:
             rogue.order(do="intrude", **words)
         self._stage.wait_for_state(act.expect.state, 3.0)

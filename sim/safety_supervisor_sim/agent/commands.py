@@ -1,21 +1,18 @@
-"""The messages of an agent, good ones and broken ones."""
+"""What an agent says, good and broken, before it is a message of any middleware: `messages.py` makes ROS's of it."""
 
 from __future__ import annotations
 
 import math
 import struct
-from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from sensor_msgs.msg import JointState
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from safety_supervisor_sim.agent.motions import Array, Motion
+from safety_supervisor_sim.agent.motions import NANO, Array, Motion
 from safety_supervisor_sim.scenario import Defect
 
-NANO: Final = 1_000_000_000
 LOOK_ALIKE: Final = "\u0430"
 """Cyrillic small a."""
 LOOK_ALIKES: Final = {"a": LOOK_ALIKE, "e": "\u0435", "o": "\u043e"}
@@ -28,18 +25,39 @@ HUGE_POINTS: Final = 2000
 """Trajectories of more points are written without rclpy."""
 
 
-def joint_state(names: Sequence[str], positions: Sequence[float] | Array, stamp_ns: int) -> JointState:
+@dataclass
+class SetPoint:
+    """One streamed set-point, as `sensor_msgs/JointState` carries it; `stamp` in [ns], 0 means now."""
+
+    names: list[str]
+    positions: list[float]
+    stamp: int
+    velocities: list[float] = field(default_factory=list)
+    efforts: list[float] = field(default_factory=list)
+    frame_id: str = ""
+
+
+@dataclass
+class Trajectory:
+    """As `trajectory_msgs/JointTrajectory` carries it: times in [ns], one row of each field a point."""
+
+    names: list[str]
+    times: list[int]
+    positions: list[list[float]]
+    velocities: list[list[float]]
+    accelerations: list[list[float]]
+    stamp: int = 0
+    frame_id: str = ""
+
+
+def set_point(names: Sequence[str], positions: Sequence[float] | Array, stamp_ns: int) -> SetPoint:
     """One streamed set-point: positions by name, shape (n,), [rad]."""
-    message = JointState()
-    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, NANO)
-    message.name = list(names)
-    message.position = [float(value) for value in positions]
-    return message
+    return SetPoint(list(names), [float(value) for value in positions], stamp_ns)
 
 
 def defective(
     defect: Defect, names: Sequence[str], pose: Array, stamp_ns: int, foreign: tuple[str, float] = ("", 0.0)
-) -> JointState:
+) -> SetPoint:
     """One set-point with one thing wrong.
 
     Args:
@@ -49,8 +67,8 @@ def defective(
         stamp_ns: the stamp that would be good, [ns].
         foreign: a joint that the source does not own and where it is, [rad]; `foreign_joint` adds it.
     """
-    message = joint_state(names, pose, stamp_ns)
-    values, labels = list(message.position), list(names)
+    said = set_point(names, pose, stamp_ns)
+    values, labels = list(said.positions), list(names)
     if defect == "jump":
         values[0] += JUMP
     elif defect == "nan":
@@ -79,34 +97,29 @@ def defective(
     elif defect == "ragged":
         del values[-1]
     elif defect == "effort":
-        message.effort = [1.0] * len(values)
+        said.efforts = [1.0] * len(values)
     elif defect == "mixed":
-        message.velocity = [0.0] * len(values)
+        said.velocities = [0.0] * len(values)
     else:
-        shifted = stamp_ns + (FUTURE if defect == "future_stamp" else -STALE)
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(shifted, NANO)
-    message.name, message.position = labels, values
-    return message
+        said.stamp = stamp_ns + (FUTURE if defect == "future_stamp" else -STALE)
+    said.names, said.positions = labels, values
+    return said
 
 
-def quintic_trajectory(names: Sequence[str], motion: Motion, points: int) -> JointTrajectory:
+def quintic_trajectory(names: Sequence[str], motion: Motion, points: int) -> Trajectory:
     """A motion as `points` points with velocities and accelerations: the player interpolates by quintics.
 
     The stamp is 0: it starts now.
     """
-    message = JointTrajectory(joint_names=list(names))
-    for index in range(1, points + 1):
-        time_ns = round(motion.duration * NANO * index / points)
-        sample = motion.at(motion.duration if index == points else time_ns / NANO)
-        # An array.array is taken as it is; of a list rclpy looks at every number.
-        point = JointTrajectoryPoint(
-            positions=array("d", sample.position),
-            velocities=array("d", sample.velocity),
-            accelerations=array("d", sample.acceleration),
-        )
-        point.time_from_start.sec, point.time_from_start.nanosec = divmod(time_ns, NANO)
-        message.points.append(point)
-    return message
+    times = [round(motion.duration * NANO * index / points) for index in range(1, points + 1)]
+    samples = [motion.at(time / NANO) for time in times[:-1]] + [motion.at(motion.duration)]
+    return Trajectory(
+        list(names),
+        times,
+        [sample.position.tolist() for sample in samples],
+        [sample.velocity.tolist() for sample in samples],
+        [sample.acceleration.tolist() for sample in samples],
+    )
 
 
 def huge_trajectory(names: Sequence[str], start: Array, goal: Array, points: int) -> bytes:
@@ -139,15 +152,15 @@ def _text(data: bytes, text: str) -> bytes:
     return data + struct.pack("<I", len(encoded)) + encoded
 
 
-def spoil(message: JointTrajectory, defect: str) -> JointTrajectory:
+def spoil(trajectory: Trajectory, defect: str) -> Trajectory:
     """Break a trajectory: `time_order` swaps two times, `nan` puts one in the middle; others change nothing."""
-    middle = len(message.points) // 2
+    middle = len(trajectory.times) // 2
     if defect == "time_order":
-        first, second = message.points[middle - 1], message.points[middle]
-        first.time_from_start, second.time_from_start = second.time_from_start, first.time_from_start
+        times = trajectory.times
+        times[middle - 1], times[middle] = times[middle], times[middle - 1]
     elif defect == "nan":
-        message.points[middle].positions[0] = math.nan
-    return message
+        trajectory.positions[middle][0] = math.nan
+    return trajectory
 
 
 def shuffled(names: Sequence[object], seed: int = 7) -> list[int]:

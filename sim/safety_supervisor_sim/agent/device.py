@@ -29,10 +29,9 @@ from safety_supervisor.estop.tools.emulate import Emulator
 from safety_supervisor.estop.tools.pseudo_terminal import PseudoTerminal
 from safety_supervisor_sim import priority
 from safety_supervisor_sim.agent.child import answer
+from safety_supervisor_sim.agent.estop import PATIENCE
 
 PERIOD: Final = 0.02
-PATIENCE: Final = 1.5
-"""How long a person waits for the lamp that says that the relays may be closed, [s]."""
 
 
 class Desk:

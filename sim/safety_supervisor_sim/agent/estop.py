@@ -13,6 +13,8 @@ CYCLED: Final = 0.3
 """How long the button stays pressed when it has to be cycled, [s]."""
 HELD: Final = 0.2
 """How long the reset button is held, [s]."""
+PATIENCE: Final = 1.5
+"""How long a person waits for the lamp that says that the relays may be closed, [s]."""
 
 
 class Estop:
@@ -64,6 +66,10 @@ class Estop:
     def reset(self) -> None:
         """Press the device's reset button, when its lamp says that it would close the relays."""
         self.child.order(reset=HELD)
+
+    def close(self) -> None:
+        """End its process."""
+        self.child.close()
 
     def _order(self, order: str, word: str) -> dict[str, Any]:
         return self.child.order(order=order) if self.on_line else self.child.order(state=word)

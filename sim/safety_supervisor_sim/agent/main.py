@@ -15,7 +15,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -30,50 +29,16 @@ from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor_sim.agent.acts import Players
 from safety_supervisor_sim.agent.cast import Cast
 from safety_supervisor_sim.agent.child import Child
-from safety_supervisor_sim.agent.commands import NANO
 from safety_supervisor_sim.agent.estop import Estop
-from safety_supervisor_sim.agent.poses import foreign_joint, spoken_joints
-from safety_supervisor_sim.agent.programme import play, say
-from safety_supervisor_sim.agent.stage import Stage, StageError
+from safety_supervisor_sim.agent.fit import check, names_of, sources_of
+from safety_supervisor_sim.agent.motions import NANO
+from safety_supervisor_sim.agent.programme import play, take_places
+from safety_supervisor_sim.agent.ros_stage import RosStage
+from safety_supervisor_sim.agent.stage import StageError
 from safety_supervisor_sim.agent.technician import Technician
-from safety_supervisor_sim.agent.upright import set_on_feet
-from safety_supervisor_sim.scenario import Approval, Scenario, Stream, load_scenario
+from safety_supervisor_sim.scenario import Approval, Scenario, load_scenario
 
 SPEAKER: Final = "safety_supervisor_sim.agent.speaker"
-START_TIMEOUT: Final = 30.0
-
-
-def check(scenario: Scenario, configuration: Configuration) -> list[str]:
-    """Return what of the scenario does not fit the supervisor's configuration."""
-    problems = []
-    if scenario.robot != configuration.robot.id:
-        problems.append(f"the scenario is for robot {scenario.robot}, not {configuration.robot.id}")
-    joints = configuration.robot.joints
-    for name, pose in scenario.poses.items():
-        if isinstance(pose, list):
-            problems += [f"pose {name} has {len(pose)} values, not {len(joints)}"] * (len(pose) != len(joints))
-        else:
-            problems += [f"pose {name}: the robot has no joint {joint}" for joint in pose if joint not in joints]
-    known = {source.name for source in configuration.sources}
-    unknown = [source for source in sources_of(scenario) if source not in known]
-    problems += [f"no source {source} is configured, only {', '.join(sorted(known))}" for source in unknown]
-    if not unknown and foreign_joint(configuration, scenario.source) is None:
-        foreign = [act.name for act in scenario.acts if getattr(act, "defect", "") == "foreign_joint"]
-        problems += [f"act {name}: the source owns every joint" for name in foreign]
-    if configuration.balance is None:
-        standing = [
-            act.name
-            for act in scenario.acts
-            if act.act in ("push", "stand_up") or act.expect.stands != "any" or act.expect.modes or act.expect.lowered
-        ]
-        problems += [f"act {name}: the robot does not stand on its feet" for name in standing]
-    return problems
-
-
-def sources_of(scenario: Scenario) -> list[str]:
-    """Return the sources that agents speak through, the scenario's first."""
-    others = [act.source for act in scenario.acts if isinstance(act, Stream) and act.source is not None]
-    return list(dict.fromkeys([scenario.source, *others]))
 
 
 def hire(scenario: Scenario, configuration: Configuration, supervisor: str) -> Cast:
@@ -101,11 +66,6 @@ def _mouth(configuration: Configuration, supervisor: str, name: str) -> Child:
     )
 
 
-def names_of(configuration: Configuration, source: str) -> list[str]:
-    """Return the names of the joints that a source speaks of."""
-    return [configuration.robot.joints[index] for index in spoken_joints(configuration, source)]
-
-
 def hire_rogues(scenario: Scenario, configuration: Configuration, supervisor: str, cast: Cast) -> None:
     """Start the processes that will speak where they must not; until they are told to, nobody sees them."""
     kinds = {act.act for act in scenario.acts}
@@ -119,42 +79,6 @@ def hire_rogues(scenario: Scenario, configuration: Configuration, supervisor: st
         cast.rogues["motor"] = Child(SPEAKER, {"node": "rogue_motor", **motor})
 
 
-def take_places(stage: Stage, cast: Cast) -> None:
-    """Wait until the supervisor is LOCKED: everything was received, nothing moves.
-
-    Raises:
-        StageError: when it is not in time.
-    """
-    cast.estop.release()
-    for mouth in cast.mouths.values():
-        mouth.send(do="open")
-    stage.wait_for_services(START_TIMEOUT)
-    for source, mouth in cast.mouths.items():
-        opened = mouth.answer()
-        say({"opened": opened})
-        if not opened["heard"]:
-            raise StageError(f"nobody listens to the topics of {source}")
-    due = time.monotonic() + START_TIMEOUT
-    while not stage.wait_for_state(["LOCKED"], 0.5):
-        state = stage.status.get("state", "nothing heard")
-        if time.monotonic() > due:
-            raise StageError(f"the supervisor is not LOCKED within {START_TIMEOUT:.0f} s: {state}, {stage.status}")
-        if state == "EMERGENCY_STOP":
-            # It booted before the button's first word, or with its latch set: the device is to be cycled.
-            cast.estop.cycle()
-    if cast.estop.on_line:
-        # The shift's press test: before it, the device's reset button counts for nothing.
-        cast.estop.press()
-        stage.wait_for_state(["EMERGENCY_STOP"], stage.settles)
-        if stage.on_feet:
-            set_on_feet(stage, cast.estop)
-        cast.estop.release()
-        if not stage.wait_for_state(["LOCKED"], stage.settles):
-            raise StageError(f"not LOCKED after the e-stop was pressed and released: {stage.status}")
-    if not stage.wait(stage.has_output, stage.settles):
-        raise StageError(f"nothing on {stage.configuration.outputs[0].topic}")
-
-
 def make_executor() -> Any:
     """Return the EventsExecutor where rclpy has one, half the cost of the other one."""
     try:
@@ -164,6 +88,15 @@ def make_executor() -> Any:
 
         return SingleThreadedExecutor()
     return EventsExecutor()
+
+
+def say(line: dict[str, Any]) -> None:
+    """Tell the parent about progress; nobody needs to listen."""
+    try:
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass
 
 
 def _spin(executor: Any, closed: threading.Event) -> None:
@@ -225,7 +158,7 @@ def _run(node: Node, read: dict[str, Any]) -> int:
             print("agent: nobody to ask for a restricted zone: acts `approval` are left out", file=sys.stderr)
     acts = scenario.expanded()
     cast = hire(scenario, configuration, read["supervisor"])
-    stage = Stage(node, configuration, read["supervisor"], read["cell"], say)
+    stage = RosStage(node, configuration, read["supervisor"], read["cell"], say)
     if key is not None:
         cast.technician = Technician(node, stage, read["supervisor"], key)
     executor = make_executor()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+NANO: Final = 1_000_000_000
 
 
 # s(u) = 35 u^4 - 84 u^5 + 70 u^6 - 20 u^7: velocity, acceleration and jerk are zero at both ends.

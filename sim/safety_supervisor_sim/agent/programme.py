@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from typing import Any, Final
 
 from safety_supervisor_sim import scenario as script
 from safety_supervisor_sim.agent.acts import Players
 from safety_supervisor_sim.agent.cast import Cast, reset
-from safety_supervisor_sim.agent.stage import Stage
+from safety_supervisor_sim.agent.motions import NANO
+from safety_supervisor_sim.agent.stage import Stage, StageError
 from safety_supervisor_sim.agent.upright import set_on_feet
 
+START_TIMEOUT: Final = 30.0
 HEARD_TIMEOUT: Final = 0.5
 LEFT: Final = 0.1
 """Time for the drives to come to rest and for the last decisions to arrive, [s]."""
@@ -42,13 +41,40 @@ HOLDS: Final = "AUTO/HOLDING"
 """The state in which every other act begins."""
 
 
-def say(line: dict[str, Any]) -> None:
-    """Tell the parent about progress; nobody needs to listen."""
-    try:
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        pass
+def take_places(stage: Stage, cast: Cast) -> None:
+    """Wait until the supervisor is LOCKED: everything was received, nothing moves.
+
+    Raises:
+        StageError: when it is not in time.
+    """
+    cast.estop.release()
+    for mouth in cast.mouths.values():
+        mouth.send(do="open")
+    stage.wait_for_services(START_TIMEOUT)
+    for source, mouth in cast.mouths.items():
+        opened = mouth.answer()
+        stage.report({"opened": opened})
+        if not opened["heard"]:
+            raise StageError(f"nobody listens to the topics of {source}")
+    due = stage.now() + round(START_TIMEOUT * NANO)
+    while not stage.wait_for_state(["LOCKED"], 0.5):
+        state = stage.status.get("state", "nothing heard")
+        if stage.now() > due:
+            raise StageError(f"the supervisor is not LOCKED within {START_TIMEOUT:.0f} s: {state}, {stage.status}")
+        if state == "EMERGENCY_STOP":
+            # It booted before the button's first word, or with its latch set: the device is to be cycled.
+            cast.estop.cycle()
+    if cast.estop.on_line:
+        # The shift's press test: before it, the device's reset button counts for nothing.
+        cast.estop.press()
+        stage.wait_for_state(["EMERGENCY_STOP"], stage.settles)
+        if stage.on_feet:
+            set_on_feet(stage, cast.estop)
+        cast.estop.release()
+        if not stage.wait_for_state(["LOCKED"], stage.settles):
+            raise StageError(f"not LOCKED after the e-stop was pressed and released: {stage.status}")
+    if not stage.wait(stage.has_output, stage.settles):
+        raise StageError(f"nothing on {stage.configuration.outputs[0].topic}")
 
 
 def play(stage: Stage, cast: Cast, players: Players, acts: list[script.Act]) -> list[dict[str, Any]]:
@@ -59,7 +85,7 @@ def play(stage: Stage, cast: Cast, players: Players, acts: list[script.Act]) -> 
     """
     results: list[dict[str, Any]] = []
     for number, act in enumerate(acts):
-        say({"act": act.name, "number": number, "of": len(acts)})
+        stage.report({"act": act.name, "number": number, "of": len(acts)})
         result = _play(stage, players, act)
         disturbed = _disturbed(act, result, stage.on_feet)
         lies = stage.on_feet and stage.status.get("state") in LIMP
@@ -71,7 +97,7 @@ def play(stage: Stage, cast: Cast, players: Players, acts: list[script.Act]) -> 
         results.append(result)
         expected = act.expect.state
         if expected and result["state"] not in expected and not set_again(stage, cast):
-            say({"failed": _why_no_more(act, stage.status)})
+            stage.report({"failed": _why_no_more(act, stage.status)})
             break
     stage.mark("end")
     return results
@@ -101,7 +127,7 @@ def _led_to(acts: list[script.Act], number: int) -> int:
 def _play(stage: Stage, players: Players, act: script.Act) -> dict[str, Any]:
     """Play one act and wait for what it is expected to bring about."""
     stage.begin(act.name)
-    began, missed = time.monotonic_ns(), _missed_cycles(stage)
+    began, missed = stage.now(), _missed_cycles(stage)
     facts = players.play(act)
     expect = act.expect
     if expect.state:
@@ -109,12 +135,12 @@ def _play(stage: Stage, players: Players, act: script.Act) -> dict[str, Any]:
     if expect.codes:
         stage.wait_for_codes(expect.codes, HEARD_TIMEOUT)
     stage.wait_for_rest(stage.settles, still=0.05)
-    time.sleep(LEFT)
+    stage.sleep(LEFT)
     seen = stage.observed
     result = {
         "name": act.name,
         "began_ns": began,
-        "ended_ns": (ended := time.monotonic_ns()),
+        "ended_ns": (ended := stage.now()),
         "state": stage.status.get("state", ""),
         "states": list(seen.states),
         "causes": list(seen.causes),
@@ -123,7 +149,7 @@ def _play(stage: Stage, players: Players, act: script.Act) -> dict[str, Any]:
         "facts": facts,
         "missed_cycles": _missed_cycles(stage) - missed,
     }
-    say({"played": act.name, "state": result["state"], "seconds": (ended - began) * 1e-9})
+    stage.report({"played": act.name, "state": result["state"], "seconds": (ended - began) * 1e-9})
     return result
 
 

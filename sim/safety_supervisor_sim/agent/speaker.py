@@ -42,14 +42,14 @@ from safety_supervisor_sim import priority
 from safety_supervisor_sim.agent.child import answer
 from safety_supervisor_sim.agent.commands import (
     HUGE_POINTS,
-    NANO,
     defective,
     huge_trajectory,
-    joint_state,
     quintic_trajectory,
+    set_point,
     spoil,
 )
-from safety_supervisor_sim.agent.motions import PointToPoint
+from safety_supervisor_sim.agent.messages import joint_state, joint_trajectory
+from safety_supervisor_sim.agent.motions import NANO, PointToPoint
 from safety_supervisor_sim.scenario import Defect
 
 BURST: Final = 0.001
@@ -156,10 +156,10 @@ class Speaker:
             if broken and defect is None:
                 break
             if broken and defect is not None:
-                message = defective(defect, self._names, np.array(row), self._now())  # type: ignore[arg-type]
+                said = defective(defect, self._names, np.array(row), self._now())  # type: ignore[arg-type]
             else:
-                message = joint_state(names, [row[index] for index in indices], self._now())
-            data = serialize_message(message)
+                said = set_point(names, [row[index] for index in indices], self._now())
+            data = serialize_message(joint_state(said))
             self._stream_publisher.publish(data)
             self._sent.append(data)
             late = time.monotonic_ns() - due
@@ -174,7 +174,8 @@ class Speaker:
         for number in range(count):
             if number:
                 time.sleep(period)
-            self._stream_publisher.publish(defective(defect, self._names, np.array(pose), self._now(), foreign))
+            said = defective(defect, self._names, np.array(pose), self._now(), foreign)
+            self._stream_publisher.publish(joint_state(said))
         return {"at": time.monotonic_ns()}
 
     def _replay(self, count: int, period: float) -> dict[str, Any]:
@@ -185,7 +186,7 @@ class Speaker:
 
     def _flood(self, pose: list[float], rate_hz: float, seconds: float, start_ns: int) -> dict[str, Any]:
         self._halt.clear()
-        data = serialize_message(joint_state(self._names, pose, 0))
+        data = serialize_message(joint_state(set_point(self._names, pose, 0)))
         sent = 0
         while (wait := start_ns - time.monotonic_ns()) > 0:
             time.sleep(wait / NANO)
@@ -206,8 +207,8 @@ class Speaker:
         if points > HUGE_POINTS:
             self._prepared[name] = huge_trajectory(self._names, motion.start, motion.goal, points)
             return {"bytes": len(self._prepared[name])}
-        message = spoil(quintic_trajectory(self._names, motion, points), defect)
-        self._prepared[name] = serialize_message(message)
+        said = spoil(quintic_trajectory(self._names, motion, points), defect)
+        self._prepared[name] = serialize_message(joint_trajectory(said))
         return {"bytes": len(self._prepared[name])}
 
     def _trajectory(self, name: str) -> dict[str, Any]:
@@ -220,7 +221,7 @@ class Speaker:
             point.time_from_start.nanosec = round(0.1 * NANO)
             message: Any = JointTrajectory(joint_names=self._names, points=[point])
         elif self._kind is JointState:
-            message = joint_state(self._names, pose, 0)
+            message = joint_state(set_point(self._names, pose, 0))
         else:
             still = [0.0] * len(pose) if self._parameters["type"] == "joint_velocity" else pose
             message = Float64MultiArray(data=still)

@@ -1,46 +1,25 @@
-"""What stands around the agent: ears for the supervisor's topics, hands for its services, marks for the oracle."""
+"""What stands around the agent, whatever engine plays: a clock, ears, hands for services, marks for the oracle.
+
+Acts are written against `Stage` alone. `ros_stage.RosStage` is the one around real nodes, in real time;
+`engine.stage.CoreStage` the one around the core and a simulated cell, where waiting advances simulated time.
+"""
 
 from __future__ import annotations
 
-import json
-import threading
-import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import WrenchStamped
-from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray, String
-from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 
-from safety_supervisor.core.output_settings import OutputType
 from safety_supervisor.core.settings import Configuration
-from safety_supervisor_sim.agent.commands import NANO
-from safety_supervisor_sim.agent.motions import Array
+from safety_supervisor_sim.agent.motions import NANO, Array
 
-SERVICES: Final = ("stop", "reset", "start", "recover")
-_LATCHED: Final = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
-_DECISIONS: Final = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
-_OUTPUT: Final = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
-_MARKS: Final = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
-_MEASURED: Final = 50
 _SETTLES: Final = 2.0
 """How long whatever was begun may take to settle, [s]; the stop ladder of a robot that stands comes on top."""
-_KINDS: Final[dict[OutputType, Any]] = {
-    OutputType.JOINT_TRAJECTORY_HORIZON: JointTrajectory,
-    OutputType.JOINT_POSITION: Float64MultiArray,
-    OutputType.JOINT_VELOCITY: Float64MultiArray,
-    OutputType.JOINT_STATE: JointState,
-}
+_LOOKS: Final = 0.02
+"""Between two looks at whether the robot rests, [s]."""
 
 
 class StageError(RuntimeError):
@@ -57,173 +36,130 @@ class Observed:
     replies: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Stage:
-    """One ROS node that hears and acts; all its callbacks run in the executor's thread.
+class Stage(ABC):
+    """What acts hear and do.
 
     Args:
-        node: to make subscriptions and clients with.
         configuration: the supervisor's.
-        supervisor: fully qualified name of the supervisor's node.
-        cell: fully qualified name of the cell's node.
         report: called with what a live table shows, as it arrives.
 
     Attributes:
+        status: what the supervisor's newest status says, by key.
+        observed: what was heard since the act began.
         settles: how long whatever was begun may take to settle, [s].
         on_feet: whether the robot stands on feet of its own.
     """
 
-    def __init__(
-        self,
-        node: Node,
-        configuration: Configuration,
-        supervisor: str,
-        cell: str,
-        report: Callable[[dict[str, Any]], None],
-    ) -> None:
+    def __init__(self, configuration: Configuration, report: Callable[[dict[str, Any]], None]) -> None:
+        """Nothing was heard yet."""
         self.configuration = configuration
-        self.supervisor = supervisor
         self.report = report
         self.status: dict[str, str] = {}
         self.observed = Observed()
-        self._changed = threading.Condition()
-        self._cause_before = ""
-        self._raw: bytes = b""
-        self._captured: list[bytes] | None = None
-        self._measured: list[list[float]] = []
-        self._reported_at = 0.0
-        self._output = configuration.outputs[0]  # of a robot with one controller
-        self._kind = _KINDS[self._output.type]
-        node.create_subscription(DiagnosticArray, f"{supervisor}/status", self._on_status, _LATCHED)
-        node.create_subscription(DiagnosticArray, f"{supervisor}/decisions", self._on_decisions, _DECISIONS)
-        node.create_subscription(String, f"{cell}/margins", self._on_margins, _MARKS)
-        node.create_subscription(self._kind, self._output.topic, self._on_output, _OUTPUT, raw=True)
-        if self._output.type is OutputType.JOINT_VELOCITY:
-            node.create_subscription(JointState, "joint_states", self._on_measured, _OUTPUT)
-        self._marks = node.create_publisher(String, f"{cell}/mark", _MARKS)
-        self._clients = {name: node.create_client(Trigger, f"{supervisor}/{name}") for name in SERVICES}
         self.settles = _SETTLES
         self.on_feet = configuration.balance is not None
-        if self.on_feet:
-            self._pushes = node.create_publisher(WrenchStamped, f"{cell}/push", _MARKS)
-            self._lift = node.create_client(Trigger, f"{cell}/stand_up")
+        self._cause_before = ""
         if configuration.balance is not None and configuration.balance.ladder is not None:
             self.settles += configuration.balance.ladder.duration / NANO
 
-    # -- what is heard ----------------------------------------------------------------------
+    # -- what an engine does by itself ------------------------------------------------------
 
-    def _on_status(self, message: DiagnosticArray) -> None:
-        for entry in message.status:
-            values = {item.key: item.value for item in entry.values}
-            with self._changed:
-                self.status = values
-                observed, state, cause = self.observed, values.get("state", ""), values.get("cause", "")
-                if not observed.states or observed.states[-1] != state:
-                    observed.states.append(state)
-                if cause != self._cause_before:
-                    self._cause_before = ""
-                if cause and cause != self._cause_before and cause not in observed.causes:
-                    observed.causes.append(cause)
-                self._changed.notify_all()
-            self.report({"status": values})
+    @abstractmethod
+    def now(self) -> int:
+        """Return the steady clock of this engine, [ns]."""
 
-    def _on_decisions(self, message: DiagnosticArray) -> None:
-        for entry in message.status:
-            values = {item.key: item.value for item in entry.values}
-            with self._changed:
-                self.observed.decisions.append(values)
-                self._changed.notify_all()
-            self.report({"decision": values})
+    @abstractmethod
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, [s]."""
 
-    def _on_margins(self, message: String) -> None:
-        self.report({"margins": json.loads(message.data)})
+    @abstractmethod
+    def wait(self, true: Callable[[], bool], timeout: float) -> bool:
+        """Wait until a condition over what is heard holds; False when it did not within `timeout`, [s]."""
 
-    def _on_output(self, data: bytes) -> None:
-        self._raw = data
-        if self._captured is not None:
-            self._captured.append(data)
-
-    def _on_measured(self, message: JointState) -> None:
-        at = dict(zip(message.name, message.position, strict=True))
-        row = [at[joint] for joint in self.configuration.robot.joints]
-        self._measured = [*self._measured[1 - _MEASURED :], row]
-
-    # -- what is done -----------------------------------------------------------------------
-
-    def begin(self, name: str) -> None:
-        """Begin an act: for the oracle, and for what is observed."""
-        with self._changed:
-            state, self._cause_before = self.status.get("state", ""), self.status.get("cause", "")
-            self.observed = Observed(states=[state] if state else [])
-        self.mark(name)
-
+    @abstractmethod
     def mark(self, name: str) -> None:
         """Tell the oracle that from now on it is `name` that happens."""
-        self._marks.publish(String(data=name))
 
+    @abstractmethod
     def call(self, name: str, timeout: float = 5.0) -> bool:
-        """Call a service of the supervisor and keep its reply.
+        """Call a service of the supervisor (`stop`, `reset`, `start`, `recover`) and keep its reply.
 
         Raises:
             StageError: when there is no such service or it does not answer.
         """
-        began = time.monotonic()
-        response = self._ask(self._clients[name], f"{self.supervisor}/{name}", timeout)
-        self.observed.replies.append(
-            {
-                "service": name,
-                "ok": bool(response.success),
-                "message": response.message,
-                "seconds": time.monotonic() - began,
-            }
-        )
-        return bool(response.success)
 
+    @abstractmethod
     def push(self, force: Sequence[float]) -> None:
         """Push a robot that stands, world's axes, shape (3,), [N]."""
-        message = WrenchStamped()
-        message.wrench.force.x, message.wrench.force.y, message.wrench.force.z = force
-        self._pushes.publish(message)
 
+    @abstractmethod
     def stand_up(self, timeout: float = 5.0) -> None:
         """Have the robot set on its feet, in its hoist.
 
         Raises:
             StageError: when nobody does.
         """
-        self._ask(self._lift, "the cell's stand_up", timeout)
 
-    @staticmethod
-    def _ask(client: Any, name: str, timeout: float) -> Any:
-        """Call a Trigger service; StageError when there is none or it does not answer."""
-        if not client.wait_for_service(timeout):
-            raise StageError(f"no service {name}")
-        done = threading.Event()
-        future = client.call_async(Trigger.Request())
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(timeout):
-            raise StageError(f"{name} did not answer in {timeout} s")
-        response = future.result()
-        assert response is not None
-        return response
+    @abstractmethod
+    def wait_for_services(self, timeout: float) -> None:
+        """Wait until the supervisor can be called.
 
-    def period_of(self, source: str) -> float:
-        """Return the time between two set-points of a source, [s]."""
-        return self.configuration.source(source).period / NANO
+        Raises:
+            StageError: when it can not in time.
+        """
 
+    @abstractmethod
     def has_output(self) -> bool:
         """Whether anything was sent to the motors yet."""
-        return bool(self._raw)
+
+    @abstractmethod
+    def capture(self) -> None:
+        """Keep what the motors are sent from now on."""
+
+    @abstractmethod
+    def captured(self) -> list[list[float]]:
+        """Return the set-points that the motors were sent since `capture`, rows of n values in joint order.
+
+        Positions, [rad]; velocities, [rad/s], where the output carries nothing else.
+        """
+
+    @abstractmethod
+    def commanded(self) -> Array:
+        """Return the pose that the robot is commanded to hold, shape (n,), [rad].
+
+        A good agent starts its motions from there. Raises StageError before there is any output.
+        """
+
+    # -- what all engines share -------------------------------------------------------------
+
+    def sleep_until(self, time_ns: int) -> None:
+        """Let time pass until an instant of `now`, [ns]."""
+        self.sleep(max(0.0, (time_ns - self.now()) / NANO))
+
+    def begin(self, name: str) -> None:
+        """Begin an act: for the oracle, and for what is observed."""
+        state, self._cause_before = self.status.get("state", ""), self.status.get("cause", "")
+        self.observed = Observed(states=[state] if state else [])
+        self.mark(name)
+
+    def hear_status(self, values: dict[str, str]) -> None:
+        """Take a status."""
+        self.status = values
+        observed, state, cause = self.observed, values.get("state", ""), values.get("cause", "")
+        if not observed.states or observed.states[-1] != state:
+            observed.states.append(state)
+        if cause != self._cause_before:
+            self._cause_before = ""
+        if cause and cause != self._cause_before and cause not in observed.causes:
+            observed.causes.append(cause)
 
     def heard(self) -> set[str]:
         """Return the codes heard since the act began, of decisions and of causes."""
         return {decision.get("code", "") for decision in self.observed.decisions} | set(self.observed.causes)
 
-    # -- waiting ----------------------------------------------------------------------------
-
-    def wait(self, true: Callable[[], bool], timeout: float) -> bool:
-        """Wait until a condition over what is heard holds; False when it did not in time."""
-        with self._changed:
-            return self._changed.wait_for(true, timeout)
+    def period_of(self, source: str) -> float:
+        """Return the time between two set-points of a source, [s]."""
+        return self.configuration.source(source).period / NANO
 
     def wait_for_state(self, states: Iterable[str], timeout: float) -> bool:
         """Wait until the supervisor is in one of these states."""
@@ -235,63 +171,15 @@ class Stage:
         wanted = set(codes)
         return self.wait(lambda: bool(wanted & self.heard()), timeout)
 
-    def wait_for_services(self, timeout: float) -> None:
-        """Wait until the supervisor can be called.
-
-        Raises:
-            StageError: when it can not in time.
-        """
-        due = time.monotonic() + timeout
-        for name in ("stop", "reset", "start"):
-            if not self._clients[name].wait_for_service(max(0.0, due - time.monotonic())):
-                raise StageError(f"no service {self.supervisor}/{name} within {timeout:.0f} s")
-
     def wait_for_rest(self, timeout: float, still: float = 0.1) -> bool:
         """Wait until the output has not moved for `still` seconds, and the drives had time to follow."""
-        due = time.monotonic() + timeout
-        last, since = self.commanded(), time.monotonic()
-        while time.monotonic() < due:
-            time.sleep(0.02)
+        due = self.now() + round(timeout * NANO)
+        last, since = self.commanded(), self.now()
+        while self.now() < due:
+            self.sleep(_LOOKS)
             now = self.commanded()
             if not np.array_equal(now, last):
-                last, since = now, time.monotonic()
-            elif time.monotonic() - since >= still:
+                last, since = now, self.now()
+            elif self.now() - since >= still * NANO:
                 return True
         return False
-
-    def capture(self) -> None:
-        """Keep what the motors are sent from now on."""
-        self._captured = []
-
-    def captured(self) -> list[list[float]]:
-        """Return the set-points that the motors were sent since `capture`, rows of n values in joint order.
-
-        Positions, [rad]; velocities, [rad/s], where the output carries nothing else.
-        """
-        rows, self._captured = self._captured or [], None
-        return [self._values(data, first=True).tolist() for data in rows]
-
-    def commanded(self) -> Array:
-        """Return the pose that the robot is commanded to hold, shape (n,), [rad].
-
-        A good agent starts its motions from there. Raises StageError before there is any output.
-        """
-        if self._output.type is OutputType.JOINT_VELOCITY:
-            if len(self._measured) < _MEASURED:
-                raise StageError("no joint_states")
-            mean: Array = np.mean(self._measured, axis=0)
-            return mean
-        if not self._raw:
-            raise StageError(f"nothing on {self._output.topic}")
-        return self._values(self._raw, first=False)
-
-    def _values(self, data: bytes, first: bool) -> Array:
-        """Read a message to the motors: its first point, or where it ends."""
-        message = deserialize_message(data, self._kind)
-        if isinstance(message, Float64MultiArray):
-            return np.array(message.data)
-        if isinstance(message, JointState):
-            names, values = list(message.name), list(message.position)
-        else:
-            names, values = list(message.joint_names), list(message.points[0 if first else -1].positions)
-        return np.array([values[names.index(joint)] for joint in self.configuration.robot.joints])

@@ -21,7 +21,8 @@ from safety_supervisor.tokens.claims import OperatorClaims
 from safety_supervisor.tokens.key_file import read_key
 from safety_supervisor.tokens.operator_act import FORM
 from safety_supervisor.tokens.signed_act import sign
-from safety_supervisor_sim.agent.stage import Stage, StageError
+from safety_supervisor_sim.agent.ros_stage import RosStage
+from safety_supervisor_sim.agent.stage import StageError
 
 NAME: Final = "technician"
 """In `operators.people`."""
@@ -36,7 +37,7 @@ _LATCHED: Final = QoSProfile(
 class Technician:
     """One person with a key, beside the robot."""
 
-    def __init__(self, node: Node, stage: Stage, supervisor: str, key: Path) -> None:
+    def __init__(self, node: Node, stage: RosStage, supervisor: str, key: Path) -> None:
         """Listen to what waits; `key` is that person's.
 
         Raises:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
 from safety_supervisor_sim import scenario as script
-from safety_supervisor_sim.agent.estop import Estop
+from safety_supervisor_sim.agent.cast import Hand
 from safety_supervisor_sim.agent.marks import AFTER
+from safety_supervisor_sim.agent.motions import NANO
 from safety_supervisor_sim.agent.stage import Stage
 
 SENSED: Final = 0.3
@@ -23,11 +23,11 @@ def push(stage: Stage, act: script.Push) -> dict[str, Any]:
     pose = stage.commanded()
     stage.mark(act.name + AFTER)
     stage.push(act.force)
-    time.sleep(act.watched)
+    stage.sleep(act.watched)
     return {"start": pose.tolist()}
 
 
-def stand_up(stage: Stage, estop: Estop, act: script.StandUp) -> dict[str, Any]:
+def stand_up(stage: Stage, estop: Hand, act: script.StandUp) -> dict[str, Any]:
     """Set the robot on its feet when it is down and its motors have no power, and release the e-stop."""
     pose = stage.commanded()
     set_on_feet(stage, estop)
@@ -38,19 +38,19 @@ def stand_up(stage: Stage, estop: Estop, act: script.StandUp) -> dict[str, Any]:
 def see_down(stage: Stage) -> None:
     """Watch a robot until it was told to give way, and a moment longer."""
     if stage.on_feet and stage.wait(lambda: stage.status.get("ladder_phase") in ("damp", "off"), stage.settles):
-        time.sleep(LIES)
+        stage.sleep(LIES)
 
 
-def set_on_feet(stage: Stage, estop: Estop) -> None:
+def set_on_feet(stage: Stage, estop: Hand) -> None:
     """Set the robot on its feet, in its hoist, and wait until the supervisor knows that nothing moves any more.
 
     A robot that creeps on the floor ends no stop; whatever becomes of it, the device opens its relays, and before that
     nobody goes near.
     """
     stage.wait_for_state(LYING, stage.settles)
-    due = time.monotonic() + stage.settles
-    while estop.on_line and not estop.relays_open and time.monotonic() < due:
-        time.sleep(0.1)
+    due = stage.now() + round(stage.settles * NANO)
+    while estop.on_line and not estop.relays_open and stage.now() < due:
+        stage.sleep(0.1)
     stage.stand_up()
     stage.wait_for_state(LYING, stage.settles)
-    time.sleep(SENSED)
+    stage.sleep(SENSED)

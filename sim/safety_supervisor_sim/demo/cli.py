@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -85,6 +86,7 @@ sim_app = typer.Typer(
     epilog="""\b
 Examples:
   safety-supervisor sim run sim/scenarios/estop.yaml
+  safety-supervisor sim run --engine core sim/scenarios/*.yaml
   safety-supervisor sim geometry-oracle --states 20000 --motions 1000 --minutes 1
   safety-supervisor sim humanoid-oracle --robot g1 --minutes 1
 """,
@@ -97,23 +99,109 @@ sim_app.command("humanoid-film")(humanoid_film)
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenario files.", show_default=False)]
 
 
+class Engine(str, Enum):
+    """What plays."""
+
+    ROS = "ros"
+    CORE = "core"
+    BOTH = "both"
+
+
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        help="ros: real nodes in real time; core: the core and a simulated cell in simulated time, faster, the same "
+        "seed gives the same bytes; both: one after the other, and what they say is compared."
+    ),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option(help="Of all that the core engine draws; without it the file's.", min=0, show_default=False),
+]
+
+
 @sim_app.command("run")
 def run_files(
     files: Files,
+    engine: EngineOption = Engine.ROS,
+    seed: SeedOption = None,
     as_json: AsJson = False,
     log_directory: LogDirectory = None,
     controller: ControllerOption = Controller.JOINT_TRAJECTORY,
 ) -> None:
     """Play scenario files, one after the other. Exit 1 when one is not as expected, 2 when one is not valid.
 
-    Example: safety-supervisor sim run sim/scenarios/estop.yaml
+    Acts that the core engine can not play are left out and named. With --engine both, exit 1 when the engines differ.
+
+    Examples: safety-supervisor sim run sim/scenarios/estop.yaml
+
+    safety-supervisor sim run --engine core --json sim/scenarios/*.yaml
     """
-    _prerequisites()
-    summaries = _run(files, None, True, as_json, log_directory, controller)
+    if engine is not Engine.CORE:
+        _prerequisites()
+    summaries: list[dict[str, Any]] = []
+    named: list[dict[str, Any]] = []
+    if engine is not Engine.ROS:
+        summaries = _run_core(files, seed, as_json, controller)
+        named += [{"file": str(file), **summary} for file, summary in zip(files, summaries, strict=True)]
+    if engine is not Engine.CORE:
+        real = _run(files, None, True, as_json, log_directory, controller)
+        named += [{"file": str(file), "engine": "ros", **summary} for file, summary in zip(files, real, strict=True)]
+        if engine is Engine.BOTH:
+            differ = _compare(files, summaries, real, as_json)
+    else:
+        differ = {}
+    ok = all(one["ok"] for one in named)
+    if engine is Engine.BOTH:
+        ok = ok and not any(differ.values())
     if as_json:
-        named = [{"file": str(file), **summary} for file, summary in zip(files, summaries, strict=True)]
-        typer.echo(json.dumps({"ok": all(one["ok"] for one in named), "runs": named}, allow_nan=False))
-    raise typer.Exit(0 if all(summary["ok"] for summary in summaries) else 1)
+        told: dict[str, Any] = {"ok": ok, "runs": named}
+        typer.echo(json.dumps(told | ({"differences": differ} if engine is Engine.BOTH else {}), allow_nan=False))
+    raise typer.Exit(0 if ok else 1)
+
+
+def _compare(
+    files: list[Path], core: list[dict[str, Any]], real: list[dict[str, Any]], as_json: bool
+) -> dict[str, list[str]]:
+    from safety_supervisor_sim.demo.compare import differences
+
+    differ = {}
+    for file, first, second in zip(files, core, real, strict=True):
+        found = differ[str(file)] = differences(first["heard"], second["heard"])
+        typer.echo(f"{file}: {'engines differ' if found else 'both engines say the same'}", err=as_json)
+        for line in found:
+            typer.echo(f"  {line}", err=as_json)
+    return differ
+
+
+def _run_core(files: list[Path], seed: int | None, as_json: bool, controller: Controller) -> list[dict[str, Any]]:
+    from safety_supervisor.config import ConfigurationError
+    from safety_supervisor_sim.demo.places import missing
+    from safety_supervisor_sim.demo.summary import print_summary
+
+    if problems := missing(ros=False):
+        _fail("\n".join(problems))
+    from safety_supervisor_sim.engine.run import UnplayableError, run
+    from safety_supervisor_sim.scenario import load_scenario
+
+    console = Console(stderr=as_json, highlight=False)
+    summaries = []
+    try:
+        scenarios = [load_scenario(file) for file in files]
+        for scenario in scenarios:
+            console.print(f"{scenario.name}: {scenario.about}", markup=False, soft_wrap=True)
+            began = time.process_time()
+            played = run(scenario, controller.value, seed)
+            spent = time.process_time() - began
+            print_summary(console, played.summary)
+            speed = (
+                f"{played.simulated / spent:.1f} simulated seconds per second of one core, start and replay included"
+            )
+            console.print(speed, markup=False, soft_wrap=True)
+            summaries.append(played.summary)
+    except (ConfigurationError, UnplayableError, OSError) as error:
+        _fail(str(error))
+    return summaries
 
 
 @sim_app.command("validate")

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import random
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ RELAY_DELAY: Final = 0.4
 """Of an arm: the longest stop takes 0.3 s, and may begin 65 ms behind the contact, [s]."""
 LADDER_RELAYS: Final[dict[str, Any]] = {"relay_delay": 5.5, "relay_effect": "damping"}
 """Of a robot that is brought down before its power goes; `check-config` proves that the ladder is over by then."""
+NONE: Final[Mapping[str, Any]] = {}
 KEY: Final = "technician.key"
 RESTRICTED: Final[dict[str, Any]] = {
     "press": {
@@ -86,14 +88,16 @@ def robots() -> list[str]:
     return sorted(path.stem.removesuffix("_demo") for path in folder.glob("*_demo.yaml"))
 
 
-def missing() -> list[str]:
-    """Return what is not installed and is needed, each with its cure."""
+def missing(ros: bool = True) -> list[str]:
+    """Return what is not installed and is needed, each with its cure; `ros`: for real nodes."""
     needed = {
         "rclpy": f"source a ROS 2, or {INSTALL}",
         "pybullet": INSTALL,
         "cmeel": f"{INSTALL} (it brings example-robot-data)",
         "pinocchio": INSTALL,
     }
+    if not ros:
+        del needed["rclpy"]
     return [
         f"{name} is not installed: {cure}" for name, cure in needed.items() if importlib.util.find_spec(name) is None
     ]
@@ -125,22 +129,41 @@ def _used_ports() -> set[int]:
     return ports
 
 
-def write_config(source: Path, controller: str, directory: Path, asks: bool = False) -> Path:
+def write_config(
+    source: Path,
+    controller: str,
+    directory: Path,
+    asks: bool = False,
+    port: str = "",
+    changes: Mapping[str, Any] = NONE,
+) -> Path:
     """Write the configuration of a run: `source` with the emulated e-stop device, and the controller's `output`.
+
+    `port` names the device's; empty: `estop` in the directory. `changes` are sections and keys that a scenario sets.
 
     Where a technician is asked, with a restricted zone and with a key that is made for this run, `KEY` beside it.
     """
     value = yaml.safe_load(source.read_text(encoding="utf-8"))
     ladder = (value.get("balance") or {}).get("ladder")
     relays = LADDER_RELAYS if ladder else {"relay_delay": RELAY_DELAY}
-    value["estop"] = {"driver": "frame_v1", "port": str(directory.absolute() / "estop"), **relays}
-    changes = CONTROLLERS[controller]
-    if changes:
-        value["output"] = {"simulated": True, **changes}
+    value["estop"] = {"driver": "frame_v1", "port": port or str(directory.absolute() / "estop"), **relays}
+    output = CONTROLLERS[controller]
+    if output:
+        value["output"] = {"simulated": True, **output}
     if asks:
         held = public_text(write_new_key(directory / KEY))
         value["zones"] |= RESTRICTED
         value["operators"]["people"] = {"technician": {"role": "technician", "public_key": held}}
+    _merge(value, changes)
     path = directory / source.name
     path.write_text(yaml.safe_dump(value, sort_keys=False), encoding="utf-8")
     return path
+
+
+def _merge(value: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Lay changes over a configuration; mappings are merged, all else is replaced."""
+    for key, change in changes.items():
+        if isinstance(change, Mapping) and isinstance(value.get(key), dict):
+            _merge(value[key], change)
+        else:
+            value[key] = change

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from safety_supervisor_sim.demo.compare import heard
 from safety_supervisor_sim.demo.judge import Run, Verdict, late_stops
 from safety_supervisor_sim.demo.unchanged import TOLERANCE
 
@@ -31,6 +32,7 @@ def summarise(
         "acts": [act.as_dict() for act in verdict.acts],
         "not_as_expected": [act.name for act in verdict.acts if not act.ok],
         "left_out": list(left_out),
+        "heard": [heard(result) for result in run.results],
         "oracle": {
             "violations": run.oracle.get("violations", []),
             "worst": run.oracle.get("worst", {}),
@@ -101,7 +103,9 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
         f"worst margins: {worst or 'none'}",
         f"good motion: {good['set_points']} set-points checked, {good['missing']} missing"
         + ("" if good["max_error"] is None else f", farthest {good['max_error']:.2g} rad from the output"),
-        f"cycles: served in {cycle['p50']} us (p50), {cycle['p99']} us (p99); {summary['missed_cycles']} missed; "
+        f"simulated: {summary['simulated']:.1f} s, seed {summary['seed']}, effects {summary['effects_sha256'][:16]}"
+        if "simulated" in summary
+        else f"cycles: served in {cycle['p50']} us (p50), {cycle['p99']} us (p99); {summary['missed_cycles']} missed; "
         f"{summary['late_stops']} stops of good motion by lateness, "
         f"{len(summary['played_again'])} acts played again after a late cycle, log or e-stop",
     ]
@@ -123,5 +127,6 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
     if summary.get("incident"):
         lines.append(f"incident page of the last stop: {summary['incident']}")
     if summary["left_out"]:
-        lines.append(f"no time for {len(summary['left_out'])} acts: {', '.join(summary['left_out'])}")
+        why = "the core engine can not play" if summary.get("engine") == "core" else "no time for"
+        lines.append(f"{why} {len(summary['left_out'])} acts: {', '.join(summary['left_out'])}")
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,8 +18,13 @@ from safety_supervisor_sim.scenario.expect import (
     Section,
 )
 
+Engine = Literal["ros", "core"]
+"""What plays a scenario: real nodes in real time, or the core and a simulated cell in simulated time."""
+
 
 class _Act(Section):
+    engines: ClassVar[frozenset[Engine]] = frozenset({"ros", "core"})
+    """By which the act can be played."""
     name: Name
     expect: Expect
     group: Identifier | None = None
@@ -175,6 +180,8 @@ Token = Literal["good", "self_made", "altered", "replayed", "late"]
 
 class Approval(_Moving):
     """Ask for a goal in a restricted zone as one trajectory, and let a technician answer, or others who pretend."""
+
+    engines: ClassVar[frozenset[Engine]] = frozenset({"ros"})  # tokens are judged in a process of their own
 
     act: Literal["approval"]
     asks: bool = True

@@ -17,6 +17,7 @@ from safety_supervisor.config.problems import ConfigurationCode, ConfigurationEr
 from safety_supervisor_sim.scenario.acts import (
     Act,
     AgentDies,
+    Engine,
     MotorTopic,
     Stream,
     Technician,
@@ -37,6 +38,8 @@ class Scenario(Section):
     poses: dict[Identifier, Pose] = Field(min_length=1, max_length=50)
     """Name to joint positions in the configuration's order, or by joint, [rad]."""
     acts: list[Act] = Field(min_length=1, max_length=200)
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    """Of everything that the core engine draws: noise, faults, the e-stop's first numbers."""
 
     def expanded(self) -> list[Act]:
         """Return the acts with those of the technician as acts of their own."""
@@ -49,6 +52,17 @@ class Scenario(Section):
     def without(self, kind: type[Act]) -> Scenario:
         """Return the scenario without acts of a kind."""
         return self.model_copy(update={"acts": [act for act in self.acts if not isinstance(act, kind)]})
+
+    def for_engine(self, engine: Engine) -> tuple[Scenario, list[str]]:
+        """Return the scenario without what an engine can not play, and the names of those acts.
+
+        A group goes as a whole: its acts lead to one another.
+        """
+        out = [act for act in self.acts if engine not in act.engines]
+        groups = {act.group for act in out if act.group}
+        acts = [act for act in self.acts if act not in out and act.group not in groups]
+        names = [act.name for act in self.acts if act not in acts]
+        return self.model_copy(update={"acts": acts}), names
 
     def within(self, seconds: float) -> tuple[Scenario, list[str]]:
         """Return the scenario cut to a time budget, and the names of the acts that were left out.

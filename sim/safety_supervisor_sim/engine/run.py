@@ -1,0 +1,161 @@
+"""Plays a scenario by the core engine, and has it judged as a run of real nodes is."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from safety_supervisor import Supervisor, load_config
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.evidence.event_log import digest_effects
+from safety_supervisor_sim.agent.acts import Players
+from safety_supervisor_sim.agent.cast import Cast, Mouth
+from safety_supervisor_sim.agent.fit import check, names_of, sources_of
+from safety_supervisor_sim.agent.programme import play, take_places
+from safety_supervisor_sim.agent.stage import StageError
+from safety_supervisor_sim.cell.cell_file import CellFile, ControllerName
+from safety_supervisor_sim.cell.files import load_any
+from safety_supervisor_sim.cell.panda_cell import PandaCell
+from safety_supervisor_sim.demo import evidence, places
+from safety_supervisor_sim.demo.judge import Replayed, Run, judge
+from safety_supervisor_sim.demo.summary import summarise
+from safety_supervisor_sim.engine.clockwork import ROS_OFFSET, START, Clockwork
+from safety_supervisor_sim.engine.motors import ArmMotors, Motors
+from safety_supervisor_sim.engine.mouth import CoreMouth
+from safety_supervisor_sim.engine.stage import CoreHand, CoreStage
+from safety_supervisor_sim.scenario import Scenario
+
+PORT: Final = "/dev/estop"
+"""Of the e-stop's device in the configuration of a run: no port is opened, and the same configuration has one hash."""
+
+
+class UnplayableError(ValueError):
+    """The scenario fits the robot or this engine not; the text has one reason a line."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of a run.
+
+    Attributes:
+        summary: as of a run of real nodes, with `engine`, `seed`, `simulated` [s] and `effects_sha256` besides.
+        results: what was sent and heard, an act each.
+        simulated: [s].
+    """
+
+    summary: dict[str, Any]
+    results: list[dict[str, Any]]
+    simulated: float
+
+
+def run(
+    scenario: Scenario,
+    controller: ControllerName = "joint_trajectory_controller",
+    seed: int | None = None,
+    replay: bool = True,
+    report: Callable[[dict[str, Any]], None] = lambda line: None,
+    broken: Callable[[Clockwork], None] = lambda world: None,
+) -> Played:
+    """Play a scenario.
+
+    Args:
+        scenario: what is played; acts that this engine can not play are left out, and named in `left_out`.
+        controller: double before the drives.
+        seed: of everything that is drawn; None: the scenario's.
+        replay: whether the events are handled once more by another supervisor, and every effect compared.
+        report: takes progress, as `agent/main.py` says it.
+        broken: changes the world before it begins: for mutations.
+
+    Raises:
+        UnplayableError: it fits the robot or this engine not.
+        ConfigurationError, FileNotFoundError: a file is missing or not valid.
+    """
+    seed = scenario.seed if seed is None else seed
+    playable, left_out = scenario.for_engine("core")
+    acts = playable.expanded()
+    if not acts:
+        raise UnplayableError(f"{scenario.name}: no act of it can be played by the core engine")
+    configuration = configuration_of(scenario.robot, controller)
+    problems = check(playable, configuration)
+    if problems:
+        raise UnplayableError("\n".join(problems))
+    motors = _motors(scenario.robot, configuration, controller, seed)
+    try:
+        world = Clockwork(configuration, motors, seed)
+        broken(world)
+        results, failures = _play(world, playable, report)
+        simulated = (world.now - START) * 1e-9
+        oracle = motors.report()
+    finally:
+        motors.close()
+    recording = evidence.Recording(Replayed(0, False), configuration, actuates=world.actuates)
+    arrivals = evidence.arrivals(recording, results)
+    replayed = _replay(world) if replay else Replayed(len(world.events), True, "not replayed")
+    run_ = Run(acts, results, oracle, arrivals, replayed, failures)
+    summary = summarise(run_, judge(run_), world.last_status, 0, left_out)
+    told = {"engine": "core", "seed": seed, "simulated": simulated, "effects_sha256": world.sha256}
+    return Played({**summary, **told}, results, simulated)
+
+
+@lru_cache(maxsize=8)
+def configuration_of(robot: str, controller: str) -> Configuration:
+    """Load the configuration of a run.
+
+    Raises:
+        FileNotFoundError: there is no such robot.
+        ConfigurationError: its file is not valid.
+    """
+    with tempfile.TemporaryDirectory(prefix="core-engine-") as directory:
+        shipped = places.shared("config", f"{robot}.yaml")
+        return load_config(places.write_config(shipped, controller, Path(directory), port=PORT))
+
+
+def _motors(robot: str, configuration: Configuration, controller: ControllerName, seed: int) -> Motors:
+    file = load_any(places.cell_file(robot))
+    if not isinstance(file, CellFile):
+        raise UnplayableError(f"robot {robot}: the core engine plays arms alone")
+    cell = PandaCell(file, controller, seed=seed, start_ns=START, ros_offset_ns=ROS_OFFSET)
+    return ArmMotors(cell, configuration.timing.period, file.measurement.rate_hz)
+
+
+def _play(
+    world: Clockwork, scenario: Scenario, report: Callable[[dict[str, Any]], None]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    stage = CoreStage(world, report)
+    configuration = world.configuration
+
+    def mouth(source: str, rogue: str = "") -> Mouth:
+        joints = list(configuration.robot.joints) if rogue == "motor" else names_of(configuration, source)
+        return CoreMouth(world, source, joints, rogue)
+
+    cast = Cast(
+        mouths={source: mouth(source) for source in sources_of(scenario)},
+        rogues={rogue: mouth(scenario.source, rogue) for rogue in ("stream", "motor")},
+        estop=CoreHand(world),
+    )
+    failures: list[str] = []
+
+    def told(line: dict[str, Any]) -> None:
+        if "failed" in line:
+            failures.append(line["failed"])
+        report(line)
+
+    stage.report = told
+    try:
+        take_places(stage, cast)
+        return play(stage, cast, Players(stage, cast, scenario), scenario.expanded()), failures
+    except (StageError, RuntimeError) as error:
+        return [], [*failures, str(error)]
+
+
+def _replay(world: Clockwork) -> Replayed:
+    """Have a fresh supervisor handle all events, and compare the digests of its effects."""
+    supervisor = Supervisor(world.configuration)
+    for index, (event, digest) in enumerate(world.events):
+        if digest_effects(supervisor.handle(event)) != digest:
+            return Replayed(index, False, f"event {index}, {type(event).__name__}")
+    return Replayed(len(world.events), True)
