@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safety_supervisor_sim.cell.cell_file import MeasurementSection, OracleSection
-from safety_supervisor_sim.cell.controllers import Controller, JointTrajectoryController, Refused, Trajectory
+from safety_supervisor_sim.cell.controllers import Controller, JointTrajectoryController, Point, Refused, Trajectory
 from safety_supervisor_sim.oracle import Oracle
 
 Array = NDArray[np.float64]
@@ -79,6 +79,7 @@ class Cell(ABC):
         self.steps = 0
         self.oracle = Oracle(judged.as_limits(), judged.as_judging(rate_hz), joints, links)
         self.malformed: Counter[str] = Counter()
+        self._judged: tuple[Point, ...] | None = None
         self._measurement = measurement
         self._random = np.random.default_rng(seed)
 
@@ -118,6 +119,10 @@ class Cell(ABC):
         if refused is not None:
             self.oracle.add_malformed_command(self.now_ns, refused.reason)
             return refused
+        if message.points is self._judged:
+            self.oracle.add_same_trajectory(self.now_ns)
+            return None
+        self._judged = message.points
         in_order = message.joint_names == self.joints
         order = [message.joint_names.index(joint) for joint in self.joints]
         points = message.points
@@ -148,6 +153,7 @@ class Cell(ABC):
 
     def mark(self, name: str) -> None:
         """An act of this name begins."""
+        self._judged = None  # each act has a record of its own
         self.oracle.mark(self.now_ns, name)
 
     # -- time ------------------------------------------------------------------------------

@@ -160,6 +160,11 @@ class Oracle:
         self._commands += 1
         self._stream.waypoints(time_ns, times, positions, velocities, accelerations)
 
+    def add_same_trajectory(self, time_ns: int) -> None:
+        """Add a trajectory whose points are those of the one before, in the same act: no margin is another one."""
+        self._commands += 1
+        self._stream.again(time_ns)
+
     def add_setpoint(self, time_ns: int, positions: Array) -> None:
         """Add what a trajectory controller gave the drives at one physics step, shape (n,)."""
         rows = len(self._setpoints)

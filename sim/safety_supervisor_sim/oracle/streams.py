@@ -35,7 +35,7 @@ class StreamJudge:
 
     def _tell(self, kind: str, time_ns: int, values: Array, limit: Array, margin: Array) -> None:
         """Note the worst joint, and every other one beyond its limit."""
-        worst = int(np.argmin(margin))
+        worst = int(margin.argmin())
         others = np.flatnonzero(margin < 0.0) if margin[worst] < 0.0 else ()
         for index in {worst, *(int(other) for other in others)}:
             value, bound = float(values[index]), float(limit[index])
@@ -47,21 +47,27 @@ class StreamJudge:
         self._note("command_malformed", Worst(-1.0, time_ns, reason, 1.0, 0.0))
 
     def _admit(self, time_ns: int, values: Array) -> bool:
-        if self._last_time is not None and time_ns < self._last_time:
-            behind = (self._last_time - time_ns) * 1e-9
-            self._note("command_times", Worst(-behind, time_ns, "receipt", behind, 0.0))
-        self._last_time = time_ns
+        self.again(time_ns)
         if values.shape != (len(self._joints),):
             self.malformed(time_ns, f"{values.size} values")
             return False
         return self._finite(time_ns, values)
 
     def _finite(self, time_ns: int, values: Array) -> bool:
+        if np.isfinite(values).all():
+            return True
         bad = np.flatnonzero(~np.isfinite(values))
         for index in bad:
             joint = self._joints[int(index) % len(self._joints)]
             self._note("command_not_finite", Worst(-1.0, time_ns, joint, 1.0, 0.0))
-        return len(bad) == 0
+        return False
+
+    def again(self, time_ns: int) -> None:
+        """Judge the time of a command, of which all else may be known already."""
+        if self._last_time is not None and time_ns < self._last_time:
+            behind = (self._last_time - time_ns) * 1e-9
+            self._note("command_times", Worst(-behind, time_ns, "receipt", behind, 0.0))
+        self._last_time = time_ns
 
     def positions(self, time_ns: int, values: Array, reference: Array) -> None:
         """Judge a streamed position, shape (n,); `reference` is where the drive stood before."""
@@ -115,10 +121,7 @@ class StreamJudge:
         accelerations: Array | None,
     ) -> None:
         """Judge the points of an accepted trajectory: times (p,) [s], the rest (p, n)."""
-        if self._last_time is not None and time_ns < self._last_time:
-            behind = (self._last_time - time_ns) * 1e-9
-            self._note("command_times", Worst(-behind, time_ns, "receipt", behind, 0.0))
-        self._last_time = time_ns
+        self.again(time_ns)
         fields = [positions]
         fields += [field for field in (velocities, accelerations) if field is not None]
         bad = [field for field in fields if not self._finite(time_ns, field.ravel())]

@@ -117,6 +117,11 @@ class JointTrajectoryController(Controller):
     def _begin(self, now_ns: int) -> None:
         assert self._new is not None
         message, self._new = self._new, None
+        if message.points is self._points and self._rests_at_end(now_ns):
+            # The same rest again: blended from where it is, it is the same at every instant.
+            self._start_ns = message.stamp_ns or now_ns
+            self._time_ns = now_ns
+            return
         self._points = message.points
         if message.joint_names != self.joints:
             order = [message.joint_names.index(joint) for joint in self.joints]
@@ -125,6 +130,11 @@ class JointTrajectoryController(Controller):
         self._before, self._before_ns = self._last, self._last_ns
         self._time_ns = now_ns
         self._segment_key = None
+
+    def _rests_at_end(self, now_ns: int) -> bool:
+        """Whether the last command was the end of the trajectory, and that is a rest."""
+        end, last = self._points[-1], self._last
+        return last.positions is end.positions and not (last.velocities.any() or last.accelerations.any())
 
     def _sample(self, time_ns: int) -> tuple[Array, Array, Array] | None:
         if time_ns < self._before_ns:

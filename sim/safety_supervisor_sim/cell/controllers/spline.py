@@ -50,6 +50,20 @@ class Trajectory:
     has_effort: bool = False
 
 
+# Coefficients by v0, a0, p1 - p0, v1, a1 on the unit interval; the first one gets p0 besides.
+_HERMITE = np.array(
+    (
+        (0.0, 0.0, 0.0, 0.0, 0.0),
+        (1.0, 0.0, 0.0, 0.0, 0.0),
+        (0.0, 0.5, 0.0, 0.0, 0.0),
+        (-6.0, -1.5, 10.0, -4.0, 0.5),
+        (8.0, 1.5, -15.0, 7.0, -1.0),
+        (-3.0, -0.5, 6.0, -3.0, 0.5),
+    )
+)
+_POWERS = np.arange(6.0)[:, None]
+
+
 class Segment:
     """The spline from one point at `start_ns` to another at `end_ns`."""
 
@@ -69,18 +83,13 @@ class Segment:
             v0, v1, step = start.velocities * span, end.velocities * span, p1 - p0
             if has_acceleration:
                 # Hermite form on the unit interval, then scaled to time.
-                a0 = start.accelerations * span**2
-                a1 = end.accelerations * span**2
-                rows = [
-                    p0,
-                    v0,
-                    a0 / 2.0,
-                    10.0 * step - 6.0 * v0 - 4.0 * v1 - 1.5 * a0 + 0.5 * a1,
-                    -15.0 * step + 8.0 * v0 + 7.0 * v1 + 1.5 * a0 - a1,
-                    6.0 * step - 3.0 * (v0 + v1) - 0.5 * (a0 - a1),
-                ]
-            else:
-                rows = [p0, v0, 3.0 * step - 2.0 * v0 - v1, v0 + v1 - 2.0 * step]
+                square = span * span
+                state = np.array((v0, start.accelerations * square, step, v1, end.accelerations * square))
+                rows = _HERMITE @ state
+                rows[0] += p0
+                self._coefficients = rows / span ** _POWERS
+                return
+            rows = [p0, v0, 3.0 * step - 2.0 * v0 - v1, v0 + v1 - 2.0 * step]
             rows = [row / span**power for power, row in enumerate(rows)]
         self._coefficients = np.array(rows)
 
