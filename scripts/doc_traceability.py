@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from doc_reference import NOTICE, table
 
 INTRODUCTION = """\
 Requirements stand in [requirements.md](requirements.md), attacks in [redteam.md](redteam.md). Tests name what they
 prove: `@pytest.mark.requirement("SR-024")`, `@pytest.mark.redteam(3)`. What [claimed.txt](claimed.txt) claims and no
 test names fails `make check-docs`. A test named here proves what it asserts, no conformity with the standard that a
-requirement is from.
+requirement is from. Scenarios, `sim/scenarios/*.yaml`, name what they play by `rows` and `requirements`: tests run
+all of them, by the core engine or by real nodes ([scenarios.md](scenarios.md)).
 """
 
 MARKS = ("requirement", "redteam")
@@ -75,6 +77,17 @@ def collect(root: Path) -> Tags:
     return tags
 
 
+def scenarios(root: Path) -> Tags:
+    """Read which rows and requirements each scenario file names."""
+    tags = Tags()
+    for path in sorted((root / "sim" / "scenarios").glob("*.yaml")):
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        named = [*(f"REDTEAM {row}" for row in value.get("rows", [])), *value.get("requirements", [])]
+        for one in named:
+            tags.tests[one].append(path.stem)
+    return tags
+
+
 def known(root: Path) -> dict[str, str]:
     """Return id to text of every requirement and every row of the table of attacks."""
     texts = {}
@@ -96,22 +109,24 @@ def claimed(root: Path) -> list[str]:
 
 def traceability(root: Path) -> str:
     """Render the table of every requirement and row with its tests."""
-    tags, texts, claims = collect(root), known(root), set(claimed(root))
+    tags, texts, claims, played = collect(root), known(root), set(claimed(root)), scenarios(root)
 
-    def rows(prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    def rows(prefix: str) -> Iterator[tuple[str, str, str, str, str]]:
         for identifier, text in texts.items():
             if identifier.startswith(prefix):
                 tests = "<br>".join(f"`{test.removeprefix('test/')}`" for test in tags.tests.get(identifier, []))
-                yield identifier.removeprefix("REDTEAM "), text, "yes" if identifier in claims else "", tests
+                files = "<br>".join(f"`{name}`" for name in played.tests.get(identifier, []))
+                claim = "yes" if identifier in claims else ""
+                yield identifier.removeprefix("REDTEAM "), text, claim, files, tests
 
     parts = [
         "# Traceability\n",
         NOTICE,
         INTRODUCTION,
         "## Requirements\n",
-        table(("id", "requirement", "claimed", "tests"), rows("SR-")),
+        table(("id", "requirement", "claimed", "scenarios", "tests"), rows("SR-")),
         "## Attacks and failures\n",
-        table(("row", "case", "claimed", "tests"), rows("REDTEAM ")),
+        table(("row", "case", "claimed", "scenarios", "tests"), rows("REDTEAM ")),
     ]
     return "\n".join(parts)
 
@@ -123,6 +138,10 @@ def untraced(root: Path) -> list[str]:
     for identifier, tests in sorted(tags.tests.items()):
         if identifier not in texts:
             wrong.append(f"{tests[0]} names {identifier}, which does not exist")
+    played = scenarios(root).tests
+    for identifier, files in sorted(played.items()):
+        if identifier not in texts:
+            wrong.append(f"scenario {files[0]} names {identifier}, which does not exist")
     for identifier in claimed(root):
         if identifier not in texts:
             wrong.append(f"docs/claimed.txt claims {identifier}, which does not exist")

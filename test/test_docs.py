@@ -70,10 +70,23 @@ def test_check_is_good_when_documents_are_current_and_claims_have_tests(project:
     assert docs.main(["--check"], project) == 0
     table = (project / "docs" / "traceability.md").read_text(encoding="utf-8")
     assert (
-        "| SR-024 | NaN, Inf, wrong length, unknown or repeated joint are refused | yes | `test_it.py::test_a` |"
+        "| SR-024 | NaN, Inf, wrong length, unknown or repeated joint are refused | yes |  | `test_it.py::test_a` |"
         in table
     )
-    assert "| 3 | joints in another order | yes | `test_it.py::test_a` |" in table
+    assert "| 3 | joints in another order | yes |  | `test_it.py::test_a` |" in table
+
+
+def test_scenarios_stand_beside_the_tests_and_name_only_what_there_is(project: Path) -> None:
+    write_test(project, GOOD)
+    files = project / "sim" / "scenarios"
+    files.mkdir(parents=True)
+    (files / "rt03_order.yaml").write_text("rows: [3]\nrequirements: [SR-024]\n", encoding="utf-8")
+    docs.main([], project)
+    table = (project / "docs" / "traceability.md").read_text(encoding="utf-8")
+    assert "| 3 | joints in another order | yes | `rt03_order` | `test_it.py::test_a` |" in table
+    assert doc_traceability.untraced(project) == []
+    (files / "rt03_order.yaml").write_text("rows: [99]\n", encoding="utf-8")
+    assert doc_traceability.untraced(project) == ["scenario rt03_order names REDTEAM 99, which does not exist"]
 
 
 @pytest.mark.parametrize("name", sorted(docs.DOCUMENTS))

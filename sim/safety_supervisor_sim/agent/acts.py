@@ -65,6 +65,9 @@ class Players:
             script.Defective: self._defective,
             script.DefectiveInMotion: self._defective_in_motion,
             script.Replay: self._replay,
+            script.Again: self._again,
+            script.StopFlood: self._stop_flood,
+            script.Respawn: self._respawn,
             script.Drive: self._drive,
             script.Reach: self._reach,
             script.Silence: self._silence,
@@ -83,7 +86,7 @@ class Players:
             script.StandUp: partial(stand_up, stage, cast.estop),
         }
 
-    def _prepare(self, name: str, motion: PointToPoint, points: int, defect: str) -> None:
+    def _prepare(self, name: str, motion: PointToPoint, points: int, defect: str, key: str = "") -> None:
         self._cast.mouth.order(
             do="prepare",
             name=name,
@@ -92,6 +95,7 @@ class Players:
             seconds=motion.duration,
             points=points,
             defect=defect,
+            key=key,
         )
 
     def play(self, act: script.Act) -> dict[str, Any]:
@@ -169,7 +173,7 @@ class Players:
         if act.expect.unchanged:
             return self._whole(act, self._trajectory_once)
         motion = self._to_goal(act)
-        self._prepare(act.name, motion, act.points, act.defect)
+        self._prepare(act.name, motion, act.points, act.defect, act.key)
         self._cast.mouth.order(do="trajectory", name=act.name)
         if act.call == "stop":
             self._fault_mark(act)
@@ -178,7 +182,7 @@ class Players:
 
     def _trajectory_once(self, act: script.TrajectoryAct, motion: PointToPoint) -> dict[str, Any]:
         stops = self._late_stops()
-        self._prepare(act.name, motion, act.points, act.defect)
+        self._prepare(act.name, motion, act.points, act.defect, act.key)
         self._cast.mouth.order(do="trajectory", name=act.name)
         self._stage.wait_for_state(["AUTO/MOVING"], 2.0)
         self._stage.wait(lambda: self._late_stops() > stops, motion.duration)
@@ -229,6 +233,21 @@ class Players:
         start = self._stage.commanded()
         self._cast.mouth.order(do="replay", count=act.count, period=self._period)
         return {"start": start.tolist()}
+
+    def _again(self, act: script.Again) -> dict[str, Any]:
+        start = self._stage.commanded()
+        for _ in range(act.count):
+            self._cast.mouth.order(do="trajectory", name="")
+            self._stage.sleep(LEAD)
+        return {"start": start.tolist()}
+
+    def _stop_flood(self, act: script.StopFlood) -> dict[str, Any]:
+        start = self._stage.commanded()
+        self._stage.flood_stops(act.rate_hz, act.seconds)
+        return {"start": start.tolist()}
+
+    def _respawn(self, act: script.Respawn) -> dict[str, Any]:
+        return self._interrupt(act, lambda: self._stage.respawn(act.down))
 
     def _drive(self, act: script.Drive) -> dict[str, Any]:
         velocity = np.array([act.velocity.get(joint, 0.0) for joint in self._robot.joints])

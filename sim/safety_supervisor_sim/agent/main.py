@@ -140,7 +140,7 @@ def main(args: list[str] | None = None) -> int:
 
 def _run(node: Node, read: dict[str, Any]) -> int:
     try:
-        scenario = load_scenario(Path(read["scenario_file"]))
+        scenario, _ = load_scenario(Path(read["scenario_file"])).for_engine("ros")
         configuration = load_config(read["config_file"])
         problems = check(scenario, configuration)
     except (ValueError, OSError) as error:

@@ -13,7 +13,7 @@ supervisor answers. Before `open` it has no node, so that it can be started ahea
 | replay | the first rows of the last stream again, byte for byte | at |
 | flood | the last row again and again | count |
 | prepare | build and serialise a trajectory | bytes |
-| trajectory | send what was prepared | at |
+| trajectory | send what was prepared, without a name the last one again | at |
 | intrude | tell the motors themselves to hold a pose | at |
 | halt | end a stream at once; answered by the stream itself | |
 """
@@ -74,6 +74,7 @@ class Speaker:
         self._orders: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._sent: list[bytes] = []
         self._prepared: dict[str, bytes] = {}
+        self._last = ""
 
     def run(self) -> None:
         """Do what is ordered until the input closes."""
@@ -201,17 +202,26 @@ class Speaker:
         return {"count": sent, "at": time.monotonic_ns()}
 
     def _prepare(
-        self, name: str, start: list[float], goal: list[float], seconds: float, points: int, defect: str
+        self,
+        name: str,
+        start: list[float],
+        goal: list[float],
+        seconds: float,
+        points: int,
+        defect: str,
+        key: str = "",
     ) -> dict[str, Any]:
         motion = PointToPoint(np.array(start), np.array(goal), seconds)
         if points > HUGE_POINTS:
             self._prepared[name] = huge_trajectory(self._names, motion.start, motion.goal, points)
             return {"bytes": len(self._prepared[name])}
         said = spoil(quintic_trajectory(self._names, motion, points), defect)
+        said.frame_id = f"cid:{key};key:{key}" if key else ""
         self._prepared[name] = serialize_message(joint_trajectory(said))
         return {"bytes": len(self._prepared[name])}
 
     def _trajectory(self, name: str) -> dict[str, Any]:
+        name = self._last = name or self._last
         self._trajectory_publisher.publish(self._prepared[name])
         return {"at": time.monotonic_ns()}
 

@@ -130,6 +130,16 @@ class Stage(ABC):
         A good agent starts its motions from there. Raises StageError before there is any output.
         """
 
+    # -- what the core engine alone can do --------------------------------------------------
+
+    def flood_stops(self, rate_hz: float, seconds: float) -> None:
+        """Ask for a stop on the topic for that, so many times a second, [s]."""
+        raise StageError("this engine floods nobody with stops")
+
+    def respawn(self, down: float) -> None:
+        """Have the supervisor crash, and start anew after a time, [s]."""
+        raise StageError("this engine starts no supervisor anew")
+
     # -- what all engines share -------------------------------------------------------------
 
     def sleep_until(self, time_ns: int) -> None:

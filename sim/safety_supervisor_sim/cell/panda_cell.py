@@ -151,6 +151,11 @@ class PandaCell(Cell):
     def _held(self) -> tuple[tuple[str, ...], Array, Array]:
         return (*self.cell.robot.held,), *self._robot.held_states()
 
+    @property
+    def body(self) -> tuple[int, int]:
+        """PyBullet's client and the robot's body there, for who measures in its world."""
+        return self._robot.body
+
     def link_positions(self) -> Array:
         """True origins of the link frames, shape (m, 3), [m]."""
         return self._robot.link_positions()

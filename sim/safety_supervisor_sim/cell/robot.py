@@ -86,6 +86,11 @@ class SimulatedRobot:
                 physicsClientId=self._client,
             )
 
+    @property
+    def body(self) -> tuple[int, int]:
+        """PyBullet's client, and the body there."""
+        return self._client, self._body
+
     def place(self, pose: Array) -> None:
         """Put the robot at rest at `pose`, shape (n,), [rad]."""
         for index, value in zip(self._index, pose, strict=True):

@@ -5,6 +5,7 @@ The motion is judged by the oracle's report alone. Pure functions over plain dat
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -125,6 +126,7 @@ def judge_act(act: Act, result: Record | None, oracle: Record, arrival: Arrival 
     reasons = [
         *_heard_reasons(act.expect, result),
         *_motion_reasons(act, result, records),
+        *_distance_reasons(act, oracle),
         *stance_reasons(act.expect, act.name, oracle),
         *(f"the oracle saw {entry['kind']} of {entry['item']} passed: {entry['value']:.4g}" for entry in found),
     ]
@@ -145,6 +147,12 @@ def _heard_reasons(expect: Expect, result: Record) -> list[str]:
     unexpected = codes - set(expect.codes) - set(expect.also) - late
     if unexpected:
         reasons.append(f"unexpected {' '.join(sorted(unexpected))}")
+    counts = _counts(decisions)
+    reasons += [
+        f"{key} {counts[key]} times, not {least} to {most}"
+        for key, (least, most) in expect.verdict_counts.items()
+        if not least <= counts[key] <= most
+    ]
     if expect.state and result["state"] not in expect.state:
         reasons.append(f"state {result['state'] or 'unknown'}, not {' or '.join(expect.state)}")
     reasons += [f"never in {state}" for state in expect.through if state not in states]
@@ -157,6 +165,34 @@ def _heard_reasons(expect: Expect, result: Record) -> list[str]:
             for reply in result["replies"]
             if reply["ok"] is not wanted
         ]
+    return reasons
+
+
+def _counts(decisions: Sequence[Record]) -> Counter[str]:
+    """Count the commands that heard each verdict, and each verdict with its code."""
+    counts: Counter[str] = Counter()
+    for decision in decisions:
+        count = int(decision.get("count", "1") or 1)
+        verdict, code = decision.get("verdict", ""), decision.get("code", "")
+        counts[verdict] += count
+        if code:
+            counts[f"{verdict} {code}"] += count
+    return counts
+
+
+def _distance_reasons(act: Act, oracle: Record) -> list[str]:
+    """What the true distances contradict."""
+    wanted = act.expect.distance
+    if wanted is None:
+        return []
+    measured = [found for name, found in oracle.get("distances", {}).items() if name in (act.name, act.name + AFTER)]
+    reasons = []
+    for kind, least in wanted.model_dump(exclude_none=True).items():
+        seen = min((found[kind] for found in measured if kind in found), default=None)
+        if seen is None:
+            reasons.append(f"the distance from {kind} was not measured: the core engine alone does")
+        elif seen < least:
+            reasons.append(f"{seen:.3f} m from {kind}, less than {least:.3f} m")
     return reasons
 
 

@@ -78,22 +78,29 @@ def run(options: Options, console: Console) -> dict[str, Any]:
         Interrupted: on Ctrl-C and SIGTERM, after everything has ended.
         ConfigurationError, FileNotFoundError: nothing was started.
     """
-    scenario, left_out = options.scenario, list[str]()
+    scenario, impossible = options.scenario.for_engine("ros")
+    left_out = list[str]()
+    if not scenario.acts:
+        raise FileNotFoundError(
+            f"{scenario.name}: faults and people are played by the core engine alone: --engine core"
+        )
     with _directory(options.log_directory) as directory:
         shipped, asks = places.shared("config", f"{scenario.robot}.yaml"), scenario.without(Approval) != scenario
-        config = places.write_config(shipped, options.controller, directory, asks)
+        config = places.write_config(shipped, options.controller, directory, asks, changes=scenario.configuration)
         configuration = load_config(config)
         robot, feet = configuration.robot.id, configuration.balance is not None
         around = START_AND_END + (ON_FEET if feet else 0.0)
         budget = None if options.seconds is None else max(1.0, options.seconds - around)
         if budget is not None:
-            scenario, left_out = options.scenario.within(budget)
+            scenario, left_out = scenario.within(budget)
+        if impossible:
+            console.print(f"left to the core engine: {', '.join(impossible)}", markup=False, soft_wrap=True)
         if left_out:
             console.print(f"no time for {len(left_out)} acts: {', '.join(left_out)}", markup=False, soft_wrap=True)
         show = _Show(options, directory, config, budget or 0.0, console)
         state, failures = show.play(sum(act.takes for act in scenario.acts))
         kept = options.log_directory is not None if options.page else None
-        return _judge(scenario, directory, robot, state, failures, left_out, kept)
+        return _judge(scenario, directory, robot, state, failures, [*impossible, *left_out], kept)
 
 
 @contextmanager

@@ -10,15 +10,15 @@ import hashlib
 import heapq
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from safety_supervisor.boot_script import BootScript
 from safety_supervisor.core.act_events import OperatorAct, StopRequested
-from safety_supervisor.core.effects import Actuate, Decision, Effect, RelayDemand, Reply, Status
+from safety_supervisor.core.effects import Actuate, Decision, Effect, Latches, RelayDemand, Reply, Status
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.events import Event, JointStates, Tick, TrajectoryCommand
+from safety_supervisor.core.events import AdapterFault, Boot, Event, Humans, JointStates, Tick, TrajectoryCommand
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.evidence.event_log import digest_effects
@@ -30,6 +30,9 @@ from safety_supervisor_sim.agent.commands import Trajectory
 from safety_supervisor_sim.engine import wire
 from safety_supervisor_sim.engine.line import Line
 from safety_supervisor_sim.engine.motors import Motors
+
+if TYPE_CHECKING:
+    from safety_supervisor_sim.engine.faults import Faults, People
 
 Message = bytes | Trajectory | int
 """A set-point's bytes, a trajectory, or the length of one that is too long for anybody to read."""
@@ -77,6 +80,8 @@ class Clockwork:
         events: all that was handled, and the digest of its effects.
         told: takes each effect that people hear of.
         log_ok: whether the record can be kept.
+        stands_still: whether the supervisor's process does.
+        faults, people: of the run; None: none.
     """
 
     def __init__(self, configuration: Configuration, motors: Motors, seed: int) -> None:
@@ -86,11 +91,19 @@ class Clockwork:
         self.motors = motors
         self.now = START
         self.clock_offset = ROS_OFFSET
+        self._steps = 0
         self.actuates: list[Actuate] = []
         self.events: list[tuple[Event, bytes]] = []
         self.told: Callable[[Effect], None] = lambda effect: None
         self.last_status: dict[str, str] = {}
         self.log_ok = True
+        self.stands_still = False
+        self.faults: Faults | None = None
+        self.people: People | None = None
+        self._missed = 0
+        self._latches = (False, "")
+        self._states: list[tuple[int, JointStates]] = []
+        self._sent: list[tuple[int, Actuate]] = []
         self.line = Line(configuration.estop, seed, START)
         self._period = configuration.timing.period
         self._script = BootScript(configuration, "core_engine")
@@ -108,8 +121,25 @@ class Clockwork:
         self._relay_stop = False
         self._moving = False
         self._effects = hashlib.sha256()
-        for event in self._script.begin(START):
+        self._boot()
+
+    def _boot(self) -> None:
+        for event in self._script.begin(self.now):
+            if isinstance(event, Boot):
+                stopped, fault = self._latches
+                event = msgspec.structs.replace(event, emergency_stop_latched=stopped, fault_latched=fault)
             self.enter(event)
+
+    def respawn(self) -> None:
+        """Begin anew as a process that crashed does: with what is on disk, and nothing else."""
+        self.supervisor = Supervisor(self.configuration)
+        self._waiting, self._decoding, self._replies = [], [], {}
+        for queue in self._inbox.values():
+            queue.clear()
+        self._noted = NotedActs(self._notes)
+        self._relay_stop = self._moving = False
+        self.line.reboot(self.now)
+        self._boot()
 
     # -- work beside the supervisor -------------------------------------------------------------
 
@@ -130,7 +160,34 @@ class Clockwork:
 
     def publish(self, source: str, message: Message, at: int) -> None:
         """Put a message into a source's queue, where the next cycle finds it."""
+        if self.faults is not None:
+            if self.faults.lost("set_points"):
+                return
+            wait = self.faults.wait("set_points")
+            if wait:
+                self.begin(self._arrive(source, message, at + wait), lambda _: None)
+                return
         self._inbox[source].append((at, message))
+
+    def _arrive(self, source: str, message: Message, at: int) -> Work:
+        yield at
+        self._inbox[source].append((at, message))
+
+    def step_clock(self, nanoseconds: int) -> None:
+        """Step the ROS clock, that of controllers too; the steady clock goes on."""
+        self.clock_offset += nanoseconds
+        self.motors.step_clock(nanoseconds)
+        self._steps += 1
+
+    def later(self, wait: int, event: Event) -> None:
+        """Have an event enter after a time, [ns]."""
+        at = self.now + wait
+
+        def enters() -> Work:
+            yield at
+            self.tell(event)
+
+        self.begin(enters(), lambda _: None)
 
     def tell(self, event: Event) -> None:
         """Have an event enter with the next cycle, at its time."""
@@ -170,6 +227,11 @@ class Clockwork:
         line.advance(due)
         self._do_work(due)
         self.now = due
+        self._deliver()
+        motors.look()
+        if self.stands_still:
+            self._missed = self._missed or due
+            return
         self._measure()
         self._take_messages()
         waiting, self._waiting = self._waiting, []
@@ -182,12 +244,26 @@ class Clockwork:
 
     def _measure(self) -> None:
         now, measured = self.now, self.motors.measure()
+        if measured is not None and self.faults is not None:
+            measured = None if self.faults.lost("measurements") else self.faults.told(measured)
         if measured is not None:
             names, positions, velocities = measured
             stamp = now + self.clock_offset
-            self.enter(JointStates(now, names, positions, velocities, stamp, stamp, now))
-        for event in self._script.people(now):
-            self.enter(event)
+            states = JointStates(now, names, positions, velocities, stamp, stamp, now)
+            if self.faults is None or not (wait := self.faults.wait("measurements")):
+                self.enter(states)
+            else:
+                self._states.append((now + wait, states))
+        while self._states and self._states[0][0] <= now:
+            came, states = self._states.pop(0)
+            self.enter(msgspec.structs.replace(states, at=now, clock=now + self.clock_offset, received=came))
+        if self.people is None:
+            for event in self._script.people(now):
+                self.enter(event)
+        elif (told := self.people.told(now)) is not None:
+            points, stamp = told[0], told[1] + self.clock_offset
+            frame = self.configuration.robot.base_frame
+            self.enter(Humans(now, frame, points, stamp, now + self.clock_offset, received=now))
 
     def _take_messages(self) -> None:
         now = self.now
@@ -226,16 +302,38 @@ class Clockwork:
 
     def _tick(self) -> None:
         now = self.now
-        effects = self.enter(Tick(now, now, self.line.sample(now), self.log_ok))
+        scheduled, self._missed = self._missed or now, 0
+        alive = now - scheduled <= self.configuration.timing.overrun
+        effects = self.enter(Tick(now, scheduled, self.line.sample(now), self.log_ok))
         for effect in effects:
             if isinstance(effect, Actuate):
                 self._moving = effect.moving
                 self.actuates.append(effect)
-                self.motors.send(effect, self.clock_offset)
+                self._send(effect)
         self.supervisor.prepare()
         resting = not self._moving and self.supervisor.state in RESTING
-        for report in self.line.serve(now, True, self._relay_stop, resting):
+        for report in self.line.serve(now, alive, self._relay_stop, resting):
             self.enter(report)
+
+    def _send(self, actuate: Actuate) -> None:
+        if self._steps:
+            # The node's output stamps with that clock, and raises instead of sending: `ros/outputs.py`.
+            self._steps = 0
+            self.tell(AdapterFault(0, Code.INTERNAL.value, "tick: ClockStepError: the ROS clock was stepped"))
+            return
+        if self.faults is not None:
+            if self.faults.lost("motors"):
+                return
+            wait = self.faults.wait("motors")
+            if wait or self._sent:
+                self._sent.append((self.now + wait, actuate))
+                return
+        self.motors.send(actuate, self.clock_offset)
+
+    def _deliver(self) -> None:
+        """Bring the motors what was under way to them."""
+        while self._sent and self._sent[0][0] <= self.now:
+            self.motors.send(self._sent.pop(0)[1], self.clock_offset)
 
     def _after(self) -> None:
         now = self.now
@@ -258,6 +356,8 @@ class Clockwork:
         for effect in effects:
             if isinstance(effect, RelayDemand):
                 self._relay_stop = effect.stop
+            elif isinstance(effect, Latches):
+                self._latches = (effect.emergency_stop, effect.fault)
             elif isinstance(effect, Reply):
                 self._replies[effect.request] = effect
             elif isinstance(effect, Decision | Status):

@@ -44,6 +44,7 @@ class Line:
         line = settings.line
         assert line is not None
         self._chance = random.Random(seed)
+        self._settings = settings
         self._driver = make_driver(settings)
         self.device = Device(line, now, self._number())
         disturbance = Disturbance(signature(line), self._number())
@@ -68,6 +69,12 @@ class Line:
             self._to_device.clear()
             self._driver.closed(self._now, GONE)
 
+    def reboot(self, now: int) -> None:
+        """Begin the host's end anew; the device learns of it by the protocol."""
+        self._driver = make_driver(self._settings)
+        if self._plugged:
+            self._opens_at = now
+
     def order(self, text: str) -> None:
         """Give the device orders, parted by `;`, as `safety-supervisor estop emulate` knows them."""
         for one in text.split(";"):
@@ -80,7 +87,10 @@ class Line:
         if self.bench.frozen:
             return
         while self._to_device and self._to_device[0][0] <= now:
-            self.device.receive(self._to_device.popleft()[1], now)
+            data = self._to_device.popleft()[1]
+            if self.bench.loopback:
+                self.bench.disturbance.raw(data, now)
+            self.device.receive(data, now)
         up = self.bench.reset_up_at
         if up is not None and now >= up:
             self.bench.reset_up_at = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 from safety_supervisor.core.effects import Actuate, HorizonPoint
 from safety_supervisor_sim.cell.controllers import Point, Trajectory
 from safety_supervisor_sim.cell.panda_cell import PandaCell
+from safety_supervisor_sim.engine.nearness import Nearness
 
 BEHIND = 1_000_000_000
 """After its end a trajectory goes on resting so long, [ns]: `ros/outputs.py`."""
@@ -40,6 +41,12 @@ class Motors(Protocol):
 
     def intrude(self, pose: Sequence[float], stamp: int) -> None:
         """Take a message of somebody who may not send any: to hold a pose, shape (n,), [rad]; stamp in [ns], ROS."""
+
+    def step_clock(self, nanoseconds: int) -> None:
+        """Step the ROS clock of the controller."""
+
+    def look(self) -> None:
+        """Measure how far it is from people and obstacles, where that is asked for."""
 
     def mark(self, name: str) -> None:
         """An act of this name begins."""
@@ -73,6 +80,7 @@ class ArmMotors:
         self._every = max(1, round(cell.cell.physics.rate_hz / measure_hz))
         self._told_at = -1
         self._on = False
+        self._near: Nearness | None = None
         self._rest: tuple[tuple[float, ...], Trajectory] | None = None
         cell.cut_power()
 
@@ -137,9 +145,25 @@ class ArmMotors:
         else:
             cell.send_joint_state(cell.joints, np.array(pose))
 
+    def step_clock(self, nanoseconds: int) -> None:
+        """Step the ROS clock of the controller."""
+        self.cell.ros_offset_ns += nanoseconds
+
+    def watch(self, people: Mapping[str, Callable[[], tuple[float, float]]]) -> None:
+        """Measure from now on how far it is from people, by name to where they are, and from the cell's boxes."""
+        boxes = self.cell.cell.oracle.limits.keep_out.values()
+        self._near = Nearness(*self.cell.body, [(box.min, box.max) for box in boxes], people)
+
+    def look(self) -> None:
+        """Measure how far it is from people and obstacles, where that is asked for."""
+        if self._near is not None:
+            self._near.look(self.now)
+
     def mark(self, name: str) -> None:
         """An act of this name begins."""
         self.cell.mark(name)
+        if self._near is not None:
+            self._near.mark(name)
 
     def push(self, force: Sequence[float]) -> None:
         """Nobody pushes an arm."""
@@ -150,8 +174,9 @@ class ArmMotors:
         raise NotImplementedError("this robot does not stand on its feet")
 
     def report(self) -> dict[str, Any]:
-        """Return the oracle's report."""
-        return self.cell.report()
+        """Return the oracle's report, with `distances` by act where they were measured."""
+        measured = {} if self._near is None else {"distances": self._near.report()}
+        return self.cell.report() | measured
 
     def close(self) -> None:
         """Leave PyBullet."""

@@ -52,6 +52,7 @@ class CoreMouth:
         self._busy = self._halted = self._dead = False
         self._sent: list[bytes] = []
         self._prepared: dict[str, Trajectory | int] = {}
+        self._last = ""
 
     # -- orders ---------------------------------------------------------------------------------
 
@@ -83,25 +84,15 @@ class CoreMouth:
         lease = self._world.configuration.source(self._source).liveliness_lease
         self._dead = self._halted = True
         if lease is not None:
-            self._after(lease, SourceLiveliness(0, self._source, False))
+            self._world.later(lease, SourceLiveliness(0, self._source, False))
 
     def close(self) -> None:
         """Leave the topics."""
         self._halted = True
         if self._rogue == "stream":
-            self._after(FOUND, SourceEndpoints(0, self._source, 1))
+            self._world.later(FOUND, SourceEndpoints(0, self._source, 1))
         elif self._rogue:
-            self._after(FOUND, OutputEndpoints(0, ()))
-
-    def _after(self, wait: int, event: Any) -> None:
-        """Have an event enter after a time, [ns]."""
-
-        def later() -> Work:
-            yield at
-            self._world.tell(event)
-
-        at = self._world.now + wait
-        self._world.begin(later(), lambda _: None)
+            self._world.later(FOUND, OutputEndpoints(0, ()))
 
     def _next(self) -> None:
         if self._busy or not self._orders:
@@ -126,9 +117,9 @@ class CoreMouth:
 
     def _open(self) -> Work:
         if self._rogue == "stream":
-            self._after(FOUND, SourceEndpoints(0, self._source, 2))
+            self._world.later(FOUND, SourceEndpoints(0, self._source, 2))
         elif self._rogue:
-            self._after(FOUND, OutputEndpoints(0, (ROGUE,)))
+            self._world.later(FOUND, OutputEndpoints(0, (ROGUE,)))
         return {"heard": True, "seconds": 0.0}
         yield 0
 
@@ -189,17 +180,26 @@ class CoreMouth:
         return {"count": sent}
 
     def _prepare(
-        self, name: str, start: list[float], goal: list[float], seconds: float, points: int, defect: str
+        self,
+        name: str,
+        start: list[float],
+        goal: list[float],
+        seconds: float,
+        points: int,
+        defect: str,
+        key: str = "",
     ) -> Work:
         motion = PointToPoint(np.array(start), np.array(goal), seconds)
         if points > HUGE_POINTS:
             self._prepared[name] = len(huge_trajectory(self._names, motion.start, motion.goal, points))
         else:
-            self._prepared[name] = spoil(quintic_trajectory(self._names, motion, points), defect)
+            said = self._prepared[name] = spoil(quintic_trajectory(self._names, motion, points), defect)
+            said.frame_id = f"cid:{key};key:{key}" if key else ""
         return {}
         yield 0
 
     def _trajectory(self, name: str) -> Work:
+        name = self._last = name or self._last
         self._publish(self._prepared[name], self._world.now)
         return {}
         yield 0

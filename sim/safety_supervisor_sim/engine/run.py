@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
 from safety_supervisor import Supervisor, load_config
+from safety_supervisor.core.events import Boot
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.evidence.event_log import digest_effects
 from safety_supervisor_sim.agent.acts import Players
@@ -24,7 +26,8 @@ from safety_supervisor_sim.demo import evidence, places
 from safety_supervisor_sim.demo.judge import Replayed, Run, judge
 from safety_supervisor_sim.demo.summary import summarise
 from safety_supervisor_sim.engine.clockwork import ROS_OFFSET, START, Clockwork
-from safety_supervisor_sim.engine.motors import ArmMotors, Motors
+from safety_supervisor_sim.engine.faults import Faults, People
+from safety_supervisor_sim.engine.motors import ArmMotors
 from safety_supervisor_sim.engine.mouth import CoreMouth
 from safety_supervisor_sim.engine.stage import CoreHand, CoreStage
 from safety_supervisor_sim.scenario import Scenario
@@ -79,13 +82,14 @@ def run(
     acts = playable.expanded()
     if not acts:
         raise UnplayableError(f"{scenario.name}: no act of it can be played by the core engine")
-    configuration = configuration_of(scenario.robot, controller)
+    configuration = configuration_of(scenario.robot, controller, json.dumps(scenario.configuration))
     problems = check(playable, configuration)
     if problems:
         raise UnplayableError("\n".join(problems))
     motors = _motors(scenario.robot, configuration, controller, seed)
     try:
         world = Clockwork(configuration, motors, seed)
+        _prepare(world, motors, playable, seed)
         broken(world)
         results, failures = _play(world, playable, report)
         simulated = (world.now - START) * 1e-9
@@ -102,8 +106,8 @@ def run(
 
 
 @lru_cache(maxsize=8)
-def configuration_of(robot: str, controller: str) -> Configuration:
-    """Load the configuration of a run.
+def configuration_of(robot: str, controller: str, changes: str = "{}") -> Configuration:
+    """Load the configuration of a run; `changes`: what the scenario lays over it, as JSON.
 
     Raises:
         FileNotFoundError: there is no such robot.
@@ -111,10 +115,24 @@ def configuration_of(robot: str, controller: str) -> Configuration:
     """
     with tempfile.TemporaryDirectory(prefix="core-engine-") as directory:
         shipped = places.shared("config", f"{robot}.yaml")
-        return load_config(places.write_config(shipped, controller, Path(directory), port=PORT))
+        return load_config(
+            places.write_config(shipped, controller, Path(directory), port=PORT, changes=json.loads(changes))
+        )
 
 
-def _motors(robot: str, configuration: Configuration, controller: ControllerName, seed: int) -> Motors:
+def _prepare(world: Clockwork, motors: ArmMotors, scenario: Scenario, seed: int) -> None:
+    """Bring in what goes wrong, who walks, and who measures distances."""
+    if scenario.faults:
+        world.faults = Faults(world, scenario.faults, seed)
+    if scenario.people:
+        world.people = People(world, scenario.people)
+    if any(act.expect.distance is not None for act in scenario.acts):
+        people = world.people
+        names = [walker.name for walker in scenario.people]
+        motors.watch({name: partial(people.where, name) for name in names} if people is not None else {})
+
+
+def _motors(robot: str, configuration: Configuration, controller: ControllerName, seed: int) -> ArmMotors:
     file = load_any(places.cell_file(robot))
     if not isinstance(file, CellFile):
         raise UnplayableError(f"robot {robot}: the core engine plays arms alone")
@@ -156,6 +174,8 @@ def _replay(world: Clockwork) -> Replayed:
     """Have a fresh supervisor handle all events, and compare the digests of its effects."""
     supervisor = Supervisor(world.configuration)
     for index, (event, digest) in enumerate(world.events):
+        if isinstance(event, Boot) and index:
+            supervisor = Supervisor(world.configuration)
         if digest_effects(supervisor.handle(event)) != digest:
             return Replayed(index, False, f"event {index}, {type(event).__name__}")
     return Replayed(len(world.events), True)

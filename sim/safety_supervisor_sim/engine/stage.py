@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from safety_supervisor.core.act_events import StopRequested
 from safety_supervisor.core.effects import Decision, Effect, Status
 from safety_supervisor.ros.words import decision_words, status_words
 from safety_supervisor_sim.agent.estop import CYCLED, HELD, PATIENCE
@@ -34,6 +35,30 @@ class CoreStage(Stage):
             self.hear_status(dict(status_words(effect)) | {"log": log})
         elif isinstance(effect, Decision):
             self.observed.decisions.append(dict(decision_words(effect)))
+
+    def begin(self, name: str) -> None:
+        """Begin an act: for the oracle, for what is observed, for faults and people."""
+        super().begin(name)
+        for part in (self._world.faults, self._world.people):
+            if part is not None:
+                part.begin_act(name)
+
+    def flood_stops(self, rate_hz: float, seconds: float) -> None:
+        """Ask for a stop on the topic: of a cycle's requests the node hears the newest."""
+        world, every = self._world, max(1, round(NANO / rate_hz))
+        until, due = world.now + round(seconds * NANO), world.now
+        while world.now < until:
+            if world.now >= due:
+                world.tell(StopRequested(world.now, "topic", "flood"))
+                due = max(due + every, world.now)
+            world.cycle()
+
+    def respawn(self, down: float) -> None:
+        """Have the supervisor's process end, and be started anew after `down`, [s]."""
+        self._world.stands_still = True
+        self.sleep(down)
+        self._world.stands_still = False
+        self._world.respawn()
 
     def now(self) -> int:
         """Return the simulated steady clock, [ns]."""

@@ -2,6 +2,7 @@
 
 from safety_supervisor_sim.scenario.acts import (
     Act,
+    Again,
     AgentDies,
     Approval,
     Defective,
@@ -16,9 +17,11 @@ from safety_supervisor_sim.scenario.acts import (
     Reach,
     ReleaseEstop,
     Replay,
+    Respawn,
     SecondPublisher,
     Silence,
     StandUp,
+    StopFlood,
     StopInMotion,
     Stream,
     Technician,
@@ -27,9 +30,11 @@ from safety_supervisor_sim.scenario.acts import (
 )
 from safety_supervisor_sim.scenario.expect import Defect, Expect
 from safety_supervisor_sim.scenario.file import Scenario, load_scenario
+from safety_supervisor_sim.scenario.world import Fault, Walker
 
 __all__ = [
     "Act",
+    "Again",
     "AgentDies",
     "Approval",
     "Defect",
@@ -38,6 +43,7 @@ __all__ = [
     "DisturbDevice",
     "Drive",
     "Expect",
+    "Fault",
     "Flood",
     "MendDevice",
     "MotorTopic",
@@ -46,14 +52,17 @@ __all__ = [
     "Reach",
     "ReleaseEstop",
     "Replay",
+    "Respawn",
     "Scenario",
     "SecondPublisher",
     "Silence",
     "StandUp",
+    "StopFlood",
     "StopInMotion",
     "Stream",
     "Technician",
     "TrajectoryAct",
+    "Walker",
     "has_fault",
     "load_scenario",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from safety_supervisor_sim.scenario.expect import (
     Angle,
@@ -60,6 +60,8 @@ class TrajectoryAct(_Moving):
     act: Literal["trajectory"]
     defect: Literal["none", "time_order", "nan"] = "none"
     points: int = Field(default=20, ge=2, le=200_000)
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = ""
+    """Idempotency key in its header; none where empty."""
     call: Literal["none", "stop"] = "none"
     """Service that is called right after sending."""
 
@@ -84,6 +86,30 @@ class Replay(_Act):
 
     act: Literal["replay"]
     count: int = Field(default=5, ge=1, le=100)
+
+
+class Again(_Act):
+    """Send the last trajectory once more, byte for byte."""
+
+    act: Literal["again"]
+    count: int = Field(default=1, ge=1, le=1000)
+
+
+class StopFlood(_Act):
+    """Somebody asks for a stop again and again, `rate_hz` times a second."""
+
+    act: Literal["stop_flood"]
+    engines: ClassVar[frozenset[Engine]] = frozenset({"core"})
+    rate_hz: float = Field(default=1000.0, ge=1.0, le=10_000.0)
+    seconds: Seconds = 0.5
+
+
+class Respawn(_Moving):
+    """The supervisor crashes in mid-motion, and is started anew after `down`: with the latches that it left on disk."""
+
+    act: Literal["respawn"]
+    engines: ClassVar[frozenset[Engine]] = frozenset({"core"})
+    down: Seconds = 1.0
 
 
 class Drive(_Act):
@@ -210,6 +236,9 @@ Act = Annotated[
     | Defective
     | DefectiveInMotion
     | Replay
+    | Again
+    | StopFlood
+    | Respawn
     | Drive
     | Reach
     | Silence
@@ -232,7 +261,7 @@ Act = Annotated[
 
 FAULTY = (
     DefectiveInMotion, Silence, StopInMotion, Flood, AgentDies, PressEstop, DisturbDevice, SecondPublisher, MotorTopic,
-    Push,
+    Push, Respawn,
 )  # fmt: skip
 """Acts in whose course something happens that their motion is judged from."""
 

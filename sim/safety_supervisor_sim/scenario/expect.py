@@ -71,6 +71,18 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
+class Distance(Section):
+    """At least so far from the nearest body of the robot that moves, [m], measured on the true robot's meshes."""
+
+    people: float | None = Field(default=None, ge=0.0, le=10.0)
+    obstacles: float | None = Field(default=None, ge=0.0, le=10.0)
+    """The cell's `keep_out` boxes."""
+
+
+Count = Annotated[list[Annotated[int, Field(ge=0, le=1_000_000)]], Field(min_length=2, max_length=2)]
+VerdictKey = Annotated[str, StringConstraints(pattern=r"^(PASS|LIMIT|WAIT|REJECT|STOP)( E_[A-Z][A-Z0-9_]{0,40})?$")]
+
+
 class Expect(Section):
     """What has to come of an act. The motion is judged by the oracle, never by the supervisor's word."""
 
@@ -103,3 +115,7 @@ class Expect(Section):
     on `damp`."""
     lowered: float | None = Field(default=None, gt=0.0, le=2.0)
     """It had truly come down by so much, standing, when it was told to give way, [m]."""
+    verdict_counts: dict[VerdictKey, Count] = Field(default={}, max_length=20)
+    """Verdict, or verdict and code: how many commands heard it, the least and the most."""
+    distance: Distance | None = None
+    """Smallest true distance during the act; by the core engine alone."""

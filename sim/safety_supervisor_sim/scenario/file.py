@@ -7,13 +7,16 @@ describes every field.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints, ValidationError
 
 from safety_supervisor.config.bounds import MAXIMUM_BYTES, parse, read_bounded
 from safety_supervisor.config.problems import ConfigurationCode, ConfigurationError, Problems, shown
+from safety_supervisor.core.errors import CODE_OF
+from safety_supervisor.estop.tools.orders import ORDERS
 from safety_supervisor_sim.scenario.acts import (
     Act,
     AgentDies,
@@ -25,6 +28,10 @@ from safety_supervisor_sim.scenario.acts import (
     has_fault,
 )
 from safety_supervisor_sim.scenario.expect import POSE_KINDS, Call, Expect, Identifier, Pose, Section, StateName
+from safety_supervisor_sim.scenario.world import Fault, Serial, Walker
+
+POLICY_PREFIX: Final = "E_POLICY_"
+"""Codes that a policy denies with are its own."""
 
 
 class Scenario(Section):
@@ -38,6 +45,13 @@ class Scenario(Section):
     poses: dict[Identifier, Pose] = Field(min_length=1, max_length=50)
     """Name to joint positions in the configuration's order, or by joint, [rad]."""
     acts: list[Act] = Field(min_length=1, max_length=200)
+    rows: list[Annotated[int, Field(ge=1, le=99)]] = Field(default=[], max_length=99)
+    """Of the table of attacks, `docs/redteam.md`, that it plays."""
+    requirements: list[Annotated[str, StringConstraints(pattern=r"^SR-[0-9]{3}$")]] = Field(default=[], max_length=60)
+    configuration: dict[str, Any] = Field(default={}, max_length=20)
+    """Laid over `config/ROBOT.yaml`: mappings are merged, all else is replaced."""
+    faults: list[Fault] = Field(default=[], max_length=50)
+    people: list[Walker] = Field(default=[], max_length=20)
     seed: int = Field(default=1, ge=0, lt=2**31)
     """Of everything that the core engine draws: noise, faults, the e-stop's first numbers."""
 
@@ -58,7 +72,8 @@ class Scenario(Section):
 
         A group goes as a whole: its acts lead to one another.
         """
-        out = [act for act in self.acts if engine not in act.engines]
+        simulated = bool(self.faults or self.people)
+        out = [act for act in self.acts if engine not in act.engines or (simulated and engine != "core")]
         groups = {act.group for act in out if act.group}
         acts = [act for act in self.acts if act not in out and act.group not in groups]
         names = [act.name for act in self.acts if act not in acts]
@@ -177,3 +192,40 @@ def _cross_check(scenario: Scenario, problems: Problems) -> None:
         if act.group and act.group in groups and groups[-1] != act.group:
             problems.add(f"{where}.group", value, "acts of a group stand apart", "Put them one after the other.")
         groups.append(act.group or "")
+        for key, (least, most) in act.expect.verdict_counts.items():
+            if least > most:
+                problems.add(
+                    f"{where}.expect.verdict_counts.{key}", value, f"{least} is more than {most}", "[LEAST, MOST]"
+                )
+            if most == 0 and key.split()[0] in act.expect.verdicts and " " not in key:
+                problems.add(f"{where}.expect.verdicts", value, f"{key} has to be heard, and never", "Leave one out.")
+        distance = act.expect.distance
+        if distance is not None and distance.people is not None and not scenario.people:
+            problems.add(f"{where}.expect.distance.people", value, "nobody walks in this file", "Add `people`.")
+        for key in ("codes", "also"):
+            for code in getattr(act.expect, key):
+                if code not in CODE_OF and not code.startswith(POLICY_PREFIX):
+                    near = get_close_matches(code, CODE_OF, n=3)
+                    cure = f"Use {' or '.join(near)}." if near else "docs/error_codes.md has all."
+                    problems.add(f"{where}.expect.{key}", value, f"{shown(code)} is told by nobody", cure)
+    _check_world(scenario, names, problems)
+
+
+def _check_world(scenario: Scenario, acts: set[str], problems: Problems) -> None:
+    """Check what faults and people refer to."""
+    value, known = ConfigurationCode.VALUE, f"Use one of: {', '.join(sorted(acts))}."
+    for kind, entries in (("faults", scenario.faults), ("people", scenario.people)):
+        for index, entry in enumerate(entries):
+            if entry.act not in acts:
+                problems.add(f"{kind}[{index}].act", value, f"{shown(entry.act)} is no act", known)
+    for index, fault in enumerate(scenario.faults):
+        for number, order in enumerate(fault.orders if isinstance(fault, Serial) else []):
+            if order.split()[0] not in ORDERS:
+                where = f"faults[{index}].orders[{number}]"
+                problems.add(where, value, f"{shown(order)} is no order", f"Use one of: {', '.join(ORDERS)}.")
+    for index, walker in enumerate(scenario.people):
+        if len(walker.untold) == 1 or walker.untold != sorted(walker.untold):
+            problems.add(f"people[{index}].untold", value, "give the begin and the end", "Write [FROM, TO].")
+    if scenario.people and "separation" not in scenario.configuration:
+        cure = "Add `configuration: {separation: ..., envelope: {reduced: ...}}`."
+        problems.add("people", value, "the supervisor of this file watches nobody", cure)

@@ -125,3 +125,46 @@ def test_a_group_must_stand_together(tmp_path: Path) -> None:
 def test_a_missing_file_is_a_problem_and_no_crash(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file"):
         load_scenario(tmp_path / "none.yaml")
+
+
+def test_faults_people_and_expectations_that_can_not_be_are_told_with_line_and_cure(tmp_path: Path) -> None:
+    text = GOOD.replace("expect: {rest_after: 0.5}", "expect: {codes: [E_NOT_FINIT], verdict_counts: {REJECT: [3, 2]}}")
+    text = text.replace("expect: {ends: goal}", "expect: {distance: {people: 0.2}, codes: [E_POLICY_OWN]}")
+    text += """
+faults:
+  - {fault: drop, act: go, duration: 1.0, what: measurements, share: 0.5}
+  - {fault: noise, act: gone, duration: 1.0, position: 0.1}
+  - {fault: serial, act: go, duration: 1.0, orders: [explode]}
+"""
+    with pytest.raises(ConfigurationError) as caught:
+        load_scenario(write(tmp_path, text))
+    found = {one.path: (one.line, one.message, one.cure) for one in caught.value.errors}
+    assert set(found) == {
+        "acts[1].expect.distance.people",
+        "acts[2].expect.codes",
+        "acts[2].expect.verdict_counts.REJECT",
+        "faults[1].act",
+        "faults[2].orders[0]",
+    }
+    assert "E_NOT_FINITE" in found["acts[2].expect.codes"][2]
+    assert found["faults[1].act"][0] == text[: text.index("gone")].count("\n") + 1
+    assert "go, late, press" in found["faults[1].act"][2]
+    assert "unplug" in found["faults[2].orders[0]"][2]
+
+
+def test_an_unknown_fault_is_told_with_what_there_is(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, GOOD + "faults: [{fault: earthquake, act: go, duration: 1.0}]\n")
+    assert told.startswith("faults[0]")
+    assert "'standstill'" in told
+
+
+def test_who_walks_needs_a_supervisor_that_watches(tmp_path: Path) -> None:
+    walker = "people: [{name: ada, act: go, way: [[1.0, 2.0]]}]\n"
+    assert problems(tmp_path, GOOD + walker) == ["people: the supervisor of this file watches nobody"]
+    assert load_scenario(write(tmp_path, GOOD + walker + "configuration: {separation: {latency: 0.1}}\n")).people
+
+
+def test_faults_are_left_to_the_core_engine(tmp_path: Path) -> None:
+    scenario = load_scenario(write(tmp_path, GOOD + "faults: [{fault: disk_full, act: go, duration: 1.0}]\n"))
+    assert scenario.for_engine("ros")[0].acts == []
+    assert scenario.for_engine("core") == (scenario, [])

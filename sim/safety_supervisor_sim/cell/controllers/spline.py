@@ -85,9 +85,9 @@ class Segment:
                 # Hermite form on the unit interval, then scaled to time.
                 square = span * span
                 state = np.array((v0, start.accelerations * square, step, v1, end.accelerations * square))
-                rows = _HERMITE @ state
-                rows[0] += p0
-                self._coefficients = rows / span ** _POWERS
+                table = _HERMITE @ state
+                table[0] += p0
+                self._coefficients = table / span**_POWERS
                 return
             rows = [p0, v0, 3.0 * step - 2.0 * v0 - v1, v0 + v1 - 2.0 * step]
             rows = [row / span**power for power, row in enumerate(rows)]
