@@ -16,7 +16,7 @@ pytest.importorskip("playwright", reason="a real browser needs Debian's chromium
 
 from browser_window import PATIENCE, Window, settled
 from panel_rig import PanelRig
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 from ros_rig import STREAM, running_rig
 from small_disk import small_disk_at
 from std_msgs.msg import String
@@ -72,6 +72,19 @@ class Beats:
         self._heard = 0
         self.client.wait_for(lambda: self._heard > 8, "beats come", 20.0)
 
+    def press(self, page: Page) -> None:
+        """Hold the key; again where a busy machine has covered the page, which is a release."""
+        for left in (2, 1, 0):
+            expect(page.locator("#lost")).to_be_hidden(timeout=PATIENCE)
+            page.keyboard.up("h")
+            page.keyboard.down("h")
+            try:
+                self.wait()
+                return
+            except AssertionError:
+                if not left:
+                    raise
+
     def end(self) -> None:
         """Two may have been on their way."""
         self.client.spin(0.5)
@@ -107,8 +120,7 @@ def test_a_node_that_starts_anew_while_a_button_is_held_moves_nothing_until_it_i
     cell, page, beats = panel.cell, window.page, Beats(panel)
 
     def killed() -> None:
-        page.keyboard.down("h")
-        beats.wait()
+        beats.press(page)
         approved_under(panel, window, "planner")
         panel.rig.kill(cell.supervisor)
 
@@ -124,9 +136,7 @@ def test_a_node_that_starts_anew_while_a_button_is_held_moves_nothing_until_it_i
     expect(page.get_by_role("button", name="MODE MANUAL")).to_be_visible(timeout=40_000)  # two tell a status until then
     beats.end()
     assert cell.rests_at(cell.client.pose())
-    page.keyboard.up("h")
-    page.keyboard.down("h")
-    beats.wait()
+    beats.press(page)
     expect(page.locator("#hold")).to_contain_text("HELD", timeout=PATIENCE)
 
     def played() -> None:
@@ -153,8 +163,7 @@ def test_a_clock_that_jumps_ends_no_hold_no_login_and_no_act_and_a_refused_hold_
     page = window.login("ada")
 
     def jumped() -> None:
-        page.keyboard.down("h")
-        beats.wait()
+        beats.press(page)
         asked = approved_under(panel, window, "planner")
         for jump in (HOUR, -HOUR, 0.0, 24 * HOUR):
             clock.write_text(str(jump))
@@ -177,23 +186,20 @@ def test_a_clock_that_jumps_ends_no_hold_no_login_and_no_act_and_a_refused_hold_
         assert "the supervisor answered" in plain.ask("POST", "/stop").text
         cell.client.wait_state("LOCKED", timeout=20.0)
     # A panel that is started behind its own clock of before: its beats are older than those that counted.
-    page.keyboard.down("h")
-    beats.wait()
+    beats.press(page)
     page.keyboard.up("h")
     panel.rig.kill(panel.panel)
     clock.write_text("0")
     panel.panel = panel.start(panel.port)
     page = window.login("ada")
-    page.keyboard.down("h")
-    beats.wait()
+    beats.press(page)
     began = time.monotonic()
     window.says("the supervisor refuses it: REJECT E_TOKEN_COUNT")
     expect(page.locator("#hold")).not_to_contain_text("HELD")
     page.keyboard.up("h")
     cell.client.spin(max(0.0, 42.0 - (time.monotonic() - began)))
     cell.arm()
-    page.keyboard.down("h")
-    beats.wait()
+    beats.press(page)
     cell.steadily(lambda: cell.played(approved_under(panel, window, "painter", -0.1, 2.0)))
     page.keyboard.up("h")
 
@@ -230,17 +236,19 @@ def test_a_full_disk_of_the_panels_machine_holds_back_no_stop_no_act_and_no_logi
         assert "the supervisor answered" in panel.browser().ask("POST", "/stop").text
         cell.client.wait_state("LOCKED", timeout=20.0)
         cell.arm()
-        cell.client.spin(3.0)
-        before = sequences(heads)
+        with pytest.raises(OSError, match="No space left"):
+            (place / "more").write_bytes(b"x" * 8192)
+        sequences(heads)  # what has found room is whole
         # It is no obstacle to a new start, either.
         panel.rig.kill(panel.panel)
         panel.panel = panel.start(panel.port, "--heads", str(heads.parent))
         assert "the supervisor answered" in panel.browser().ask("POST", "/stop").text
         cell.client.wait_state("LOCKED", timeout=20.0)
         cell.arm()
-        assert sequences(heads) == before
+        before = sequences(heads)[-1]
         full_of.unlink()
-        cell.client.wait_for(lambda: sequences(heads)[-1] > before[-1], "heads are kept again", 90.0)
+        assert panel.browser().ask("POST", "/stop").status == 200
+        cell.client.wait_for(lambda: sequences(heads)[-1] > before, "heads are kept again", 90.0)
         panel.rig.kill(panel.panel)
         panel.panel = panel.start(panel.port)
 
