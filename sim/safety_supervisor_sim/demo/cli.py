@@ -163,7 +163,7 @@ def run_files(
 def _compare(
     files: list[Path], core: list[dict[str, Any]], real: list[dict[str, Any]], as_json: bool
 ) -> dict[str, list[str]]:
-    from safety_supervisor_sim.demo.compare import differences
+    from safety_supervisor_sim.demo.compare import differences, not_compared
 
     differ = {}
     for file, first, second in zip(files, core, real, strict=True):
@@ -171,6 +171,8 @@ def _compare(
         typer.echo(f"{file}: {'engines differ' if found else 'both engines say the same'}", err=as_json)
         for line in found:
             typer.echo(f"  {line}", err=as_json)
+        for line in not_compared(first["heard"], second["heard"]):
+            typer.echo(f"  not compared: {line}", err=as_json)
     return differ
 
 

@@ -28,7 +28,7 @@ def differences(core: Sequence[Record], ros: Sequence[Record]) -> list[str]:
 
     Compared are verdicts and codes in their order, equal neighbours folded; the states, of which a node that tells its
     status ten times a second may skip short ones; the state at the end; and what services answered. An act that
-    lateness disturbed is told, and not compared.
+    lateness disturbed is not compared: `not_compared`.
 
     Args:
         core, ros: `heard` of each act.
@@ -41,7 +41,6 @@ def differences(core: Sequence[Record], ros: Sequence[Record]) -> list[str]:
             continue
         name = act["name"]
         if other["late"]:
-            found.append(f"{name}: not compared: real time was late")
             continue
         for key in ("verdicts", "replies"):
             if act[key] != other[key]:
@@ -51,6 +50,14 @@ def differences(core: Sequence[Record], ros: Sequence[Record]) -> list[str]:
         elif not _within(other["states"], act["states"]):
             found.append(f"{name}: states: core {_shown(act['states'])}; ros {_shown(other['states'])}")
     return found
+
+
+def not_compared(core: Sequence[Record], ros: Sequence[Record]) -> list[str]:
+    """Return the acts that are not compared, each with its reason: one engine alone played it, or it was late."""
+    others, names = {one["name"]: one for one in ros}, {one["name"] for one in core}
+    alone = [f"{act['name']}: the core engine alone" for act in core if act["name"] not in others]
+    alone += [f"{act['name']}: real nodes alone" for act in ros if act["name"] not in names]
+    return alone + [f"{name}: real time was late" for name in others if others[name]["late"] and name in names]
 
 
 def _within(short: Sequence[str], long: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ import msgspec
 
 from safety_supervisor.boot_script import BootScript
 from safety_supervisor.core.act_events import OperatorAct, StopRequested
-from safety_supervisor.core.effects import Actuate, Decision, Effect, Latches, RelayDemand, Reply, Status
+from safety_supervisor.core.effects import Actuate, Decision, Effect, LadderMode, Latches, RelayDemand, Reply, Status
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.events import AdapterFault, Boot, Event, Humans, JointStates, Tick, TrajectoryCommand
 from safety_supervisor.core.settings import Configuration
@@ -257,6 +257,9 @@ class Clockwork:
         while self._states and self._states[0][0] <= now:
             came, states = self._states.pop(0)
             self.enter(msgspec.structs.replace(states, at=now, clock=now + self.clock_offset, received=came))
+        if measured is not None:
+            for event in self.motors.sensed(now):
+                self.enter(event)
         if self.people is None:
             for event in self._script.people(now):
                 self.enter(event)
@@ -356,6 +359,8 @@ class Clockwork:
         for effect in effects:
             if isinstance(effect, RelayDemand):
                 self._relay_stop = effect.stop
+            elif isinstance(effect, LadderMode):
+                self.motors.obey(effect.mode)
             elif isinstance(effect, Latches):
                 self._latches = (effect.emergency_stop, effect.fault)
             elif isinstance(effect, Reply):

@@ -14,6 +14,7 @@ from safety_supervisor.core.estop_input import EstopInput
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.events import EstopReport
 from safety_supervisor.estop.drivers import make_driver
+from safety_supervisor.estop.port import FIRST_WAIT_S, LONGEST_WAIT_S
 from safety_supervisor.estop.signature import signature
 from safety_supervisor.estop.tools.device import Device
 from safety_supervisor.estop.tools.disturbance import Disturbance
@@ -21,8 +22,8 @@ from safety_supervisor.estop.tools.orders import Bench, obey
 
 WIRE: Final = 2_000_000
 """24 bytes at 115200 Bd, [ns]."""
-REOPENS: Final = 100_000_000
-"""So long after it was plugged in again the port is open, [ns]: `estop/port.py`."""
+FIRST_WAIT, LONGEST_WAIT = round(FIRST_WAIT_S * 1e9), round(LONGEST_WAIT_S * 1e9)
+"""Between two tries to open the port, the first and the longest, [ns]: `estop/port.py`."""
 GONE: Final = "the device was unplugged"
 
 
@@ -51,6 +52,7 @@ class Line:
         self.bench = Bench(self.device, disturbance, self._plug, self._unplug, self._number)
         self._plugged = True
         self._opens_at: int | None = now
+        self._wait = FIRST_WAIT
         self._now = now
         self._to_host: deque[tuple[int, bytes]] = deque()
         self._to_device: deque[tuple[int, bytes]] = deque()
@@ -59,12 +61,12 @@ class Line:
         return self._chance.getrandbits(32)
 
     def _plug(self) -> None:
-        if not self._plugged:
-            self._plugged, self._opens_at = True, self._now + REOPENS
+        self._plugged = True
 
     def _unplug(self) -> None:
         if self._plugged:
-            self._plugged, self._opens_at = False, None
+            self._plugged, self._wait = False, FIRST_WAIT
+            self._opens_at = self._now + self._wait
             self._to_host.clear()
             self._to_device.clear()
             self._driver.closed(self._now, GONE)
@@ -72,8 +74,7 @@ class Line:
     def reboot(self, now: int) -> None:
         """Begin the host's end anew; the device learns of it by the protocol."""
         self._driver = make_driver(self._settings)
-        if self._plugged:
-            self._opens_at = now
+        self._wait, self._opens_at = FIRST_WAIT, now
 
     def order(self, text: str) -> None:
         """Give the device orders, parted by `;`, as `safety-supervisor estop emulate` knows them."""
@@ -101,15 +102,20 @@ class Line:
         if not self.bench.silent:
             disturbance.put(frames, now)
         data = disturbance.take(now)
-        if data and self._plugged:
+        if data and self._plugged and self._opens_at is None:
             self._to_host.append((now + WIRE, data))
 
     def sample(self, at: int) -> EstopInput:
         """Return the driver's word for the cycle that begins at `at`."""
         if self._opens_at is not None and at >= self._opens_at:
-            self._opens_at = None
             self._to_host.clear()
-            self._driver.opened(at, self._number())
+            if self._plugged:
+                self._opens_at = None
+                self._driver.opened(at, self._number())
+            else:
+                self._wait = min(2 * self._wait, LONGEST_WAIT)
+                self._opens_at = at + self._wait
+                self._driver.closed(at, GONE)
         while self._to_host and self._to_host[0][0] <= at:
             came, data = self._to_host.popleft()
             self._driver.receive(data, came)

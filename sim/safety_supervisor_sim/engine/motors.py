@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from safety_supervisor.core.effects import Actuate, HorizonPoint
-from safety_supervisor_sim.cell.controllers import Point, Trajectory
+from safety_supervisor.core.events import Event
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor_sim.cell.cell import Cell
+from safety_supervisor_sim.cell.controllers import ForwardPosition, JointTrajectoryController, Point, Trajectory
 from safety_supervisor_sim.cell.panda_cell import PandaCell
+from safety_supervisor_sim.cell.standing_cell import StandingCell
 from safety_supervisor_sim.engine.nearness import Nearness
+from safety_supervisor_sim.lab.balance_inputs import Footsteps, telling
 
 BEHIND = 1_000_000_000
 """After its end a trajectory goes on resting so long, [ns]: `ros/outputs.py`."""
 INTRUDES = 100_000_000
 """What an intruder sends is to be reached in so long, [ns]: `agent/speaker.py`."""
+PUSH_SECONDS = 0.2
+"""`cell/standing_node.py`."""
 Measured = tuple[tuple[str, ...], tuple[float, ...], tuple[float, ...]]
 
 
@@ -45,6 +52,15 @@ class Motors(Protocol):
     def step_clock(self, nanoseconds: int) -> None:
         """Step the ROS clock of the controller."""
 
+    def sensed(self, now: int) -> Sequence[Event]:
+        """Return what sensors beside the joints' tell now, [ns]."""
+
+    def obey(self, mode: str) -> None:
+        """Do as the mode of the stop ladder says."""
+
+    def watch(self, people: Mapping[str, Callable[[], tuple[float, float]]]) -> None:
+        """Measure from now on how far it is from people, by name to where they are, and from the cell's boxes."""
+
     def look(self) -> None:
         """Measure how far it is from people and obstacles, where that is asked for."""
 
@@ -64,20 +80,24 @@ class Motors(Protocol):
         """Leave PyBullet."""
 
 
-class ArmMotors:
-    """A `PandaCell` behind one of its controllers.
+Kind = TypeVar("Kind", bound=Cell)
+
+
+class CellMotors(Generic[Kind]):
+    """A cell behind one of its controllers; what every kind of cell has.
 
     Args:
         cell: begins without power.
         period: control period, [ns].
+        rate_hz: of physics.
         measure_hz: of joint states.
     """
 
-    def __init__(self, cell: PandaCell, period: int, measure_hz: float) -> None:
+    def __init__(self, cell: Kind, period: int, rate_hz: float, measure_hz: float) -> None:
         """Take the power away: relays are open until the device closes them."""
         self.cell = cell
         self._period = period
-        self._every = max(1, round(cell.cell.physics.rate_hz / measure_hz))
+        self._every = max(1, round(rate_hz / measure_hz))
         self._told_at = -1
         self._on = False
         self._near: Nearness | None = None
@@ -111,16 +131,16 @@ class ArmMotors:
         measured = self.cell.measure()
         return measured.names, tuple(measured.positions.tolist()), tuple(measured.velocities.tolist())
 
+    def sensed(self, now: int) -> Sequence[Event]:
+        """Nothing beside its joints is measured."""
+        return ()
+
+    def obey(self, mode: str) -> None:
+        """Nothing stands here that could give way."""
+
     def send(self, actuate: Actuate, clock_offset: int) -> None:
         """Take the set-point of a cycle, as the controller's topic would bring it."""
-        cell = self.cell
-        kind = type(cell.controller).__name__
-        if kind == "JointTrajectoryController":
-            cell.send_trajectory(self._horizon(actuate, clock_offset))
-        elif kind == "ForwardPosition":
-            cell.send_array(actuate.positions)
-        else:
-            cell.send_joint_state(cell.joints, np.array(actuate.positions))
+        self.cell.send_trajectory(self._horizon(actuate, clock_offset))
 
     def _horizon(self, actuate: Actuate, clock_offset: int) -> Trajectory:
         """Return the message; one that rests where the one before does has the same points, which judges know."""
@@ -136,23 +156,11 @@ class ArmMotors:
     def intrude(self, pose: Sequence[float], stamp: int) -> None:
         """Take a message of somebody who may not send any."""
         still = np.zeros(0)
-        cell, held = self.cell, Point(INTRUDES, np.array(pose), still, still)
-        kind = type(cell.controller).__name__
-        if kind == "JointTrajectoryController":
-            cell.send_trajectory(Trajectory(cell.joints, (held,), 0))
-        elif kind == "ForwardPosition":
-            cell.send_array(list(pose))
-        else:
-            cell.send_joint_state(cell.joints, np.array(pose))
+        self.cell.send_trajectory(Trajectory(self.cell.joints, (Point(INTRUDES, np.array(pose), still, still),), 0))
 
     def step_clock(self, nanoseconds: int) -> None:
         """Step the ROS clock of the controller."""
         self.cell.ros_offset_ns += nanoseconds
-
-    def watch(self, people: Mapping[str, Callable[[], tuple[float, float]]]) -> None:
-        """Measure from now on how far it is from people, by name to where they are, and from the cell's boxes."""
-        boxes = self.cell.cell.oracle.limits.keep_out.values()
-        self._near = Nearness(*self.cell.body, [(box.min, box.max) for box in boxes], people)
 
     def look(self) -> None:
         """Measure how far it is from people and obstacles, where that is asked for."""
@@ -164,6 +172,9 @@ class ArmMotors:
         self.cell.mark(name)
         if self._near is not None:
             self._near.mark(name)
+
+    def watch(self, people: Mapping[str, Callable[[], tuple[float, float]]]) -> None:
+        """Nothing is measured."""
 
     def push(self, force: Sequence[float]) -> None:
         """Nobody pushes an arm."""
@@ -181,6 +192,67 @@ class ArmMotors:
     def close(self) -> None:
         """Leave PyBullet."""
         self.cell.close()
+
+
+class ArmMotors(CellMotors[PandaCell]):
+    """A `PandaCell`, behind any of its controllers."""
+
+    def send(self, actuate: Actuate, clock_offset: int) -> None:
+        """Take the set-point of a cycle, as the controller's topic would bring it."""
+        if isinstance(self.cell.controller, JointTrajectoryController):
+            super().send(actuate, clock_offset)
+        else:
+            self._stream(actuate.positions)
+
+    def intrude(self, pose: Sequence[float], stamp: int) -> None:
+        """Take a message of somebody who may not send any."""
+        if isinstance(self.cell.controller, JointTrajectoryController):
+            super().intrude(pose, stamp)
+        else:
+            self._stream(pose)
+
+    def _stream(self, positions: Sequence[float]) -> None:
+        if isinstance(self.cell.controller, ForwardPosition):
+            self.cell.send_array(positions)
+        else:
+            self.cell.send_joint_state(self.cell.joints, np.array(positions))
+
+    def watch(self, people: Mapping[str, Callable[[], tuple[float, float]]]) -> None:
+        """Measure from now on how far it is from people, by name to where they are, and from the cell's boxes."""
+        boxes = self.cell.cell.oracle.limits.keep_out.values()
+        self._near = Nearness(*self.cell.body, [(box.min, box.max) for box in boxes], people)
+
+
+class StandingMotors(CellMotors[StandingCell]):
+    """A `StandingCell`: a robot on its feet, with an IMU and sensors in its soles, which tell the truth.
+
+    Args:
+        cell, period, rate_hz, measure_hz: as above.
+        configuration: of the supervisor.
+    """
+
+    def __init__(
+        self, cell: StandingCell, period: int, rate_hz: float, measure_hz: float, configuration: Configuration
+    ) -> None:
+        """Stand in the hoist."""
+        super().__init__(cell, period, rate_hz, measure_hz)
+        self._footsteps = Footsteps(configuration)
+
+    def sensed(self, now: int) -> Sequence[Event]:
+        """Return what IMU and soles tell."""
+        return self._footsteps.events(telling(self.cell.robot), now)
+
+    def obey(self, mode: str) -> None:
+        """Do as the mode of the stop ladder says."""
+        self.cell.obey(mode)
+
+    def push(self, force: Sequence[float]) -> None:
+        """Push its base for a moment."""
+        self.cell.push(force, PUSH_SECONDS)
+
+    def stand_up(self) -> None:
+        """Set it on its feet, in its hoist."""
+        self.cell.stand_up()
 
 
 def horizon(actuate: Actuate, joints: tuple[str, ...], period: int, clock_offset: int) -> Trajectory:

@@ -116,12 +116,12 @@ class CoreMouth:
         self._world.publish(self._source, message, at + WAY)
 
     def _open(self) -> Work:
-        if self._rogue == "stream":
-            self._world.later(FOUND, SourceEndpoints(0, self._source, 2))
-        elif self._rogue:
-            self._world.later(FOUND, OutputEndpoints(0, (ROGUE,)))
+        if self._rogue:
+            seen = SourceEndpoints(0, self._source, 2) if self._rogue == "stream" else OutputEndpoints(0, (ROGUE,))
+            self._world.later(FOUND, seen)
+            # Whoever is heard was discovered: the watch sees him before his first message is taken.
+            yield self._world.now + FOUND + 2 * self._world.configuration.timing.period
         return {"heard": True, "seconds": 0.0}
-        yield 0
 
     def _stream(
         self,

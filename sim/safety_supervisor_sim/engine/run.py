@@ -22,12 +22,13 @@ from safety_supervisor_sim.agent.stage import StageError
 from safety_supervisor_sim.cell.cell_file import CellFile, ControllerName
 from safety_supervisor_sim.cell.files import load_any
 from safety_supervisor_sim.cell.panda_cell import PandaCell
+from safety_supervisor_sim.cell.standing_cell import StandingCell
 from safety_supervisor_sim.demo import evidence, places
 from safety_supervisor_sim.demo.judge import Replayed, Run, judge
 from safety_supervisor_sim.demo.summary import summarise
 from safety_supervisor_sim.engine.clockwork import ROS_OFFSET, START, Clockwork
 from safety_supervisor_sim.engine.faults import Faults, People
-from safety_supervisor_sim.engine.motors import ArmMotors
+from safety_supervisor_sim.engine.motors import ArmMotors, Motors, StandingMotors
 from safety_supervisor_sim.engine.mouth import CoreMouth
 from safety_supervisor_sim.engine.stage import CoreHand, CoreStage
 from safety_supervisor_sim.scenario import Scenario
@@ -120,7 +121,7 @@ def configuration_of(robot: str, controller: str, changes: str = "{}") -> Config
         )
 
 
-def _prepare(world: Clockwork, motors: ArmMotors, scenario: Scenario, seed: int) -> None:
+def _prepare(world: Clockwork, motors: Motors, scenario: Scenario, seed: int) -> None:
     """Bring in what goes wrong, who walks, and who measures distances."""
     if scenario.faults:
         world.faults = Faults(world, scenario.faults, seed)
@@ -132,12 +133,15 @@ def _prepare(world: Clockwork, motors: ArmMotors, scenario: Scenario, seed: int)
         motors.watch({name: partial(people.where, name) for name in names} if people is not None else {})
 
 
-def _motors(robot: str, configuration: Configuration, controller: ControllerName, seed: int) -> ArmMotors:
-    file = load_any(places.cell_file(robot))
-    if not isinstance(file, CellFile):
-        raise UnplayableError(f"robot {robot}: the core engine plays arms alone")
-    cell = PandaCell(file, controller, seed=seed, start_ns=START, ros_offset_ns=ROS_OFFSET)
-    return ArmMotors(cell, configuration.timing.period, file.measurement.rate_hz)
+def _motors(robot: str, configuration: Configuration, controller: ControllerName, seed: int) -> Motors:
+    file, period = load_any(places.cell_file(robot)), configuration.timing.period
+    if isinstance(file, CellFile):
+        cell = PandaCell(file, controller, seed=seed, start_ns=START, ros_offset_ns=ROS_OFFSET)
+        return ArmMotors(cell, period, file.physics.rate_hz, file.measurement.rate_hz)
+    if controller != "joint_trajectory_controller":
+        raise UnplayableError(f"robot {robot}: a robot that stands has a joint_trajectory_controller alone")
+    standing = StandingCell(file, seed=seed, start_ns=START, ros_offset_ns=ROS_OFFSET)
+    return StandingMotors(standing, period, file.rate_hz, file.node.measurement.rate_hz, configuration)
 
 
 def _play(

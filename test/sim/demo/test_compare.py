@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from safety_supervisor_sim.demo.compare import differences, heard
+from safety_supervisor_sim.demo.compare import differences, heard, not_compared
 
 
 def act(name: str, *said: str, states: tuple[str, ...] = ("AUTO/HOLDING",), late: int = 0) -> dict[str, Any]:
@@ -37,8 +37,7 @@ def test_a_short_state_may_be_missed_by_ros_alone() -> None:
 
 
 def test_what_lateness_disturbed_is_told_and_not_compared() -> None:
-    assert differences([act("a", "PASS")], [act("a", "STOP E_LATE", late=1)]) == ["a: not compared: real time was late"]
-
-
-def test_acts_of_one_engine_alone_are_not_compared() -> None:
-    assert differences([act("a", "PASS")], [act("b", "PASS")]) == []
+    core, real = [act("a", "PASS"), act("b", "PASS")], [act("a", "STOP E_LATE", late=1), act("c", "PASS")]
+    assert differences(core, real) == []
+    told = ["b: the core engine alone", "c: real nodes alone", "a: real time was late"]
+    assert not_compared(core, real) == told
