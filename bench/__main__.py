@@ -22,6 +22,7 @@ MODULES = {
     "floods": ("floods.",),
     "anomaly": ("anomaly.",),
     "estop": ("estop.link", "estop.idle"),
+    "scenarios": ("scenario.",),
     "relay": ("relay.",),
     "deadlines": ("deadlines.",),
     "estop_port": ("estop.line", "estop.port", "estop.take", "estop.press"),

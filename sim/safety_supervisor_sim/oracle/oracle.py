@@ -100,7 +100,8 @@ class Oracle:
         self._samples = 0
         self._commands = 0
         self._setpoints = np.zeros((judging.command_window + 1, n))
-        self._setpoint_count = 0
+        self._setpoint_count = self._setpoint_same = 0
+        self._setpoint: Array | None = None
         self._acts: list[Act] = []
         self._measurements: dict[str, tuple[int, Array | None]] = {}
         self._judges = True
@@ -168,6 +169,10 @@ class Oracle:
     def add_setpoint(self, time_ns: int, positions: Array) -> None:
         """Add what a trajectory controller gave the drives at one physics step, shape (n,)."""
         rows = len(self._setpoints)
+        if positions is self._setpoint and self._setpoint_same > rows:
+            return  # the same array, once through the window and judged: no margin is another one
+        self._setpoint_same = self._setpoint_same + 1 if positions is self._setpoint else 0
+        self._setpoint = positions
         self._setpoints[self._setpoint_count % rows] = positions
         self._setpoint_count += 1
         if self._setpoint_count % (rows - 1) or self._setpoint_count < rows:
@@ -261,6 +266,7 @@ class Oracle:
     # -- inside ----------------------------------------------------------------------------
 
     def _begin(self, time_ns: int, name: str) -> None:
+        self._setpoint_same = 0  # each act has a record of its own
         self._acts.append(Act(Ledger(name), time_ns, time_ns))
 
     def _noted(self, kind: str, found: Worst) -> None:

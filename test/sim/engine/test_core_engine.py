@@ -58,7 +58,7 @@ def test_the_estop_is_the_real_line() -> None:
 
 @pytest.mark.requirement("SR-044")
 def test_the_same_seed_gives_the_same_bytes_in_two_processes() -> None:
-    file = str(SCENARIOS / "good_motion.yaml")
+    file = str(SCENARIOS / "rt10_time_order.yaml")
 
     def play(seed: str) -> bytes:
         done = subprocess.run([sys.executable, "-c", RUN_IT, file, seed], capture_output=True, check=True, timeout=100)
