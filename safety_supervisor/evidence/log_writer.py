@@ -38,6 +38,10 @@ class LogWriter:
         self._pending = bytearray()
         self._lost = event_log.Gap(0, 0)
         self._wrote = wrote
+        self._ahead: int | None = None  # where bytes go that come while the disk is waited for; None: nowhere
+        self._in_work = 0  # bytes of `_pending` that it is waited for with
+        self.disk: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+        """Is entered while the disk is waited for: others may call `add` and `write_ahead` then."""
         self.error = 0
         """errno of the last try, 0 when it succeeded."""
 
@@ -71,14 +75,19 @@ class LogWriter:
         try:
             if self._file is None or self._durable + len(self._pending) > self._segment_bytes:
                 self._next_segment()
-            gap = event_log.encode_gap(self._lost) if self._lost.events else b""
+            lost = self._lost
+            gap = event_log.encode_gap(lost) if lost.events else b""
             block = self._preamble + self._pending + gap
+            self._in_work = len(self._pending)
             # At the durable end, not at the end: what a failed try left there is overwritten.
             write_at(self._descriptor(), block, self._durable)
-            os.fdatasync(self._descriptor())
+            self._ahead = self._durable + len(block)
+            with self.disk:
+                os.fdatasync(self._descriptor())
             if os.fstat(self._descriptor()).st_nlink == 0:
                 raise OSError(errno.ENOENT, "the log was deleted")
         except OSError as error:
+            self._ahead = None
             self.error = error.errno or -1
             if self.error in (errno.EIO, errno.ENOENT):
                 # EIO: the kernel may have dropped the pages; this file can not be trusted to take more.
@@ -88,10 +97,20 @@ class LogWriter:
             self._wrote(self._path, self._durable, block)
         self._durable += len(block)
         self._preamble = b""
-        self._pending.clear()
-        self._lost = event_log.Gap(0, 0)
+        del self._pending[: self._in_work]
+        self._ahead, self._in_work = self._durable, 0
+        self._lost = event_log.Gap(self._lost.events - lost.events, self._lost.bytes - lost.bytes)
         self.error = 0
         return True
+
+    def write_ahead(self) -> None:
+        """Write what came while the disk is waited for, where `sync` will write it again: a kill loses it no more.
+
+        It does not count before that. What fails here is left to `sync`.
+        """
+        if self._ahead is not None and len(self._pending) > self._in_work:
+            with contextlib.suppress(OSError):
+                write_at(self._descriptor(), bytes(self._pending[self._in_work :]), self._ahead)
 
     def _descriptor(self) -> int:
         assert self._file is not None
@@ -101,6 +120,7 @@ class LogWriter:
         """Begin segment 0, or the one after the present one, which says that it has ended."""
         if self._file is not None and self._durable and not self.error:
             with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._durable)  # what was written ahead stands in the next one
                 write_at(self._file, event_log.END, self._durable)
         self._close()
         assert self._header is not None
@@ -128,7 +148,7 @@ class LogWriter:
         if self._file is None or self._header is None:
             return
         os.close(self._file)
-        self._file = None
+        self._file = self._ahead = None
         if self._durable == 0:  # not even the header arrived: the number is used again
             self._path.unlink(missing_ok=True)
             return

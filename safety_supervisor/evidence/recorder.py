@@ -16,24 +16,23 @@ Latches go their own way, in a thread of their own: a slow log does not delay th
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from safety_supervisor.core.agents.stored import StoredStage
 from safety_supervisor.evidence import event_log
+from safety_supervisor.evidence.background import become_background
 from safety_supervisor.evidence.decisions.expiry import DAY, Expiry
 from safety_supervisor.evidence.decisions.keeper import Keeper
 from safety_supervisor.evidence.latch_store import LatchStore
@@ -49,6 +48,7 @@ RETRY_S = 0.2
 LAST_TRIES_S = 1.0
 """How long a failing disk is tried again after the control process has ended."""
 _READ = 1 << 20
+Result = TypeVar("Result")
 _MOST_HEADS = 1 << 16
 """Bytes of heads that wait for the control process."""
 
@@ -160,6 +160,26 @@ def start_sinks(robot: str, arguments: Sequence[str]) -> int:
     return sink
 
 
+class Released:
+    """A context in which a lock that is held is not.
+
+    Args:
+        lock: that whoever enters holds.
+    """
+
+    def __init__(self, lock: threading.Lock) -> None:
+        """Name it."""
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        """Let others have it."""
+        self._lock.release()
+
+    def __exit__(self, *_: object) -> None:
+        """Take it again."""
+        self._lock.acquire()
+
+
 class Logs:
     """The event log and the decision log of one boot, which is made from the same events.
 
@@ -185,10 +205,15 @@ class Logs:
     ) -> None:
         """Open nothing yet: the header comes first."""
         self._decisions = Keeper(directory, expiry=Expiry(days[0] * DAY, days[1] * DAY))
-        self._beside = ThreadPoolExecutor(1, "decisions", begin_thread)
+        self._beside = ThreadPoolExecutor(2, "logs", begin_thread)
+        self._turn = threading.Lock()
+        """Held by whoever works on the logs; nobody works while the disk is waited for."""
         self._wrote: list[tuple[Path, int, bytes]] = []
         """What the event log has on disk, and the decision log has not been told."""
         self._events = LogWriter(directory, segment_bytes, retain, self._note) if recording else None
+        self._decisions.disk = Released(self._turn)
+        if self._events is not None:
+            self._events.disk = Released(self._turn)
         self._heads = [HeadPipe(descriptor) for descriptor in heads]
 
     @property
@@ -215,19 +240,38 @@ class Logs:
                 self._events.add_gap(events)
             self._decisions.lost(events)
 
-    def sync(self) -> bool:
-        """Make everything durable that came; return whether it is."""
+    def sync(self, meanwhile: Callable[[], object] | None = None) -> bool:
+        """Make everything durable that came before; return whether it is.
+
+        Args:
+            meanwhile: takes what comes while the disk is waited for. That is written, so that a kill loses it no more,
+                and made durable by the next call.
+        """
+        parts = [] if self._decisions.idle else [self._decisions.sync]
+        parts += [] if self._events is None else [self._events.sync]
         # Both at once: two that wait for the disk one behind the other take twice as long, and a late record stops.
-        beside = None if self._decisions.idle else self._beside.submit(self._decisions.sync)
-        events = self._events is None or self._events.sync()
-        decisions = self._decisions.error == 0 if beside is None else beside.result()
+        jobs = [self._beside.submit(self._in_turn, part) for part in parts]
+        while wait(jobs, PERIOD_S).not_done:
+            if meanwhile is not None:
+                self._in_turn(meanwhile)
+                self._in_turn(self._write_ahead)
+        durable = all(job.result() for job in jobs) and self._decisions.error == 0
         for path, offset, block in self._wrote:
             self._decisions.wrote(path, offset, block)
         self._wrote.clear()
         lines = self._decisions.take_heads()
         for pipe in self._heads:
             pipe.send(lines)
-        return events and decisions
+        return durable
+
+    def _in_turn(self, work: Callable[[], Result]) -> Result:
+        with self._turn:
+            return work()
+
+    def _write_ahead(self) -> None:
+        self._decisions.write_ahead()
+        if self._events is not None:
+            self._events.write_ahead()
 
     def _note(self, path: Path, offset: int, block: bytes) -> None:
         self._wrote.append((path, offset, block))
@@ -249,17 +293,24 @@ def keep_events(logs: Logs, ring: RingReader, bell: int, acks: Acknowledgements)
     consumed = 0
     due = next_try = 0.0
     ended = False
+
+    def take() -> int:
+        nonlocal consumed
+        came = ring.read(inbound, _READ)
+        consumed += _take_frames(inbound, logs)
+        return came
+
     while not ended:
         ended = _wait(bell, due)
         begun = time.monotonic()
-        came = ring.read(inbound, _READ)
-        while ended and ring.read(inbound, _READ):
+        came = take()
+        while ended and take():
             pass  # nobody adds anything any more
-        consumed += _take_frames(inbound, logs)
         if not logs.error or begun >= next_try:
-            durable = logs.sync()
+            mark = consumed
+            durable = logs.sync(take)
             next_try = time.monotonic() + RETRY_S
-            acks.send(durable=consumed if durable else None, log_error=logs.error)
+            acks.send(durable=mark if durable else None, log_error=logs.error)
         due = begun + PERIOD_S if came < _READ else 0.0
     ends = time.monotonic() + LAST_TRIES_S
     while not logs.sync() and time.monotonic() < ends:
@@ -293,33 +344,6 @@ def _take_frames(inbound: bytearray, logs: Logs) -> int:
     return at
 
 
-def _become_background(priority: int) -> Callable[[], None]:
-    """Leave the control process's priority, processor and signals: only the end of the pipes ends the recorder.
-
-    Args:
-        priority: of SCHED_FIFO; 0: stay an ordinary process. A record that is late stops the robot (E_LOG), so it
-            should wait behind no ordinary work.
-
-    Returns:
-        Gives a thread the same priority. It is not handed on: what takes its time here is ordinary work.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    if os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):  # one that was put below others stays there
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
-    with contextlib.suppress(OSError):  # a container may forbid it: then it stays where it was put
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))
-
-    def rise() -> None:
-        if priority:
-            with contextlib.suppress(OSError):  # without the permission an ordinary process records
-                os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
-
-    rise()
-    return rise
-
-
 def main() -> int:
     """Record until the pipes end; return 0 when everything is on disk."""
     parser = argparse.ArgumentParser(prog="safety_supervisor.evidence.recorder")
@@ -333,7 +357,7 @@ def main() -> int:
     parser.add_argument("--decisions-only", action="store_true")
     parser.add_argument("--priority", type=int, default=0, help="of SCHED_FIFO")
     given = parser.parse_args()
-    rise = _become_background(given.priority)
+    rise = become_background(given.priority)
     ring = RingReader(given.ring)
     acks = Acknowledgements(ring)
     kept = [False]

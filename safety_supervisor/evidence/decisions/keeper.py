@@ -99,6 +99,8 @@ class Keeper:
         self._unsigned = False
         self._finished = False
         self._expiry = expiry
+        self.disk: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+        """See `DecisionWriter.disk`; `take` may be called then, too."""
         self.retirer: Retirer | None = None
         """Reduces old segments, once the boot's first record is on disk."""
 
@@ -129,6 +131,7 @@ class Keeper:
         self._robot = header.robot_id
         keys = KeyRing(self._directory, file_robot(header.robot_id))
         self._writer = DecisionWriter(self._directory, header.robot_id, keys, told, self._place, *self._limits)
+        self._writer.disk = self.disk
         self._head_at = self._clock()
 
     def take(self, pair: bytes) -> None:
@@ -182,6 +185,11 @@ class Keeper:
             with contextlib.suppress(OSError):  # then the next boot removes it
                 expiry_of.finish(one)
         return durable
+
+    def write_ahead(self) -> None:
+        """Write what came while the disk is waited for; see `DecisionWriter.write_ahead`."""
+        if self._writer is not None:
+            self._writer.write_ahead()
 
     def finish(self) -> None:
         """Tell the rest and sign it: the boot ends, and nothing comes behind it. `sync` writes it."""

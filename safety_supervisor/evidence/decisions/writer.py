@@ -7,6 +7,7 @@ before it is on disk.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable, Sequence
@@ -84,6 +85,12 @@ class DecisionWriter:
         self._lost = 0
         self._heads: list[bytes] = []
         self._retire = False
+        self._ahead: tuple[int, Point] | None = (
+            None  # where records go that come while the disk is waited for; None: nowhere
+        )
+        self._in_work = 0  # records of `_pending` that it is waited for with
+        self.disk: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+        """Is entered while the disk is waited for: others may call `add` and `write_ahead` then."""
         self.error = 0
         """errno of the last try, 0 when it succeeded."""
 
@@ -133,6 +140,7 @@ class DecisionWriter:
             self._write(self._take_pending())
             self._retire_key()
         except OSError as error:
+            self._ahead = None
             self.error = error.errno or -1
             if self.error in (errno.EIO, errno.ENOENT, errno.ESTALE):
                 self._close()  # what it holds behind the durable end does not count: the next segment says so
@@ -154,22 +162,44 @@ class DecisionWriter:
         if not bodies:
             return
         signed = self._first[0] if self._first else None
-        heads = ({**body, "segment": self._segment} if body["kind"] == HEAD else body for body in bodies)
-        block, point = link(heads, self._point, self._signer(signed is not None))
+        self._in_work, lost = len(self._pending), self._lost
+        block, point = self._link(bodies, self._point, self._signer(signed is not None))
         write_at(self._file, block, self._size)
         if self.error:  # what a failed try left behind the block
             os.ftruncate(self._file, self._size + len(block))
-        os.fdatasync(self._file)
+        ends = bodies[-1]["kind"] == HEAD and "last" in bodies[-1]  # nothing comes behind it
+        self._ahead = None if ends else (self._size + len(block), point)
+        with self.disk:
+            os.fdatasync(self._file)
         if os.fstat(self._file).st_nlink == 0:
             raise OSError(errno.ENOENT, "the decision log was deleted")
         self._size += len(block)
         self._point = point
+        self._ahead = None if ends else (self._size, point)
         if signed is not None:
             self._first = []
             self._retire = True
-        self._pending.clear()
-        self._lost = 0
+        del self._pending[: self._in_work]
+        self._in_work = 0
+        self._lost -= lost
         self._heads += [line for line in block.split(b"\n") if b'"kind":"head"' in line]
+
+    def _link(self, bodies: Sequence[Body], point: Point, signer: Ed25519PrivateKey) -> tuple[bytes, Point]:
+        return link(
+            ({**body, "segment": self._segment} if body["kind"] == HEAD else body for body in bodies), point, signer
+        )
+
+    def write_ahead(self) -> None:
+        """Write what came while the disk is waited for, where `sync` will write it again: a kill loses it no more.
+
+        It does not count before that, and no head is handed on. What fails here is left to `sync`.
+        """
+        if self._ahead is None or self._file is None or self._first or len(self._pending) <= self._in_work:
+            return
+        offset, point = self._ahead
+        block, _ = self._link(self._pending[self._in_work :], point, self._signer(False))
+        with contextlib.suppress(OSError):
+            write_at(self._file, block, offset)
 
     def _signer(self, begins: bool) -> Ed25519PrivateKey:
         if begins:
@@ -228,7 +258,7 @@ class DecisionWriter:
         if self._file is None:
             return
         os.close(self._file)
-        self._file = None
+        self._file = self._ahead = None
         if self._first:  # not even the first record is durable: the number is used again
             self._path.unlink(missing_ok=True)
             self._first = []
