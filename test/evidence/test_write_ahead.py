@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import random
@@ -18,7 +19,7 @@ from kills import kill
 
 from safety_supervisor.evidence.decisions.files import segments
 from safety_supervisor.evidence.decisions.keeper import Keeper
-from safety_supervisor.evidence.event_log import Entry, EventLog, encode_record
+from safety_supervisor.evidence.event_log import END, Entry, EventLog, encode_record
 from safety_supervisor.evidence.log_writer import LogWriter
 
 pytestmark = pytest.mark.requirement("SR-043")
@@ -140,6 +141,9 @@ class Events:
         assert found == list(range(1, self.count + 1))
         assert log.tail.state == "complete"
         assert len(log.segments) > 5
+        for (path, _), (_, after) in itertools.pairwise(log.segments):  # other readers know no `previous_bytes`
+            rest = path.read_bytes()[after.previous_bytes :]
+            assert rest == END or not rest.startswith(END)
 
 
 def _entry(number: int) -> bytes:
