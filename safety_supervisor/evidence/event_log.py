@@ -17,9 +17,7 @@ are 90 % of the bytes and replay computes them again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -31,6 +29,7 @@ import msgspec
 from safety_supervisor.core.effects import Decision, Effect, Status
 from safety_supervisor.core.events import Event
 from safety_supervisor.evidence import log_channels, mcap
+from safety_supervisor.evidence.segment_lock import is_written
 
 MAGIC = mcap.MAGIC + mcap.header("", "safety_supervisor event log 2")
 """What a segment begins with: name and version of the format."""
@@ -43,7 +42,6 @@ SCHEMA = 1
 """Version of events and effects as `core.events` and `core.effects` define them."""
 LONGEST_RECORD = 64 * 1024 * 1024
 
-_LOCK_TRIES = 10
 _SET_POINTS = (b"\xa4type\xa7Actuate", b"\xa4type\xa9DriveBase")
 _DECISION, _STATUS = b"\xa4type\xa8Decision", b"\xa4type\xa6Status"
 _ENTRY = b"\x93"  # a MessagePack array of three: every other payload is a map
@@ -80,6 +78,8 @@ class LogHeader(msgspec.Struct, frozen=True, tag=True):
     """The token by which a safety officer signed the configuration; empty: a simulation, or an older version."""
     signed_by: str = ""
     """Who that is."""
+    definitions: tuple[int, str] = (0, "")
+    """Length and SHA-256 of the schemas and channels behind the header, which have no checksum; 0 in older logs."""
 
 
 class Gap(msgspec.Struct, frozen=True, tag=True):
@@ -155,9 +155,10 @@ def encode_record(payload: bytes, at: int = 0) -> bytes:
 
 
 def encode_header(header: LogHeader) -> bytes:
-    """Encode what a segment begins with."""
-    attached = mcap.attachment(_HEADER_NAME, "application/msgpack", _encoder.encode(header))
-    return MAGIC + attached + log_channels.definitions()
+    """Encode what a segment begins with, its `definitions` included."""
+    told = log_channels.definitions()
+    header = msgspec.structs.replace(header, definitions=(len(told), hashlib.sha256(told).hexdigest()))
+    return MAGIC + mcap.attachment(_HEADER_NAME, "application/msgpack", _encoder.encode(header)) + told
 
 
 def encode_gap(gap: Gap) -> bytes:
@@ -193,30 +194,6 @@ def segment_name(header: LogHeader) -> str:
     return f"{stamp}Z-{boot}{number}{SUFFIX}"
 
 
-def lock_segment(descriptor: int) -> None:
-    """Show that a segment is being written, until the file is closed or its writer dies."""
-    for _ in range(_LOCK_TRIES):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            time.sleep(0.001)  # a reader looks at it in this very moment
-        except OSError:
-            return  # a file system without locks: a log that grows is then taken for a torn one
-
-
-def _is_written(file: BinaryIO) -> bool:
-    """Whether a recorder writes a segment now."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    fcntl.flock(file, fcntl.LOCK_UN)
-    return False
-
-
 def _read_record(file: BinaryIO) -> tuple[int, bytes] | None:
     """Read kind and content of a record; None when it is unfinished or can not be one."""
     head = file.read(mcap.HEAD.size)
@@ -243,7 +220,7 @@ def read_header(path: Path) -> LogHeader:
         OSError: when it can not be read.
     """
     with path.open("rb") as file:
-        written = _is_written(file)  # before the first byte is read: what is missing there may come
+        written = is_written(file)  # before the first byte is read: what is missing there may come
         magic = file.read(len(MAGIC))
         payload = _read_header_payload(file) if magic == MAGIC else None
     if payload is None and written:
@@ -292,6 +269,8 @@ class EventLog:
         self.size = sum(segment.stat().st_size for segment, _ in self.segments)
         self.position = 0
         """Bytes read so far, for a progress bar."""
+        self.begin = self.place = (0, 0)
+        """Where iteration begins, and has come to: a segment, and its byte behind an entry or gap (0: its first)."""
         self.tail = Tail("complete", str(self.segments[-1][0]), self.size)
 
     def __iter__(self) -> Iterator[Entry | Gap]:
@@ -304,16 +283,26 @@ class EventLog:
             self.tail = replace(self.tail, state="incomplete")
 
     def _read(self) -> Iterator[Entry | Gap]:
-        self.position = 0
-        for number, (path, _) in enumerate(self.segments):
+        begin, self.position = self.begin, 0
+        for number, (path, header) in enumerate(self.segments[begin[0] :], begin[0]):
             last = number == len(self.segments) - 1
             with path.open("rb") as file:
-                written = last and _is_written(file)  # before its end is looked up, which does not move any more if not
+                written = last and is_written(file)  # before its end is looked up, which does not move any more if not
                 end = path.stat().st_size if last else self.segments[number + 1][1].previous_bytes
                 file.seek(len(MAGIC))
                 _read_record(file)  # read_header has checked it
                 whole = file.tell()  # up to here all that was told is kept, too
-                defined: set[tuple[int, bytes]] = set()
+                defined: set[tuple[int, bytes]] | None = set()
+                if header.definitions[0]:
+                    state, defined = _read_definitions(file, header, end), None
+                    if state != "complete":
+                        torn = state == "torn" and last
+                        self.tail = Tail(("open" if written else "torn") if torn else "corrupt", str(path), whole)
+                        return
+                    whole = file.tell()
+                if begin == (number, max(begin[1], whole)):
+                    whole = begin[1]
+                    file.seek(whole)
                 while file.tell() < end:
                     start = file.tell()
                     found = _read_record(file)
@@ -330,12 +319,24 @@ class EventLog:
                     self.position += file.tell() - whole
                     whole = file.tell()
                     if not isinstance(item, _Mark):
+                        self.place = (number, whole)
                         yield item
                 if file.tell() != end or (whole != end and not last):
                     self.tail = Tail("corrupt", str(path), whole)
                     return
                 state = "open" if written else "complete" if whole == end else "torn"
                 self.tail = Tail(state, str(path), whole)
+
+
+def _read_definitions(file: BinaryIO, header: LogHeader, end: int) -> str:
+    """Read schemas and channels, which carry no checksum; return how they are: `complete`, `torn` or `corrupt`."""
+    length, sha256 = header.definitions
+    told = file.read(min(length, max(0, end - file.tell())))
+    if hashlib.sha256(told).hexdigest() == sha256:
+        return "complete"
+    # A loss of power leaves less of them, or zeros from somewhere on, and nothing behind.
+    zeros = told.endswith(b"\0") and not file.read(end - file.tell()).strip(b"\0")
+    return "torn" if len(told) < length or zeros else "corrupt"
 
 
 def _state_at_end(rest: bytes, last: bool) -> str:
@@ -346,11 +347,11 @@ def _state_at_end(rest: bytes, last: bool) -> str:
     return "torn" if expected.startswith(rest) and last else "corrupt"
 
 
-def _decode(kind: int, content: bytes, defined: set[tuple[int, bytes]]) -> Entry | Gap | _Mark | None:
-    """Decode a record; None when it is damaged, and where a schema or channel is defined again."""
+def _decode(kind: int, content: bytes, defined: set[tuple[int, bytes]] | None) -> Entry | Gap | _Mark | None:
+    """Decode a record; None when it is damaged, and where a schema or channel is defined again or (None) at all."""
     if kind == mcap.DATA_END and content == bytes(4):
         return _Mark.END
-    if kind in (mcap.SCHEMA, mcap.CHANNEL):
+    if kind in (mcap.SCHEMA, mcap.CHANNEL) and defined is not None:
         known = len(defined)
         defined.add((kind, content[:2]))
         return _Mark.OTHER if len(defined) > known else None

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from safety_supervisor.evidence import event_log
+from safety_supervisor.evidence import event_log, segment_lock
+
+GONE = (errno.EIO, errno.ENOENT, errno.EROFS, errno.ESTALE)
+"""What a file does not come back from: another one is begun when the disk does. A disk that was mounted anew has no
+part in what was open on the old one."""
 
 Wrote = Callable[[Path, int, bytes], None]
 
@@ -33,6 +37,8 @@ class LogWriter:
         self._header: event_log.LogHeader | None = None
         self._file: int | None = None
         self._path = directory
+        self._makes = not directory.is_dir()  # one that was there and is gone was mounted: below it nothing is kept
+        self._left: Path | None = None  # a file that nothing is in, and that could not be removed
         self._preamble = b""
         self._durable = 0  # bytes of the present segment that are on disk
         self._pending = bytearray()
@@ -89,7 +95,7 @@ class LogWriter:
         except OSError as error:
             self._ahead = None
             self.error = error.errno or -1
-            if self.error in (errno.EIO, errno.ENOENT):
+            if self.error in GONE:
                 # EIO: the kernel may have dropped the pages; this file can not be trusted to take more.
                 self._close()
             return False
@@ -123,12 +129,15 @@ class LogWriter:
                 os.ftruncate(self._file, self._durable)  # what was written ahead stands in the next one
                 write_at(self._file, event_log.END, self._durable)
         self._close()
+        self._remove_left()
         assert self._header is not None
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._makes:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._makes = False
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self._path = self._directory / event_log.segment_name(self._header)
         self._file = os.open(self._path, flags, 0o600)
-        event_log.lock_segment(self._file)
+        segment_lock.lock_segment(self._file)
         self._preamble = event_log.encode_header(self._header)
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -144,13 +153,20 @@ class LogWriter:
                 os.fdatasync(self._file)
         self._close()
 
+    def _remove_left(self) -> None:
+        if self._left is not None:
+            self._left.unlink(missing_ok=True)
+            self._left = None
+
     def _close(self) -> None:
         if self._file is None or self._header is None:
             return
         os.close(self._file)
         self._file = self._ahead = None
         if self._durable == 0:  # not even the header arrived: the number is used again
-            self._path.unlink(missing_ok=True)
+            self._left = self._path
+            with contextlib.suppress(OSError):  # such a disk may not even remove: the next try does
+                self._remove_left()
             return
         self._header = msgspec.structs.replace(
             self._header, segment=self._header.segment + 1, previous_bytes=self._durable

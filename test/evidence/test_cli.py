@@ -12,7 +12,7 @@ from evidence_records import actuate, decision, header, status, tick
 from typer.testing import CliRunner
 
 from safety_supervisor.core.effects import Effect
-from safety_supervisor.evidence import event_log
+from safety_supervisor.evidence import event_log, segment_lock
 from safety_supervisor.evidence.cli import app, latch_app
 from safety_supervisor.evidence.instance_lock import RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore, StoredLatches
@@ -93,7 +93,7 @@ def test_a_missing_segment_is_named_and_what_stands_before_it_is_shown(log: Path
 def test_show_says_that_a_log_is_still_being_written(log: Path) -> None:
     log.write_bytes(log.read_bytes()[:-3])
     with log.open("ab") as file:
-        event_log.lock_segment(file.fileno())
+        segment_lock.lock_segment(file.fileno())
         result = CliRunner().invoke(app, ["show", str(log)])
     assert (result.exit_code, "still being written" in result.output) == (0, True)
     assert "unfinished" not in result.output

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_supervisor.core.effects import DriveBase
-from safety_supervisor.evidence import event_log, log_channels
+from safety_supervisor.evidence import event_log, log_channels, segment_lock
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap, LogError
 
 encode = msgspec.msgpack.Encoder().encode
@@ -101,7 +101,7 @@ def test_every_flipped_bit_of_a_record_in_the_middle_is_corruption(tmp_path: Pat
 def being_written(path: Path) -> Iterator[None]:
     """Hold the file as its recorder does."""
     with path.open("ab") as file:
-        event_log.lock_segment(file.fileno())
+        segment_lock.lock_segment(file.fileno())
         yield
 
 

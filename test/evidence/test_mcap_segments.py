@@ -19,7 +19,7 @@ from mcap.records import Attachment, Channel, Message, Schema
 from mcap.stream_reader import StreamReader
 from typer.testing import CliRunner
 
-from safety_supervisor.evidence import event_log, log_channels
+from safety_supervisor.evidence import event_log, log_channels, mcap, segment_lock
 from safety_supervisor.evidence.cli import app
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap, LogError, LogHeader
 from safety_supervisor.evidence.feed import EventFeed
@@ -92,7 +92,8 @@ def test_a_log_is_a_whole_mcap_file_with_decisions_that_people_can_see(start: Ca
     with path.open("rb") as file:
         attached = [record for record in StreamReader(file).records if isinstance(record, Attachment)]
     heads = [msgspec.msgpack.decode(one.data, type=LogHeader) for one in attached]
-    assert [(one.name, head) for one, head in zip(attached, heads, strict=True)] == [("header", header())]
+    (head,) = heads
+    assert (attached[0].name, msgspec.structs.replace(head, definitions=(0, ""))) == ("header", header())
 
 
 @pytest.mark.redteam(41)
@@ -119,7 +120,7 @@ def test_a_killed_recorder_leaves_a_file_that_is_read_up_to_the_tear(start: Call
 
 def written(path: Path) -> bool:
     with path.open("rb") as file:
-        return event_log._is_written(file)
+        return segment_lock.is_written(file)
 
 
 def test_each_segment_is_a_file_of_its_own_with_its_end(start: Callable[..., EventFeed]) -> None:
@@ -218,3 +219,48 @@ def test_an_attachment_with_any_flipped_bit_is_no_header(tmp_path: Path) -> None
         path.write_bytes(damaged)
         with pytest.raises(LogError):
             EventLog(path)
+
+
+@pytest.mark.redteam(38)
+def test_schemas_and_channels_have_no_checksum_of_their_own_and_every_changed_bit_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.events.mcap"
+    data = whole_file(path)
+    end = len(event_log.encode_header(header()))
+    begin = end - len(log_channels.definitions())
+    assert end - begin > 1000
+    for at in range(begin, end):
+        damaged = bytearray(data)
+        damaged[at] ^= 1 << at % 8
+        path.write_bytes(damaged)
+        log = EventLog(path)
+        assert (list(log), log.tail.state, log.tail.offset) == ([], "corrupt", begin), at
+    # And what is defined once more, in the middle.
+    entry = event_log.encode_entry(encode((tick(1), (decision(1),))))
+    path.write_bytes(data[: end + len(entry)] + log_channels.definitions() + data[end + len(entry) :])
+    log = EventLog(path)
+    assert (len(list(log)), log.tail.state) == (1, "corrupt")
+
+
+@pytest.mark.redteam(41)
+def test_definitions_that_a_loss_of_power_left_unfinished_are_torn(tmp_path: Path) -> None:
+    path = tmp_path / "a.events.mcap"
+    whole_file(path)
+    data = event_log.encode_header(header())
+    begin = len(data) - len(log_channels.definitions())
+    for cut in range(begin, len(data)):
+        for left in (data[:cut], data[:cut] + bytes(len(data) - cut), data[:cut] + bytes(4096)):
+            path.write_bytes(left)
+            log = EventLog(path)
+            assert (list(log), log.tail.state, log.tail.offset) == ([], "torn", begin), cut
+
+
+def test_a_log_without_a_hash_of_its_definitions_is_read(tmp_path: Path) -> None:
+    """As versions before wrote it."""
+    path = tmp_path / "a.events.mcap"
+    older = msgspec.msgpack.decode(encode(header()))
+    del older["definitions"]
+    attached = mcap.attachment("header", "application/msgpack", encode(older))
+    entry = event_log.encode_entry(encode((tick(1), (decision(1),))))
+    path.write_bytes(event_log.MAGIC + attached + log_channels.definitions() + entry + event_log.END)
+    log = EventLog(path)
+    assert (len(list(log)), log.tail.state) == (1, "complete")

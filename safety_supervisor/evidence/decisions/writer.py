@@ -28,8 +28,8 @@ from safety_supervisor.evidence.decisions.chain import (
 )
 from safety_supervisor.evidence.decisions.files import find_end, segment_path
 from safety_supervisor.evidence.decisions.keys import KeyRing
-from safety_supervisor.evidence.event_log import lock_segment
-from safety_supervisor.evidence.log_writer import write_at
+from safety_supervisor.evidence.log_writer import GONE, write_at
+from safety_supervisor.evidence.segment_lock import lock_segment
 
 SEGMENT_BYTES = 64 << 20
 SEGMENT_AGE = 24 * 3600 * 1_000_000_000
@@ -74,6 +74,8 @@ class DecisionWriter:
         self._segment_age = segment_age
         self._file: int | None = None
         self._path = directory
+        self._makes = not directory.is_dir()  # as of the event log
+        self._left: Path | None = None  # a file that nothing durable is in, and that could not be removed
         self._segment = -1
         self._point = START  # durable
         self._size = 0  # durable bytes of the present segment
@@ -142,7 +144,7 @@ class DecisionWriter:
         except OSError as error:
             self._ahead = None
             self.error = error.errno or -1
-            if self.error in (errno.EIO, errno.ENOENT, errno.ESTALE):
+            if self.error in GONE:
                 self._close()  # what it holds behind the durable end does not count: the next segment says so
             return False
         self.error = 0
@@ -209,7 +211,10 @@ class DecisionWriter:
 
     def _begin(self, now: int) -> None:
         """Begin the segment after the newest one that there is."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._remove_left()
+        if self._makes:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._makes = False
         if not self._found:
             end = find_end(self._directory, self._robot)
             self._keys.open(end.key)
@@ -254,13 +259,20 @@ class DecisionWriter:
             self._keys.advance()
             self._retire = False
 
+    def _remove_left(self) -> None:
+        if self._left is not None:
+            self._left.unlink(missing_ok=True)
+            self._left = None
+
     def _close(self) -> None:
         if self._file is None:
             return
         os.close(self._file)
         self._file = self._ahead = None
         if self._first:  # not even the first record is durable: the number is used again
-            self._path.unlink(missing_ok=True)
+            self._left = self._path
+            with contextlib.suppress(OSError):  # such a disk may not even remove: the next try does
+                self._remove_left()
             self._first = []
             self._segment -= 1
             self._found = False
