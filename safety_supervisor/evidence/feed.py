@@ -34,6 +34,7 @@ from safety_supervisor.core.effects import Effect, Latches, Stages
 from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.evidence.decisions.sink_words import SinkWords, places_of
 from safety_supervisor.evidence.event_log import LogHeader
 from safety_supervisor.evidence.latch_store import LatchStore
 from safety_supervisor.evidence.recorder import HANDLED, HEADER, LOST, NOTE, store_latches
@@ -56,6 +57,7 @@ class FeedLimits:
         segment_bytes: size at which the next file is begun.
         decision_days: how long decisions are kept.
         intervention_days: how long interventions, acts and versions are.
+        snapshot_every: time between two snapshots of the core, [s]; 0: none.
     """
 
     durable_within: Nanoseconds = 500_000_000
@@ -64,6 +66,7 @@ class FeedLimits:
     segment_bytes: int = 256 << 20
     decision_days: int = 365
     intervention_days: int = 1826
+    snapshot_every: float = 0.0
 
 
 class EventFeed:
@@ -126,11 +129,20 @@ class EventFeed:
         latches_in, self._latches = os.pipe()
         self._life, life_out = os.pipe()  # nothing goes through it: it ends with the recorder
         self._heads, heads_out = os.pipe()
-        for descriptor in (self._bell, self._latches, self._heads):
+        words, words_out = os.pipe() if self._sinks else (-1, -1)
+        self.sinks = SinkWords(places_of(self._sinks), words)
+        for descriptor in (self._bell, self._latches, self._heads, *([words] if self._sinks else [])):
             os.set_blocking(descriptor, False)
         self._end = select.poll()
         self._end.register(self._life, 0)
-        theirs = (bell_in, latches_in, life_out, heads_out, self._ring.descriptor)
+        theirs = [
+            bell_in,
+            latches_in,
+            life_out,
+            heads_out,
+            self._ring.descriptor,
+            *([words_out] if self._sinks else []),
+        ]
         package = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH", ""))))
         command = [sys.executable, "-m", "safety_supervisor.evidence.recorder"]
@@ -139,7 +151,10 @@ class EventFeed:
         command += ["--segment-bytes", str(self.limits.segment_bytes), "--retain", str(self.limits.retain_bytes)]
         command += ["--days", str(self.limits.decision_days), str(self.limits.intervention_days)]
         command += ["--priority", str(self._priority)]
-        command += ["--sinks", json.dumps(self._sinks)] if self._sinks else []
+        if self.limits.snapshot_every and self._record_events:
+            command += ["--snapshots", str(self.limits.snapshot_every), header.boot_id]
+        if self._sinks:
+            command += ["--sinks", json.dumps(self._sinks), "--sink-words", str(words_out)]
         command += ["--heads", str(heads_out)] + ([] if self._record_events else ["--decisions-only"])
         try:
             return subprocess.Popen(
@@ -322,6 +337,7 @@ class EventFeed:
             complete &= self._process.wait(max(0.0, ends - time.monotonic())) == 0
         except subprocess.TimeoutExpired:
             complete = False
+        self.sinks.close()
         self._dead = True
         os.close(self._life)
         os.close(self._heads)

@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import select
-import subprocess
 import sys
 import threading
 import time
@@ -33,6 +32,7 @@ import msgspec
 from safety_supervisor.core.agents.stored import StoredStage
 from safety_supervisor.evidence import event_log
 from safety_supervisor.evidence.background import become_background
+from safety_supervisor.evidence.children import HeadPipe, start_sinks, start_snapshots
 from safety_supervisor.evidence.decisions.expiry import DAY, Expiry
 from safety_supervisor.evidence.decisions.keeper import Keeper
 from safety_supervisor.evidence.latch_store import LatchStore
@@ -49,8 +49,6 @@ LAST_TRIES_S = 1.0
 """How long a failing disk is tried again after the control process has ended."""
 _READ = 1 << 20
 Result = TypeVar("Result")
-_MOST_HEADS = 1 << 16
-"""Bytes of heads that wait for the control process."""
 
 
 class Acknowledgements:
@@ -123,41 +121,6 @@ def keep_latches(store: LatchStore, stages: StageStore, descriptor: int, acks: A
                     time.sleep(RETRY_S / 4)
         if ends is not None and (stored == arrived or time.monotonic() >= ends):
             return stored == arrived
-
-
-class HeadPipe:
-    """Hands heads on to one process; of what it does not take the newest is enough, and nobody waits.
-
-    Args:
-        descriptor: a pipe's writing end.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        """Begin."""
-        os.set_blocking(descriptor, False)
-        self._descriptor = descriptor
-        self._unsent = b""
-
-    def send(self, lines: Sequence[bytes]) -> None:
-        """Hand on what is signed and on disk."""
-        if lines and len(self._unsent) < _MOST_HEADS:
-            self._unsent += b"".join(line + b"\n" for line in lines)
-        if self._unsent:
-            try:
-                self._unsent = self._unsent[os.write(self._descriptor, self._unsent) :]
-            except BlockingIOError:
-                return
-            except BrokenPipeError:
-                self._unsent = b""
-
-
-def start_sinks(robot: str, arguments: Sequence[str]) -> int:
-    """Start the process that hands heads on to other places; return the pipe to it. It ends behind this one."""
-    source, sink = os.pipe()
-    command = [sys.executable, "-m", "safety_supervisor.evidence.decisions.sinks", "--robot", robot, *arguments]
-    subprocess.Popen(command, stdin=source, stdout=subprocess.DEVNULL, start_new_session=True)
-    os.close(source)
-    return sink
 
 
 class Released:
@@ -353,7 +316,9 @@ def main() -> int:
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--heads", type=int)
     parser.add_argument("--sinks", help="JSON: arguments of evidence/decisions/sinks.py")
+    parser.add_argument("--sink-words", type=int, default=-1)
     parser.add_argument("--days", type=int, nargs=2, default=(365, 1826), metavar=("SHORT", "LONG"))
+    parser.add_argument("--snapshots", nargs=2, metavar=("SECONDS", "BOOT"))
     parser.add_argument("--decisions-only", action="store_true")
     parser.add_argument("--priority", type=int, default=0, help="of SCHED_FIFO")
     given = parser.parse_args()
@@ -379,7 +344,9 @@ def main() -> int:
     thread.start()
     heads = [] if given.heads is None else [given.heads]
     if given.sinks:
-        heads.append(start_sinks(given.robot, json.loads(given.sinks)))
+        heads.append(start_sinks(given.robot, json.loads(given.sinks), given.sink_words))
+    if given.snapshots:
+        start_snapshots(given.directory, given.robot, *given.snapshots)
     limits = given.segment_bytes, given.retain
     logs = Logs(given.directory, *limits, not given.decisions_only, heads, given.days, rise)
     logged = keep_events(logs, ring, given.bell, acks)

@@ -22,7 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from safety_supervisor.core.effects import Verdict
-from safety_supervisor.core.errors import CODE_OF
+from safety_supervisor.core.errors import CODE_OF, Code
 from safety_supervisor.core.states.state_table import State
 from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.ros.statistics import BOUNDS_US
@@ -188,6 +188,9 @@ class Board(Collector):
         if self._rooms:
             yield _gauge("distance_to_limit_lowest_radians", "The smallest of the last 60 s.", self._rooms[0][1])
         yield _gauge("log_kept", "1 while the event log is on disk in time.", told.get("log") == "kept")
+        if heads := told.get("evidence_heads", ""):
+            kept = not heads.startswith(Code.HEADS.value)
+            yield _gauge("heads_kept", "1 while signed heads get to where `evidence.heads` sends them.", kept)
         causes = {self._code(code): 1.0 for code in told.get("active_causes", "").split()}
         yield _gauges("active_cause", "1 for each cause that holds now and blocks a reset.", "code", causes)
         yield _gauge("interventions_waiting", "Commands that wait for people.", self._waiting)

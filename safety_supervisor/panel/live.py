@@ -25,7 +25,7 @@ from safety_supervisor.panel.jog_stream import Jogger
 from safety_supervisor.panel.plots import PlotsBox
 from safety_supervisor.panel.preview_scene import GRANTS_ALLOW, LiveBox, PreviewBox, Stage
 from safety_supervisor.panel.sessions import FormTokens, Session
-from safety_supervisor.panel.view import FACTS, SIGNS, UNHEARD, Basis, View, Waiting, facts_of
+from safety_supervisor.panel.view import FACTS, OPTIONAL, SIGNS, UNHEARD, Basis, View, Waiting, facts_of
 
 PERIOD: Final = 0.25
 """Between two updates of the page, [s]."""
@@ -92,12 +92,12 @@ class LivePage:
             self._brief_state = ui.label().classes("brief-state")
             self._brief_next = ui.label().classes("brief-next")
         self._warning = ui.label().classes("warning")
-        self._facts: dict[str, Any] = {}
+        self._facts: dict[str, tuple[Any, Any]] = {}
         with ui.element("div").classes("facts"):
             for name in FACTS:
-                with ui.element("div"):
+                with ui.element("div") as row:
                     ui.label(name).classes("name")
-                    self._facts[name] = ui.label().classes("text")
+                    self._facts[name] = row, ui.label().classes("text")
         self._make_person(token)
         self._told = ui.label().classes("told").props("role=status")
         self._told.set_visibility(False)
@@ -166,8 +166,10 @@ class LivePage:
         unheard = () if view.stop_reaches else (UNHEARD,)
         tell(self._warning, ". ".join((*view.warnings, *unheard)))
         facts = dict(facts_of(view, self._robot))
-        for name, label in self._facts.items():
+        for name, (row, label) in self._facts.items():
             label.set_text(facts.get(name, ""))
+            if name in OPTIONAL:
+                row.set_visibility(name in facts)
         if time.monotonic() - self._said_at > _SAID:
             tell(self._told, "")
         self._update_person(held)

@@ -23,9 +23,12 @@ UNHEARD: Final = "STOP reaches nobody now: press the e-stop button"
 SWITCH: Final = "enabling switch"
 _FACTS: Final = (
     ("people", "people"), ("speed", "speed_scale"), ("tool", "tool"), ("source", "source"), ("tokens", "tokens"),
+    ("heads elsewhere", "evidence_heads"),
 )  # fmt: skip
 FACTS: Final = ("robot", "mode", "e-stop", "agents", "data", *(name for name, _ in _FACTS), SWITCH)
 """Names of all that `facts_of` may tell, in its order."""
+OPTIONAL: Final = ("heads elsewhere",)
+"""Those that have no place where a robot's configuration has none of it."""
 
 
 class Tone(str, Enum):
@@ -149,7 +152,9 @@ def make_view(heard: Snapshot, robot: str, configuration: str, now: Nanoseconds)
         estop=_estop(heard, stale),
         agents=_or_unknown(status.get("agents"), stale, "no agent has introduced itself"),
         facts=tuple(
-            (name, _or_unknown(status.get(key), stale, "none")) for name, key in _FACTS if stale or key in status
+            (name, with_cure(_or_unknown(status.get(key), stale, "none")))
+            for name, key in _FACTS
+            if stale or key in status
         )
         + ((SWITCH, UNKNOWN if stale else status.get("enabling_switch") or UNKNOWN),),
         stop_reaches=heard.stop_hearers > 0 and not stale,
@@ -239,6 +244,12 @@ def meaning_of(code: str) -> str:
 def cure_of(code: str) -> str:
     """Return what to do about an error code; empty for what is none."""
     return CODE_OF[code].cure if code in CODE_OF else ""
+
+
+def with_cure(text: str) -> str:
+    """Return a text, and where it begins with an error code what that means and what to do about it."""
+    code = CODE_OF.get(text.partition(" ")[0])
+    return text if code is None else f"{text}. {code.cause} {code.cure}"
 
 
 def _or_unknown(text: str | None, stale: bool, empty: str = UNKNOWN) -> str:

@@ -117,7 +117,7 @@ class Session:
         self._refuse_second()
         endpoints = Endpoints(node, self, self._polled)
         self._undo.append(endpoints.close)
-        self._noted, self._head = NotedActs(self._feed), EvidenceHead(endpoints, self._feed)
+        self._noted, self._head = NotedActs(self._feed), EvidenceHead(endpoints, self._feed, node.get_logger().warning)
         self._tokens = Tokens(endpoints, configuration, self, self._noted)
         self._undo.append(self._tokens.close)
         self._questions = PolicyQuestions(configuration, self)
@@ -364,6 +364,8 @@ class Session:
         yield "scheduler", self._real_time()
         yield "log", self._feed.failure or "kept"
         yield "log_pending_bytes", str(self._feed.pending)
+        if heads := self._feed.sinks.text:
+            yield "evidence_heads", heads
         yield "acts_noted_within_ms", f"{self._noted.longest / 1e6:.1f}"
         yield ACTION, NOT_INSTALLED if self.goals is None else self.goals.text
         yield "robot_description", self.inputs.description

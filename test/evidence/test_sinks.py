@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import contextlib
 import errno
 import http.server
 import json
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,11 +23,15 @@ from typing import Any
 import pytest
 from chains import ROBOT, Written, make_log, verify, write_boot
 from evidence_records import effects, header, tick, wait_for
+from small_disk import remount
 from typer.testing import CliRunner
 
+from safety_supervisor.core.errors import Code
 from safety_supervisor.evidence.cli import app
+from safety_supervisor.evidence.decisions import timestamps
 from safety_supervisor.evidence.decisions.heads import read_heads
-from safety_supervisor.evidence.decisions.sinks import Sink
+from safety_supervisor.evidence.decisions.sink_words import KEPT, WAITING, SinkWords
+from safety_supervisor.evidence.decisions.sinks import Sink, make_sinks
 from safety_supervisor.evidence.decisions.timestamps import TimestampError, post, read_timestamps, stamp
 from safety_supervisor.evidence.feed import EventFeed
 
@@ -146,6 +154,146 @@ def test_a_sink_that_fails_is_told_once_and_gets_the_newest_later(capsys: pytest
     told = capsys.readouterr().err
     assert told.count("no route") == 1
     assert told.count("again") >= 1
+
+
+# --- what fails is told to the control process
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[Sink, SinkWords]]]:
+    """Make a sink as the process does, in this one, whose words are heard; a network that hangs is waited for 0.3 s."""
+    monkeypatch.setattr(timestamps, "TIMEOUT", 0.3)
+    made: list[tuple[Sink, SinkWords]] = []
+
+    def make(**places: str) -> tuple[Sink, SinkWords]:
+        heard, words = os.pipe()
+        os.set_blocking(heard, False)
+        given = {"file": "", "url": "", "authority": "", "tokens": str(tmp_path / "tokens")} | places
+        space = argparse.Namespace(robot=ROBOT, every=0.01, stamp_every=0.01, words=words, **given)
+        (sink,) = make_sinks(space)
+        made.append((sink, SinkWords(1, heard)))
+        return made[-1]
+
+    yield make
+    for sink, words in made:
+        sink.end(0.0)
+        words.close()
+
+
+def says(words: SinkWords, *parts: str) -> bool:
+    """Wait until all of it is said."""
+
+    def said() -> bool:
+        words.poll()
+        return all(part in words.text for part in parts)
+
+    return wait_for(said, 8.0)
+
+
+HEADS = [f'{{"kind":"head","number":{number}}}' for number in range(3)]
+
+
+@pytest.mark.parametrize("kind", ["url", "authority"])
+@pytest.mark.parametrize("fault", ["500", "hangs", "gone", "no HTTP"])
+def test_a_server_that_fails_is_told_and_one_that_answers_again_too(
+    kind: str,
+    fault: str,
+    told: Callable[..., tuple[Sink, SinkWords]],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken, over = [True], threading.Event()
+
+    def taken(data: bytes, content: str) -> tuple[int, bytes, str]:
+        return 204, b"", ""
+
+    good = answer_by(request.getfixturevalue("authority")) if kind == "authority" else taken
+
+    def answer(data: bytes, content: str) -> tuple[int, bytes, str]:
+        if broken[0]:
+            over.wait(5.0 if fault == "hangs" else 0.0)
+            return 500, b"", ""
+        return good(data, content)
+
+    place: Server | socket.socket
+    if fault in ("500", "hangs"):
+        place = server = Server(answer)
+        url = server.url
+    else:
+        place = socket.socket()
+        place.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{place.getsockname()[1]}/heads"
+        if fault == "gone":
+            place.close()
+        else:
+            place.listen()
+            threading.Thread(target=speak_nonsense, args=(place,), daemon=True).start()
+    sink, words = told(**{kind: url})
+    assert (words.text, Code.HEADS.value) == (WAITING, "E_HEADS")
+    sink.put(HEADS[0])
+    why = {"500": "HTTP Error 500", "hangs": "timed out", "gone": "Connection refused", "no HTTP": "no HTTP"}[fault]
+    assert says(words, f"E_HEADS {url}: ", why), words.text
+    broken[0] = False
+    monkeypatch.setattr(timestamps, "TIMEOUT", 10.0)
+    over.set()
+    if fault in ("500", "hangs"):
+        assert says(words, KEPT), words.text
+    place.close()
+
+
+def speak_nonsense(listening: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            other, _ = listening.accept()
+            other.recv(1 << 16)
+            other.sendall(b"220 mail.example.org ESMTP\r\n")
+            other.close()
+
+
+def test_a_file_on_a_disk_that_goes_read_only_is_told(
+    small_disk: Path, told: Callable[..., tuple[Sink, SinkWords]], tmp_path: Path
+) -> None:
+    heads = [head.decode() for head in make_log(tmp_path / "log")]
+    sink, words = told(file=str(small_disk / "heads"))
+    sink.put(heads[0])
+    assert says(words, KEPT)
+    remount(small_disk, "ro")
+    sink.put(heads[1])
+    assert says(words, "E_HEADS file", "Read-only file system"), words.text
+    remount(small_disk, "rw")
+    assert says(words, KEPT)
+    assert (small_disk / "heads").read_text().splitlines()[-1] == heads[1]
+
+
+def test_the_control_process_hears_of_a_place_that_fails_and_of_the_end_of_who_serves_it(
+    tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    broken = [True]
+    server = serve(lambda data, kind: (500 if broken[0] else 204, b"", ""))
+    file = tmp_path / "heads"
+    feed = EventFeed(tmp_path / "log", header(), sinks=(f"--url={server.url}", f"--file={file}"))
+    assert feed.sinks.text == WAITING
+
+    def says_so(part: str) -> bool:
+        def said() -> bool:
+            feed.sinks.poll()
+            return part in feed.sinks.text
+
+        return run(feed, said)
+
+    assert says_so(f"E_HEADS {server.url}: HTTP Error 500"), feed.sinks.text
+    assert str(file) not in feed.sinks.text
+    broken[0] = False
+    assert says_so(KEPT)
+    assert feed.failure == ""
+    (child,) = Path(f"/proc/{feed.process_id}/task/{feed.process_id}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
+    assert says_so("E_HEADS the process that hands them on has ended"), feed.sinks.text
+    assert feed.healthy(time.monotonic_ns())  # the record is kept all the same
+    assert feed.close(10.0)
+    other = EventFeed(tmp_path / "other", header())
+    assert other.sinks.text == ""
+    assert other.close(10.0)
 
 
 def test_a_head_goes_to_the_very_url_and_nowhere_else(serve: Callable[..., Server]) -> None:

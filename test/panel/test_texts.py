@@ -139,6 +139,7 @@ class Liar(Teller):
             "speed_scale",
             "source",
             "tokens",
+            "evidence_heads",
             "estop_line",
         ]
         causes = {"active_causes": f"E_ESTOP{attack}", "quarantined": attack, "anomaly.planner": f"1.0 {attack}"}

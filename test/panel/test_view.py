@@ -88,11 +88,21 @@ def test_every_fact_has_a_place_and_what_is_told_no_more_has_no_text() -> None:
     stale = facts_of(view(NS_PER_S + STATUS_LIMIT + 1), "panda")
     assert stale == (
         ("robot", "panda"), ("mode", UNKNOWN), ("e-stop", UNKNOWN), ("agents", UNKNOWN),
-        ("data", "STALE: 1.0 s old"), *((name, UNKNOWN) for name in ("people", "speed", "tool", "source", "tokens")),
+        ("data", "STALE: 1.0 s old"), ("people", UNKNOWN), ("speed", UNKNOWN), ("tool", UNKNOWN), ("source", UNKNOWN),
+        ("tokens", UNKNOWN), ("heads elsewhere", UNKNOWN),
         (SWITCH, UNKNOWN),
     )  # fmt: skip
     assert tuple(name for name, _ in stale) == FACTS
     assert (before["people"], "people" in after) == ("clear", False)
+
+
+def test_heads_that_do_not_get_elsewhere_are_told_with_what_it_means_and_what_to_do() -> None:
+    status = {"state": "LOCKED", "evidence_heads": "E_HEADS file /mnt/heads: [Errno 5] Input/output error"}
+    told = dict(facts_of(view(status=status), "panda"))["heads elsewhere"]
+    assert told.startswith("E_HEADS file /mnt/heads: [Errno 5] Input/output error. Signed heads of the decision log do")
+    assert "make the disk, the server or the authority reachable again" in told
+    assert dict(facts_of(view(status=status | {"evidence_heads": "kept"}), "panda"))["heads elsewhere"] == "kept"
+    assert "heads elsewhere" not in dict(facts_of(view(), "panda"))
 
 
 @pytest.mark.parametrize(

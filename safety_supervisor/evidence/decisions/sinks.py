@@ -3,7 +3,8 @@
     python -m safety_supervisor.evidence.decisions.sinks --robot R < heads
 
 A process of its own, fed by the recorder, which waits for nothing here: a network that is slow delays no record. Of
-what waits the newest head is enough. A sink that fails is told on stderr, once, and tried again. Requirement: SR-042.
+what waits the newest head is enough. A sink that fails is told on stderr, once, and to the control process
+(`sink_words.py`), and tried again. Requirement: SR-042.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from safety_supervisor.evidence.decisions.kept_heads import KeptHeads
+from safety_supervisor.evidence.decisions.sink_words import tell
 from safety_supervisor.evidence.decisions.timestamps import post, stamp
 
 LAST_S: Final = 5.0
@@ -34,10 +37,15 @@ class Sink:
         name: for people.
         send: hands a head on; raises when it can not.
         every: shortest time between two heads, [s].
+        say: is told name and failure, empty where it works, whenever that changes.
     """
 
-    def __init__(self, name: str, send: Callable[[str], object], every: float) -> None:
+    def __init__(
+        self, name: str, send: Callable[[str], object], every: float, say: Callable[[str, str], None] | None = None
+    ) -> None:
         """Start."""
+        self._say = say or (lambda _name, _failure: None)
+        self._said: str | None = None
         self.name = name
         self._send = send
         self._every = every
@@ -74,8 +82,9 @@ class Sink:
                 self._send(line)
             except Exception as error:  # whatever a network, a disk or a library raises
                 if not told:
-                    self._say(f"{error!r}; tried again")
+                    self._print(f"{error!r}; tried again")
                 told = True
+                self._tell(str(error) or repr(error))
                 with self._changed:
                     self._line = self._line or line
                     ended = self._ended
@@ -85,14 +94,20 @@ class Sink:
                 pause = min(_LONGEST_PAUSE, 2 * pause)
                 continue
             if told:
-                self._say("again")
+                self._print("again")
             pause, told = 1.0, False
+            self._tell("")
             self._rest(self._every)
 
-    def _say(self, words: str) -> None:
+    def _print(self, words: str) -> None:
         # Where stderr is a file on the disk that is full, what is not said must not end the thread.
         with contextlib.suppress(OSError, ValueError):
             print(f"heads of the decision log: {self.name}: {words}", file=sys.stderr, flush=True)
+
+    def _tell(self, failure: str) -> None:
+        if failure != self._said:
+            self._said = failure
+            self._say(self.name, failure)
 
     def _rest(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
@@ -104,6 +119,11 @@ class Sink:
 def make_sinks(given: argparse.Namespace) -> list[Sink]:
     """Return the sinks that are asked for."""
     sinks = []
+
+    def say(name: str, failure: str) -> None:
+        if given.words >= 0:
+            tell(given.words, name, failure)
+
     if given.file:
         path, robot = Path(given.file).expanduser(), given.robot
 
@@ -111,9 +131,10 @@ def make_sinks(given: argparse.Namespace) -> list[Sink]:
             # Opened each time: what it stands on may be mounted and gone again.
             KeptHeads(path, robot).take(line)
 
-        sinks.append(Sink(f"file {path}", keep, given.every))
+        sinks.append(Sink(f"file {path}", keep, given.every, say))
     if given.url:
-        sinks.append(Sink(given.url, lambda line: post(given.url, line.encode(), "application/json"), given.every))
+        send = partial(post, given.url, kind="application/json")
+        sinks.append(Sink(given.url, lambda line: send(data=line.encode()), given.every, say))
     if given.authority:
         tokens = Path(given.tokens)
 
@@ -126,7 +147,7 @@ def make_sinks(given: argparse.Namespace) -> list[Sink]:
             finally:
                 os.close(descriptor)
 
-        sinks.append(Sink(given.authority, prove, max(given.every, given.stamp_every)))
+        sinks.append(Sink(given.authority, prove, max(given.every, given.stamp_every), say))
     return sinks
 
 
@@ -140,9 +161,13 @@ def main() -> int:
     parser.add_argument("--robot", required=True)
     for name in ("--file", "--url", "--authority", "--tokens"):
         parser.add_argument(name, default="")
+    parser.add_argument("--words", type=int, default=-1)
     parser.add_argument("--every", type=float, default=1.0)
     parser.add_argument("--stamp-every", type=float, default=0.0)
-    sinks = make_sinks(parser.parse_args())
+    given = parser.parse_args()
+    if given.words >= 0:
+        os.set_blocking(given.words, False)
+    sinks = make_sinks(given)
     for raw in sys.stdin.buffer:
         line = raw.decode("ascii", "replace").rstrip("\n")
         for sink in sinks if line else ():
