@@ -20,6 +20,11 @@ def check_evidence(sections: Sections, problems: Problems) -> None:
             "evidence.intervention_days", Code.VALUE, f"is {keys.intervention_days}, less than `decision_days`",
             "Keep interventions at least as long as decisions.",
         )  # fmt: skip
+    if keys.snapshot_every is not None and not keys.record_events:
+        problems.add(
+            "evidence.snapshot_every", Code.VALUE, "is made of the event log, which `record_events` turns off",
+            "Record events, or no snapshots.",
+        )  # fmt: skip
     heads = keys.heads
     if heads is None:
         return
@@ -51,6 +56,7 @@ def freeze_evidence(keys: EvidenceKeys, directory: str) -> EvidenceSettings:
         keep_bytes=keys.keep_bytes,
         decision_days=keys.decision_days,
         intervention_days=keys.intervention_days,
+        snapshot_every=keys.snapshot_every or 0.0,
         heads=None
         if heads is None
         else HeadSettings(heads.file or "", heads.url or "", heads.authority or "", heads.every, heads.stamp_every),

@@ -71,6 +71,14 @@ class EvidenceKeys(Section):
         ge=180,
         le=36_500,
     )
+    snapshot_every: float | None = key(
+        "so often the core's state is recorded beside the event log, for `log replay --from`, by a process that "
+        "replays the boot as it is recorded and runs only where a processor would be idle; null: not",
+        "s",
+        None,
+        ge=10.0,
+        le=86_400.0,
+    )
     heads: HeadKeys | None = key(
         "where signed heads of the decision log go besides `~/evidence_head`: what is kept elsewhere finds a log that "
         "was cut off or rolled back",

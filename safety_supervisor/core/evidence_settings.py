@@ -33,3 +33,5 @@ class EvidenceSettings:
     """How long interventions, people's acts and versions are."""
     heads: HeadSettings | None = None
     """None: heads are published, and go nowhere else."""
+    snapshot_every: float = 0.0
+    """Time between two snapshots of the core's state, [s]; 0: none are recorded."""

@@ -23,6 +23,7 @@ from safety_supervisor.evidence.instance_lock import LockHeldError, RobotLock
 from safety_supervisor.evidence.latch_store import LatchStore
 from safety_supervisor.evidence.lines import Line, Lines, plain
 from safety_supervisor.evidence.opening import LONGEST_TEXT, configuration_of, fail, open_log, say_tail
+from safety_supervisor.evidence.snapshots.cli import begin, snapshot
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,12 +33,14 @@ app = typer.Typer(
 Examples:
   safety-supervisor log show FILE.events.mcap
   safety-supervisor log replay FILE.events.mcap
+  safety-supervisor log replay DIR --from 2026-11-27T14:00:05Z
   safety-supervisor log replay FILE.events.mcap --config other.yaml --plot other.png
   safety-supervisor log rehearse FILE.events.mcap
   safety-supervisor log verify DIR --key KEY --heads FILE
 """,
 )
 app.command()(verify)
+app.command()(snapshot)
 latch_app = typer.Typer(no_args_is_help=True, help="Show and clear the latches that survive a restart.")
 
 COLUMNS = ("line", "t [s]", "what", "code", "source", "rule", "joint", "value", "limit", "n", "detail")
@@ -45,6 +48,10 @@ _WIDE = 400  # no terminal: one line a row
 _PROGRESS_BYTES = 5_000_000
 
 LogFile = Annotated[Path, typer.Argument(metavar="FILE", help="Any segment of the boot's log.", show_default=False)]
+LogPlace = Annotated[
+    Path,
+    typer.Argument(metavar="FILE|DIR", help="Any segment of the boot's log, or its directory.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Until = Annotated[float | None, typer.Option(help="Stop this long after the first event, s.")]
 Config = Annotated[
@@ -126,9 +133,18 @@ def show(
 
 @app.command()
 def replay(
-    file: LogFile,
+    file: LogPlace,
     as_json: Json = False,
     until: Until = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="T",
+            help="Begin with the snapshot before it: a time of day, UTC; seconds after the first event; or event:N.",
+            show_default=False,
+        ),
+    ] = None,
     show_decisions: Annotated[bool, typer.Option("--show-decisions", help="List decisions and states.")] = False,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="OTHER.yaml", help="Limits to try instead.", show_default=False)
@@ -149,20 +165,27 @@ def replay(
     have let come about. It is measured where the recorded limits moved it, which other limits soon call a tracking
     error; with --ideal it stands, from there on, where they command it. Exit 1 when the recorded effects did not come
     out again.
+
+    With --from the core is put into the state that a snapshot holds (`log snapshot`, `evidence.snapshot_every`), and
+    the events behind it are run and compared. Of a directory it is the boot in which T lies, else the newest.
     """
     from safety_supervisor import Supervisor
     from safety_supervisor.evidence import replay as replays
+    from safety_supervisor.evidence.snapshots.graph import Fixtures
 
     if config is not None:
+        if start is not None:
+            raise fail(2, "--from is of a replay: a comparison (--config) begins with the boot")
         from safety_supervisor.evidence.what_if.cli import what_if
 
         raise what_if(file, config, _nanoseconds(until), ideal, plot, count, as_json)
     if plot is not None or ideal:
         raise fail(2, "--plot and --ideal are of a comparison: give --config OTHER.yaml, too")
-    log = open_log(file)
+    log = open_log(file, start or "")
     supervisor = Supervisor(configuration_of(log))
+    found = None if start is None else begin(log, start, Fixtures(supervisor))
     rows: list[dict[str, Any]] = []
-    lines = Lines()
+    lines = Lines() if found is None else Lines(found.head.begun, found.head.lines_state, found.head.lines)
     console = Console(stderr=True)
     with Progress(console=console, disable=log.size < _PROGRESS_BYTES or not console.is_terminal) as bar:
         task = bar.add_task("replay", total=log.size)
@@ -173,7 +196,7 @@ def replay(
             if show_decisions:
                 rows.extend(_row(line) for line in lines.take(event, effects))
 
-        report = replays.replay(log, supervisor, _nanoseconds(until), seen)
+        report = replays.replay(log, supervisor, _nanoseconds(until), seen, found)
     if as_json:
         data = asdict(report) | {"same": report.same, "cause": report.cause, "rows": rows}
         print(msgspec.json.encode(data, enc_hook=repr).decode())
@@ -268,7 +291,10 @@ def _print_report(report: Any) -> None:
         print(f"  recorded: {[plain(repr(effect), LONGEST_TEXT).plain for effect in found.recorded]}, digest of all")
         print(f"  replayed: {[plain(repr(effect), LONGEST_TEXT).plain for effect in found.replayed]}")
         print(f"  cause:    {plain(report.cause, LONGEST_TEXT)}")
-    if report.same:
+    if report.same and report.snapshot:
+        print(f"SAME: every effect from event {report.first_event} on came out again, bit for bit")
+        print(f"  the events before were not run: the recording is the one of which {report.snapshot} was made")
+    elif report.same:
         print("SAME: every effect came out again, bit for bit")
 
 

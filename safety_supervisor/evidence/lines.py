@@ -37,23 +37,23 @@ class Line(NamedTuple):
 class Lines:
     """Picks the lines out of a stream of events and effects."""
 
-    def __init__(self) -> None:
-        """Begin a log."""
-        self._begun: Nanoseconds | None = None
-        self._state = ""
-        self._count = 0
+    def __init__(self, begun: Nanoseconds | None = None, state: str = "", count: int = 0) -> None:
+        """Begin a log, or go on in the middle: when it began, the state that was told last, lines that went before."""
+        self._begun = begun
+        self.state = state
+        self.count = count
 
     def take(self, event: Event, effects: Sequence[Effect]) -> Iterator[Line]:
         """Yield the lines of one handled event."""
         if self._begun is None:
             self._begun = event.at
         for effect in effects:
-            if isinstance(effect, Decision) or (isinstance(effect, Status) and effect.state != self._state):
+            if isinstance(effect, Decision) or (isinstance(effect, Status) and effect.state != self.state):
                 yield Line(self.next_number(), effect.at - self._begun, effect)
             if isinstance(effect, Status):
-                self._state = effect.state
+                self.state = effect.state
 
     def next_number(self) -> int:
         """Return the number of the next line, and count it."""
-        self._count += 1
-        return self._count
+        self.count += 1
+        return self.count

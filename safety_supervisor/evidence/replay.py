@@ -20,6 +20,7 @@ from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap, LogError, LogHeader, digest_effects
+from safety_supervisor.evidence.snapshots.store import Found
 from safety_supervisor.evidence.software import software_versions
 
 LONGEST_URDF = 64 * 1024 * 1024
@@ -55,6 +56,10 @@ class ReplayReport:
     robot_id: str
     segments: int
     events: int = 0
+    first_event: int = 0
+    """The first one that was run again; those before are of the snapshot."""
+    snapshot: str = ""
+    """Name of the snapshot that replay began from; empty: it began with the boot."""
     set_points: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     final_state: str = ""
@@ -71,7 +76,7 @@ class ReplayReport:
     def same(self) -> bool:
         """Whether everything that was recorded came out again. A torn tail is normal after a kill."""
         whole = self.gap is None and self.tail not in ("corrupt", "incomplete")
-        return self.divergence is None and whole and self.events > 0
+        return self.divergence is None and whole and self.events > self.first_event
 
     @property
     def cause(self) -> str:
@@ -120,21 +125,31 @@ def replay(
     supervisor: Handler,
     until: Nanoseconds | None = None,
     seen: Callable[[int, Event, tuple[Effect, ...]], None] | None = None,
+    start: Found | None = None,
+    same: Callable[[ReplayReport, Event], None] | None = None,
 ) -> ReplayReport:
     """Feed all recorded events to a fresh supervisor and compare.
 
     Args:
         log: the boot.
-        supervisor: fresh, of `recorded_configuration(log.header)`.
+        supervisor: fresh, of `recorded_configuration(log.header)`; brought to the snapshot where there is one.
         until: stop after this much time since the first event, [ns].
         seen: called with index, event and effects of each handled event.
+        start: the snapshot to begin from; what was counted before it is in the report.
+        same: called behind each event whose effects came out again.
     """
     report = ReplayReport(log.header.boot_id, log.header.robot_id, len(log.segments))
+    begun: Nanoseconds | None = None
+    if start is not None:
+        head = start.head
+        log.begin, begun = head.place, head.begun
+        report.events = report.first_event = head.events
+        report.set_points, report.final_state, report.snapshot = head.set_points, head.final_state, start.path.name
+        report.verdicts.update(head.verdicts)
     present = software_versions()
     names = sorted({*log.header.versions, *present})
     versions = {name: (log.header.versions.get(name, "not recorded"), present.get(name, "")) for name in names}
     report.different_software = {name: pair for name, pair in versions.items() if pair[0] != pair[1]}
-    begun: Nanoseconds | None = None
     for item in log:
         if isinstance(item, Gap):
             report.gap = item
@@ -150,6 +165,8 @@ def replay(
         if digest_effects(effects) != item.digest:
             report.divergence = _diverged(report.events - 1, item, effects)
             break
+        if same is not None:
+            same(report, item.event)
     report.tail, report.tail_path, report.tail_offset = log.tail.state, log.tail.path, log.tail.offset
     return report
 

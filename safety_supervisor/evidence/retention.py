@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safety_supervisor.evidence.event_log import SUFFIX, LogError, LogHeader, read_header
+from safety_supervisor.evidence.snapshots.names import snapshots_of
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def make_room(directory: str | Path, robot_id: str, keep_bytes: int) -> Removal:
             break
         try:
             # The first one first: without it the rest is plainly no whole boot, if this is where we die.
-            for file in boot.files:
+            for file in (*snapshots_of(boot.files[0]), *boot.files):
                 file.unlink()
         except OSError as error:
             failure = f"{error.filename}: {error.strerror}"
@@ -99,8 +100,15 @@ def _boots_of(directory: Path, robot_id: str) -> list[_Boot]:
     for boot_id, segments in found.items():
         segments.sort(key=lambda segment: segment[0].segment)
         files = tuple(path for _, path, _ in segments)
-        boots.append(_Boot(segments[0][0].started_at, boot_id, files, sum(size for _, _, size in segments)))
+        size = sum(size for _, _, size in segments) + _size_of(snapshots_of(files[0]))
+        boots.append(_Boot(segments[0][0].started_at, boot_id, files, size))
     return sorted(boots, key=lambda boot: (boot.begun, boot.boot_id))
+
+
+def _size_of(paths: list[Path]) -> int:
+    with contextlib.suppress(OSError):
+        return sum(path.stat().st_size for path in paths)
+    return 0
 
 
 def _sync(directory: Path) -> None:

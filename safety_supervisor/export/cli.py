@@ -12,11 +12,11 @@ from rich.progress import Progress
 
 from safety_supervisor.core.units import NS_PER_S
 from safety_supervisor.evidence.cli import LogFile, app
+from safety_supervisor.evidence.clock import WhenError
 from safety_supervisor.evidence.event_log import LogError
 from safety_supervisor.evidence.lines import plain
 from safety_supervisor.evidence.opening import fail, open_log, say_tail
 from safety_supervisor.export.boots import Boot, boots_of
-from safety_supervisor.export.clock import WhenError
 
 export_app = typer.Typer(
     no_args_is_help=True,

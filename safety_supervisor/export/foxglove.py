@@ -19,6 +19,7 @@ from safety_supervisor.core.events import Event, Humans, JointStates
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Matrix, Nanoseconds
 from safety_supervisor.evidence import mcap
+from safety_supervisor.evidence.clock import LogClock
 from safety_supervisor.export import cdr
 from safety_supervisor.export.channels import (
     ACTS,
@@ -33,7 +34,6 @@ from safety_supervisor.export.channels import (
     Channel,
     definitions,
 )
-from safety_supervisor.export.clock import LogClock
 from safety_supervisor.geometry.pose_view import PlacedVolume, Viewer
 from safety_supervisor.geometry.solids import Solid, solids
 from safety_supervisor.geometry.zone_colours import ZONES, Colour

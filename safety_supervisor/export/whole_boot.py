@@ -12,9 +12,9 @@ from safety_supervisor.core.effects import Effect
 from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.evidence.clock import LogClock
 from safety_supervisor.evidence.event_log import Entry, EventLog, LogError, LogHeader
 from safety_supervisor.evidence.replay import recorded_configuration, replay
-from safety_supervisor.export.clock import LogClock
 from safety_supervisor.export.foxglove import Writer
 
 

@@ -17,10 +17,10 @@ from safety_supervisor.core.events import Event
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.state_table import State
 from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.evidence.clock import LogClock, WhenError
 from safety_supervisor.evidence.event_log import Entry, EventLog, Gap, LogError
 from safety_supervisor.evidence.lines import Line, Lines
 from safety_supervisor.evidence.replay import ReplayReport, recorded_configuration, replay
-from safety_supervisor.export.clock import LogClock, WhenError
 
 STOPPED: Final = frozenset(
     {State.STOPPING.value, State.PROTECTIVE_STOP.value, State.EMERGENCY_STOP.value, State.FAULT.value}

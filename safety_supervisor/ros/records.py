@@ -66,7 +66,11 @@ class Records:
         evidence = self._configuration.evidence
         removed = self._make_room() if evidence.record_events else ()
         header = describe_boot(self._configuration, boot_id, nonce, removed)
-        limits = FeedLimits(decision_days=evidence.decision_days, intervention_days=evidence.intervention_days)
+        limits = FeedLimits(
+            decision_days=evidence.decision_days,
+            intervention_days=evidence.intervention_days,
+            snapshot_every=evidence.snapshot_every,
+        )
         self.feed = EventFeed(
             evidence.log_directory,
             header,

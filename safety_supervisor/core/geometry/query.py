@@ -86,6 +86,19 @@ class Query:
         self._pose = b""
         self._asked: set[int] = set()
 
+    def again(self) -> None:
+        """Compute again what was asked last, where results were lost: pose and pairs are known, the results follow."""
+        pose, asked = self._pose, self._asked
+        self.forget()
+        if pose:
+            self.place(np.frombuffer(pose))
+        if asked is self._every:
+            pin.computeDistances(self._geometry, self.results)
+        else:
+            for index in sorted(asked):
+                pin.computeDistance(self._geometry, self.results, index)
+        self._asked = asked
+
     def ask(self, q: Vector) -> None:
         """Compute all distances at a pose, finite, shape (n,), for the views."""
         self.place(q)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from safety_supervisor.core.intake.results import TrajectoryPoints
 from safety_supervisor.core.units import Matrix, Vector
@@ -43,20 +43,24 @@ class CommandText:
             start: commanded pose from which it is asked for, shape (n,), [rad].
         """
         self.text = self.sha256 = ""
-        self._hash = hashlib.sha256()
+        self._hash: Any = hashlib.sha256()
         self._written: list[str] = []
-        self._parts = _parts(points, names, start)
+        self._parts: Iterator[tuple[str, int]] | None = _parts(points, names, start)
 
     def advance(self) -> bool:
         """Write one slice; return whether all is written."""
         left = NUMBERS_PER_SLICE
         while left > 0:
+            if self._parts is None:
+                return True
             part, count = next(self._parts, ("", -1))
             if count < 0:
-                if not self.text:
-                    self.text, self.sha256 = "".join(self._written), self._hash.hexdigest()
-                    self._written.clear()
+                self.text, self.sha256 = "".join(self._written), self._hash.hexdigest()
+                self._written.clear()
+                # Data alone is left while people think: a generator can not be kept in a snapshot.
+                self._parts = self._hash = None
                 return True
+            assert self._hash is not None
             self._written.append(part)
             self._hash.update(part.encode("ascii"))
             left -= count + 1

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from safety_supervisor.evidence.clock import WhenError
 from safety_supervisor.evidence.event_log import LogError
-from safety_supervisor.export.clock import WhenError
 from safety_supervisor.export.incident import PAGE, export
 from safety_supervisor.export.window import find_key, read
 from safety_supervisor_sim.demo.evidence import Recording

@@ -10,6 +10,7 @@ from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 from safety_supervisor.evidence.event_log import EventLog, Gap
 
 _DAY: Final = 86_400 * NS_PER_S
+_NEVER: Final = 2**63
 _LOOK_AT: Final = 20_000  # events; a robot that was not measured so long has no ROS clock in its log
 
 
@@ -30,8 +31,8 @@ class LogClock:
         source: what the time of day is known from.
     """
 
-    def __init__(self, log: EventLog) -> None:
-        """Look at the whole log.
+    def __init__(self, log: EventLog, to_end: bool = True) -> None:
+        """Look at the whole log, or at its beginning alone: then every time behind that is one of the log.
 
         Raises:
             WhenError: there is no event in it, or its header does not say when it started.
@@ -45,6 +46,9 @@ class LogClock:
             ended = item.event.at
             if not clock and number < _LOOK_AT:
                 clock, at = getattr(item.event, "clock", 0), item.event.at
+            elif not to_end:
+                ended = _NEVER
+                break
         if begun is None:
             raise WhenError("the log holds no event")
         try:
