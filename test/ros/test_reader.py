@@ -14,7 +14,7 @@ from ros_rig import Client, running_rig
 from std_msgs.msg import String
 
 from safety_supervisor.core.units import NS_PER_S
-from safety_supervisor.ros.reader import SLICE, Reader
+from safety_supervisor.ros.reader import LONGEST, SLICE, Reader
 
 DEPTH = QoSProfile(depth=100)
 HOUR = 3600 * NS_PER_S
@@ -26,9 +26,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         yield rig.client()
 
 
-def heard_by(client: Client, topic: str, reader: Reader | None = None, **given: int) -> tuple[Reader, object]:
+def heard_by(client: Client, topic: str, reader: Reader | None = None, longest: int = LONGEST) -> tuple[Reader, object]:
     """Return a reader that is looked at, and a publisher that has found it."""
-    reader = reader or Reader(client.node, String, topic, DEPTH, **given)
+    reader = reader or Reader(client.node, String, topic, DEPTH, longest=longest)
     publisher = client.node.create_publisher(String, topic, DEPTH)
     client.wait_for(publisher.get_subscription_count, "the reader is found")
     return reader, publisher
