@@ -15,6 +15,8 @@ from std_msgs.msg import String
 
 from safety_supervisor.core.operator_settings import Person, Role
 from safety_supervisor.panel.desk import Desk
+from safety_supervisor.panel.events import EventLog
+from safety_supervisor.panel.hold import HoldButton
 from safety_supervisor.panel.sessions import Sessions
 from safety_supervisor.panel.snapshot import Snapshot
 from safety_supervisor.tokens.claims import HoldClaims
@@ -36,6 +38,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.events = EventLog(("planner",))
         self.snapshot = Snapshot("panda", "", STATUS, time.monotonic_ns(), (), None, 1, 1, 1)
 
     def hold(self, token: str) -> None:
@@ -80,6 +83,86 @@ def test_on_what_can_not_be_trusted_nothing_is_held(change: dict[str, Any], told
     desk.sessions.end(session)
     assert "nobody is logged in" in desk.hold(session)
     assert link.sent == []
+
+
+class Element:
+    """What a page shows of the button."""
+
+    def __init__(self) -> None:
+        self.text, self.visible = "", True
+
+    def set_text(self, text: str) -> None:
+        self.text = text
+
+    def set_visibility(self, visible: bool) -> None:
+        self.visible = visible
+
+
+def button_of(desk: Desk, session: str) -> Any:
+    """Return a page's button without a page; the page has seen beat 9."""
+    button: Any = object.__new__(HoldButton)
+    button._desk, button._session, button._newest = desk, session, lambda: 9
+    button._last, button._over, button._why, button._refusal = 0, 0, "", ""
+    button._button, button._text, button._told = Element(), Element(), Element()
+    return button
+
+
+def beaten(button: Any, press: Any, seen: Any = 9) -> str:
+    """Return what the button says when a beat has come."""
+    button._last = 0  # long enough after the one before
+    button._held(SimpleNamespace(args={"detail": [press, seen]}))
+    return str(button._text.text)
+
+
+def test_a_press_of_which_one_beat_was_refused_counts_no_more_and_the_next_one_does() -> None:
+    desk, link, session = desk_of(Role.TECHNICIAN)
+    button, good = button_of(desk, session), link.snapshot
+    assert "HELD" in beaten(button, 1)
+    link.snapshot = good._replace(status_at=0)
+    assert "HELD" not in beaten(button, 1)
+    assert "Let go, then press again." in button._told.text
+    link.snapshot = good._replace(status_at=time.monotonic_ns())  # the supervisor is there again
+    for press in (1, 0, -5):
+        assert "HELD" not in beaten(button, press)
+    assert button._told.visible
+    assert len(link.sent) == 1
+    assert "HELD" in beaten(button, 2)
+    assert not button._told.visible
+    assert len(link.sent) == 2
+
+
+@pytest.mark.parametrize("said", [[3, 6], [3, 10], [3, "9"], [True, 9], [3.0, 9], [3, None]])
+def test_a_beat_of_a_page_that_is_behind_or_of_none_of_ours_is_none(said: list[Any]) -> None:
+    desk, link, session = desk_of(Role.TECHNICIAN)
+    button = button_of(desk, session)
+    beaten(button, *said)
+    button._last = 0
+    for other in (9, [9], [3, 9, 1], None, "39", {}):
+        button._held(SimpleNamespace(args={"detail": other}))
+    assert link.sent == []
+    assert "HELD" in beaten(button, 3)
+
+
+def test_what_the_supervisor_refuses_is_told_to_whom_it_concerns() -> None:
+    desk, link, session = desk_of(Role.TECHNICIAN)
+    button, now = button_of(desk, session), time.monotonic_ns()
+    link.events.boot = "b1"
+
+    def refused(source: str, code: str, at: int) -> None:
+        fields = {"source": source, "verdict": "REJECT", "code": code}
+        link.events.decision(f"REJECT {code} 5 <= 7", fields, "", at)
+
+    assert "HELD" in beaten(button, 1)
+    for source, code, at in (("ada", "E_TOKEN_NONCE", 1), ("bob", "E_TOKEN_COUNT", now), ("ada", "E_RATE", now)):
+        refused(source, code, at)
+    button._last = time.monotonic_ns()
+    button.update(desk.sessions.look(session, now))
+    assert "HELD" in beaten(button, 1)
+    refused("ada", "E_TOKEN_COUNT", time.monotonic_ns())
+    button._last = time.monotonic_ns()
+    button.update(desk.sessions.look(session, now))
+    assert "HELD" not in beaten(button, 1)
+    assert "the supervisor refuses it: REJECT E_TOKEN_COUNT 5 <= 7 - Count on with each beat" in button._told.text
 
 
 @pytest.fixture
