@@ -26,6 +26,8 @@ def load(directory: Path, **evidence: Any) -> Any:
 def test_what_is_not_said_is_a_year_and_five_and_nowhere_else(tmp_path: Path) -> None:
     found = load(tmp_path)
     assert (found.decision_days, found.intervention_days, found.heads) == (365, 1826, None)
+    assert found.snapshot_every == 0.0
+    assert load(tmp_path, snapshot_every=600).snapshot_every == 600.0
 
 
 def test_heads_go_where_the_file_says(tmp_path: Path) -> None:
@@ -49,6 +51,8 @@ def test_heads_go_where_the_file_says(tmp_path: Path) -> None:
         ({"heads": {"file": "x", "more": 1}}, "evidence.heads.more"),
         ({"decision_days": 10}, "evidence.decision_days"),
         ({"decision_days": 400, "intervention_days": 300}, "evidence.intervention_days"),
+        ({"snapshot_every": 1}, "evidence.snapshot_every"),
+        ({"snapshot_every": 600, "record_events": False}, "evidence.snapshot_every"),
     ],
 )
 def test_what_can_not_be_meant_is_refused(tmp_path: Path, evidence: dict[str, Any], place: str) -> None:
