@@ -3,24 +3,26 @@
     python -m pytest -p snapshots_everywhere test/core
 
 Behind each test the events after each snapshot go through a fresh supervisor that was brought to it: every effect must
-be the same, bit for bit. Tests that change a supervisor by other ways than events are told by name in `BY_HAND`.
+be the same, bit for bit. Rigs whose supervisor a test changes by other ways than events (`tampered`) are left out.
 """
 
 from __future__ import annotations
 
+import gc
 import random
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from rig import Rig
 
 from safety_supervisor.core import supervisor as core
 from safety_supervisor.evidence.event_log import digest_effects
 from safety_supervisor.evidence.snapshots.graph import Fixtures
 from safety_supervisor.evidence.snapshots.telling import NotTellableError
 
-MOST = 4
+MOST = 2
 """Snapshots of one supervisor."""
 counts: Counter[str] = Counter()
 _build, _handle = core.Supervisor.__init__, core.Supervisor.handle
@@ -44,7 +46,7 @@ class Watched:
                 self.states.append((len(self.told), self.fixtures.take()))
             except NotTellableError as error:
                 counts[f"not tellable: {error}"] += 1
-                self._next += 1
+                self._next += 25
                 return
             self._next += self._random.randrange(20, 600)
 
@@ -81,8 +83,10 @@ def _snapshots(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
     monkeypatch.setattr(core.Supervisor, "handle", handle)
     yield
     monkeypatch.undo()
+    tampered = {id(thing.supervisor) for thing in gc.get_objects() if isinstance(thing, Rig) and thing.tampered}
     for one in watched:
-        one.judge()
+        if id(one.supervisor) not in tampered:
+            one.judge()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

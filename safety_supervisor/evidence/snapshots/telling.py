@@ -128,7 +128,7 @@ class Teller:
         base = array.base
         if array.dtype.hasobject:
             raise NotTellableError("an array of objects")
-        if base is None:
+        if base is None or isinstance(base, (bytes, bytearray, memoryview)):  # of a message: the values count
             order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
             told = array.tobytes(order)  # of shape and strides that are neither, the values count
             return ["array", array.dtype.str, list(array.shape), order, bool(array.flags.writeable), told]
