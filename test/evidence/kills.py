@@ -199,7 +199,10 @@ def campaign(
             finally:
                 shutil.rmtree(log, ignore_errors=True)
 
-        yield from pool.map(one, plan)
+        try:
+            yield from pool.map(one, plan)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def summary(found: Sequence[Killed]) -> str:
