@@ -232,8 +232,10 @@ def main() -> int:
     parser.add_argument("--place", default="", help="where the logs are; else among the temporary files")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # then it says what it has found so far
+        signal.signal(number, signal.default_int_handler)
     found = []
-    with load(given.load):
+    with contextlib.suppress(KeyboardInterrupt), load(given.load):
         priority = 0 if given.ordinary else RECORDER_PRIORITY
         for one in campaign(given.count, given.seed, given.side_by_side, priority, given.place):
             found.append(one)
