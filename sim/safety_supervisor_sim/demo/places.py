@@ -88,6 +88,14 @@ def robots() -> list[str]:
     return sorted(path.stem.removesuffix("_demo") for path in folder.glob("*_demo.yaml"))
 
 
+def simulated() -> list[str]:
+    """Return the robots that have a configuration and a cell: those that a scenario can be about."""
+    cells = shared("cells", "panda.yaml").parent.glob("*.yaml")
+    names = sorted({path.stem.removesuffix("_standing") for path in cells if not path.stem.endswith("_lab")})
+    configured = shared("config", "panda.yaml").parent
+    return [name for name in names if (configured / f"{name}.yaml").is_file()]
+
+
 def missing(ros: bool = True) -> list[str]:
     """Return what is not installed and is needed, each with its cure; `ros`: for real nodes."""
     needed = {

@@ -25,6 +25,8 @@ WIRE: Final = 2_000_000
 FIRST_WAIT, LONGEST_WAIT = round(FIRST_WAIT_S * 1e9), round(LONGEST_WAIT_S * 1e9)
 """Between two tries to open the port, the first and the longest, [ns]: `estop/port.py`."""
 GONE: Final = "the device was unplugged"
+ABSENT: Final = "there is no such device"
+"""What the port says when it fails, and when it can not be opened again: each once."""
 
 
 class Line:
@@ -113,9 +115,10 @@ class Line:
                 self._opens_at = None
                 self._driver.opened(at, self._number())
             else:
+                if self._wait == FIRST_WAIT:
+                    self._driver.closed(at, ABSENT)
                 self._wait = min(2 * self._wait, LONGEST_WAIT)
                 self._opens_at = at + self._wait
-                self._driver.closed(at, GONE)
         while self._to_host and self._to_host[0][0] <= at:
             came, data = self._to_host.popleft()
             self._driver.receive(data, came)

@@ -17,6 +17,7 @@ from safety_supervisor.config.bounds import MAXIMUM_BYTES, parse, read_bounded
 from safety_supervisor.config.problems import ConfigurationCode, ConfigurationError, Problems, shown
 from safety_supervisor.core.errors import CODE_OF
 from safety_supervisor.estop.tools.orders import ORDERS
+from safety_supervisor_sim.demo.places import simulated
 from safety_supervisor_sim.scenario.acts import (
     Act,
     AgentDies,
@@ -165,6 +166,9 @@ def _code(kind: str) -> ConfigurationCode:
 
 def _cross_check(scenario: Scenario, problems: Problems) -> None:
     value = ConfigurationCode.VALUE
+    robots = simulated()
+    if scenario.robot not in robots:
+        problems.add("robot", value, f"{shown(scenario.robot)} is not simulated", f"Use one of: {', '.join(robots)}.")
     sizes = {len(pose) for pose in scenario.poses.values() if isinstance(pose, list)}
     if len(sizes) > 1:
         problems.add("poses", value, f"poses of different lengths: {sorted(sizes)}", "Give every pose all joints.")

@@ -168,3 +168,12 @@ def test_faults_are_left_to_the_core_engine(tmp_path: Path) -> None:
     scenario = load_scenario(write(tmp_path, GOOD + "faults: [{fault: disk_full, act: go, duration: 1.0}]\n"))
     assert scenario.for_engine("ros")[0].acts == []
     assert scenario.for_engine("core") == (scenario, [])
+
+
+def test_an_unknown_robot_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_scenario(write(tmp_path, GOOD.replace("robot: panda", "robot: pandda")))
+    (told,) = caught.value.errors
+    assert (told.path, told.line) == ("robot", 3)
+    assert "g1" in told.cure
+    assert "panda" in told.cure

@@ -138,3 +138,12 @@ def test_a_humanoid_on_its_feet_is_played_too() -> None:
     assert bad(summary) == []
     assert summary["left_out"] == []
     assert "lower" in next(act for act in summary["acts"] if act["name"] == "e-stop while it leans")["seen"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["malformed", "intruders"])
+def test_both_engines_say_the_same(name: str) -> None:
+    done = CliRunner().invoke(sim_app, ["run", "--engine", "both", "--json", str(SCENARIOS / f"{name}.yaml")])
+    report = json.loads(done.stdout)
+    assert list(report["differences"].values()) == [[]]
+    assert done.exit_code == 0, done.output
