@@ -73,6 +73,15 @@ def test_what_holds_now_is_not_told_when_it_is_old(told: Told) -> None:
     assert not gone & {key[0] for key in found}
 
 
+def test_heads_that_do_not_get_elsewhere_are_a_number_only_where_they_are_sent(told: Told) -> None:
+    told.status("LOCKED")
+    assert ("heads_kept",) not in told.samples()
+    told.status("LOCKED", evidence_heads="kept")
+    assert told.samples()["heads_kept",] == 1
+    told.status("LOCKED", evidence_heads="E_HEADS https://keeper.example: HTTP Error 500: Internal Server Error")
+    assert told.samples()["heads_kept",] == 0
+
+
 def test_time_in_a_state_counts_only_while_it_is_told(told: Told) -> None:
     told.status("READY")
     told.status("READY", 400 * MS)
