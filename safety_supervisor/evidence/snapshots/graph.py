@@ -7,7 +7,7 @@ what came later is told whole. Objects keep their identity, arrays share memory 
 
 What can not be told is refused (`telling.NotTellableError`), never left out: a generator that is half through, a file,
 a class that is not the core's. Of Pinocchio's objects is told what outlives a computation: placements of bodies, joints
-and frames. Distances are computed anew: they depend on the pose alone (`geometry/query.py`).
+and frames. Distances are computed anew: they depend on the pose alone (`core/geometry/query.py`).
 
 Bytes are data. Reading them calls nothing but constructors of the core's own value types and sets fields of objects of
 the core's own classes.
