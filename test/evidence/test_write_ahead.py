@@ -155,10 +155,9 @@ def _entry(number: int) -> bytes:
 def test_what_comes_meanwhile_is_there_after_a_kill_and_once_in_the_end(tmp_path: Path, kind: Any, seed: int) -> None:
     chance = random.Random(seed)
     log = kind(tmp_path / "log", chance)
-    failed = False
-    for _ in range(150):
+    for _ in range(150):  # a disk that fails does so several times in a row
         log.more(chance.randrange(4))
-        log.disk.fails = 0 if failed else chance.choice((0, 0, 0, 0, errno.ENOSPC, errno.EIO))
+        log.disk.fails = chance.choice((0, 0, 0, 0, errno.ENOSPC, errno.EIO) if not log.disk.fails else (0, errno.EIO))
         failed = not log.sync()
         assert failed <= bool(log.disk.fails)  # where nothing had to be written nothing fails
     log.disk.fails, log.disk.ended = 0, True

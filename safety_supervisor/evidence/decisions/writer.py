@@ -82,6 +82,7 @@ class DecisionWriter:
         self._began = 0
         self._found = False
         self._unlinked = ""  # why the log before can not be followed
+        self._before = 0, ""  # `_size` and `_unlinked` before the present segment was begun
         self._first: list[Body] = []
         self._pending: list[Body] = []
         self._lost = 0
@@ -244,6 +245,7 @@ class DecisionWriter:
             }
         )
         self._file, self._path, self._segment = file, path, number
+        self._before = self._size, self._unlinked
         self._first = [sign(header, present)]
         self._size = 0
         self._began = now
@@ -275,5 +277,5 @@ class DecisionWriter:
                 self._remove_left()
             self._first = []
             self._segment -= 1
-            self._found = False
-            self._size = 0
+            # Not what the disk says: behind the durable end stand records there that are written again.
+            self._size, self._unlinked = self._before
