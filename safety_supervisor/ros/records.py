@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.settings import Configuration
@@ -16,6 +16,11 @@ from safety_supervisor.evidence.latch_store import LatchStore
 from safety_supervisor.evidence.retention import make_room
 from safety_supervisor.evidence.stage_store import StageStore
 from safety_supervisor.ros.process import RECORDER_PRIORITY
+
+_BACKLOG: Final = 4 << 20
+_NUMBER_BYTES: Final = 100
+"""What one joint of a trajectory's point takes in one event at most: position, velocity and acceleration as they came, 8 each,
+and as text, 25 each, where the command waits for people."""
 
 
 class StartError(Exception):
@@ -66,7 +71,9 @@ class Records:
         evidence = self._configuration.evidence
         removed = self._make_room() if evidence.record_events else ()
         header = describe_boot(self._configuration, boot_id, nonce, removed)
+        points = max((source.max_trajectory_points for source in self._configuration.sources), default=0)
         limits = FeedLimits(
+            backlog_bytes=_BACKLOG + _NUMBER_BYTES * points * (1 + len(self._configuration.robot.joints)),
             decision_days=evidence.decision_days,
             intervention_days=evidence.intervention_days,
             snapshot_every=evidence.snapshot_every,

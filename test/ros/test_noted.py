@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import signal
 import sys
 import time
@@ -20,9 +22,12 @@ from evidence_records import header
 
 from safety_supervisor import load_config
 from safety_supervisor.core.act_events import OperatorAct
+from safety_supervisor.core.effects import InterventionAsked
 from safety_supervisor.core.errors import Code
+from safety_supervisor.core.events import TrajectoryCommand
 from safety_supervisor.core.evidence_settings import EvidenceSettings, HeadSettings
 from safety_supervisor.evidence.decisions.heads import read_heads
+from safety_supervisor.evidence.event_log import Entry, EventLog
 from safety_supervisor.evidence.feed import EventFeed
 from safety_supervisor.ros.noted import AT_ONCE, MOST_WAITING, PATIENCE, NotedActs
 from safety_supervisor.ros.records import Records
@@ -209,3 +214,29 @@ def test_the_nodes_records_hand_heads_on_as_the_configuration_says(tmp_path: Pat
     while not file.exists() and time.monotonic() < ends:
         time.sleep(0.02)
     assert [head["boot"] for head in read_heads(file)] == ["boot1"]
+
+
+def test_the_longest_trajectory_that_is_permitted_is_recorded_whole(tmp_path: Path) -> None:
+    """What does not fit would be lost, and stop the robot, for a good command."""
+    points, chance = 10_000, random.Random(5)
+    given = load_config(CONFIGURATION)
+    sources = tuple(replace(source, max_trajectory_points=points) for source in given.sources)
+    evidence = EvidenceSettings(str(tmp_path / "log"), True, 10**9)
+    records = Records(replace(given, sources=sources, evidence=evidence), MagicMock())
+    records.begin("boot1", "nonce")
+    numbers = [chance.uniform(-1e-3, 1e-3) for _ in range(7 * points)]
+    text = json.dumps({"positions": numbers, "velocities": numbers, "accelerations": numbers})
+    block, counts = bytes(8 * 7 * points), (7,) * points
+    times, names = tuple(range(points)), given.robot.joints
+    event = TrajectoryCommand(
+        5, "planner", names, times, block, counts, block, counts, block, counts, 0, 0, 0, "", ""
+    )  # fmt: skip
+    asked = InterventionAsked(
+        5, "w1", "planner", "c", "zone", 1, 9, text, "0" * 64, 1, given.sha256, "", (), 0.1, 0.1, "clear"
+    )  # fmt: skip
+    records.feed.record(event, [asked])
+    records.feed.flush()
+    assert records.healthy(time.monotonic_ns()), records.feed.failure
+    records.close()
+    log = list(EventLog(next((tmp_path / "log").glob("*.events.mcap"))))
+    assert [item.event.at for item in log if isinstance(item, Entry)] == [5]
