@@ -242,6 +242,7 @@ def test_a_full_disk_of_the_panels_machine_holds_back_no_stop_no_act_and_no_logi
         # It is no obstacle to a new start, either.
         panel.rig.kill(panel.panel)
         panel.panel = panel.start(panel.port, "--heads", str(heads.parent))
+        panel.browser().wait("AUTO")  # it has found the supervisor
         assert "the supervisor answered" in panel.browser().ask("POST", "/stop").text
         cell.client.wait_state("LOCKED", timeout=20.0)
         cell.arm()
