@@ -19,8 +19,8 @@ from safety_supervisor.ros.process import RECORDER_PRIORITY
 
 _BACKLOG: Final = 4 << 20
 _NUMBER_BYTES: Final = 100
-"""What one joint of a trajectory's point takes in one event at most: position, velocity and acceleration as they came, 8
-bytes each, and as text, 25 each, where the command waits for people."""
+"""What one joint of a trajectory's point takes in one event at most: position, velocity and acceleration as they came,
+8 bytes each, and as text, 25 each, where the command waits for people."""
 
 
 class StartError(Exception):
