@@ -58,6 +58,14 @@ def own_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("safety_supervisor.core.outfit.set_stage", _build)
 
 
+@pytest.fixture(scope="module")
+def fresh_stages() -> Iterator[None]:
+    """For a module that compares what is fresh in two processes: a scene that others have asked remembers the pose."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("safety_supervisor.core.outfit.set_stage", _build)
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _shared_stages() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

@@ -140,7 +140,7 @@ class Code(str, Enum):
     OUTPUT_PUBLISHER = "E_OUTPUT_PUBLISHER", "Another publisher sends on the motor topic.", "Remove it; a maintainer clears the latch."
     CONFIGURATION_CHANGED = "E_CONFIGURATION_CHANGED", "Configuration, URDF or robot_description changed while running.", "Restore it or restart with the new one; a maintainer clears the latch."
     LOG = "E_LOG", "The record of motion can not be kept.", "See `log` in the status: free the disk, repair the log directory or relieve the computer, then reset."
-    HEADS = "E_HEADS", "Signed heads of the decision log do not get to a place that `evidence.heads` names: what is kept on the robot is whole, but a log that is cut off or rolled back would not be found.", "See `evidence_heads` in the status: make the disk, the server or the authority reachable again; the newest head follows by itself. Nothing stops for it."
+    HEADS = "E_HEADS", "Signed heads of the log do not get elsewhere (`evidence.heads`): a log that is cut off or rolled back would not be found.", "See `evidence_heads` in the status: make the disk, the server or the authority reachable again; the newest head follows by itself."
     MEASURED_POSITION = "E_MEASURED_POSITION", "A measured joint is outside its position limit.", "Bring it back with RECOVERY."
     MEASURED_WORKSPACE = "E_MEASURED_WORKSPACE", "A measured link touches another link, is outside a keep-in zone or inside a forbidden one.", "Bring it back with RECOVERY."
     SEPARATION = "E_SEPARATION", "The robot is, or with its next step and the stop after it would be, nearer to a person than the protective separation distance.", "Keep people away, or command the robot away from them; after a stop, reset from outside."

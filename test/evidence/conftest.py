@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # importlib mode puts no test di
 
 from evidence_records import header
 from small_disk import small_disk_at
+from stages import fresh_stages  # noqa: F401  a fixture
 
 from safety_supervisor.evidence.feed import EventFeed, FeedLimits
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from evidence_records import actuate, effects, header, tick, wait_for
 
@@ -71,7 +72,8 @@ def test_what_was_recorded_is_in_the_file_in_order(start: Start, tmp_path: Path)
     log = only_log(tmp_path / "log")
     assert ticks(list(log)) == list(range(1, 501))
     assert log.tail.state == "complete"
-    assert log.header == header()
+    assert log.header.definitions[0] > 0
+    assert msgspec.structs.replace(log.header, definitions=(0, "")) == header()
     assert (tmp_path / "log").stat().st_mode & 0o777 == 0o700
     assert log.segments[0][0].stat().st_mode & 0o777 == 0o600
 

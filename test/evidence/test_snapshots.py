@@ -26,12 +26,12 @@ from safety_supervisor.evidence.snapshots import store
 from safety_supervisor.evidence.snapshots.graph import Fixtures
 from safety_supervisor.evidence.snapshots.names import snapshots_of
 
-pytestmark = [pytest.mark.requirement("SR-044")]
+pytestmark = [pytest.mark.requirement("SR-044"), pytest.mark.usefixtures("fresh_stages")]
 encode = msgspec.msgpack.Encoder().encode
 
 
 @pytest.fixture(scope="module")
-def configuration() -> Configuration:
+def configuration(fresh_stages: None) -> Configuration:
     return load_config(CONFIGURATION)
 
 

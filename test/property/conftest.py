@@ -8,4 +8,4 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from stages import _shared_stages  # noqa: F401  a fixture
+from stages import _shared_stages, fresh_stages  # noqa: F401  fixtures

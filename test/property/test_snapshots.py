@@ -26,6 +26,7 @@ EXTRA: list[Step] = [
 
 
 @pytest.mark.requirement("SR-044")
+@pytest.mark.usefixtures("fresh_stages")
 @pytest.mark.parametrize("robot", ROBOTS)
 @pytest.mark.parametrize("seed", range(2))
 def test_from_any_snapshot_of_a_random_run_every_effect_is_the_same(robot: str, seed: int) -> None:

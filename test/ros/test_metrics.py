@@ -158,6 +158,7 @@ def test_numbers_are_those_of_the_supervisor(rig: Rig, cell: tuple[Client, Proce
             assert client.states[before:] == []
             metrics.send(signal.SIGCONT)
             supervisor.send(signal.SIGKILL)
+            client.spin(1.5)  # what was told while it was frozen counts as heard when it is read
             until(client, lambda: numbers(port)["up",] == 0, "it says that the supervisor is silent")
             assert not any(key[0] == "speed_scale" for key in numbers(port))
             assert not any(value for key, value in numbers(port).items() if key[0] == "state")
