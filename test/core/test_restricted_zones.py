@@ -362,7 +362,7 @@ def test_two_people_and_a_button(panda_rigs: Rigs) -> None:
 
 
 @pytest.mark.redteam(43)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(one, marks=pytest.mark.long) for one in (1, 2))])
 def test_whatever_is_sent_nobody_is_inside_whom_nobody_let_in(panda_rigs: Rigs, seed: int) -> None:
     """Random goals and streams of an agent, and people who approve every other one."""
     random = np.random.default_rng(seed)

@@ -68,7 +68,7 @@ def test_a_link_without_a_mesh_may_refuse_too() -> None:
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-027")
 @pytest.mark.requirement("SR-032")
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", [0, *(pytest.param(one, marks=pytest.mark.long) for one in (1, 2, 3))])
 def test_no_random_motion_touches_anything_its_stop_included(chunk: int) -> None:
     result = judge_motions(shipped(), (1, 1, chunk), 50)
     assert result.violations == []
@@ -210,6 +210,7 @@ def test_the_kept_stop_is_where_the_supervisor_itself_would_stop() -> None:
     assert 0.05 < times[-1] * 1e-9 < 1.0
 
 
+@pytest.mark.long
 def test_the_number_of_processes_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     amounts = {"states": 600.0, "motions": 0.0, "tunnel": 0.0, "pick_place": 0.0, "closed_loop": 0.0}
     seen: list[tuple[str, float]] = []

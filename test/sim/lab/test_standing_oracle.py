@@ -136,6 +136,7 @@ def test_motions_through_a_supervisor_that_knows_no_balance_tip() -> None:
     assert any("tips" in one for one in found)
 
 
+@pytest.mark.long
 def test_the_number_of_processes_changes_nothing_of_a_humanoid(monkeypatch: pytest.MonkeyPatch) -> None:
     amounts = dict.fromkeys(HUMANOID_PARTS, 0.0) | {"standing": 16.0}
     told = [run_campaign(amounts, 4, processes, lambda name, done: None, "g1") for processes in (1, 2)]
