@@ -88,9 +88,7 @@ class DecisionWriter:
         self._lost = 0
         self._heads: list[bytes] = []
         self._retire = False
-        self._ahead: tuple[int, Point] | None = (
-            None  # where records go that come while the disk is waited for; None: nowhere
-        )
+        self._ahead: tuple[int, Point] | None = None  # where records go meanwhile, see `write_ahead`; None: nowhere
         self._in_work = 0  # records of `_pending` that it is waited for with
         self.disk: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
         """Is entered while the disk is waited for: others may call `add` and `write_ahead` then."""

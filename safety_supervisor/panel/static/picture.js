@@ -56,10 +56,11 @@ class Pace {
     const draw = renderer.render.bind(renderer), gl = renderer.getContext(), canvas = renderer.domElement;
     let fence = null, began = 0, next = 0, last = "", changed_at = null, seen = true;
     const finished = () => {
-      if (gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED && !gl.isContextLost()) return setTimeout(finished, POLL);
+      // Of a context that is lost there is no fence, and asking for it is an error.
+      if (!gl.isContextLost() && gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED) return setTimeout(finished, POLL);
       gl.deleteSync(fence);
       fence = null;
-      next = performance.now() + IDLE * (performance.now() - began);
+      next = performance.now() + Math.min(IDLE * (performance.now() - began), LONGEST / 2);
     };
     renderer.render = (scene, camera) => {
       const now = performance.now();
@@ -81,7 +82,7 @@ class Pace {
   }
 }
 const POLL = 4; // [ms]
-const IDLE = 6; // times as long as a picture took it draws none
+const IDLE = 6; // times as long as a picture took it draws none, half of LONGEST at most
 const LONGEST = 2000; // [ms]
 
 export default class Picture {
