@@ -135,10 +135,15 @@ def test_what_waits_is_drawn_as_it_would_move(panda: Teller, chromium: Browser) 
     card.evaluate("one => one.scrollIntoView({block: 'start'})")
     page.mouse.wheel(0, -210)
     # Nothing else is approved when it is gone; what waits next is drawn unasked, though the card stands there still.
-    panda.forget()
-    window.says(f"{said['id']}: GONE")
-    after = card_of(page, panda.ask("arm", {"panda_joint1": -0.4})["id"])
-    expect(after.locator(".caption")).to_contain_text("s of 5.00 s", timeout=PATIENCE)
+    for by in (-0.4, -0.5, -0.6):  # a busy machine may draw it when that card has left, after 8 s
+        panda.forget()
+        window.says(f"{said['id']}: GONE")
+        said = panda.ask("arm", {"panda_joint1": by})
+        expect(card_of(page, said["id"]).locator(".caption")).to_contain_text("s of 5.00 s", timeout=PATIENCE)
+        if page.locator(".card.gone").count():
+            break
+    else:
+        pytest.fail("it was drawn only when the card before had left")
     assert window.complaints == []
 
 
