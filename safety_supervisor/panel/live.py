@@ -367,7 +367,8 @@ class _Card:
         one, view = self._one, self._page._seen
         if self._busy or act in self._done or one.shown is None or view.basis is None or self._preview is None:
             return
-        if act == "approve" and self._preview.blocks:
+        if act == "approve" and self._preview.blocks:  # it became so while the click was on its way
+            self._page.say(f"approve {one.id}: nothing was signed, its motion is not drawn. Look again, then press.")
             return
         if act == "approve" and time.monotonic() - self._page.moved_at < SETTLES:
             self._page.say(f"approve {one.id}: nothing was signed, the list has just moved. Look again, then press.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from panel_rig import PASSWORDS, PanelRig
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 PICTURES = os.environ.get("PANEL_PICTURES")
 """Directory for pictures of the pages."""
@@ -59,3 +59,15 @@ class Window:
 def settled(page: Page) -> None:
     """As a person is, who looks before the click."""
     page.wait_for_timeout(800)
+
+
+def approve(page: Page, card: Locator, asked: str) -> None:
+    """Press APPROVE as a person does: where the page says that nothing was signed, they look again and press again."""
+    told = page.get_by_text(f"approve {asked}: ")
+    for _ in range(5):
+        settled(page)
+        if told.is_visible() and "nothing was signed" not in told.inner_text():
+            return
+        card.get_by_role("button", name="APPROVE").click()
+        expect(told).to_be_visible(timeout=PATIENCE)
+    raise AssertionError(told.inner_text())

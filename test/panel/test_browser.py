@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("nicegui", reason="the extra `panel` is not installed")
 pytest.importorskip("playwright", reason="a real browser needs Debian's chromium and playwright (docs/panel.md)")
 
-from browser_window import PATIENCE, Window, settled
+from browser_window import PATIENCE, Window, approve
 from panel_rig import PanelRig
 from playwright.sync_api import Browser, expect
 
@@ -78,8 +78,7 @@ def test_a_person_acts_and_decides(panel: PanelRig, chromium: Browser) -> None:
         window.says("<img src=x onerror=alert(1)> the cup")
         card = page.locator(".card", has_text=f"{asked['id']}: planner").first
         card.get_by_label("Reason").fill("I see the cell")
-        settled(page)
-        card.get_by_role("button", name="APPROVE").click()
+        approve(page, card, asked["id"])
         panel.cell.played(asked)
         window.says(f"approve {asked['id']}: done")
         window.says(f"{asked['id']}: GONE")

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("nicegui", reason="the extra `panel` is not installed")
 pytest.importorskip("playwright", reason="a real browser needs Debian's chromium and playwright (docs/panel.md)")
 
-from browser_window import PATIENCE, Window, settled
+from browser_window import PATIENCE, Window, approve
 from panel_rig import PanelRig
 from playwright.sync_api import Browser, Page, expect
 from ros_rig import STREAM, running_rig
@@ -101,13 +101,12 @@ def approved_under(
     cell.speak_as(source)
     asked = cell.waits(by, seconds)
     card = page.locator(".card", has_text=f"{asked['id']}: ")
-    approve = card.get_by_role("button", name="APPROVE")
+    button = card.get_by_role("button", name="APPROVE")
     card.get_by_label("Reason").fill("I see the cell")
-    approve.focus()
-    expect(approve).to_be_enabled(timeout=PATIENCE)
-    settled(page)
+    button.focus()
+    expect(button).to_be_enabled(timeout=PATIENCE)
     begin = cell.client.pose()[0]
-    approve.click()
+    approve(page, card, asked["id"])
     cell.client.wait_for(lambda: abs(cell.client.measured[0] - begin) > 0.02, "it moves while held", 10.0)
     return asked
 

@@ -99,7 +99,7 @@ def test_every_fact_has_a_place_and_what_is_told_no_more_has_no_text() -> None:
 def test_heads_that_do_not_get_elsewhere_are_told_with_what_it_means_and_what_to_do() -> None:
     status = {"state": "LOCKED", "evidence_heads": "E_HEADS file /mnt/heads: [Errno 5] Input/output error"}
     told = dict(facts_of(view(status=status), "panda"))["heads elsewhere"]
-    assert told.startswith("E_HEADS file /mnt/heads: [Errno 5] Input/output error. Signed heads of the decision log do")
+    assert told.startswith("E_HEADS file /mnt/heads: [Errno 5] Input/output error. Signed heads of the log do")
     assert "make the disk, the server or the authority reachable again" in told
     assert dict(facts_of(view(status=status | {"evidence_heads": "kept"}), "panda"))["heads elsewhere"] == "kept"
     assert "heads elsewhere" not in dict(facts_of(view(), "panda"))
