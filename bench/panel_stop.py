@@ -26,12 +26,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 from rclpy.duration import Duration
 from rclpy.qos import LivelinessPolicy, QoSProfile
+from rich.console import Console
+from rich.progress import Progress
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from bench.bench_relay import environment
@@ -175,6 +178,7 @@ def main() -> int:
     parser.add_argument("--watching", type=int, default=0, metavar="N", help="windows that draw the robot meanwhile")
     parser.add_argument("--preview", action="store_true", help="a command waits, and every window plays its motion")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--verbose", action="store_true", help="tell each click on standard error")
     given = parser.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -192,11 +196,17 @@ def main() -> int:
             pages = [_open(browser, port, shown=not given.preview) for _ in range(given.watching)]
             page = _open(browser, port, shown=False)
             ask = Asking(world, [*pages, page]) if given.preview else None
-            while len(times) < given.trials and len(other) < given.trials:
-                result = _trial(world, page, chance, ask)
-                cycles.append(float(world.told["cycle_p99_us"]))
-                times.append(result) if isinstance(result, float) else other.append(result)
-            browser.close()
+            with suppress(KeyboardInterrupt), Progress(console=Console(stderr=True)) as bar:
+                clicks = bar.add_task("clicks", total=given.trials)
+                while len(times) < given.trials and len(other) < given.trials:
+                    result = _trial(world, page, chance, ask)
+                    cycles.append(float(world.told["cycle_p99_us"]))
+                    times.append(result) if isinstance(result, float) else other.append(result)
+                    bar.update(clicks, completed=len(times))
+                    if given.verbose:
+                        print(result, file=sys.stderr, flush=True)
+            with suppress(Error):  # Ctrl-C ends the browser, too; what was measured is told
+                browser.close()
         finally:
             end(panel)
             end(supervisor)
