@@ -63,6 +63,7 @@ setup(
             f"ros-visualization-msgs=={ROS}",
         ],
         "sim": ["pybullet==3.2.7", "example-robot-data==6.0.0"],
+        "campaign": ["cma>=4.0", "dask>=2024.8", "distributed>=2024.8", "pyarrow>=17", "scipy>=1.11"],
         "picture": ["matplotlib>=3.7", "pillow>=9.1"],
         "panel": [
             "argon2-cffi>=23.1",

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-extras=(--extra ros --extra sim --extra picture --extra panel --extra metrics --extra evidence --extra dev)
+extras=(--extra ros --extra sim --extra campaign --extra picture --extra panel --extra metrics --extra evidence --extra dev)
 for minor in 10 11 12 13; do
     lock="requirements/py3${minor}.txt"
     sed -i '/^#/d' "$lock"
