@@ -19,7 +19,7 @@ class Case:
         parameters: what was varied, name to value, as JSON.
         seed: of everything that the run draws.
         subject: who stands before the motors: `supervisor`, or a comparator (`pass_through`, `clamp`, `pink`).
-        disabled: a check of the supervisor that is off, by its name in `campaign/mutants.py`; "" is none.
+        disabled: a check of the supervisor that is off, by its name in the registry of mutants; "" is none.
     """
 
     campaign: str

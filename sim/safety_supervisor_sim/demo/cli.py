@@ -136,13 +136,15 @@ def run_files(
     Examples: safety-supervisor sim run sim/scenarios/estop.yaml
 
     safety-supervisor sim run --engine core --json sim/scenarios/*.yaml
+
+    safety-supervisor sim run --engine core --log-directory logs FILE; safety-supervisor log replay logs/NAME/*.mcap
     """
     if engine is not Engine.CORE:
         _prerequisites()
     summaries: list[dict[str, Any]] = []
     named: list[dict[str, Any]] = []
     if engine is not Engine.ROS:
-        summaries = _run_core(files, seed, as_json, controller)
+        summaries = _run_core(files, seed, as_json, controller, log_directory)
         named += [{"file": str(file), **summary} for file, summary in zip(files, summaries, strict=True)]
     if engine is not Engine.CORE:
         real = _run(files, None, True, as_json, log_directory, controller)
@@ -176,7 +178,9 @@ def _compare(
     return differ
 
 
-def _run_core(files: list[Path], seed: int | None, as_json: bool, controller: Controller) -> list[dict[str, Any]]:
+def _run_core(
+    files: list[Path], seed: int | None, as_json: bool, controller: Controller, log_directory: Path | None
+) -> list[dict[str, Any]]:
     from safety_supervisor.config import ConfigurationError
     from safety_supervisor_sim.demo.places import missing
     from safety_supervisor_sim.demo.summary import print_summary
@@ -193,7 +197,7 @@ def _run_core(files: list[Path], seed: int | None, as_json: bool, controller: Co
         for scenario in scenarios:
             console.print(f"{scenario.name}: {scenario.about}", markup=False, soft_wrap=True)
             began = time.process_time()
-            played = run(scenario, controller.value, seed)
+            played = run(scenario, controller.value, seed, log_directory=log_directory)
             spent = time.process_time() - began
             print_summary(console, played.summary)
             speed = (

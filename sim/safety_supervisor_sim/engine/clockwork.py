@@ -100,7 +100,7 @@ class Clockwork:
         self.stands_still = False
         self.faults: Faults | None = None
         self.people: People | None = None
-        self._missed = 0
+        self._missed = self._boots = 0
         self._latches = (False, "")
         self._states: list[tuple[int, JointStates]] = []
         self._sent: list[tuple[int, Actuate]] = []
@@ -128,7 +128,11 @@ class Clockwork:
             if isinstance(event, Boot):
                 stopped, fault = self._latches
                 event = msgspec.structs.replace(event, emergency_stop_latched=stopped, fault_latched=fault)
+                if self._boots:
+                    again = f"_{self._boots + 1}"
+                    event = msgspec.structs.replace(event, boot_id=event.boot_id + again, nonce=event.nonce + again)
             self.enter(event)
+        self._boots += 1
 
     def respawn(self) -> None:
         """Begin anew as a process that crashed does: with what is on disk, and nothing else."""

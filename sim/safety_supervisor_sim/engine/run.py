@@ -29,6 +29,7 @@ from safety_supervisor_sim.demo.judge import Replayed, Run, judge
 from safety_supervisor_sim.demo.summary import summarise
 from safety_supervisor_sim.engine.clockwork import ROS_OFFSET, START, Clockwork
 from safety_supervisor_sim.engine.faults import Faults, People
+from safety_supervisor_sim.engine.keep import keep_log
 from safety_supervisor_sim.engine.motors import ArmMotors, Motors, StandingMotors
 from safety_supervisor_sim.engine.mouth import CoreMouth
 from safety_supervisor_sim.engine.stage import CoreHand, CoreStage
@@ -64,6 +65,7 @@ def run(
     replay: bool = True,
     report: Callable[[dict[str, Any]], None] = lambda line: None,
     broken: Callable[[Clockwork], None] = lambda world: None,
+    log_directory: Path | None = None,
 ) -> Played:
     """Play a scenario.
 
@@ -74,10 +76,12 @@ def run(
         replay: whether the events are handled once more by another supervisor, and every effect compared.
         report: takes progress, as `agent/main.py` says it.
         broken: changes the world before it begins: for mutations.
+        log_directory: the event log is kept there, in a folder of the scenario's name; None: nowhere.
 
     Raises:
         UnplayableError: it fits the robot or this engine not.
         ConfigurationError, FileNotFoundError: a file is missing or not valid.
+        OSError: the log can not be written.
     """
     seed = scenario.seed if seed is None else seed
     playable, left_out = scenario.for_engine("core")
@@ -109,6 +113,11 @@ def run(
     run_ = Run(acts, results, oracle, arrivals, replayed, failures)
     summary = summarise(run_, judge(run_), world.last_status, 0, left_out)
     told = {"engine": "core", "seed": seed, "simulated": simulated, "effects_sha256": world.sha256}
+    if log_directory is not None:
+        place = log_directory / scenario.name
+        place.mkdir(parents=True, exist_ok=True)
+        config = _write_configuration(scenario.robot, controller, place, json.dumps(scenario.configuration))
+        told["logs"] = [str(path) for path in keep_log(world, configuration, config, place)]
     return Played({**summary, **told}, results, simulated)
 
 
@@ -121,10 +130,12 @@ def configuration_of(robot: str, controller: str, changes: str = "{}") -> Config
         ConfigurationError: its file is not valid.
     """
     with tempfile.TemporaryDirectory(prefix="core-engine-") as directory:
-        shipped = places.shared("config", f"{robot}.yaml")
-        return load_config(
-            places.write_config(shipped, controller, Path(directory), port=PORT, changes=json.loads(changes))
-        )
+        return load_config(_write_configuration(robot, controller, Path(directory), changes))
+
+
+def _write_configuration(robot: str, controller: str, directory: Path, changes: str) -> Path:
+    shipped = places.shared("config", f"{robot}.yaml")
+    return places.write_config(shipped, controller, directory, port=PORT, changes=json.loads(changes))
 
 
 def _prepare(world: Clockwork, motors: Motors, scenario: Scenario, seed: int) -> None:

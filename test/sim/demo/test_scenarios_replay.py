@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from safety_supervisor.evidence.event_log import EventLog
+from safety_supervisor_sim.scenario import load_scenario
 
 ROOT = Path(__file__).resolve().parents[3]
 SCENARIOS = sorted((ROOT / "sim" / "scenarios").glob("*.yaml"))
@@ -39,11 +40,22 @@ def log(python: str, *arguments: str) -> tuple[int, dict[str, Any], str]:
     return done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else {}, done.stderr
 
 
-@pytest.fixture(scope="module", params=SCENARIOS, ids=lambda path: path.stem)
+def engines() -> list[Any]:
+    """Each scenario by the core engine, and by real nodes what they can play."""
+    return [
+        pytest.param((path, engine), id=f"{path.stem}-{engine}")
+        for path in SCENARIOS
+        for engine in ("core", "ros")
+        if load_scenario(path).for_engine(engine)[0].acts
+    ]
+
+
+@pytest.fixture(scope="module", params=engines())
 def recording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A segment of the event log of a run; whether the run was good is judged elsewhere."""
     place = tmp_path_factory.mktemp("run")
-    command = [sys.executable, "-m", "safety_supervisor.cli", "sim", "run", str(request.param), "--json"]
+    path, engine = request.param
+    command = [sys.executable, "-m", "safety_supervisor.cli", "sim", "run", str(path), "--json", "--engine", engine]
     done = subprocess.run(
         [*command, "--log-directory", str(place)], capture_output=True, text=True, timeout=400, check=False
     )
