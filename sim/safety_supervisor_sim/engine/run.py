@@ -51,11 +51,15 @@ class Played:
         summary: as of a run of real nodes, with `engine`, `seed`, `simulated` [s] and `effects_sha256` besides.
         results: what was sent and heard, an act each.
         simulated: [s].
+        oracle: its report.
+        configuration: of the supervisor.
     """
 
     summary: dict[str, Any]
     results: list[dict[str, Any]]
     simulated: float
+    oracle: dict[str, Any]
+    configuration: Configuration
 
 
 def run(
@@ -113,11 +117,6 @@ def run(
     run_ = Run(acts, results, oracle, arrivals, replayed, failures)
     summary = summarise(run_, judge(run_), world.last_status, 0, left_out)
     told = {"engine": "core", "seed": seed, "simulated": simulated, "effects_sha256": world.sha256}
-    if log_directory is not None:
-        place = log_directory / scenario.name
-        place.mkdir(parents=True, exist_ok=True)
-        config = _write_configuration(scenario.robot, controller, place, json.dumps(scenario.configuration))
-        told["logs"] = [str(path) for path in keep_log(world, configuration, config, place)]
     return Played({**summary, **told}, results, simulated)
 
 

@@ -29,7 +29,7 @@ from safety_supervisor_sim.scenario.acts import (
     has_fault,
 )
 from safety_supervisor_sim.scenario.expect import Defect, Expect
-from safety_supervisor_sim.scenario.file import Scenario, load_scenario
+from safety_supervisor_sim.scenario.file import Scenario, load_scenario, read_scenario
 from safety_supervisor_sim.scenario.world import Fault, Walker
 
 __all__ = [
@@ -65,4 +65,5 @@ __all__ = [
     "Walker",
     "has_fault",
     "load_scenario",
+    "read_scenario",
 ]

@@ -128,6 +128,15 @@ def load_scenario(path: Path) -> Scenario:
         problems = Problems()
         problems.add("", ConfigurationCode.FILE, error.strerror or str(error))
         raise ConfigurationError(path, tuple(problems.found)) from error
+    return read_scenario(path, data)
+
+
+def read_scenario(path: Path, data: bytes) -> Scenario:
+    """Validate a scenario's text, YAML or JSON; `path` is what problems name it by.
+
+    Raises:
+        ConfigurationError: with every problem, its path and line; it is a ValueError.
+    """
     value, problems = parse(path, data)
     try:
         scenario = Scenario.model_validate(value)
