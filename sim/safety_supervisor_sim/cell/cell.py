@@ -156,6 +156,10 @@ class Cell(ABC):
         self._judged = None  # each act has a record of its own
         self.oracle.mark(self.now_ns, name)
 
+    def seed(self, seed: int) -> None:
+        """Begin the noise anew."""
+        self._random = np.random.default_rng(seed)
+
     # -- time ------------------------------------------------------------------------------
 
     @property

@@ -27,9 +27,10 @@ from safety_supervisor.ros.frames import DecodeRequest
 from safety_supervisor.ros.noted import NotedActs
 from safety_supervisor.ros.source_gate import SourceGate, trajectory_event
 from safety_supervisor_sim.agent.commands import Trajectory
-from safety_supervisor_sim.engine import wire
+from safety_supervisor_sim.engine import stock, wire
 from safety_supervisor_sim.engine.line import Line
 from safety_supervisor_sim.engine.motors import Motors
+from safety_supervisor_sim.engine.stock import ROS_OFFSET, START
 
 if TYPE_CHECKING:
     from safety_supervisor_sim.engine.faults import Faults, People
@@ -38,10 +39,6 @@ Message = bytes | Trajectory | int
 """A set-point's bytes, a trajectory, or the length of one that is too long for anybody to read."""
 Work = Generator[int, None, Any]
 """What goes on beside the supervisor: yields the instants at which it goes on, [ns]."""
-START: Final = 1_000_000_000
-"""First instant of the steady clock, [ns]."""
-ROS_OFFSET: Final = 1_700_000_000_000_000_000
-"""ROS clock less steady clock, [ns]."""
 STREAM_DEPTH: Final = 10
 """Messages that a source's queue holds; of more the newest: `ros/inputs.py`."""
 NOTED: Final = 3
@@ -87,7 +84,7 @@ class Clockwork:
     def __init__(self, configuration: Configuration, motors: Motors, seed: int) -> None:
         """Boot: everything is connected, the button released."""
         self.configuration = configuration
-        self.supervisor = Supervisor(configuration)
+        self.supervisor = stock.take_supervisor(configuration)
         self.motors = motors
         self.now = START
         self.clock_offset = ROS_OFFSET

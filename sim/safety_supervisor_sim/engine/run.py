@@ -20,14 +20,13 @@ from safety_supervisor_sim.agent.cast import Cast, Mouth
 from safety_supervisor_sim.agent.fit import check, names_of, sources_of
 from safety_supervisor_sim.agent.programme import play, take_places
 from safety_supervisor_sim.agent.stage import StageError
-from safety_supervisor_sim.cell.cell_file import CellFile, ControllerName
-from safety_supervisor_sim.cell.files import load_any
+from safety_supervisor_sim.cell.cell_file import ControllerName
 from safety_supervisor_sim.cell.panda_cell import PandaCell
-from safety_supervisor_sim.cell.standing_cell import StandingCell
 from safety_supervisor_sim.demo import evidence, places
 from safety_supervisor_sim.demo.judge import Replayed, Run, judge
 from safety_supervisor_sim.demo.summary import summarise
-from safety_supervisor_sim.engine.clockwork import ROS_OFFSET, START, Clockwork
+from safety_supervisor_sim.engine import stock
+from safety_supervisor_sim.engine.clockwork import START, Clockwork
 from safety_supervisor_sim.engine.faults import Faults, People
 from safety_supervisor_sim.engine.keep import keep_log
 from safety_supervisor_sim.engine.motors import ArmMotors, Motors, StandingMotors
@@ -150,14 +149,14 @@ def _prepare(world: Clockwork, motors: Motors, scenario: Scenario, seed: int) ->
 
 
 def _motors(robot: str, configuration: Configuration, controller: ControllerName, seed: int) -> Motors:
-    file, period = load_any(places.cell_file(robot)), configuration.timing.period
-    if isinstance(file, CellFile):
-        cell = PandaCell(file, controller, seed=seed, start_ns=START, ros_offset_ns=ROS_OFFSET)
-        return ArmMotors(cell, period, file.physics.rate_hz, file.measurement.rate_hz)
+    cell, period = stock.take_cell(robot, controller, seed), configuration.timing.period
+    if isinstance(cell, PandaCell):
+        return ArmMotors(cell, period, cell.cell.physics.rate_hz, cell.cell.measurement.rate_hz)
     if controller != "joint_trajectory_controller":
+        cell.close()
         raise UnplayableError(f"robot {robot}: a robot that stands has a joint_trajectory_controller alone")
-    standing = StandingCell(file, seed=seed, start_ns=START, ros_offset_ns=ROS_OFFSET)
-    return StandingMotors(standing, period, file.rate_hz, file.node.measurement.rate_hz, configuration)
+    file = cell.file
+    return StandingMotors(cell, period, file.rate_hz, file.node.measurement.rate_hz, configuration)
 
 
 def _play(
