@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from safety_supervisor_sim.campaign.cli import campaign
 from safety_supervisor_sim.lab.cli import geometry_oracle
 from safety_supervisor_sim.lab.humanoid_cli import humanoid_film, humanoid_oracle, humanoid_push
 from safety_supervisor_sim.strange.cli import anomaly
@@ -87,10 +88,12 @@ sim_app = typer.Typer(
 Examples:
   safety-supervisor sim run sim/scenarios/estop.yaml
   safety-supervisor sim run --engine core sim/scenarios/*.yaml
+  safety-supervisor sim campaign sim/campaigns/panda.yaml --out runs
   safety-supervisor sim geometry-oracle --states 20000 --motions 1000 --minutes 1
   safety-supervisor sim humanoid-oracle --robot g1 --minutes 1
 """,
 )
+sim_app.command("campaign")(campaign)
 sim_app.command("anomaly")(anomaly)
 sim_app.command("geometry-oracle")(geometry_oracle)
 sim_app.command("humanoid-oracle")(humanoid_oracle)
