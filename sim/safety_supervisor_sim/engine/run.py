@@ -116,7 +116,12 @@ def run(
     run_ = Run(acts, results, oracle, arrivals, replayed, failures)
     summary = summarise(run_, judge(run_), world.last_status, 0, left_out)
     told = {"engine": "core", "seed": seed, "simulated": simulated, "effects_sha256": world.sha256}
-    return Played({**summary, **told}, results, simulated)
+    if log_directory is not None:
+        place = log_directory / scenario.name
+        place.mkdir(parents=True, exist_ok=True)
+        config = _write_configuration(scenario.robot, controller, place, json.dumps(scenario.configuration))
+        told["logs"] = [str(path) for path in keep_log(world, configuration, config, place)]
+    return Played({**summary, **told}, results, simulated, oracle, configuration)
 
 
 @lru_cache(maxsize=8)
