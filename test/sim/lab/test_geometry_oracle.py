@@ -126,6 +126,7 @@ def test_a_capsule_3_mm_too_thin_is_seen() -> None:
     assert not campaign._good(result.as_dict())
 
 
+@pytest.mark.long
 def test_a_wrist_that_is_too_small_touches() -> None:
     speck = [{"box": {"centre": [0.0, 0.0, 0.03], "size": [0.01, 0.01, 0.01]}}]
     links = ("panda_link6", "panda_link7", "panda_hand", "panda_leftfinger", "panda_rightfinger")
@@ -137,6 +138,7 @@ def test_a_wrist_that_is_too_small_touches() -> None:
     assert not campaign._good(motions.as_dict())
 
 
+@pytest.mark.long
 def test_a_zone_that_the_supervisor_does_not_know_is_touched() -> None:
     broken = shipped().without("wall")
     states = judge_states(broken, (1, 0), 500)

@@ -219,6 +219,7 @@ def test_driven_at_random_in_all_joints_it_stands_where_balance_is_judged(monkey
     assert told["refusals"]["E_BALANCE"] > 0
 
 
+@pytest.mark.long
 def test_without_a_check_of_balance_it_falls_and_never_touches_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: legs driven at random are no way to stand, and geometry alone does not know that."""
     told = judged(monkeypatch, checked=False)

@@ -131,6 +131,7 @@ def test_no_random_motion_on_its_feet_touches_or_tips_its_stop_included() -> Non
     assert told["safe_refused"] <= told["safe"]
 
 
+@pytest.mark.long
 def test_motions_through_a_supervisor_that_knows_no_balance_tip() -> None:
     found = judge_standing_motions(unbalanced(bench("g1")), (1, 0), 12).violations
     assert any("tips" in one for one in found)
