@@ -156,7 +156,8 @@ def _search(quintics: Array, output: Output, target: Array, expected: float, bea
     reach = min(beat, float(_PAIRS))
     best = (0.0, float("inf"))
     for place in places:
-        for pair in range(max(0, place - _PAIRS), min(len(quintics), place + _PAIRS)):
+        pairs = range(max(0, place - _PAIRS), min(len(quintics), place + _PAIRS))
+        for pair in sorted(pairs, key=lambda pair: abs(pair + 0.5 - expected)) if expected >= 0.0 else pairs:
             # From several beginnings: a quintic may turn round within a cycle.
             guess = min(1.0 + reach, max(-reach, expected - pair)) if expected >= 0.0 else 0.5
             for begin in (guess, -0.5 * reach, 0.5, 1.0 + 0.5 * reach):
