@@ -79,6 +79,12 @@ class CoreStage(Stage):
             self._world.cycle()
         return True
 
+    def wait_for_rest(self, timeout: float, still: float = 0.1) -> bool:
+        """Wait until the output has not moved for `still` seconds: a stop under way, whose end is known, moves it."""
+        due = self._world.now + round(timeout * NANO)
+        self.wait(lambda: not (self._world.actuates and self._world.actuates[-1].moving), timeout)
+        return super().wait_for_rest((due - self._world.now) / NANO, still)
+
     def mark(self, name: str) -> None:
         """Tell the oracle that from now on it is `name` that happens."""
         self._world.motors.mark(name)
