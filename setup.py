@@ -29,6 +29,7 @@ setup(
         (f"share/{PACKAGE}/config/policies", sorted(glob("config/policies/*.yaml"))),
         (f"share/{PACKAGE}/examples", sorted([*glob("examples/*.py"), *glob("examples/*.yaml")])),
         (f"share/{PACKAGE}/scenarios", sorted(glob("sim/scenarios/*.yaml"))),
+        (f"share/{PACKAGE}/campaigns", sorted(glob("sim/campaigns/*.yaml"))),
         (f"share/{PACKAGE}/cells", sorted(glob("sim/cells/*.yaml") + glob("sim/cells/*.json"))),
     ],
     package_data={PACKAGE: ["py.typed", "panel/static/*", "metrics/static/*"]},

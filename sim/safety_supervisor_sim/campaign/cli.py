@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -130,6 +131,8 @@ def _play(store: Store, cases: list[Case], limit: float, workers: int, scheduler
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     bad = interrupted = 0
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has it in the background, and ignore them
+        signal.signal(number, signal.default_int_handler)
     try:
         with Progress(*columns, console=console, transient=True) as progress:
             bar = progress.add_task("all good", total=len(cases), completed=len(cases) - len(missing))

@@ -196,6 +196,7 @@ def end_with_parent() -> None:
 
 def main(arguments: list[str]) -> None:
     """Play cases that come over a connection: its file descriptor, and what plays."""
+    end_with_parent()
     module, _, name = arguments[1].partition(":")
     serve(Connection(int(arguments[0])), getattr(importlib.import_module(module), name))
 

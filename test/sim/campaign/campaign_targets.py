@@ -29,3 +29,13 @@ def slowly(case: Case) -> dict[str, Any]:
     """Take a moment, so that there is a middle in which a worker can be killed."""
     time.sleep(0.2)
     return blank(case, "done") | {"ok": True, "worker": str(os.getppid())}
+
+
+def kills_worker(case: Case) -> dict[str, Any]:
+    """Seed 9 kills the process that its player belongs to: a worker of dask."""
+    if case.seed == 9:
+        player = os.getppid()
+        with open(f"/proc/{player}/stat", encoding="ascii") as file:
+            os.kill(int(file.read().rpartition(")")[2].split()[1]), signal.SIGKILL)
+        time.sleep(60.0)
+    return slowly(case)

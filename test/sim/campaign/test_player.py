@@ -14,7 +14,7 @@ from safety_supervisor_sim.campaign.pool import play_here
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from campaign_targets import GOOD, HANGS, KILLS_ITS_PLAYER, KILLS_ITSELF  # noqa: E402
+from campaign_targets import GOOD, HANGS, KILLS_ITS_PLAYER, KILLS_ITSELF  # type: ignore[import-not-found]  # noqa: E402
 
 
 @pytest.fixture
