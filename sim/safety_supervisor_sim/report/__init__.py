@@ -1,0 +1,1 @@
+"""The report of campaigns: what a reviewer reads, and what CI shows."""
