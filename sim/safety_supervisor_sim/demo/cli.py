@@ -14,6 +14,7 @@ from rich.console import Console
 from safety_supervisor_sim.campaign.cli import campaign
 from safety_supervisor_sim.lab.cli import geometry_oracle
 from safety_supervisor_sim.lab.humanoid_cli import humanoid_film, humanoid_oracle, humanoid_push
+from safety_supervisor_sim.report.cli import report
 from safety_supervisor_sim.strange.cli import anomaly
 
 Headless = Annotated[bool, typer.Option("--headless", help="One line an act instead of the live table.")]
@@ -91,6 +92,7 @@ Examples:
   safety-supervisor sim campaign sim/campaigns/panda.yaml --out runs
   safety-supervisor sim geometry-oracle --states 20000 --motions 1000 --minutes 1
   safety-supervisor sim humanoid-oracle --robot g1 --minutes 1
+  safety-supervisor sim report runs --out report.html
 """,
 )
 sim_app.command("campaign")(campaign)
@@ -99,6 +101,7 @@ sim_app.command("geometry-oracle")(geometry_oracle)
 sim_app.command("humanoid-oracle")(humanoid_oracle)
 sim_app.command("humanoid-push")(humanoid_push)
 sim_app.command("humanoid-film")(humanoid_film)
+sim_app.command("report")(report)
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenario files.", show_default=False)]
 
 

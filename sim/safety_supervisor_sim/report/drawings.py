@@ -1,4 +1,4 @@
-"""Draws distributions and courses as SVG: no script, no style of its own but the page's classes, a title for who hears."""
+"""Draws distributions and courses as SVG: no script, the page's classes for style, a title for who hears it."""
 
 from __future__ import annotations
 
@@ -187,9 +187,7 @@ def _axes(across: Scale, up: Scale, below: str, aside: str) -> list[Html]:
 def _along(across: Scale, bottom: float, unit: str) -> list[Html]:
     parts = [element("line", x1=across.start, x2=across.end, y1=bottom, y2=bottom, class_="axis")]
     for value in across.ticks():
-        parts.append(
-            element("text", f"{value:.4g}", x=f"{across(value):.1f}", y=bottom + 13, text_anchor="middle")
-        )
+        parts.append(element("text", f"{value:.4g}", x=f"{across(value):.1f}", y=bottom + 13, text_anchor="middle"))
     parts.append(element("text", unit, x=across.end, y=bottom + 27, text_anchor="end"))
     return parts
 

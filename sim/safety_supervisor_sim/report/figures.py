@@ -117,7 +117,7 @@ class Mutant:
     Attributes:
         check: its name.
         runs, done: with it off.
-        by: runs that caught it: done and not good, though the same draw with all checks on is good, where it was played.
+        by: runs that caught it: done and not good, and the same draw with all checks on, where it was played, is good.
         alone: of them, runs whose draw was not played with all checks on.
     """
 

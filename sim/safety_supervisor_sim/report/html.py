@@ -5,7 +5,9 @@ Names of scenarios, reasons and problems are the words of strangers. Only what `
 
 from __future__ import annotations
 
+import hashlib
 import html
+import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -25,7 +27,7 @@ class Html(str):
 Content = str | Html | None
 
 
-def element(name: str, *content: Content, **attributes: str | float | None) -> Html:
+def element(name: str, /, *content: Content, **attributes: str | float | None) -> Html:
     """Return an element.
 
     Args:
@@ -62,7 +64,14 @@ def link(where: str, *content: Content) -> Html:
     return element("a", *content, href=f"#{where}")
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Content] | Html], numbers: Iterable[int] = ()) -> Html:
+def anchor(*parts: str) -> str:
+    """Return the same short name for the same parts, whatever is in them: a place of this page."""
+    return f"p-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}"
+
+
+def table(
+    caption: str, heads: Sequence[str], rows: Iterable[Sequence[Content] | Html], numbers: Iterable[int] = ()
+) -> Html:
     """Return a table with a caption and a head; the first cell of a row is its head.
 
     Args:
@@ -72,9 +81,7 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Content] |
         numbers: columns whose cells are numbers.
     """
     right = frozenset(numbers)
-    made = [
-        row if isinstance(row, Html) else table_row(row, right) for row in rows
-    ]
+    made = [row if isinstance(row, Html) else table_row(row, right) for row in rows]
     head = element(
         "tr",
         *(element("th", name, scope="col", class_="number" if at in right else None) for at, name in enumerate(heads)),

@@ -116,9 +116,7 @@ def proofs(runs: Sequence[Run], said: Tables) -> list[Proof]:
 def _proof(identifier: str, runs: Sequence[Run], said: Tables) -> Proof:
     tests = tuple(said.tests.get(identifier, ()))
     known_outcomes = said.outcomes
-    became = (
-        [] if known_outcomes is None else [one for test in tests for one in known_outcomes.get(test, ["not run"])]
-    )
+    became = [] if known_outcomes is None else [one for test in tests for one in known_outcomes.get(test, ["not run"])]
     files = {*said.played.get(identifier, ()), *(run.scenario for run in runs)}
     return Proof(
         id=identifier,

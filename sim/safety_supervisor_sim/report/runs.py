@@ -25,6 +25,7 @@ DONE: Final = "done"
 ENDINGS: Final = (DONE, "hung", "died", "unplayable", "failed")
 """How a run may end; of all but the first nothing is known."""
 TABLE: Final = "runs.parquet"
+PLAN: Final = "plan.json"
 MOST_TOLD: Final = 10
 """Problems of rows that are told at once."""
 
@@ -70,6 +71,8 @@ class Run:
     processor: float
     versions: str
     worker: str
+    table: Path = Path()
+    """The file that it was read from."""
 
     @property
     def case(self) -> Case:
@@ -107,11 +110,24 @@ class Run:
 
 @dataclass(frozen=True)
 class Source:
-    """A file that runs were read from."""
+    """A file that runs were read from.
+
+    Attributes:
+        path, sha256: of the file.
+        runs: in it.
+        plan: what the plan beside it says; empty where there is none.
+    """
 
     path: Path
     sha256: str
     runs: int
+    plan: dict[str, Any]
+
+    @property
+    def not_played(self) -> int:
+        """How many planned runs it lacks."""
+        planned = self.plan.get("cases", 0)
+        return max(0, planned - self.runs) if isinstance(planned, int) else 0
 
 
 def read(paths: Sequence[Path]) -> tuple[list[Run], list[Source]]:
@@ -121,7 +137,7 @@ def read(paths: Sequence[Path]) -> tuple[list[Run], list[Source]]:
         paths: Parquet files, or directories of campaigns.
 
     Raises:
-        RunsError: a file is missing, is no Parquet, is cut off, lacks columns, has no runs, or has rows that can not be.
+        RunsError: a file is missing, no Parquet, cut off, lacks columns or runs, or has rows that can not be.
     """
     runs: list[Run] = []
     sources: list[Source] = []
@@ -129,7 +145,7 @@ def read(paths: Sequence[Path]) -> tuple[list[Run], list[Source]]:
     problems: list[str] = []
     for path in (_table(path) for path in paths):
         found = _read(path)
-        sources.append(Source(path, hashlib.sha256(path.read_bytes()).hexdigest(), len(found)))
+        sources.append(Source(path, hashlib.sha256(path.read_bytes()).hexdigest(), len(found), _plan(path)))
         for number, run in enumerate(found, 1):
             wrong = "; ".join(_wrong(run))
             if wrong:
@@ -158,11 +174,23 @@ def _table(path: Path) -> Path:
         return path
     if (path / TABLE).is_file():
         return path / TABLE
-    if (path / "plan.json").is_file():
+    if (path / PLAN).is_file():
         raise RunsError(
             f"{path} has no {TABLE}: the campaign was not played to its end; the command that began it resumes it"
         )
     raise RunsError(f"{path} has no {TABLE}: it is no directory of a campaign (sim campaign --out)")
+
+
+def _plan(path: Path) -> dict[str, Any]:
+    """Return what the plan beside a table says."""
+    beside = path.parent / PLAN
+    if path.name != TABLE or not beside.is_file():
+        return {}
+    try:
+        plan = json.loads(beside.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise RunsError(f"{beside} can not be read: {error}; the command that began the campaign tells more") from error
+    return plan if isinstance(plan, dict) else {}
 
 
 def _read(path: Path) -> list[Run]:
@@ -186,7 +214,7 @@ def _read(path: Path) -> list[Run]:
     empty = [field.name for field in SCHEMA if not field.nullable and table[field.name].null_count]
     if empty:
         raise RunsError(f"{path}: values are missing in {', '.join(empty)}; play the campaign again")
-    return [Run(**{name: _value(value) for name, value in row.items()}) for row in _rows(table)]
+    return [Run(**{name: _value(value) for name, value in row.items()}, table=path) for row in _rows(table)]
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
