@@ -16,7 +16,7 @@ WIDTH: Final = 420
 HEIGHT: Final = 170
 LEFT: Final = 46
 RIGHT: Final = 12
-TOP: Final = 14
+TOP: Final = 20
 BOTTOM: Final = 34
 BINS: Final = 24
 POINTS: Final = 300
@@ -180,7 +180,7 @@ def _axes(across: Scale, up: Scale, below: str, aside: str) -> list[Html]:
         y = f"{up(value):.1f}"
         parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid"))
         parts.append(element("text", f"{value:.4g}", x=LEFT - 5, y=f"{up(value) + 3:.1f}", text_anchor="end"))
-    parts.append(element("text", aside, x=2, y=TOP - 4))
+    parts.append(element("text", aside, x=2, y=TOP - 9))
     return parts
 
 
@@ -193,7 +193,7 @@ def _along(across: Scale, bottom: float, unit: str) -> list[Html]:
 
 
 def _upright(x: float, kind: str) -> Html:
-    return element("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=TOP - 6, y2=HEIGHT - BOTTOM, class_=kind)
+    return element("line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=TOP - 5, y2=HEIGHT - BOTTOM, class_=kind)
 
 
 def _picture(title: str, told: str, parts: Sequence[Html], height: float = HEIGHT) -> Html:

@@ -33,8 +33,8 @@ def render(findings: Findings, worst: Sequence[Worst]) -> str:
     """
     sections = [
         ("campaigns", "Campaigns", campaigns(findings)),
-        ("requirements", "Requirements", proven(findings, [one for one in findings.proofs if not _is_row(one.id)])),
         ("rows", "Attacks and failures", proven(findings, [one for one in findings.proofs if _is_row(one.id)])),
+        ("requirements", "Requirements", proven(findings, [one for one in findings.proofs if not _is_row(one.id)])),
         ("margins", "Margins, stops, distances", distributions(findings)),
         ("checks", "Checks turned off", checks(findings) if findings.mutants else None),
         ("compared", "Beside others", compared(findings) if findings.rivals else None),

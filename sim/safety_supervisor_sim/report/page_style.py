@@ -19,8 +19,10 @@ a { color: var(--accent); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 nav ul { display: flex; flex-wrap: wrap; gap: 4px 16px; list-style: none; padding: 0; }
 caption { text-align: left; color: var(--soft); padding: 8px 10px 4px; }
-tbody th { color: var(--ink); font-weight: 500; white-space: normal; }
-td { overflow-wrap: anywhere; }
+thead th, thead th.number { white-space: normal; vertical-align: bottom; }
+tbody th { color: var(--ink); font-weight: 500; vertical-align: top; white-space: nowrap; }
+td { overflow-wrap: break-word; } td code, td li { overflow-wrap: anywhere; }
+td details { margin: 0; min-width: 15em; } td summary { padding: 0; }
 .ok { color: var(--good); font-weight: 600; } .not { color: var(--bad); font-weight: 650; }
 tr.not th, tr.not td { background: color-mix(in srgb, var(--bad) 9%, transparent); }
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(310px, 1fr)); gap: 12px; }

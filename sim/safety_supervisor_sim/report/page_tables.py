@@ -9,12 +9,14 @@ from safety_supervisor_sim.report.figures import Tally
 from safety_supervisor_sim.report.findings import Findings
 from safety_supervisor_sim.report.html import Content, Html, anchor, element, joined, link, table, table_row
 from safety_supervisor_sim.report.proof import Proof, Standing
-from safety_supervisor_sim.report.runs import DONE, ENDINGS, Run
+from safety_supervisor_sim.report.runs import DONE, Run
 from safety_supervisor_sim.report.statistics import percent, upper_bound
 from safety_supervisor_sim.report.tracing import ROW
 
 MOST_LINKS: Final = 12
-GOOD: Final = (Standing.GOOD, Standing.TESTS, Standing.SCENARIO)
+GOOD: Final = (Standing.GOOD, Standing.PASSED, Standing.TESTS, Standing.SCENARIO)
+STYLES: Final = {Standing.GOOD: "ok", Standing.PASSED: "ok", Standing.TESTS: "soft", Standing.SCENARIO: "soft"}
+"""What was not run here is not coloured as good."""
 
 
 def marked(good: bool, said: str) -> Html:
@@ -37,16 +39,18 @@ def links(runs: Sequence[Run]) -> Html:
 def campaigns(findings: Findings) -> Html:
     """Return counts with their bounds, a row a campaign and robot."""
     heads = (
-        "campaign", "robot", "runs", "as expected", *(f"{name}" for name in ENDINGS), "with violations",
-        "rate below (95 %)", "not as expected", "good motions", "stopped or refused", "95 % interval",
-        "task time, median", "least robustness", "simulated", "a core",
+        "campaign", "robot", "runs", "as expected", "not as expected", "not done", "with violations", "rate below",
+        "good motions stopped or refused", "95 % interval", "task time, median", "least robustness",
+        "simulated, a core",
     )  # fmt: skip
     rows = [_tally(one) for one in findings.campaigns]
     if not rows:
         return element("p", "No run of the supervisor with all its checks on.")
     told = table(
-        "Runs of the supervisor with all checks on. The bound counts runs that were not done as violated. Robustness: "
-        "the least margin as a share of its limit's scale; below 0 a limit was passed.",
+        "Runs of the supervisor with all checks on. The rate of runs with violations is below the bound with 95 % "
+        "confidence; it counts runs that were not done as violated. Robustness: the least margin as a share of its "
+        "limit's scale; below 0 a limit was passed. The last column: simulated seconds, and how many of them a core "
+        "plays in one.",
         heads,
         rows,
         numbers=range(2, len(heads)),
@@ -67,22 +71,21 @@ def campaigns(findings: Findings) -> Html:
 
 def _tally(one: Tally) -> Html:
     interval = one.false_interval
+    lost = ", ".join(f"{count} {name}" for name, count in one.ended.items() if count and name != DONE)
     cells: list[Content] = [
         one.campaign,
         one.robot or "unknown",
         f"{one.runs:,}",
         marked(one.ok, f"{one.good:,}"),
-        *(marked(name == DONE or not count, f"{count:,}") for name, count in one.ended.items()),
+        marked(not one.unexpected, str(one.unexpected)),
+        marked(not lost, lost or "0"),
         marked(not one.violated, str(one.violated)),
         percent(one.bound),
-        marked(not one.unexpected, str(one.unexpected)),
-        f"{one.good_motions:,}",
-        marked(not one.false_stops, str(one.false_stops)),
+        joined([marked(not one.false_stops, str(one.false_stops)), f" of {one.good_motions:,}"]),
         "" if interval is None else f"{percent(interval[0])} to {percent(interval[1])}",
         "" if one.task_time is None else f"{one.task_time:.2f} s",
         "" if one.least_robustness is None else f"{one.least_robustness:.3g}",
-        f"{one.simulated:,.0f} s",
-        f"{one.simulated / one.processor:.1f} x" if one.processor else "",
+        f"{one.simulated:,.0f} s, {one.simulated / one.processor:.1f} x" if one.processor else "",
     ]
     return table_row(cells, frozenset(range(2, len(cells))), class_=None if one.ok else "not")
 
@@ -101,21 +104,22 @@ def proven(findings: Findings, proofs: Sequence[Proof]) -> Html:
 def _proofs(findings: Findings, proofs: Sequence[Proof]) -> Html:
     outcomes = findings.tables.outcomes is not None
     caption = (
-        f"{len(proofs)} entries. A scenario's runs are those of this report; a named test proves what it asserts."
+        f"{len(proofs)} entries. Runs are those of this report, the rate of runs that are not good is below the bound "
+        "with 95 % confidence; a named test proves what it asserts."
         + ("" if outcomes else " What became of the tests was not given (--tests, what pytest --junitxml wrote).")
     )
-    heads = ["id", "what", "verdict", "runs", "not good", "rate below (95 %)", "scenarios", "tests"]
+    heads = ["id", "what", "verdict", "runs", "not good", "rate below", "scenarios", "tests"]
     rows = [_proof(one, outcomes) for one in proofs]
     return table(caption, [*heads, *(["outcomes"] if outcomes else [])], rows, numbers=(3, 5))
 
 
 def _proof(one: Proof, outcomes: bool) -> Html:
-    good = one.standing in GOOD
-    bad = len(one.bad)
+    good, bad = one.standing in GOOD, len(one.bad)
+    said = element("span", one.standing.value, class_=STYLES.get(one.standing, "not"))
     cells: list[Content] = [
         one.id.removeprefix(ROW),
         joined([one.title, element("span", " (claimed)", class_="soft") if one.claimed else None]),
-        marked(good, one.standing.value),
+        said,
         f"{len(one.runs):,}",
         links(one.bad),
         percent(upper_bound(bad, len(one.runs))) if one.runs else "",
@@ -129,17 +133,15 @@ def _proof(one: Proof, outcomes: bool) -> Html:
 
 def _scenario(name: str, one: Proof) -> Html:
     campaigns_of = sorted({run.campaign for run in one.runs if run.scenario == name})
-    shown = [link(anchor(campaign, name), name, " ") for campaign in campaigns_of]
-    return joined(shown) if shown else joined([name, " (not played) "])
+    shown = [element("div", link(anchor(campaign, name), name)) for campaign in campaigns_of]
+    return joined(shown) if shown else element("div", name, " (not played)", class_="soft")
 
 
 def _tests(tests: Sequence[str]) -> Html | str:
     if not tests:
         return ""
     names = element("ul", *(element("li", element("code", test.removeprefix("test/"))) for test in tests))
-    if len(tests) == 1:
-        return element("code", tests[0].removeprefix("test/"))
-    return element("details", element("summary", f"{len(tests)} tests"), names)
+    return element("details", element("summary", "1 test" if len(tests) == 1 else f"{len(tests)} tests"), names)
 
 
 def checks(findings: Findings) -> Html:

@@ -18,7 +18,8 @@ class Standing(str, Enum):
 
     GOOD = "runs good"
     BAD = "NOT GOOD"
-    TESTS = "tests alone"
+    PASSED = "tests passed"
+    TESTS = "named tests, not run here"
     SCENARIO = "scenario, not played here"
     NOTHING = "NOTHING PROVES IT"
 
@@ -36,7 +37,7 @@ class Proof:
         scenarios: files that name it, or scenarios of runs that do.
         tests: that name it.
         outcomes: of those tests, in words; "" where no run of tests was given.
-        failed: whether one of them failed.
+        failed, passed: whether one of them failed; whether some passed and none failed.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Proof:
     tests: tuple[str, ...]
     outcomes: str
     failed: bool
+    passed: bool
 
     @property
     def standing(self) -> Standing:
@@ -57,7 +59,7 @@ class Proof:
         if self.runs:
             return Standing.GOOD
         if self.tests:
-            return Standing.TESTS
+            return Standing.PASSED if self.passed else Standing.TESTS
         return Standing.SCENARIO if self.scenarios else Standing.NOTHING
 
     def as_dict(self) -> dict[str, Any]:
@@ -128,6 +130,7 @@ def _proof(identifier: str, runs: Sequence[Run], said: Tables) -> Proof:
         tests=tests,
         outcomes=counted(became),
         failed="failed" in became,
+        passed="passed" in became and "failed" not in became,
     )
 
 
