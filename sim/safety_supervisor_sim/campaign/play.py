@@ -24,6 +24,7 @@ from safety_supervisor.config.problems import ConfigurationError
 from safety_supervisor_sim.agent.marks import AFTER
 from safety_supervisor_sim.campaign.case import Case
 from safety_supervisor_sim.campaign.row import SCHEMA
+from safety_supervisor_sim.cell.cell_file import ControllerName
 from safety_supervisor_sim.cell.files import load_any
 from safety_supervisor_sim.demo import places
 from safety_supervisor_sim.demo.judge import AT_POSE
@@ -43,12 +44,15 @@ PACKAGES: Final = ("safety_supervisor", "numpy", "pybullet", "pin")
 BAD: Final = ("REJECT", "STOP")
 
 
-def play(case: Case, replayed: float = REPLAYED) -> dict[str, Any]:
+def play(
+    case: Case, replayed: float = REPLAYED, watch: Callable[[Clockwork], None] = lambda world: None
+) -> dict[str, Any]:
     """Play a case; return its row, every column of `row.SCHEMA`.
 
     Args:
         case: what is played.
         replayed: share of the cases that are replayed; which ones they are follows from their ids.
+        watch: is given the world before it begins.
     """
     began = time.process_time()
     row = blank(case)
@@ -56,7 +60,14 @@ def play(case: Case, replayed: float = REPLAYED) -> dict[str, Any]:
         scenario = read_scenario(Path(f"case {case.id}"), case.text.encode())
         row |= {"robot": scenario.robot, "rows": scenario.rows, "requirements": scenario.requirements}
         share = int(case.id[:8], 16) / 16**8
-        played = run(scenario, seed=case.seed, replay=share < replayed, broken=_broken(case))
+        broken = _broken(case)
+
+        def begin(world: Clockwork) -> None:
+            broken(world)
+            watch(world)
+
+        replays = share < replayed and case.subject == SUPERVISOR
+        played = run(scenario, controller_of(case), case.seed, replay=replays, broken=begin)
         row |= _found(scenario, played)
     except (UnplayableError, ConfigurationError) as error:
         row |= {"ended": "unplayable", "problem": str(error)}
@@ -82,6 +93,7 @@ def blank(case: Case, ended: str = "failed", problem: str = "") -> dict[str, Any
         "distance_people": None,
         "distance_obstacles": None,
         "task_time": None,
+        "cycle_cpu": None,
         "versions": _versions(""),
         "worker": f"{socket.gethostname()}:{os.getpid()}",
     }
@@ -94,7 +106,7 @@ def _broken(case: Case) -> Callable[[Clockwork], None]:
         UnplayableError: who is to stand before the motors is not known, or the check is not.
     """
     if case.subject != SUPERVISOR:
-        raise UnplayableError(f"subject {case.subject} can not be played; known: {SUPERVISOR}")
+        return _subject(case)
     if not case.disabled:
         return lambda world: None
     try:
@@ -106,6 +118,28 @@ def _broken(case: Case) -> Callable[[Clockwork], None]:
     except (KeyError, ValueError) as error:
         raise UnplayableError(f"check {case.disabled} is not known: {error}") from error
     return off
+
+
+def controller_of(case: Case) -> ControllerName:
+    """Return the controller before the drives: a comparator's is another one than the supervisor's."""
+    return "joint_trajectory_controller" if case.subject == SUPERVISOR else "forward_position"
+
+
+def _subject(case: Case) -> Callable[[Clockwork], None]:
+    from safety_supervisor_sim.compare.barriers import NotInstalledError
+    from safety_supervisor_sim.compare.stand import FILTERS, put_in_place
+
+    if case.subject not in FILTERS or case.disabled:
+        known = ", ".join([SUPERVISOR, *FILTERS])
+        raise UnplayableError(f"subject {case.subject} {case.disabled} can not be played; known: {known}")
+
+    def stand(world: Clockwork) -> None:
+        try:
+            put_in_place(world, case.subject)
+        except NotInstalledError as error:
+            raise UnplayableError(str(error)) from error
+
+    return stand
 
 
 def _found(scenario: Scenario, played: Played) -> dict[str, Any]:

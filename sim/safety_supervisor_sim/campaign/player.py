@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from safety_supervisor_sim.campaign.case import Case
-from safety_supervisor_sim.campaign.play import blank
+from safety_supervisor_sim.campaign.play import blank, controller_of
 
 PLAY: Final = "safety_supervisor_sim.campaign.play:play"
 MODULE: Final = "safety_supervisor_sim.campaign.player"
@@ -143,7 +143,7 @@ def prepare(case: Case) -> None:
     try:
         value = json.loads(case.text)
         changes = json.dumps(value.get("configuration", {}))
-        controller: Any = "joint_trajectory_controller"
+        controller = controller_of(case)
         stock.fill(value["robot"], controller, configuration_of(value["robot"], controller, changes))
     except Exception:
         return

@@ -51,6 +51,7 @@ SCHEMA: Final = pa.schema(
             "versions", pa.string(), nullable=False
         ),  # JSON: package, python, numpy, pybullet, configuration_sha256
         pa.field("worker", pa.string(), nullable=False),
+        pa.field("cycle_cpu", pa.float64()),  # median of cycles in which the robot moves, [s]; null: not measured
     ]
 )
 """Columns of `runs.parquet`; a new one may be added at the end, none changes its meaning."""

@@ -85,6 +85,7 @@ class Clockwork:
         """Boot: everything is connected, the button released."""
         self.configuration = configuration
         self.supervisor = stock.take_supervisor(configuration)
+        self._build: Callable[[Configuration], Supervisor] = Supervisor
         self.motors = motors
         self.now = START
         self.clock_offset = ROS_OFFSET
@@ -133,7 +134,7 @@ class Clockwork:
 
     def respawn(self) -> None:
         """Begin anew as a process that crashed does: with what is on disk, and nothing else."""
-        self.supervisor = Supervisor(self.configuration)
+        self.supervisor = self._build(self.configuration)
         self._waiting, self._decoding, self._replies = [], [], {}
         for queue in self._inbox.values():
             queue.clear()
@@ -141,6 +142,23 @@ class Clockwork:
         self._relay_stop = self._moving = False
         self.line.reboot(self.now)
         self._boot()
+
+    def replace(self, build: Callable[[Configuration], Supervisor]) -> None:
+        """Have somebody else stand in the supervisor's place, before the first cycle and after each restart.
+
+        He handles what was handled so far; of who stood there before nothing is left.
+        """
+        self._build = build
+        self.supervisor = build(self.configuration)
+        handled, self.events, self._effects = self.events, [], hashlib.sha256()
+        for event, _ in handled:
+            self.enter(event)
+
+    def wrap(self, around: Callable[[Supervisor], Supervisor]) -> None:
+        """Put something around who stands there, now and after each restart."""
+        build = self._build
+        self._build = lambda configuration: around(build(configuration))
+        self.supervisor = around(self.supervisor)
 
     # -- work beside the supervisor -------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""What others put between an agent and the motors, played by the same campaign: docs/compare.md."""

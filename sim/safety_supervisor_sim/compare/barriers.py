@@ -1,0 +1,118 @@
+"""The limits and barriers of pin-pink (https://github.com/stephane-caron/pink), as a filter of what was commanded.
+
+Every cycle a quadratic program, solved by DAQP, looks for the displacement nearest to the one that is wanted
+(`PostureTask`) under `ConfigurationLimit`, `VelocityLimit`, `AccelerationLimit` and `SelfCollisionBarrier`. The barrier
+gets our volumes of links, tools, boxes and walls, our pairs and our margin: all that there is to touch but people, of
+whom pink has no moving ones. `GAIN` is how fast a gap may close, as a share of it a second: braking takes gain times
+speed, so that 10 stays within what the joints can do at the speeds of these motions (pink's own examples have 100, with
+which the program has no solution more often). Where it has none, it is asked again without the limit of acceleration;
+where it has none then, the robot holds.
+
+It is installed by `make bench-compare` into `.compare/`: no dependency of this project (LGPL of qpsolvers).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pinocchio as pin
+from numpy.typing import NDArray
+
+from safety_supervisor.core.settings import Configuration
+from safety_supervisor.core.verifier import Verifier
+
+Array = NDArray[np.float64]
+PLACE: Final = Path(__file__).parents[3] / ".compare"
+CURE: Final = "pin-pink is not installed: `make compare-tools` puts it into .compare/"
+GAIN: Final = 10.0
+"""[1/s]"""
+NEAREST: Final = 12
+"""Pairs that are constrained, the nearest ones; all are measured."""
+SAME: Final = 1e-12
+"""Nothing is asked of who rests where he is to be, [rad]."""
+
+
+class NotInstalledError(RuntimeError):
+    """Pink or its solver can not be imported; the text says what to do."""
+
+
+class Barriers:
+    """Limits of joints, and barriers between bodies.
+
+    Args:
+        configuration: whose limits, volumes and zones are used.
+
+    Raises:
+        NotInstalledError: pink is not there.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Build model, limits and barrier."""
+        if PLACE.is_dir() and str(PLACE) not in sys.path:
+            sys.path.append(str(PLACE))  # last: numpy and pin are this project's
+        try:
+            import daqp  # noqa: F401 - whether the solver is there
+            import pink
+            from pink.barriers import SelfCollisionBarrier
+            from pink.exceptions import NoSolutionFound
+            from pink.limits import AccelerationLimit, ConfigurationLimit, VelocityLimit
+            from pink.tasks import PostureTask
+        except ImportError as error:
+            raise NotInstalledError(f"{CURE} ({error})") from error
+        scene, limits = Verifier(configuration).scene, configuration.envelope.joints
+        self._dt = configuration.timing.period * 1e-9
+        model = scene.model.kinematics.copy()
+        model.lowerPositionLimit, model.upperPositionLimit = limits.lower, limits.upper
+        model.velocityLimit = limits.velocity
+        geometry = scene._geometry.copy()
+        geometry.removeAllCollisionPairs()
+        for first, second in scene.bodies.tolist():
+            geometry.addCollisionPair(pin.CollisionPair(first, second))
+        count = min(NEAREST, len(scene.bodies))
+        barrier = SelfCollisionBarrier(
+            count, gain=GAIN, safe_displacement_gain=0.0, d_min=configuration.geometry.margin
+        )
+        self._q: Array = 0.5 * (limits.lower + limits.upper)
+        self._place = pink.Configuration(
+            model, model.createData(), self._q, collision_model=geometry, collision_data=geometry.createData()
+        )
+        self._task = PostureTask(cost=1.0)
+        self._accelerates = AccelerationLimit(model, limits.acceleration)
+        always = [ConfigurationLimit(model, config_limit_gain=1.0), VelocityLimit(model)]
+        self._ways: list[dict[str, Any]] = [
+            {"limits": [*always, self._accelerates], "barriers": [barrier]},
+            {"limits": always, "barriers": [barrier]},
+        ]
+        self._solve, self._unsolved = pink.solve_ik, NoSolutionFound
+        self._v: Array = np.zeros_like(self._q)
+        self.unsolved = 0
+        """Cycles in which there was no solution at all."""
+
+    def reset(self, q: Array) -> None:
+        """Rest at a pose, shape (n,), [rad]."""
+        self._q, self._v = q.copy(), np.zeros_like(q)
+
+    def step(self, wanted: Array) -> Array:
+        """Return the next command on the way to a pose, both shape (n,), [rad]."""
+        if not self._v.any() and float(np.abs(wanted - self._q).max()) < SAME:
+            return self._q
+        self._place.update(self._q)
+        self._task.set_target(wanted)
+        self._accelerates.set_last_integration(self._v, self._dt)
+        self._v = self._velocity()
+        self._q = self._q + self._v * self._dt
+        return self._q
+
+    def _velocity(self) -> Array:
+        for way in self._ways:
+            try:
+                found = self._solve(self._place, [self._task], self._dt, solver="daqp", safety_break=False, **way)
+            except self._unsolved:
+                continue
+            if np.isfinite(found).all():
+                return np.asarray(found, dtype=np.float64)
+        self.unsolved += 1
+        return np.zeros_like(self._q)
