@@ -83,9 +83,7 @@ def _no_speed_zones(world: Clockwork) -> None:
     core: Any = world.supervisor
     for outfit in core._verifier.outfits.values():
         for zone in outfit.speed_zones:
-            override(
-                zone, check=lambda self, *args: None, suspects=lambda self, poses: np.empty(0, dtype=np.intp)
-            )
+            override(zone, check=lambda self, *args: None, suspects=lambda self, poses: np.empty(0, dtype=np.intp))
 
 
 def _ends_alone(world: Clockwork) -> None:
@@ -116,9 +114,7 @@ def _nobody_vanishes(world: Clockwork) -> None:
     """Forget a person at once whom perception tells no more."""
     core: Any = world.supervisor
     if core._inputs.people is not None:
-        override(
-            core._inputs.people, _vanished=lambda self, told, observed: np.zeros(len(self.points), dtype=np.bool_)
-        )
+        override(core._inputs.people, _vanished=lambda self, told, observed: np.zeros(len(self.points), dtype=np.bool_))
 
 
 def _knows_people(world: Clockwork) -> None:
@@ -151,11 +147,15 @@ MOTION: Final = (
     Mutant(
         "keep_out",
         "the zones that no link may enter",
-        pairs(lambda pair: pair.rule.startswith("zones.") and pair.code is Code.WORKSPACE and pair.rule != "zones.cell"),
+        pairs(
+            lambda pair: pair.rule.startswith("zones.") and pair.code is Code.WORKSPACE and pair.rule != "zones.cell"
+        ),
         (Code.WORKSPACE,),
     ),
     Mutant("path_between", "a path between its ends, against bodies and zones", _ends_alone, (Code.WORKSPACE,)),
-    Mutant("restricted", "zones that are restricted", pairs(lambda pair: pair.code is Code.RESTRICTED), (Code.RESTRICTED,)),
+    Mutant(
+        "restricted", "zones that are restricted", pairs(lambda pair: pair.code is Code.RESTRICTED), (Code.RESTRICTED,)
+    ),
     Mutant(
         "self_collision",
         "that links keep apart from each other",

@@ -77,10 +77,15 @@ WORLD: Final = (
     _estop(Code.ESTOP_PORT, "an e-stop port that failed"),
     _estop(Code.ESTOP_SELF_TEST, "a failed self-test of the e-stop device"),
     _stop(Code.ESTOP_RELAYS, "relays of the e-stop that are open"),
-    Mutant("estop_cycled", "that the e-stop was pressed and released before its latch is left", _released_by_itself, ()),
+    Mutant(
+        "estop_cycled", "that the e-stop was pressed and released before its latch is left", _released_by_itself, ()
+    ),
     _stop(Code.OUTPUT_PUBLISHER, "who else sends to the motors"),
     Mutant(
-        "configuration_changed", "an edited configuration", _handled("ConfigurationChanged"), (Code.CONFIGURATION_CHANGED,)
+        "configuration_changed",
+        "an edited configuration",
+        _handled("ConfigurationChanged"),
+        (Code.CONFIGURATION_CHANGED,),
     ),
     _stop(Code.LOG, "a record that can not be kept"),
     Mutant("overrun", "late cycles", _never_late, (Code.OVERRUN, Code.OVERRUNS)),
@@ -91,7 +96,9 @@ WORLD: Final = (
     _stop(Code.IDLE, "that nothing moved for long"),
     Mutant("act_state", "in which state people act", _acts(Code.ACT_STATE), (Code.ACT_STATE,)),
     Mutant("act_cause", "causes that are active when people reset", _acts(Code.ACT_CAUSE), (Code.ACT_CAUSE,)),
-    Mutant("act_standstill", "that the robot rests when people reset", _acts(Code.ACT_STANDSTILL), (Code.ACT_STANDSTILL,)),
+    Mutant(
+        "act_standstill", "that the robot rests when people reset", _acts(Code.ACT_STANDSTILL), (Code.ACT_STANDSTILL,)
+    ),
     Mutant("balance", "balance along a step and its stop", _balance_step, (Code.BALANCE,), robot="g1"),
     _stop(Code.FALL, "that the robot falls", robot="g1"),
     _stop(Code.BALANCE_UNKNOWN, "whether it is known how the robot stands", robot="g1"),

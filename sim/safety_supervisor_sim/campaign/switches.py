@@ -214,8 +214,7 @@ def derivative(order: int) -> Switch:
         envelope.bounds = bounds
         envelope._window_bounds = np.repeat(bounds, envelope._rows, axis=0)
         envelope._quick = [
-            tuple(np.inf if place == order + 1 else value for place, value in enumerate(row))  # type: ignore[misc]
-            for row in envelope._quick
+            tuple(np.inf if place == order + 1 else value for place, value in enumerate(row)) for row in envelope._quick
         ]
 
     def off(world: Clockwork) -> None:

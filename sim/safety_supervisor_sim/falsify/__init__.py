@@ -1,0 +1,1 @@
+"""Falsification: searches for a scenario in which the independent oracle sees a violation."""
