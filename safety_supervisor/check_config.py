@@ -71,10 +71,11 @@ def check_config(
         raise typer.Exit(2)
     if as_json:
         summary = {"ok": True, "file": configuration.path, "problems": [], **summarise(configuration)}
-        typer.echo(json.dumps({**summary, "meshes": meshes, "signature": signature(configuration, officers)}, indent=2))
+        typer.echo(json.dumps({**summary, "meshes": meshes, **_evidence(configuration, officers)}, indent=2))
     else:
         _print_summary(configuration, meshes)
         _print_signature(signature(configuration, officers))
+        _print_commissioning(commissioning(configuration))
 
 
 def _measure(
@@ -131,6 +132,8 @@ def print_problems(error: ConfigurationError, *, posed: bool = True) -> None:
 
 def summarise(configuration: Configuration) -> dict[str, Any]:
     """Return what a person should know of a configuration before it is used, as plain values."""
+    from safety_supervisor.config.notes import notes
+
     limits, observed = configuration.envelope.joints, configuration.observed
     return {
         "robot": configuration.robot.id,
@@ -249,12 +252,37 @@ def signature(configuration: Configuration, officers: Path | None = None) -> dic
     return {"needed": needs_signature(configuration, path), "by": configuration.signed_by, "problems": problems}
 
 
+def _evidence(configuration: Configuration, officers: Path | None) -> dict[str, Any]:
+    return {"signature": signature(configuration, officers), "commissioning": commissioning(configuration)}
+
+
 def _print_signature(found: dict[str, Any]) -> None:
     if found["by"]:
         typer.echo(f"signed by: {found['by']}")
     for one in found["problems"]:
         typer.secho(f"the node will not start with it: {one['message']}", err=True, fg="yellow", bold=True)
         typer.secho(f"       {one['cure']}  [{one['code']}]", err=True, dim=True)
+
+
+def commissioning(configuration: Configuration) -> dict[str, Any]:
+    """Return whether a record of measured stops is demanded, and why the one that is named does not count."""
+    import time
+
+    from safety_supervisor.tokens.commissioning_record import judge_record
+
+    settings = configuration.commissioning
+    if settings is None:
+        return {"required": False, "record": "", "problem": ""}
+    problem = judge_record(configuration, time.time())
+    return {"required": settings.required, "record": settings.record, "problem": problem}
+
+
+def _print_commissioning(found: dict[str, Any]) -> None:
+    if found["record"] and not found["problem"]:
+        typer.echo(f"measured stops: {found['record']} counts")
+    elif found["record"]:
+        becomes = "the node will refuse every reset [E_COMMISSION]" if found["required"] else "not demanded"
+        typer.secho(f"measured stops: {found['problem']}; {becomes}", err=True, fg="yellow", bold=True)
 
 
 def describe_loss(output: OutputSettings) -> str:
@@ -264,68 +292,6 @@ def describe_loss(output: OutputSettings) -> str:
     if output.type.value == "joint_trajectory_horizon":
         return "the controller runs the kept stop, which it has already, then holds its position"
     return f"{after} {act}"
-
-
-def notes(configuration: Configuration) -> list[str]:
-    """Return what is allowed but should be known."""
-    from safety_supervisor.core.states.authority import ACTS_OF
-
-    found = []
-    if configuration.simulated:
-        where = "output.simulated" if len(configuration.outputs) == 1 else "every output's simulated"
-        found.append(f"{where} is true: not for a robot with motors")
-    else:
-        may = {act for person in configuration.operators.people for act in ACTS_OF[person.role]}
-        found += [f"operators.people names nobody who may {act}" for act in ("reset", "start") if act not in may]
-    if not configuration.estop.required:
-        found.append("there is no e-stop device: a rogue publisher can be reported, not stopped by relays")
-    found += _notes_on_line(configuration)
-    if configuration.envelope.frame_speed is None:
-        found.append("envelope.frame_speed is null: link frames are as fast as the joints make them")
-    if not configuration.geometry.volumes:
-        found.append("geometry.volumes is empty: links are points, and nothing keeps them from each other")
-    if not configuration.zones:
-        found.append("zones is empty: the workspace is as large as the joints allow")
-    if not configuration.evidence.record_events:
-        found.append("evidence.record_events is false: incidents can not be replayed")
-    for source in configuration.sources:
-        if source.liveliness_lease is None and "trajectory" in {kind.value for kind in source.commands}:
-            found.append(f"sources.{source.name}: its trajectories play on after it has died")
-    return found + _notes_on_approvals(configuration)
-
-
-def _notes_on_approvals(configuration: Configuration) -> list[str]:
-    """Say what the policy asks of people that they can not do."""
-    from safety_supervisor.core.states.authority import ACTS_OF
-
-    found = list[str]()
-    may = sum("approve" in ACTS_OF[person.role] for person in configuration.operators.people)
-    idle = configuration.timing.idle // 1_000_000_000
-    for kind, asked in ({} if configuration.policy is None else configuration.policy.kinds).items():
-        if may < asked.people:
-            found.append(f"policy asks {asked.people} to approve {kind}; operators.people names {may} who may")
-        if asked.seconds > idle:
-            found.append(f"policy waits {asked.seconds} s for {kind}; timing.idle ends that after {idle} s")
-    return found
-
-
-def _notes_on_line(configuration: Configuration) -> list[str]:
-    from safety_supervisor.core.motion.stopping import longest_stop
-
-    estop, found = configuration.estop, list[str]()
-    line, slowest = estop.line, longest_stop(configuration.envelope.joints)
-    if line is None:
-        return found
-    if estop.integrity == "low":
-        found.append(
-            f"estop.driver {estop.driver} is of low integrity: it stops, but its release needs a person's reset"
-        )
-    if line.relay_effect != "none" and line.relay_delay / 1e9 < slowest:
-        delay = line.relay_delay / 1e9
-        found.append(f"estop.relay_delay {delay:g} s is shorter than the longest stop, {slowest:.3g} s: brakes end it")
-    if line.port.startswith(("/dev/ttyUSB", "/dev/ttyACM")):
-        found.append(f"estop.port {line.port} may be another device after a restart: name it by /dev/serial/by-id/")
-    return found
 
 
 def _print_summary(configuration: Configuration, meshes: dict[str, Any]) -> None:

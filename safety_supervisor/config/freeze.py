@@ -15,6 +15,7 @@ from safety_supervisor.config.agent_checks import freeze_demotion, freeze_models
 from safety_supervisor.config.arrays import read_only
 from safety_supervisor.config.balance_checks import freeze_balance
 from safety_supervisor.config.base_checks import freeze_base
+from safety_supervisor.config.commissioning_keys import freeze_commissioning
 from safety_supervisor.config.estop_checks import freeze_estop
 from safety_supervisor.config.evidence_checks import freeze_evidence
 from safety_supervisor.config.metrics_keys import freeze_metrics
@@ -46,13 +47,16 @@ def _there(section: _T | None) -> _T:
     return section
 
 
-def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> settings.Configuration:
+def freeze(
+    sections: Sections, urdf_text: str, sha256: str, commissioned_sha256: str, path: Path
+) -> settings.Configuration:
     """Return the configuration that checked sections describe.
 
     Args:
         sections: every section present and without problems.
         urdf_text: the URDF's text.
         sha256: hash of both files.
+        commissioned_sha256: hash of what a record of measured stops is bound to.
         path: the configuration file.
     """
     robot = _there(sections.robot)
@@ -93,6 +97,8 @@ def freeze(sections: Sections, urdf_text: str, sha256: str, path: Path) -> setti
         demotion=freeze_demotion(sections.agents),
         panel=freeze_panel(sections.panel, path.parent),
         metrics=freeze_metrics(sections.metrics),
+        commissioning=freeze_commissioning(sections.commissioning, path.parent),
+        commissioned_sha256=commissioned_sha256,
     )
 
 

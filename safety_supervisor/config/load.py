@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -243,6 +244,16 @@ def files_sha256(configuration: bytes, urdf: bytes) -> str:
     return hashlib.sha256(configuration + b"\0" + urdf).hexdigest()
 
 
+def commissioned_sha256(raw: Mapping[str, Any], urdf: bytes) -> str:
+    """Hash what a record of measured stops is bound to: all that the file says but `commissioning`, and the URDF.
+
+    That section names the record and says whether one is demanded; with it in the hash no record could ever fit the
+    file that names it. What is hashed is what the file says, not its bytes: a comment changes nothing.
+    """
+    said = {name: section for name, section in raw.items() if name != "commissioning"}
+    return files_sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode("ascii"), urdf)
+
+
 def disk_sha256(path: Path | str, urdf: Path) -> str:
     """Hash the files that lie on disk now, to compare with `Configuration.sha256` (SR-041).
 
@@ -304,7 +315,8 @@ def load_config(
     check_baselines(sections, path.parent, problems, baselines)
     if problems.found or model is None:
         raise ConfigurationError(path, tuple(problems.found))
-    configuration = freeze(sections, model[0], files_sha256(data, model[1]), path)
+    hashes = files_sha256(data, model[1]), commissioned_sha256(raw, model[1])
+    configuration = freeze(sections, model[0], *hashes, path)
     stages = check_poses(configuration, problems)
     check_carried(configuration, problems)
     if not problems.found:

@@ -13,6 +13,7 @@ from safety_supervisor.config.agent_keys import AgentsKeys, ModelKeys
 from safety_supervisor.config.anomaly_keys import AnomalyKeys
 from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
+from safety_supervisor.config.commissioning_keys import CommissioningKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.evidence_keys import EvidenceKeys
 from safety_supervisor.config.keys import Command, Name, Point, Reason, RosName, Section, UrdfName, key
@@ -333,6 +334,7 @@ OPTIONAL: dict[str, type[Section]] = {
     "agents": AgentsKeys,
     "panel": PanelKeys,
     "metrics": MetricsKeys,
+    "commissioning": CommissioningKeys,
 }
 """Sections that may be left out, or null; of `output` and `outputs` one."""
 

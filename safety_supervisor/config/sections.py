@@ -9,6 +9,7 @@ from safety_supervisor.config import schema
 from safety_supervisor.config.agent_keys import AgentsKeys
 from safety_supervisor.config.balance_keys import BalanceKeys
 from safety_supervisor.config.base_keys import BaseKeys
+from safety_supervisor.config.commissioning_keys import CommissioningKeys
 from safety_supervisor.config.estop_keys import EstopKeys
 from safety_supervisor.config.metrics_keys import MetricsKeys
 from safety_supervisor.config.operator_keys import OperatorsKeys
@@ -52,6 +53,7 @@ class Sections:
     agents: AgentsKeys | None = None
     panel: PanelKeys | None = None
     metrics: MetricsKeys | None = None
+    commissioning: CommissioningKeys | None = None
     compiled_policy: CelPolicy | PolicyServer | None = None
     baselines: dict[str, Baseline] = field(default_factory=dict)
     """By source, where one is watched by a good one."""

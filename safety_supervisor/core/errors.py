@@ -173,6 +173,7 @@ class Code(str, Enum):
     RECOVERY_ENDED = "E_RECOVERY_ENDED", "Recovery ended.", "Reset when no cause is left."
     RESTARTED = "E_RESTARTED", "The supervisor started.", "Reset, then start."
 
+    COMMISSION = "E_COMMISSION", "The robot's stops were not measured as `commissioning.required` demands, or stop worse than the model says.", "Read `commissioning` in the status: measure the robot, `safety-supervisor commission`, correct what it names, then restart: docs/commissioning.md."
     # --- an act is refused
     ACT_STATE = "E_ACT_STATE", "The act is not possible in the present state.", "Follow `next_step` of the status."
     ACT_CAUSE = "E_ACT_CAUSE", "A cause is still active; the message names it.", "Clear the cause first."

@@ -34,6 +34,8 @@ class Boot(Value, frozen=True, tag=True):
     """Models that were demoted, as found on disk."""
     stages_damaged: str = ""
     """Why that can not be known; empty when it can. Then no model has more than the lowest stage."""
+    uncommissioned: str = ""
+    """Why the record of measured stops, which is demanded, does not count; empty: it does, or none is demanded."""
 
 
 class Tick(Value, frozen=True, tag=True):

@@ -149,7 +149,7 @@ class Inputs:
         if state in UNARMED:
             causes.discard(Code.CONFIGURATION_CHANGED)
         if state is State.RECOVERY:
-            causes -= OUTSIDE
+            causes -= OUTSIDE | {Code.COMMISSION}
         if state in HANDS_ON:
             causes -= PEOPLE
         return causes

@@ -13,6 +13,7 @@ from safety_supervisor.core.agents.settings import DemotionSettings, Model
 from safety_supervisor.core.anomaly.baseline import AnomalySettings
 from safety_supervisor.core.balance.settings import BalanceSettings
 from safety_supervisor.core.base.settings import BaseSettings
+from safety_supervisor.core.commissioning_settings import CommissioningSettings
 from safety_supervisor.core.estop_settings import EstopSettings
 from safety_supervisor.core.evidence_settings import EvidenceSettings
 from safety_supervisor.core.geometry.shapes import BoundedShape, Shape
@@ -338,6 +339,10 @@ class Configuration:
     panel: PanelSettings | None = None
     """None: the panel listens where its command line says."""
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    commissioning: CommissioningSettings | None = None
+    """None: nobody says where a record of measured stops is."""
+    commissioned_sha256: str = ""
+    """Hash of what such a record is bound to: all that the file says but `commissioning`, and the URDF's bytes."""
     signature: str = ""
     """The token by which a safety officer signed it, verified; empty: nobody had to, or nobody looked."""
     signed_by: str = ""

@@ -324,7 +324,9 @@ class Supervisor:
             self._inputs.estop.restore(event.emergency_stop_latched)
         if event.fault_latched:
             self._fault_on_disk = CODE_OF.get(event.fault_latched, Code.INTERNAL)
+        self._inputs.conditions.note(Code.COMMISSION, (why := event.uncommissioned) != "")
         told = [effect for ruling in self._tools.begun() for effect in self._decisions.ruled(ruling, event.at)]
+        told += [self._decisions.stopped(event.at, "supervisor", "", Code.COMMISSION, why)] if why else []
         return told + self._standing.boot(event)
 
     def _try_to_place(self, now: int) -> None:

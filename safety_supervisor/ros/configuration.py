@@ -1,16 +1,39 @@
-"""Which configuration the node runs with: loaded, of a real robot signed, its log directory as the parameters say."""
+"""Which configuration the node runs with: loaded, of a real robot signed, and whether its robot was measured."""
 
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from safety_supervisor.config import load_config
+from safety_supervisor.core.errors import Code
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.ros.records import StartError
 from safety_supervisor.tokens.officers import DEFAULT, needs_signature
+
+
+def find_uncommissioned(configuration: Configuration, log: Any) -> str:
+    """Say why the record of measured stops that is demanded does not count; empty where it does, or none is demanded.
+
+    Args:
+        configuration: as it was loaded.
+        log: the node's logger; is told either way.
+    """
+    settings = configuration.commissioning
+    if settings is None or not settings.required:
+        return ""
+    # Only here: a robot of which no record is demanded starts without OpenSSL in the process that moves it.
+    from safety_supervisor.tokens.commissioning_record import judge_record
+
+    why = judge_record(configuration, time.time())[:500]
+    if why:
+        log.error(f"{Code.COMMISSION.value}: {why}. {Code.COMMISSION.cure}")
+    else:
+        log.info(f"measured stops: {settings.record} counts")
+    return why
 
 
 def read_configuration(config_file: str, log_directory: str, officers_file: str, log: Any) -> Configuration:

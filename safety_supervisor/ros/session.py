@@ -21,6 +21,7 @@ from safety_supervisor.core.events import AdapterFault, Boot, Event, Tick
 from safety_supervisor.core.settings import CommandKind, Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.ros.configuration import find_uncommissioned
 from safety_supervisor.ros.decoding import Decoder
 from safety_supervisor.ros.enact import HEARTBEAT, Enactor
 from safety_supervisor.ros.evidence_head import EvidenceHead
@@ -142,8 +143,9 @@ class Session:
         self._files = FileWatch(configuration, self)
         found, stages = records.latches, records.stages
         self._boot = Boot(
-            time.monotonic_ns(), boot_id, nonce, found.emergency_stop, found.fault, stages.demoted, stages.damaged
-        )
+            time.monotonic_ns(), boot_id, nonce, found.emergency_stop, found.fault, stages.demoted, stages.damaged,
+            find_uncommissioned(configuration, node.get_logger()),
+        )  # fmt: skip
 
     def _name_actions(self, configuration: Configuration) -> dict[str, str]:
         """Return the action of each source of trajectories; none where its messages are not installed."""
@@ -361,6 +363,8 @@ class Session:
         yield "boot", self._boot.boot_id
         yield from self._tokens.facts(time.monotonic_ns())
         yield from self._questions.facts()
+        if (commissioning := self.configuration.commissioning) is not None and commissioning.required:
+            yield "commissioning", self._boot.uncommissioned or "measured"
         yield "scheduler", self._real_time()
         yield "log", self._feed.failure or "kept"
         yield "log_pending_bytes", str(self._feed.pending)

@@ -11,6 +11,7 @@ AGENT_SESSION: Final = "agent-session.v1+jwt"
 OPERATOR_ACT: Final = "operator-act.v1+jwt"
 HOLD: Final = "hold.v1+jwt"
 CONFIGURATION: Final = "configuration.v1+jwt"
+COMMISSIONING: Final = "commissioning.v1+jwt"
 """`typ` of the headers. Other claims, or another meaning of one, make another version."""
 
 
@@ -109,6 +110,21 @@ class ConfigurationClaims(msgspec.Struct, frozen=True, tag=True):
     """`Configuration.sha256`, of the file and its URDF."""
     iat: int
     """When, by the officer's wall clock, [s]; advisory."""
+    reason: str
+
+
+class CommissioningClaims(msgspec.Struct, frozen=True, tag=True):
+    """What a person says of a record of measured stops by signing it."""
+
+    iss: str
+    """The key's holder, a name of `operators.people`."""
+    role: str
+    aud: str
+    """Robot."""
+    record_sha256: str
+    """Of the record's bytes."""
+    iat: int
+    """When, by the wall clock of who signed, [s]; advisory."""
     reason: str
 
 

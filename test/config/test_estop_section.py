@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from safety_supervisor.check_config import notes
+from safety_supervisor.config.notes import notes
 
 if TYPE_CHECKING:
     from test.config.conftest import RobotFile

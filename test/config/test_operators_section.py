@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from two_tools import PUBLIC_KEY, TOOLS
 
-from safety_supervisor.check_config import notes
+from safety_supervisor.config.notes import notes
 from safety_supervisor.tokens.key_file import public_text
 
 if TYPE_CHECKING:

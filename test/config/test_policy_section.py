@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from safety_supervisor.check_config import notes
+from safety_supervisor.config.notes import notes
 from safety_supervisor.config.policy import program as program_file
 from safety_supervisor.config.policy.grammar import DEEPEST, check_program
 from safety_supervisor.config.policy.program import CelPolicy, compile_policy

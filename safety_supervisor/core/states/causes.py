@@ -115,6 +115,8 @@ _ROWS: Final = (
     # Where the base is matters to no recovery: in it only joints move. With zones of the world the verifier refuses it.
     _Row(2, State.PROTECTIVE_STOP, True, True, (Code.BASE_UNKNOWN,)),
     _Row(2, State.PROTECTIVE_STOP, False, True, (Code.BASE_JUMP,)),
+    # Told at the boot alone. In RECOVERY a person leads the robot out, slowly: no distance counts on a model there.
+    _Row(2, State.PROTECTIVE_STOP, True, True, (Code.COMMISSION,)),
     _Row(2, State.PROTECTIVE_STOP, False, True, (Code.OVERRUN,)),
     _Row(2, State.FAULT, True, False, (Code.OVERRUNS,)),
     # A reset happens with the button and the switch released, so they do not block it.
