@@ -60,6 +60,10 @@ ROOMS = {
         "safety_supervisor.acts.operator_cli:app",
     ),
     "panel": ("The technicians' web panel: state, STOP, acts; their keys.", "safety_supervisor.panel.cli:app"),
+    "commission": (
+        "Measure the robot's stops against the model, and sign the record.",
+        "safety_supervisor.commission.cli:commission",
+    ),
     "metrics": ("Numbers for Prometheus, traces for OpenTelemetry.", "safety_supervisor.metrics.cli:app"),
     "latch": ("Show and clear the latches that survive a restart.", "safety_supervisor.evidence.cli:latch_app"),
 }
