@@ -124,6 +124,8 @@ def _play(store: Store, cases: list[Case], limit: float, workers: int, scheduler
     from safety_supervisor_sim.campaign.table import print_table, summarise
 
     console = Console(stderr=as_json, highlight=False)
+    if not console.is_terminal:
+        console.width = 120
     missing = store.missing
     if len(missing) < len(cases):
         console.print(f"{len(cases) - len(missing)} of {len(cases)} runs are there already", markup=False)
