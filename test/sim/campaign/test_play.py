@@ -47,7 +47,7 @@ def test_a_good_run_and_the_same_bytes_in_another_process() -> None:
     assert here["ok"], (here["problem"], here["reasons"])
     assert (here["ended"], here["violations"], here["good_motions"], here["false_stops"]) == ("done", 0, 1, 0)
     assert here["robustness"] > 0.0
-    assert 1.0 < here["task_time"] < here["simulated"]
+    assert 0.5 < here["task_time"] < here["simulated"]
     assert dict(here["verdicts"])["PASS"] >= 1
     differing = {"processor", "worker"}
     assert [{k: v for k, v in row.items() if k not in differing} for row in (there, again)] == [

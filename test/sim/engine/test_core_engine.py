@@ -147,3 +147,21 @@ def test_both_engines_say_the_same(name: str) -> None:
     report = json.loads(done.stdout)
     assert list(report["differences"].values()) == [[]]
     assert done.exit_code == 0, done.output
+
+
+def test_an_act_is_over_when_the_robot_rests() -> None:
+    """The end of a kept stop is known when it begins; the act goes on until it is reached."""
+    good = scenario("good_motion")
+    broken = {
+        "act": "defective_in_motion",
+        "name": "broken",
+        "goal": "pick",
+        "defect": "ragged",
+        "expect": {"codes": ["E_RAGGED"], "state": ["AUTO/HOLDING"], "rest_after": 0.8},
+    }
+    acts = [act.model_dump(exclude_unset=True) for act in good.acts[:2]]
+    wanted = Scenario.model_validate(good.model_dump(exclude_unset=True) | {"acts": [*acts, broken]})
+    played = run(wanted, replay=False)
+    assert bad(played.summary) == []
+    (record,) = (one for one in played.oracle["acts"] if one["name"] == "broken / after")
+    assert 0.0 < record["rest_after"] < 0.8
