@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -70,7 +71,7 @@ def tally(runs: Sequence[Run], campaign: str, robot: str) -> Tally:
     times = [run.task_time for run in done if run.task_time is not None]
     near = [run.distance_people for run in done if run.distance_people is not None]
     # NaN is what a run says in which nothing was judged; it is never good.
-    robust = [run.robustness for run in done if run.robustness == run.robustness]
+    robust = [run.robustness for run in done if math.isfinite(run.robustness)]
     return Tally(
         campaign=campaign,
         robot=robot,

@@ -30,7 +30,7 @@ LONGEST_PAUSE: Final = 0.25
 """Between two pictures of a short run, [s]."""
 SIZE: Final = (200, 200)
 COLOURS: Final = 32
-MOST_BYTES: Final = 250_000
+MOST_BYTES: Final = 150_000
 """Of one moving picture; a larger one is left out."""
 SHOWN: Final = 200
 """How long each picture stands, [ms]."""

@@ -239,18 +239,16 @@ def _wrong(run: Run) -> Iterator[str]:
         yield f"it is called good, and {run.ended}"
     if run.ok and (run.violations or run.violated or run.reasons or run.not_as_expected):
         yield "it is called good, with violations or reasons why not"
-    least = min(run.violations, run.good_motions, run.false_stops, run.simulated, run.processor)
-    if not least >= 0 or run.false_stops > run.good_motions:
+    if min(run.violations, run.good_motions, run.false_stops) < 0 or run.false_stops > run.good_motions:
         yield "it counts less than nothing, or more stops of good motions than good motions"
     nan = [kind for kind, margin in run.margins.items() if math.isnan(margin)]
     if run.ok and math.isnan(run.robustness):
         nan.append("robustness")
-    nan += ["rest_after"] if any(math.isnan(rest) for rest in run.rest_after) else []
-    nan += [
-        name
-        for name in ("distance_people", "distance_obstacles", "task_time")
-        if (value := getattr(run, name)) is not None and math.isnan(value)
-    ]
+    nan += ["rest_after"] if not all(map(math.isfinite, run.rest_after)) else []
+    for name in ("distance_people", "distance_obstacles", "task_time", "simulated", "processor"):
+        value = getattr(run, name)
+        if value is not None and not math.isfinite(value):
+            nan.append(name)
     if nan:
         yield f"{', '.join(nan)}: not a number, which says nothing and hides what is near; play it again"
     for name in ("parameters", "versions"):

@@ -124,7 +124,7 @@ def test_without_a_repository_it_says_that_rows_are_not_known(tmp_path: Path) ->
 
 def test_numbers_that_are_not_finite_or_all_the_same_are_drawn_or_named(tmp_path: Path) -> None:
     margins = [("velocity", -1e12), ("position", float("inf")), ("jerk", 0.0), ("keep_in", 1.0)]
-    read = page(tmp_path, [row(1, margins=margins, rest_after=[float("inf")]), row(2, margins=margins)])
+    read = page(tmp_path, [row(1, margins=margins), row(2, margins=margins)])
     sound(read)
     assert "2 of them are beyond any scale, and not drawn" in read.text
 
@@ -137,7 +137,7 @@ def test_two_thousand_runs_are_below_five_megabytes(tmp_path: Path) -> None:
     ]
     runs, sources = runs_of(tmp_path, rows)
     text = render(Findings("a title", runs, sources, Tables()), [])
-    # Pictures of the worst runs are bounded on their own: 10 x 250 kB, as base64.
+    # Pictures of the worst runs are bounded on their own: 10 x 150 kB, as base64.
     assert len(text.encode()) < 1_600_000
 
 

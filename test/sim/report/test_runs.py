@@ -49,6 +49,7 @@ def test_a_column_that_was_added_later_does_no_harm(tmp_path: Path) -> None:
         ({"margins": [("velocity", NAN)]}, "velocity: not a number, which says nothing and hides what is near"),
         ({"robustness": NAN}, "robustness: not a number"),
         ({"rest_after": [NAN]}, "rest_after: not a number"),
+        ({"simulated": float("inf")}, "simulated: not a number"),
         ({"distance_people": NAN}, "distance_people: not a number"),
         ({"task_time": NAN}, "task_time: not a number"),
         ({"false_stops": 3}, "more stops of good motions than good motions"),
