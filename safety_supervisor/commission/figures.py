@@ -91,8 +91,8 @@ def measure(recording: Recording, expected: Expected, rest: float, period: float
     speed = np.array([np.polyfit(before.times - asked, column, 1)[0] for column in before.positions.T])
     if (np.abs(speed - recording.cruise) > 0.1 * np.abs(recording.cruise).max()).any():
         raise UnfitRecordingError("the motion before the request was not steady: set-points came late")
-    beginning = measured.at(max(asked, begun - expected.begun))
-    ways = np.abs(final - beginning)
+    # From where BEGUN of the speed is left it goes on for BEGUN^2 of the way that braking takes.
+    ways = np.abs(final - measured.at(begun))
     margin = NOISE * noise
     return Figures(
         noise=noise,
@@ -101,7 +101,7 @@ def measure(recording: Recording, expected: Expected, rest: float, period: float
         latency=max(0.0, begun - asked - expected.begun),
         time=_last(after.times, away, asked) - asked,
         travel=np.abs(after.positions - at_request).max(axis=0),
-        braking=np.divide(speed**2, 2.0 * ways, out=np.full_like(ways, math.inf), where=ways > tolerance),
+        braking=np.divide((BEGUN * speed) ** 2, 2.0 * ways, out=np.full_like(ways, math.inf), where=ways > tolerance),
         error=_excess(recording, expected.delay, period).max(axis=0, initial=0.0),
         delay=_needed_delay(recording, expected.path_error + margin, period),
         beyond=_beyond(recording, after.positions, margin),

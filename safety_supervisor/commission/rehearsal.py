@@ -60,11 +60,21 @@ class RehearsedRobot:
 
     def _cycle(self) -> None:
         self._now += self._configuration.timing.period
-        self._measured.append((self.now(), self._pose))
-        self._send(self._script.measure(self._now, self._pose))
+        pose = self.measured_pose()
+        self._measured.append((self.now(), pose))
+        self._send(self._script.measure(self._now, pose))
         for told in self._script.world(self._now):
             self._send(told)
         self._send(self._script.tick(self._now))
+
+    @property
+    def commanded_pose(self) -> tuple[float, ...]:
+        """What was commanded last, [rad]."""
+        return self._pose
+
+    def measured_pose(self) -> tuple[float, ...]:
+        """Where it is measured, once a cycle, [rad]; an ideal robot is where it was commanded."""
+        return self._pose
 
     def _cycle_until(self, *states: str) -> None:
         ends = self._now + _PATIENCE
