@@ -21,8 +21,8 @@ class CommissioningKeys(Section):
         max_length=1024,
     )
     required: bool = key(
-        "whether a reset is refused (`E_COMMISSION`) without a record that counts: signed by a technician, a safety "
-        "officer or a maintainer of `operators.people`, of this robot as it is configured here, whole, not too old, "
+        "whether a reset is refused (`E_COMMISSION`) without a record that counts: signed by a technician or a "
+        "safety officer of `operators.people`, of this robot as it is configured here, whole, not too old, "
         "and with no stop that is worse than the model",
         "",
         False,

@@ -392,6 +392,10 @@ class Rig:
         """Start a program that stands beside the tests."""
         return self._start([str(Path(__file__).with_name(name)), *arguments], name)
 
+    def command(self, *words: str) -> Process:
+        """Start a command of the command line."""
+        return self._start(["-m", "safety_supervisor.cli", *words], words[0])
+
     def example(self, name: str, *arguments: str) -> Process:
         """Start a program that is shown to users."""
         return self._start([str(REPOSITORY / "examples" / name), *arguments], name)
