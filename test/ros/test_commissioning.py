@@ -1,4 +1,4 @@
-"""Measured stops of the simulated robot behind the real node, and what the node makes of their record (SR-026, SR-041)."""
+"""Measured stops of the simulated robot behind the real node, and what the node makes of their record."""
 
 from __future__ import annotations
 
