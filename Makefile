@@ -8,6 +8,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
 .PHONY: help setup demo test lint types rooms docs check-docs unit launch-test test-firmware campaign bench bench-compare bench-estop \
+	compare compare-tools \
 	lock clean
 
 help: ## this list
@@ -56,10 +57,15 @@ campaign: setup ## 1,520 runs of a Panda and 156 of a G1 by the core engine, res
 bench: setup ## measure: make bench ARGS="--json"
 	@$(BIN)/python -m bench $(ARGS)
 
-bench-compare: setup ## decisions beside pink and mink, which it installs into .compare/ first
+compare-tools: setup ## install pink and mink into .compare/, for what compares with them
 	@test .compare/mink -nt bench/requirements-compare.txt || { rm -rf .compare && .venv/bin/uv --no-config --system-certs \
 		--quiet pip install --python $(BIN)/python --no-deps --require-hashes --target .compare \
 		-r bench/requirements-compare.txt && touch .compare/mink; }
+
+compare: compare-tools ## the same campaign with the supervisor, passed through, clamped, and by pink: make compare ARGS="--runs 20"
+	@$(BIN)/safety-supervisor sim compare sim/campaigns/panda.yaml --out compared --runs 160 $(ARGS)
+
+bench-compare: compare-tools ## decisions beside pink and mink
 	@$(BIN)/python -m bench --only decision.full decision.margin trajectory startup compare $(ARGS)
 
 bench-estop: setup ## reaction times of the e-stop against the node: make bench-estop ARGS="--presses 1000"

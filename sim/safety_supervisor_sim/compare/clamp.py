@@ -9,10 +9,10 @@ joint_range_limiter.cpp, has no limit of deceleration. Written from what it does
 3. the acceleration that leads to that velocity is clamped, deceleration where the speed falls, and both follow;
 4. when any joint could not stop any more before its position limit, all joints slow down as fast as they may.
 
-Where the real one starts from measured position and velocity, this one starts from what was commanded last: measurement
-lags and is noisy, and joint_range_limiter.cpp prefers the last command for that reason. The velocity is that between the
-last two commands. A value that is not finite goes
-through all of this unchanged there (every comparison with it is false); here no such value arrives: `feed.py`.
+Where the real one starts from measured position and velocity, this one starts from the last command and the velocity
+between the last two: measurement lags and is noisy, and joint_range_limiter.cpp prefers the last command for that
+reason. A value that is not finite goes through all of this unchanged there (every comparison with it is false); here no
+such value arrives: `feed.py`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from safety_supervisor_sim.campaign.cli import campaign
 from safety_supervisor_sim.falsify.cli import falsify
+from safety_supervisor_sim.compare.cli import compare
 from safety_supervisor_sim.lab.cli import geometry_oracle
 from safety_supervisor_sim.lab.humanoid_cli import humanoid_film, humanoid_oracle, humanoid_push
 from safety_supervisor_sim.report.cli import report
@@ -91,12 +92,14 @@ Examples:
   safety-supervisor sim run sim/scenarios/estop.yaml
   safety-supervisor sim run --engine core sim/scenarios/*.yaml
   safety-supervisor sim campaign sim/campaigns/panda.yaml --out runs
+  safety-supervisor sim compare sim/campaigns/panda.yaml --runs 160
   safety-supervisor sim geometry-oracle --states 20000 --motions 1000 --minutes 1
   safety-supervisor sim humanoid-oracle --robot g1 --minutes 1
   safety-supervisor sim report runs --out report.html
 """,
 )
 sim_app.command("campaign")(campaign)
+sim_app.command("compare")(compare)
 sim_app.command("anomaly")(anomaly)
 sim_app.command("falsify")(falsify)
 sim_app.command("geometry-oracle")(geometry_oracle)

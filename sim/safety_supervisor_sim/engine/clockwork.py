@@ -22,12 +22,12 @@ from safety_supervisor.core.events import AdapterFault, Boot, Event, Humans, Joi
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.supervisor import Supervisor
 from safety_supervisor.evidence.event_log import digest_effects
-from safety_supervisor.ros.cdr import JointStateFields, JointStateReader
 from safety_supervisor.ros.frames import DecodeRequest
 from safety_supervisor.ros.noted import NotedActs
 from safety_supervisor.ros.source_gate import SourceGate, trajectory_event
 from safety_supervisor_sim.agent.commands import Trajectory
 from safety_supervisor_sim.engine import stock, wire
+from safety_supervisor_sim.engine.doubles import Notes, Reader
 from safety_supervisor_sim.engine.line import Line
 from safety_supervisor_sim.engine.motors import Motors
 from safety_supervisor_sim.engine.stock import ROS_OFFSET, START
@@ -41,25 +41,9 @@ Work = Generator[int, None, Any]
 """What goes on beside the supervisor: yields the instants at which it goes on, [ns]."""
 STREAM_DEPTH: Final = 10
 """Messages that a source's queue holds; of more the newest: `ros/inputs.py`."""
-NOTED: Final = 3
-"""Cycles until the record of an act is on disk: about 10 ms."""
 RESTING: Final = ("INIT", "LOCKED", "EMERGENCY_STOP", "FAULT")
 """States in which the e-stop device may test itself: `ros/session.py`."""
 ACTS: Final = {"reset": "", "start": "auto", "recover": ""}
-
-
-class _Notes:
-    """Stands for the recorder: a note is on disk `NOTED` cycles later."""
-
-    def __init__(self) -> None:
-        self.failure = ""
-        self.cycles = 0
-
-    def note(self, event: Any) -> int:
-        return self.cycles + NOTED
-
-    def is_durable(self, mark: int) -> bool:
-        return self.cycles >= mark
 
 
 class Clockwork:
@@ -105,12 +89,12 @@ class Clockwork:
         self.line = Line(configuration.estop, seed, START)
         self._period = configuration.timing.period
         self._script = BootScript(configuration, "core_engine")
-        self._gates = {one.name: SourceGate(one, _Reader(), START) for one in configuration.sources}
+        self._gates = {one.name: SourceGate(one, Reader(), START) for one in configuration.sources}
         self._inbox: dict[str, deque[tuple[int, Message]]] = {
             one.name: deque(maxlen=STREAM_DEPTH) for one in configuration.sources
         }
         self._decoding: list[tuple[str, TrajectoryCommand]] = []
-        self._notes = _Notes()
+        self._notes = Notes()
         self._noted = NotedActs(self._notes)
         self._work: list[tuple[int, int, Work, Callable[[Any], None]]] = []
         self._number = 0
@@ -392,13 +376,3 @@ class Clockwork:
     def sha256(self) -> str:
         """Hash of all effects so far."""
         return self._effects.hexdigest()
-
-
-class _Reader:
-    """The node's reader of set-points; what it can not read is no message here: there is no library to ask."""
-
-    def __init__(self) -> None:
-        self._reader = JointStateReader()
-
-    def __call__(self, data: bytes) -> JointStateFields | str:
-        return self._reader.read(data) or "not a set-point in plain little-endian CDR"
