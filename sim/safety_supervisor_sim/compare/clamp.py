@@ -1,23 +1,18 @@
 """Clamping as ros2_control does, joint by joint; nothing of links, of a cell or of people is known.
 
-Source: ros2_control, jazzy (9ffbf97f), joint_limits/src/joint_saturation_limiter.cpp, the limiter of whole points. It
-is the stricter of the two: the one that the resource manager puts before position interfaces,
-joint_range_limiter.cpp, has no limit of deceleration. Written from what it does, in its order:
+Source: ros2_control, jazzy (9ffbf97f): what its resource manager puts before position interfaces,
+joint_limits/src/joint_range_limiter.cpp with `compute_position_limits` of joint_limits_helpers.cpp. Written from what it
+does: a command lies within the position limits, and no farther from the one before than the joint may go in a period, at
+the velocity limit or at the present speed and what the acceleration limit adds to it, whichever is slower.
 
-1. the position is clamped to the position limits;
-2. the velocity that leads there in a period is clamped, and the position follows it;
-3. the acceleration that leads to that velocity is clamped, deceleration where the speed falls, and both follow;
-4. when any joint could not stop any more before its position limit, all joints slow down as fast as they may.
-
-Where the real one starts from measured position and velocity, this one starts from the last command and the velocity
-between the last two: measurement lags and is noisy, and joint_range_limiter.cpp prefers the last command for that
-reason. A value that is not finite goes through all of this unchanged there (every comparison with it is false); here no
-such value arrives: `feed.py`.
+So speed grows no faster than it may, and falls as it likes: there is no limit of deceleration, and a set-point is stopped
+at dead. The other limiter, joint_saturation_limiter.cpp for whole points, has one and no eye for the goal: at a
+set-point that is a jump away it goes back and forth for ever, and nothing good can follow (tried here). Where the real
+one takes the measured speed, this one takes that between the last two commands, which is neither late nor noisy. A value
+that is not finite is left as it is there; here no such value arrives: `feed.py`.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +20,10 @@ from numpy.typing import NDArray
 from safety_supervisor.core.settings import Configuration
 
 Array = NDArray[np.float64]
-ZERO: Final = 1e-10
-"""A difference that counts as none, theirs."""
 
 
 class Clamp:
-    """Limits of position, velocity, acceleration and deceleration.
+    """Limits of position, velocity and acceleration.
 
     Args:
         configuration: whose limits of joints are used, as they stand there.
@@ -51,25 +44,10 @@ class Clamp:
 
     def step(self, wanted: Array) -> Array:
         """Return the next command on the way to a pose, both shape (n,), [rad]."""
-        q, v, dt, most = self._q, self._v, self._dt, self._most
-        position = np.clip(wanted, self._lower, self._upper)
-        velocity = (position - q) / dt
-        velocity[np.abs(position - q) <= ZERO] = 0.0
-        limited = np.clip(velocity, -self._fastest, self._fastest)
-        position = np.where(limited != velocity, q + limited * dt, position)
-        acceleration = (limited - v) / dt
-        within = np.clip(acceleration, -most, most)
-        beyond = within != acceleration
-        velocity = np.where(beyond, v + within * dt, limited)
-        position = np.where(beyond, q + v * dt + 0.5 * within * dt * dt, position)
-        if self._ends_behind_a_limit(velocity):
-            slowing = np.clip(-v / dt, -most, most)
-            position = q + v * dt + 0.5 * slowing * dt * dt
-        self._q, self._v = position, (position - q) / dt
+        dt = self._dt
+        far = np.minimum(self._fastest, np.abs(self._v) + self._most * dt) * dt
+        position: Array = np.clip(
+            wanted, np.maximum(self._q - far, self._lower), np.minimum(self._q + far, self._upper)
+        )
+        self._q, self._v = position, (position - self._q) / dt
         return position
-
-    def _ends_behind_a_limit(self, velocity: Array) -> bool:
-        """Whether at this velocity a stop, or going on for as long as a stop takes, would end behind a limit."""
-        room = np.where(velocity < 0.0, self._q - self._lower, self._upper - self._q)
-        lasts = np.abs(velocity) / self._most
-        return bool(np.any((velocity != 0.0) & (room < np.abs(velocity) * lasts)))

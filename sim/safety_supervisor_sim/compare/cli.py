@@ -35,6 +35,7 @@ def compare(
         typer.Option(help="Runs at a time; without it one a core.", min=1, max=1024, show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Only the sums on standard output, as JSON.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Only the table, as README.md shows it.")] = False,
 ) -> None:
     """Play the same cases with the supervisor and with what others put in its place; print the table of both.
 
@@ -79,11 +80,13 @@ def compare(
         store = Store(out, played, told)
     except (AnotherPlanError, OSError, pyarrow.ArrowInvalid) as error:
         _fail(str(error))
-    interrupted = _play(store, len(played), campaign.limit, workers or len(os.sched_getaffinity(0)), as_json)
-    _tell(store, names, len(cases), as_json, interrupted)
+    interrupted = _play(
+        store, len(played), campaign.limit, workers or len(os.sched_getaffinity(0)), as_json or as_markdown
+    )
+    _tell(store, names, len(cases), as_json, as_markdown, interrupted)
 
 
-def _play(store: Any, planned: int, limit: float, workers: int, as_json: bool) -> bool:
+def _play(store: Any, planned: int, limit: float, workers: int, quiet: bool) -> bool:
     """Play what is missing; return whether somebody interrupted it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -91,7 +94,7 @@ def _play(store: Any, planned: int, limit: float, workers: int, as_json: bool) -
     from safety_supervisor_sim.campaign.pool import play_here
 
     missing = store.missing
-    console = Console(stderr=as_json, highlight=False)
+    console = Console(stderr=quiet, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("comparing", total=planned, completed=planned - len(missing))
@@ -108,7 +111,7 @@ def _play(store: Any, planned: int, limit: float, workers: int, as_json: bool) -
     return False
 
 
-def _tell(store: Any, names: list[str], cases: int, as_json: bool, interrupted: bool) -> None:
+def _tell(store: Any, names: list[str], cases: int, as_json: bool, as_markdown: bool, interrupted: bool) -> None:
     from rich.console import Console
 
     from safety_supervisor_sim.compare import table
@@ -118,6 +121,8 @@ def _tell(store: Any, names: list[str], cases: int, as_json: bool, interrupted: 
     told = table.summarise(rows, names, cases)
     if as_json:
         typer.echo(table.as_json(told))
+    elif as_markdown:
+        typer.echo(table.as_markdown(told))
     else:
         table.print_table(Console(highlight=False), told)
     if interrupted:

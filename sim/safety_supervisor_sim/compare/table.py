@@ -92,7 +92,7 @@ def _case(row: Row) -> str:
 def _sums(rows: Sequence[Row]) -> dict[str, Any]:
     bad = [row for row in rows if kinds_of(row)]
     moved = sum(moved_wrong(row) for row in rows)
-    kinds = Counter(kind for row in rows for kind in kinds_of(row))
+    counts = Counter(kind for row in rows for kind in kinds_of(row))
     good, stopped = (sum(row[key] for row in rows) for key in ("good_motions", "false_stops"))
     cycles = [row["cycle_cpu"] for row in rows if row["cycle_cpu"] is not None]
     return {
@@ -101,7 +101,7 @@ def _sums(rows: Sequence[Row]) -> dict[str, Any]:
         "violated_rate": interval(len(bad), len(rows)),
         "robot_violated": moved,
         "robot_violated_rate": interval(moved, len(rows)),
-        "kinds": dict(kinds.most_common()),
+        "kinds": dict(counts.most_common()),
         "good_motions": good,
         "false_stops": stopped,
         "false_stop_rate": interval(stopped, good),
@@ -145,17 +145,35 @@ def print_table(console: Console, told: Mapping[str, Any]) -> None:
     for row in as_rows(told):
         table.add_row(*row)
     console.print(table)
-    for name, one in told["subjects"].items():
-        kinds = ", ".join(f"{kind} {count}" for kind, count in one["kinds"].items()) or "none"
-        console.print(Text(f"{name}: runs by kind of violation: {kinds}"), soft_wrap=True)
+    console.print(Text("runs by kind of violation\n" + "\n".join(kinds(told))), soft_wrap=True)
     for row in told["not_played"][:10]:
         console.print(Text(f"{row['id']} {row['subject']}: {row['ended']}: {row['problem']}", "red"), soft_wrap=True)
-    words = (
+    console.print(Text(footnote(told)), soft_wrap=True)
+
+
+def as_markdown(told: Mapping[str, Any]) -> str:
+    """Return the table for a document, with the kinds of violations and what was compared under it."""
+    lines = [HEADS, ["---", *["---:"] * (len(HEADS) - 1)], *as_rows(told)]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join([table, "", *kinds(told), "", footnote(told)])
+
+
+def kinds(told: Mapping[str, Any]) -> list[str]:
+    """Return a line for each subject: in how many runs which kind of violation was found."""
+    found = []
+    for name, one in told["subjects"].items():
+        words = ", ".join(f"{kind} {count}" for kind, count in one["kinds"].items()) or "none"
+        found.append(f"- {name}: {words}")
+    return found
+
+
+def footnote(told: Mapping[str, Any]) -> str:
+    """Return what was compared."""
+    return (
         f"{told['pairs']} of {told['planned']} cases, each played by all; in brackets exact intervals, "
         f"{100 * told['confidence']:.0f} %; task time relative to {told['task_time_of']}, of the {told['timed']} cases "
-        "whose good motions all finished"
+        "whose good motions all finished."
     )
-    console.print(Text(words), soft_wrap=True)
 
 
 def as_json(told: Mapping[str, Any]) -> str:
