@@ -1,15 +1,15 @@
 """Clamping as ros2_control does, joint by joint; nothing of links, of a cell or of people is known.
 
 Source: ros2_control, jazzy (9ffbf97f): what its resource manager puts before position interfaces,
-joint_limits/src/joint_range_limiter.cpp with `compute_position_limits` of joint_limits_helpers.cpp. Written from what it
-does: a command lies within the position limits, and no farther from the one before than the joint may go in a period, at
-the velocity limit or at the present speed and what the acceleration limit adds to it, whichever is slower.
+joint_limits/src/joint_range_limiter.cpp with `compute_position_limits` of joint_limits_helpers.cpp. Written from what
+it does: a command lies within the position limits, and no farther from the one before than the joint may go in a
+period, at the velocity limit or at the present speed and what the acceleration limit adds to it, whichever is slower.
 
-So speed grows no faster than it may, and falls as it likes: there is no limit of deceleration, and a set-point is stopped
-at dead. The other limiter, joint_saturation_limiter.cpp for whole points, has one and no eye for the goal: at a
-set-point that is a jump away it goes back and forth for ever, and nothing good can follow (tried here). Where the real
-one takes the measured speed, this one takes that between the last two commands, which is neither late nor noisy. A value
-that is not finite is left as it is there; here no such value arrives: `feed.py`.
+So speed grows no faster than it may, and falls as it likes: there is no limit of deceleration, and a robot stops dead
+at its set-point. The other limiter, joint_saturation_limiter.cpp for whole points, has one and no eye for the goal: at
+a set-point that is a jump away it goes back and forth for ever, and nothing good can follow (tried here). Where the
+real one takes the measured speed, this one takes that between the last two commands, which is neither late nor noisy.
+A value that is not finite is left as it is there; here no such value arrives: `feed.py`.
 """
 
 from __future__ import annotations
