@@ -36,6 +36,9 @@ NEAREST: Final = 12
 SAME: Final = 1e-5
 """Who is so near to where he is to be, and as slow in a period, rests there, [rad]."""
 
+STILL: Final = 1e-7
+"""Who is to move less in a period rests, as one before a barrier does, [rad]."""
+
 
 class NotInstalledError(RuntimeError):
     """Pink or its solver can not be imported; the text says what to do."""
@@ -110,6 +113,9 @@ class Barriers:
         self._task.set_target(wanted + ahead)
         self._accelerates.set_last_integration(self._v, self._dt)
         self._v = self._velocity()
+        if float(np.abs(self._v).max()) * self._dt < STILL:
+            self._v = np.zeros_like(self._v)
+            return self._q
         self._q = self._q + self._v * self._dt
         return self._q
 
