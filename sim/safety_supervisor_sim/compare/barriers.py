@@ -2,7 +2,7 @@
 
 Every cycle a quadratic program, solved by DAQP, looks for the displacement nearest to the one that is wanted
 (`PostureTask`) under `ConfigurationLimit`, `VelocityLimit`, `AccelerationLimit` and `SelfCollisionBarrier`. The barrier
-gets our volumes of links, tools, boxes and walls, our pairs and our margin: all that there is to touch but people, of
+gets our volumes of links, tools, boxes and walls, our pairs and their margins: all that there is to touch but people, of
 whom pink has no moving ones. `GAIN` is how fast a gap may close, as a share of it a second: braking takes gain times
 speed, so that 10 stays within what the joints can do at the speeds of these motions (pink's own examples have 100, with
 which the program has no solution more often). The task's gain is the same, with the wanted velocity fed forward: a
@@ -31,7 +31,7 @@ PLACE: Final = Path(__file__).parents[3] / ".compare"
 CURE: Final = "pin-pink is not installed: `make compare-tools` puts it into .compare/"
 GAIN: Final = 10.0
 """[1/s]"""
-NEAREST: Final = 12
+NEAREST: Final = 24
 """Pairs that are constrained, the nearest ones; all are measured."""
 SAME: Final = 1e-5
 """Who is so near to where he is to be, and as slow in a period, rests there, [rad]."""
@@ -76,10 +76,19 @@ class Barriers:
         geometry.removeAllCollisionPairs()
         for first, second in scene.bodies.tolist():
             geometry.addCollisionPair(pin.CollisionPair(first, second))
-        count = min(NEAREST, len(scene.bodies))
-        barrier = SelfCollisionBarrier(
-            count, gain=GAIN, safe_displacement_gain=0.0, d_min=configuration.geometry.margin
-        )
+        margins = np.array([pair.margin for pair in scene.pairs])
+
+        class Apart(SelfCollisionBarrier):  # type: ignore[misc]
+            """Pink's barrier, with a margin for each pair: links may be nearer to each other than to a box."""
+
+            def compute_barrier(self, configuration: Any) -> Array:
+                """Return distance less margin of the pairs of which `compute_jacobian` takes the gradients."""
+                found = [result.min_distance for result in configuration.collision_data.distanceResults]
+                distances = np.array(found)
+                nearest = np.argpartition(-distances, -self.dim)[-self.dim :]
+                return np.asarray(distances[nearest] - margins[nearest], dtype=np.float64)
+
+        barrier = Apart(min(NEAREST, len(margins)), gain=GAIN, safe_displacement_gain=0.0)
         self._q: Array = 0.5 * (limits.lower + limits.upper)
         self._place = pink.Configuration(
             model, model.createData(), self._q, collision_model=geometry, collision_data=geometry.createData()
