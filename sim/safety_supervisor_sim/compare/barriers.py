@@ -2,8 +2,8 @@
 
 Every cycle a quadratic program, solved by DAQP, looks for the displacement nearest to the one that is wanted
 (`PostureTask`) under `ConfigurationLimit`, `VelocityLimit`, `AccelerationLimit` and `SelfCollisionBarrier`. The barrier
-gets our volumes of links, tools, boxes and walls, our pairs and their margins: all that there is to touch but people, of
-whom pink has no moving ones. `GAIN` is how fast a gap may close, as a share of it a second: braking takes gain times
+gets our volumes of links, tools, boxes and walls, our pairs and their margins: all that there is to touch but people,
+of whom pink has no moving ones. `GAIN` is how fast a gap may close, as a share of it a second: braking takes gain times
 speed, so that 10 stays within what the joints can do at the speeds of these motions (pink's own examples have 100, with
 which the program has no solution more often). The task's gain is the same, with the wanted velocity fed forward: a
 stream runs through unchanged, and a jump is approached without going back and forth, as it would under a limit of
