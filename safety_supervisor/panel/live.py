@@ -233,7 +233,7 @@ class LivePage:
 
     def preview_of(self, shown: deciding.Shown) -> PreviewBox:
         """Find out what a command would do, for a person to see."""
-        return PreviewBox(self._stage, shown.told, shown.sha256, lambda: self._desk.tool, lambda: self.shown)
+        return PreviewBox(self._stage, shown.told, shown.sha256, lambda: self._desk.tool)
 
     def say(self, text: str) -> None:
         """Show one line, for as long as it takes to read it."""

@@ -63,8 +63,11 @@ def draw_bones(viewer: Viewer, q: Vector) -> list[float]:
 
 
 def draw_preview(configuration: Configuration, viewer: Viewer, preview: Preview) -> dict[str, Any]:
-    """Return the whole moving picture."""
+    """Return the whole moving picture, with what is told of each of its frames."""
     return {
+        "times": preview.times.tolist(),
+        "near": ["" if near is None else str(near) for near in preview.near],
+        "worst": preview.worst,
         "bodies": draw_robot(viewer, preview.moves),
         "zones": draw_zones(configuration),
         "frames": [draw_pose(viewer, q) for q in preview.poses],

@@ -70,9 +70,6 @@ class Artist:
         picture = draw_preview(self._configuration, viewer, made)
         return {
             "sha256": made.sha256,
-            "times": made.times.tolist(),
-            "near": ["" if near is None else str(near) for near in made.near],
-            "worst": made.worst,
             "lines": made.lines,
             "notes": made.notes,
             "ball": look_at(viewer, made.poses),

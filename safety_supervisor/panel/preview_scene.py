@@ -1,13 +1,13 @@
 """Pictures on the live page: the motion of a command that waits, to be played and scrubbed, and the robot as it is.
 
-Everything is made by the drawing process; the page gets numbers, and words as the text of labels. While there is no
-preview of exactly the command that an approval would be bound to, `Preview.blocks` says why nobody can approve it here.
+Everything is made by the drawing process; the page gets numbers, and words as the text of labels. A motion is played by
+the browser itself (`static/film.js`). While there is no preview of exactly the command that an approval would be bound
+to, `PreviewBox.blocks` says why nobody can approve it here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,13 +20,9 @@ from safety_supervisor.panel.snapshot import Points, Whereabouts
 from safety_supervisor.panel.studio import Answer, Studio
 
 TICK: Final = 0.1
-"""Between two frames that are played, and between two live poses, [s]."""
+"""Between two live poses, [s]."""
 FPS: Final = 10
 """That the browser draws: without a graphics card it does so by computing, beside the robot's own programs."""
-LONGEST_PLAY: Final = 8.0
-"""What lasts longer is played faster, [s]."""
-_REST: Final = 1.0
-"""At the end of a motion, before it is played again, [s]."""
 _TRIES: Final = 3
 _BETWEEN: Final = 2.0  # tries, [s]
 _FIELD: Final = 40.0  # of view, [deg]
@@ -142,25 +138,15 @@ class PreviewBox:
         told: the command, as `~/interventions` tells it.
         sha256: of its text: what an approval would be bound to.
         tool: that the robot carries, as the status tells it now.
-        seen: whether somebody sees the page; to nobody else it is played.
     """
 
-    def __init__(
-        self,
-        stage: Stage,
-        told: Mapping[str, str],
-        sha256: str,
-        tool: Callable[[], str],
-        seen: Callable[[], bool],
-    ) -> None:
+    def __init__(self, stage: Stage, told: Mapping[str, str], sha256: str, tool: Callable[[], str]) -> None:
         """Ask for it."""
-        self._seen = seen
         self._stage, self._told, self._sha256, self._tool = stage, told, sha256, tool
         self.blocks = _NO_ANSWER
         self._answer: Answer = {}
         self._view: _View | None = None
         self._people: Points | None = None
-        self._index, self._from, self._plays = 0, 0.0, False
         with ui.element("div").classes("preview") as self._box:
             self._problem = ui.label(_NO_ANSWER).classes("warning")
             self._again = ui.button("TRY AGAIN", on_click=self._ask, color=None)
@@ -168,7 +154,6 @@ class PreviewBox:
             self._show = ui.button("SHOW THE MOTION", on_click=self.show, color=None)
             self._again.set_visibility(False)
             self._show.set_visibility(False)
-            self._timer = ui.timer(TICK, self._tick, active=False)
         self._ask()
 
     def _ask(self) -> None:
@@ -212,78 +197,20 @@ class PreviewBox:
 
     def rest(self) -> None:
         """Play no more: what it shows waits no longer."""
-        if self._plays:
-            self._set_playing(False)
+        if self._view is not None:
+            self._view.picture.call("rest")
 
     def _draw(self) -> None:
         self._show.set_visibility(False)
-        times, text = self._answer["times"], self._answer["picture"]
         with self._box:
-            self._view = view = _View(text, "preview", self._answer["ball"])
-            # The browser's own, as the focus then lies on what a screen reader calls a slider; Quasar's does not.
-            self._slider = ui.element("input").props(
-                f"type=range min=0 max={len(times) - 1} step=1 value=0 aria-label='time of the motion'"
-            )
-            self._slider.on(
-                "input", lambda event: self._scrub(event.args), throttle=0.05,
-                js_handler="(event) => emit(Number(event.target.value))",
-            )  # fmt: skip
-            self._caption = ui.label().classes("caption")
+            self._view = view = _View(self._answer["picture"], "preview", self._answer["ball"])
+            # What is in them is the browser's: nothing here ever changes them.
+            film = ui.element("div")
             with ui.element("div").classes("acts"):
-                self._play = ui.button("PAUSE", on_click=self._toggle, color=None).classes("small")
-                if self._answer["worst"] is not None:
-                    ui.button("LEAST ROOM", on_click=lambda: self._scrub(self._answer["worst"]), color=None).classes(
-                        "small"
-                    )
-                self._ghosts = ui.button("NO GHOSTS", on_click=self._haunt, color=None).classes("small")
+                acts = ui.element("div").classes("film-acts")
                 view.buttons()
             view.legend(_LEGEND)
-        self._frame(0)
-        self._set_playing(True)
-
-    def _haunt(self) -> None:
-        assert self._view is not None
-        shown = self._ghosts.text != "NO GHOSTS"
-        self._ghosts.set_text("NO GHOSTS" if shown else "GHOSTS")
-        self._view.picture.call("ghosts", shown)
-
-    def _toggle(self) -> None:
-        self._set_playing(not self._plays)
-
-    def _set_playing(self, plays: bool) -> None:
-        times = self._answer["times"]
-        last = self._index == len(times) - 1
-        self._plays, self._from = plays, time.monotonic() - (0.0 if last else times[self._index] / self._pace)
-        self._play.set_text("PAUSE" if plays else "PLAY")
-        self._timer.active = plays
-
-    @property
-    def _pace(self) -> float:
-        """How much faster than the robot it is played."""
-        return max(1.0, float(self._answer["times"][-1]) / LONGEST_PLAY)
-
-    def _tick(self) -> None:
-        if not self._seen():
-            return
-        times = self._answer["times"]
-        passed = (time.monotonic() - self._from) * self._pace
-        if passed > times[-1] + _REST * self._pace:
-            self._from, passed = time.monotonic(), 0.0
-        self._frame(max((i for i, at in enumerate(times) if at <= passed), default=0))
-
-    def _scrub(self, index: Any) -> None:
-        if isinstance(index, int) and 0 <= index < len(self._answer["times"]):
-            self._set_playing(False)
-            self._frame(index)
-
-    def _frame(self, index: int) -> None:
-        assert self._view is not None
-        self._index = index
-        self._view.picture.call("show", index)
-        times, near = self._answer["times"], self._answer["near"][index]
-        self._slider.props(f"value={index} aria-valuetext='{times[index]:.2f} s'")
-        pace = "" if self._pace == 1.0 else f", played {self._pace:.1f} times as fast"
-        self._caption.set_text(f"{times[index]:.2f} s of {times[-1]:.2f} s{pace}. {near}")
+        view.picture.call("play_in", film.html_id, acts.html_id)
 
     def look(self) -> None:
         """Show where people are now."""

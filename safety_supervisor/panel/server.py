@@ -63,7 +63,7 @@ class Panel:
         if sso is not None:
             app.add_route("/sso", self._sso_begin, methods=["POST"])
             app.add_route(BACK, self._sso_back, methods=["GET"])
-        scripts = tuple((name, "text/javascript") for name in ("panel.js", "hold.js", "jog.js"))
+        scripts = tuple((name, "text/javascript") for name in ("panel.js", "hold.js", "jog.js", "film.js"))
         for name, kind in (("panel.css", "text/css"), *scripts):
             app.add_route(f"/{name}", _static(name, kind), methods=["GET"])
 

@@ -50,15 +50,17 @@ def test_a_preview_comes_with_the_hash_of_what_it_was_made_of() -> None:
         asked = goal()
         answer = await studio.preview(asked, "", REST)
         assert answer["sha256"] == asked["command_sha256"]
-        assert len(json.loads(answer["picture"])["frames"]) == len(answer["times"]) == len(answer["near"])
+        drawn = json.loads(answer["picture"])
+        assert len(drawn["frames"]) == len(drawn["times"]) == len(drawn["near"])
         # What the process says is what was found, word for word.
         by = {"panda_joint1": 0.8, "panda_joint2": 0.5}
         slow = told(CONFIGURATION, command(CONFIGURATION, "arm", by), joint_speed="0.1")
         said, own = await studio.preview(slow, "", REST), previewer("panda")[1].make(slow, "", REST)
-        assert said["times"] == own.times.tolist()
-        assert said["near"] == [str(near) for near in own.near]
-        assert (said["worst"], said["lines"], said["notes"]) == (own.worst, list(own.lines), list(own.notes))
-        assert said["near"][0] != said["near"][-1]
+        drawn = json.loads(said["picture"])
+        assert drawn["times"] == own.times.tolist()
+        assert drawn["near"] == [str(near) for near in own.near]
+        assert (drawn["worst"], said["lines"], said["notes"]) == (own.worst, list(own.lines), list(own.notes))
+        assert drawn["near"][0] != drawn["near"][-1]
         assert "told that joints reach 0.1" in said["notes"][0]
         assert await studio.preview(asked | {"remaining_s": "1.0"}, "", REST) is answer
         # Where joints were measured, and what else is told of it, is another question.

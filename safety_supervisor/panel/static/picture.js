@@ -1,6 +1,7 @@
 // One picture of a robot in its cell, for NiceGUI's scene: bodies, ghosts, zones, the nearest pair, people.
 // All of it is numbers; words come as the text of an element, never as markup. It asks nothing of anybody.
 import { CSS2DObject, THREE } from "nicegui-scene";
+import { Film } from "/film.js";
 
 // Okabe and Ito, "Color Universal Design", 2008: told apart by people with any kind of colour vision.
 const COLOURS = {
@@ -56,19 +57,32 @@ class Pace {
     const draw = renderer.render.bind(renderer), gl = renderer.getContext(), canvas = renderer.domElement;
     let fence = null, began = 0, next = 0, last = "", changed_at = null, seen = true;
     const finished = () => {
+      const took = performance.now() - began;
       // Of a context that is lost there is no fence, and asking for it is an error.
-      if (!gl.isContextLost() && gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED) return setTimeout(finished, POLL);
+      if (!gl.isContextLost() && gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED)
+        return setTimeout(finished, Math.max(POLL, took / 4));
       gl.deleteSync(fence);
       fence = null;
-      next = performance.now() + Math.min(IDLE * (performance.now() - began), LONGEST / 2);
+      next = performance.now() + Math.min(took * took / QUICK, LONGEST / 2);
+    };
+    // The scene's own loop goes on when its card has left: without this every command that waited would cost for ever.
+    const end = (scene) => {
+      renderer.render = () => {};
+      this.watcher.disconnect();
+      picture.root.clear();
+      scene.clear();
+      renderer.dispose();
+      renderer.forceContextLoss();
     };
     renderer.render = (scene, camera) => {
+      if (!canvas.isConnected) return end(scene);
       const now = performance.now();
+      picture.film?.tick(now);
       const view = [...camera.position, ...camera.quaternion, canvas.width, canvas.height, DARK.matches, document.hidden].join();
       const changed = picture.wanted || view !== last || now - began > LONGEST;
       changed_at = changed ? changed_at ?? now : null;
-      canvas.parentElement?.classList.toggle("picture-old", seen && changed_at !== null && now - changed_at > LONGEST);
-      if (!changed || !seen || fence !== null || now < next) return;
+      canvas.parentElement.classList.toggle("picture-old", seen && changed_at !== null && now - changed_at > LONGEST);
+      if (!changed || !(seen || picture.asked) || fence !== null || now < next) return;
       picture.settle();
       [last, began, changed_at] = [view, now, null];
       draw(scene, camera);
@@ -76,13 +90,13 @@ class Pace {
       gl.flush();
       setTimeout(finished, POLL);
     };
-    // What is scrolled out of sight is not drawn at all.
+    // What is scrolled out of sight is not drawn at all, unless somebody asks for a frame.
     this.watcher = new IntersectionObserver((told) => (seen = told[told.length - 1].isIntersecting));
     this.watcher.observe(canvas);
   }
 }
 const POLL = 4; // [ms]
-const IDLE = 6; // times as long as a picture took it draws none, half of LONGEST at most
+const QUICK = 5; // [ms]; what takes n times as long is drawn n times as long after the last one, half of LONGEST at most
 const LONGEST = 2000; // [ms]
 
 export default class Picture {
@@ -130,13 +144,23 @@ export default class Picture {
   // To be called by the pace right before it draws: picture and words are of one moment.
   settle() {
     this.wanted?.();
-    this.wanted = null;
+    [this.wanted, this.asked] = [null, false];
   }
 
   // What shall be seen next; what was to be seen before and was not drawn yet is never drawn.
   want(change) {
     this.wanted = change;
     if (!this.pace) this.settle();
+  }
+
+  // Play the motion, with its bar and buttons in elements of the page, by their ids.
+  play_in(place, acts) {
+    this.film = new Film(this.told, this, document.getElementById(place), document.getElementById(acts));
+    this.show(0);
+  }
+
+  rest() {
+    this.film.play(false);
   }
 
   zone(zone) {
@@ -207,11 +231,14 @@ export default class Picture {
     return { group, bar, ends, label };
   }
 
-  show(index) {
+  // `asked`: by a person, who looks at the bar at least.
+  show(index, asked = "") {
+    this.asked ||= asked !== "";
     this.want(() => this.frame(index));
   }
 
   frame(index) {
+    this.film?.tell(index);
     this.pose("robot", this.told.frames[index]);
     this.bones("robot", this.told.bones[index], "moves");
     const near = this.told.pairs[index];
