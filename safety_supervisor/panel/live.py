@@ -81,7 +81,7 @@ class LivePage:
         self.moved_at = 0.0
         self._seen: View = desk.view()
         self._cards: dict[tuple[str, str], _Card] = {}
-        self._beat = ui.label().classes("hidden-beat").props("id=beat aria-hidden=true")
+        self._beat = ui.element("div").classes("hidden-beat").props("id=beat aria-hidden=true")
         self._beat.on("echo", self._hear_echo, ["detail"])
         with ui.element("section").classes("banner") as self._banner:
             self._state = ui.label().classes("state")
@@ -153,7 +153,6 @@ class LivePage:
         view, held = self._desk.view(), self.held
         self._seen = view
         self._beats += 1
-        self._beat.set_text(f"{self._beats} {self._echo}")
         self._banner.classes(replace=f"banner {view.tone.value}")
         self._brief.classes(replace=f"brief {view.tone.value}")
         for label in (self._state, self._brief_state):
@@ -184,6 +183,9 @@ class LivePage:
         self._agents.update(self._desk.heard, view.stale)
         self._plots.update(view.warnings[0] if view.warnings else "", self.shown)
         self.events.update(held is not None)
+        # Comes behind all that has changed. The text of a label would let the browser render the whole page anew, four
+        # times a second.
+        self._beat.run_method("replaceChildren", f"{self._beats} {self._echo}")
 
     def _update_person(self, held: Session | None) -> None:
         if held is None:

@@ -177,7 +177,10 @@ def facts_of(view: View, robot: str) -> tuple[tuple[str, str], ...]:
 
 
 def age_words(seconds: float) -> str:
-    """Return the age of the newest data in words."""
+    """Return the age of the newest data in words; while it is fresh these stay, and a page has nothing to render."""
+    limit = STATUS_LIMIT / NS_PER_S
+    if seconds <= limit:
+        return f"under {limit:.0f} s old"
     return f"{seconds:.1f} s old" if math.isfinite(seconds) else "nothing heard yet"
 
 
