@@ -48,6 +48,8 @@ PERIOD = 0.004
 PASSWORD = "a password of the bench"
 ASKING = ("asks_1", "asks_2", "asks_3")
 """Sources in turn: each may ask people ten times a minute at most."""
+STAYS = 3.0
+"""The picture of a command that is gone stays for 8 s; for so long another click may be begun with it, [s]."""
 ROOM = 1 << 30
 """In memory, for what the node writes, [byte]."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -116,7 +118,7 @@ def _open(browser: Browser, port: int, shown: bool) -> Page:
     return page
 
 
-_PLAYS = """gone => {
+_PLAYS = """([gone, rests]) => {
   const look = async () => {
     let first = "";
     for (const ends = performance.now() + 20_000; performance.now() < ends;) {
@@ -124,8 +126,9 @@ _PLAYS = """gone => {
       const card = [...document.querySelectorAll(".card:has(.caption)")].at(-1);
       if (!card || gone !== card.classList.contains("gone") || (!gone && card === window.played)) continue;
       const button = [...card.querySelectorAll("button")].find(one => one.textContent === "PLAY");
-      if (gone && first === "" && !button) continue;
+      if (rests && first === "" && !button) continue;
       button?.click();
+      card.querySelector(".picture").scrollIntoView({ block: "center" }); // out of sight nothing is drawn
       const text = card.querySelector(".caption").textContent;
       if (first === "") first = text;
       else if (text !== first) {
@@ -137,34 +140,43 @@ _PLAYS = """gone => {
   };
   window.playing = look();
 }"""
-"""Looks until the newest preview, of a command that waits or is `gone`, plays: its words change; PLAY is pressed."""
+"""Looks until the newest preview, of a command that waits or is `gone`, plays: its words change. Where it `rests`, or
+is about to, PLAY is pressed first."""
 
 
 class Asking:
     """Lets a command wait for people, and sees that its preview plays in every window."""
 
     def __init__(self, world: World, pages: list[Page]) -> None:
-        self._world, self._pages, self._turn = world, pages, 0
+        self._world, self._pages, self._turn, self._gone_at = world, pages, 0, 0.0
         profile = QoSProfile(depth=1, liveliness=LivelinessPolicy.AUTOMATIC)
         profile.liveliness_lease_duration = Duration(seconds=0.5)
         topics = (f"/supervisor/sources/{name}/joint_trajectory" for name in ASKING)
         self._ways = [world.caller.create_publisher(JointTrajectory, topic, profile) for topic in topics]
 
-    def __call__(self) -> str:
-        """Ask; return why the preview does not play, or nothing."""
+    def ask(self) -> str:
+        """Ask, unless the last command's picture is there for long enough; return why none plays, or nothing."""
+        if time.monotonic() - self._gone_at < STAYS:
+            return ""
         self._turn += 1
+        self._gone_at = 0.0
         here = self._world.positions
         rests = [0.0] * len(here)
         goal = JointTrajectoryPoint(positions=[here[0] + 0.3, *here[1:]], velocities=rests, accelerations=rests)
         goal.time_from_start.sec = 4
         self._ways[self._turn % len(ASKING)].publish(JointTrajectory(joint_names=JOINTS, points=[goal]))
-        return self.plays(gone=False)
+        return self._plays(gone=False)
 
-    def plays(self, gone: bool) -> str:
-        """Wait until it plays everywhere, where the command is `gone` again; return why it does not, or nothing."""
+    def go_on(self) -> str:
+        """Play it though the robot moves, so that its command is gone; return why it does not play, or nothing."""
+        problem = self._plays(gone=True, rests=not self._gone_at)
+        self._gone_at = 0.0 if problem else self._gone_at or time.monotonic()
+        return problem
+
+    def _plays(self, gone: bool, rests: bool = False) -> str:
         try:
             for page in self._pages:
-                page.evaluate(_PLAYS, gone)
+                page.evaluate(_PLAYS, [gone, rests])
             return next(filter(None, [page.evaluate("() => window.playing") for page in self._pages]), "")
         except Error as error:  # a machine that is busy for long lets a page begin anew
             return f"no preview: {str(error)[:80]}"
@@ -173,7 +185,7 @@ class Asking:
 def _trial(world: World, page: Page, chance: random.Random, ask: Asking | None) -> float | str:
     """One click; return how long it took, [ms], or why it counts for nothing."""
     _arm(world)
-    if ask is not None and (problem := ask()):
+    if ask is not None and (problem := ask.ask()):
         return problem
     box = page.get_by_role("button", name="STOP").bounding_box()
     assert box is not None
@@ -182,7 +194,7 @@ def _trial(world: World, page: Page, chance: random.Random, ask: Asking | None) 
     try:
         if not world.wait(lambda: world.cruising, 5.0):
             return f"did not cruise: {world.state} {world.cause}"
-        if ask is not None and (problem := ask.plays(gone=True)):
+        if ask is not None and (problem := ask.go_on()):
             return problem
         time.sleep(chance.uniform(0.0, 0.3))  # anywhere between two updates of the page
         if world.stopped_at is not None:

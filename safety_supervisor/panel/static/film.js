@@ -8,7 +8,7 @@ export class Film {
   // place, acts: empty elements of the page, for bar and words, and for buttons.
   constructor(told, picture, place, acts) {
     const { times, worst } = told;
-    [this.told, this.picture, this.end] = [told, picture, times[times.length - 1]];
+    [this.told, this.picture, this.place, this.end] = [told, picture, place, times[times.length - 1]];
     this.pace = Math.max(1, this.end / LONGEST_PLAY);
     [this.index, this.plays, this.from] = [0, false, 0];
     place.replaceChildren();
@@ -51,11 +51,10 @@ export class Film {
     if (index !== this.index) this.picture.show((this.index = index));
   }
 
-  // Somebody looks at one frame: it is drawn even while the picture is scrolled out of sight, as the bar may not be.
   scrub(index) {
     this.index = index;
     this.play(false);
-    this.picture.show(index, "asked for");
+    this.picture.show(index);
   }
 
   // To be called right as a frame is drawn: bar and words never tell another one.

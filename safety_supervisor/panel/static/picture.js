@@ -56,6 +56,7 @@ class Pace {
   constructor(renderer, picture) {
     const draw = renderer.render.bind(renderer), gl = renderer.getContext(), canvas = renderer.domElement;
     let fence = null, began = 0, next = 0, last = "", changed_at = null, seen = true;
+    const sights = new Map();
     const finished = () => {
       const took = performance.now() - began;
       // Of a context that is lost there is no fence, and asking for it is an error.
@@ -77,12 +78,13 @@ class Pace {
     renderer.render = (scene, camera) => {
       if (!canvas.isConnected) return end(scene);
       const now = performance.now();
+      if (picture.film && !sights.has(picture.film.place)) this.watch(picture.film.place);
       picture.film?.tick(now);
       const view = [...camera.position, ...camera.quaternion, canvas.width, canvas.height, DARK.matches, document.hidden].join();
       const changed = picture.wanted || view !== last || now - began > LONGEST;
       changed_at = changed ? changed_at ?? now : null;
       canvas.parentElement.classList.toggle("picture-old", seen && changed_at !== null && now - changed_at > LONGEST);
-      if (!changed || !(seen || picture.asked) || fence !== null || now < next) return;
+      if (!changed || !seen || fence !== null || now < next) return;
       picture.settle();
       [last, began, changed_at] = [view, now, null];
       draw(scene, camera);
@@ -90,9 +92,16 @@ class Pace {
       gl.flush();
       setTimeout(finished, POLL);
     };
-    // What is scrolled out of sight is not drawn at all, unless somebody asks for a frame.
-    this.watcher = new IntersectionObserver((told) => (seen = told[told.length - 1].isIntersecting));
-    this.watcher.observe(canvas);
+    // What is scrolled out of sight, with its bar and words, is not drawn at all.
+    this.watcher = new IntersectionObserver((told) => {
+      for (const one of told) sights.set(one.target, one.isIntersecting);
+      seen = [...sights.values()].includes(true);
+    });
+    this.watch = (element) => {
+      sights.set(element, true);
+      this.watcher.observe(element);
+    };
+    this.watch(canvas);
   }
 }
 const POLL = 4; // [ms]
@@ -144,7 +153,7 @@ export default class Picture {
   // To be called by the pace right before it draws: picture and words are of one moment.
   settle() {
     this.wanted?.();
-    [this.wanted, this.asked] = [null, false];
+    this.wanted = null;
   }
 
   // What shall be seen next; what was to be seen before and was not drawn yet is never drawn.
@@ -231,9 +240,7 @@ export default class Picture {
     return { group, bar, ends, label };
   }
 
-  // `asked`: by a person, who looks at the bar at least.
-  show(index, asked = "") {
-    this.asked ||= asked !== "";
+  show(index) {
     this.want(() => this.frame(index));
   }
 
