@@ -100,10 +100,6 @@ def _unending(world: Clockwork) -> None:
     override(core._commands, lose=lambda self, source: False)
 
 
-def _never_old(world: Clockwork) -> None:
-    override(world.supervisor._commands, _too_old=lambda self, session, received: None)
-
-
 def _uncounted(world: Clockwork) -> None:
     for session in world.supervisor._commands.sessions.values():
         override(session, count_refusals=lambda self, count, now: False)
@@ -119,10 +115,6 @@ def _nobody_else(world: Clockwork) -> None:
 
 def _commands(core: Any) -> object:
     return core._commands
-
-
-def _owners(core: Any) -> object:
-    return core._commands.owners
 
 
 def _form(name: str, about: str, kind: str, code: Code, mend: Callable[[Any, Any], Any], **more: Any) -> Mutant:
@@ -154,7 +146,6 @@ COMMANDS: Final = (
         refusal(_commands, "_standing", Code.NOT_MOVING_STATE),
         (Code.NOT_MOVING_STATE,),
     ),
-    Mutant("priority", "who may take joints from whom", refusal(_owners, "refuse", Code.PRIORITY), (Code.PRIORITY,)),
     Mutant(
         "quarantine",
         "that a source was cut off",
@@ -166,5 +157,4 @@ COMMANDS: Final = (
         "endpoints", "a second publisher of a source", _nobody_else, (Code.ENDPOINT_REPLACED, Code.SOURCE_ENDPOINTS)
     ),
     Mutant("agent_lives", "that the publisher of a trajectory was lost", _unending, (Code.SOURCE_DIED,)),
-    Mutant("before_start", "what was received before a person's start", _never_old, (Code.PURGED,)),
 )

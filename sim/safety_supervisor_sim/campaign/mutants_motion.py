@@ -132,18 +132,51 @@ def _verifier(core: Any) -> object:
 
 
 MOTION: Final = (
-    Mutant("position", "joint position limits, of steps, stops and paths", positions(), (Code.POSITION_LIMIT,)),
-    Mutant("velocity", "joint velocity limits of set-points", derivative(1), (Code.VELOCITY_LIMIT,)),
-    Mutant("acceleration", "joint acceleration limits of set-points", derivative(2), (Code.ACCELERATION_LIMIT,)),
-    Mutant("jerk", "joint jerk limits of set-points", derivative(3), (Code.JERK_LIMIT,)),
+    Mutant(
+        "position",
+        "joint position limits, of steps, stops and paths",
+        positions(),
+        (Code.POSITION_LIMIT,),
+        runs=("limit_position",),
+    ),
+    Mutant(
+        "velocity",
+        "joint velocity limits of set-points",
+        derivative(1),
+        (Code.VELOCITY_LIMIT,),
+        runs=("limit_velocity",),
+    ),
+    Mutant(
+        "acceleration",
+        "joint acceleration limits of set-points",
+        derivative(2),
+        (Code.ACCELERATION_LIMIT,),
+        runs=("limit_acceleration",),
+    ),
+    # |jerk| <= 2 A / dt where accelerations keep A: 9750 of the Panda's wrist, and 10000 is what its data sheet allows.
+    Mutant(
+        "jerk",
+        "joint jerk limits of set-points",
+        derivative(3),
+        (Code.JERK_LIMIT,),
+        runs=("limit_acceleration",),
+        covered_by="acceleration",
+    ),
     Mutant(
         "stop_after_step",
         "that the stop after a step is judged with it",
         _stop_unjudged,
         (Code.POSITION_LIMIT, Code.WORKSPACE),
+        runs=("rt27_tiny_steps",),
     ),
-    Mutant("silence", "the kept stop when a stream falls silent: it coasts", _coasts, (Code.LATE,)),
-    Mutant("keep_in", "the zone in which all links have to stay", pairs(_rule("zones.cell")), (Code.WORKSPACE,)),
+    Mutant("silence", "the kept stop when a stream falls silent: it coasts", _coasts, (Code.LATE,), runs=("silence",)),
+    Mutant(
+        "keep_in",
+        "the zone in which all links have to stay",
+        pairs(_rule("zones.cell")),
+        (Code.WORKSPACE,),
+        runs=("zone_keep_in",),
+    ),
     Mutant(
         "keep_out",
         "the zones that no link may enter",
@@ -151,8 +184,15 @@ MOTION: Final = (
             lambda pair: pair.rule.startswith("zones.") and pair.code is Code.WORKSPACE and pair.rule != "zones.cell"
         ),
         (Code.WORKSPACE,),
+        runs=("rt27_tiny_steps",),
     ),
-    Mutant("path_between", "a path between its ends, against bodies and zones", _ends_alone, (Code.WORKSPACE,)),
+    Mutant(
+        "path_between",
+        "a path between its ends, against bodies and zones",
+        _ends_alone,
+        (Code.WORKSPACE,),
+        runs=("zone_thin_between",),
+    ),
     Mutant(
         "restricted", "zones that are restricted", pairs(lambda pair: pair.code is Code.RESTRICTED), (Code.RESTRICTED,)
     ),
@@ -162,8 +202,16 @@ MOTION: Final = (
         pairs(lambda pair: pair.code is Code.SELF_COLLISION),
         (Code.SELF_COLLISION,),
     ),
-    Mutant("frame_speed", "the speed of every point of a link", _slow_everywhere, (Code.FRAME_SPEED,)),
-    Mutant("speed_zone", "the speed of links in speed zones", _no_speed_zones, (Code.FRAME_SPEED,)),
+    Mutant(
+        "frame_speed",
+        "the speed of every point of a link",
+        _slow_everywhere,
+        (Code.FRAME_SPEED,),
+        runs=("limit_frame_speed",),
+    ),
+    Mutant(
+        "speed_zone", "the speed of links in speed zones", _no_speed_zones, (Code.FRAME_SPEED,), runs=("zone_speed",)
+    ),
     Mutant(
         "reduced",
         "the reduced envelope while people are near",
@@ -182,7 +230,13 @@ MOTION: Final = (
         cause(Code.SEPARATION),
         (Code.SEPARATION,),
     ),
-    Mutant("people_remembered", "who perception tells no more", _nobody_vanishes, (Code.SEPARATION,)),
+    Mutant(
+        "people_remembered",
+        "who perception tells no more",
+        _nobody_vanishes,
+        (Code.SEPARATION, Code.REDUCED),
+        runs=("people_forgotten_late",),
+    ),
     Mutant("people_unknown", "whether it is known where people are", _knows_people, (Code.PEOPLE_UNKNOWN,)),
 )
 """Every one of them of any robot."""

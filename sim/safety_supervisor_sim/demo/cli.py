@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 
 from safety_supervisor_sim.campaign.cli import campaign
-from safety_supervisor_sim.falsify.cli import falsify
+from safety_supervisor_sim.campaign.mutants_cli import mutants
 from safety_supervisor_sim.compare.cli import compare
+from safety_supervisor_sim.falsify.cli import falsify
 from safety_supervisor_sim.lab.cli import geometry_oracle
 from safety_supervisor_sim.lab.humanoid_cli import humanoid_film, humanoid_oracle, humanoid_push
 from safety_supervisor_sim.report.cli import report
@@ -102,6 +103,7 @@ sim_app.command("campaign")(campaign)
 sim_app.command("compare")(compare)
 sim_app.command("anomaly")(anomaly)
 sim_app.command("falsify")(falsify)
+sim_app.command("mutants")(mutants)
 sim_app.command("geometry-oracle")(geometry_oracle)
 sim_app.command("humanoid-oracle")(humanoid_oracle)
 sim_app.command("humanoid-push")(humanoid_push)

@@ -266,7 +266,7 @@ class Clockwork:
         if self.people is None:
             for event in self._script.people(now):
                 self.enter(event)
-        elif (told := self.people.told(now)) is not None:
+        elif (told := self.people.told(now)) is not None and not (self.faults and self.faults.lost("people")):
             points, stamp = told[0], told[1] + self.clock_offset
             frame = self.configuration.robot.base_frame
             self.enter(Humans(now, frame, points, stamp, now + self.clock_offset, received=now))

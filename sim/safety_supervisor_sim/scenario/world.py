@@ -12,6 +12,8 @@ Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Order = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*( [A-Za-z0-9.]{1,16}){0,2}$")]
 Way = Literal["measurements", "set_points", "motors"]
 """joint_states; the agents' messages; what is sent to the controller."""
+Lost = Literal["measurements", "set_points", "motors", "people"]
+"""`people`: what perception tells of them."""
 
 
 class _Fault(Section):
@@ -35,7 +37,7 @@ class Drop(_Fault):
     """Messages are lost at random."""
 
     fault: Literal["drop"]
-    what: Way
+    what: Lost
     share: Share
 
 
