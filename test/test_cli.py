@@ -219,7 +219,7 @@ def test_without_the_simulation_the_help_says_how_to_install_it(monkeypatch: pyt
 def test_every_room_s_commands_are_mounted(room: str) -> None:
     result = call(room, "--help")
     assert result.exit_code == 0
-    assert ("Examples" if room == "explain" else "Commands") in result.stdout
+    assert ("Examples" if room in ("explain", "commission") else "Commands") in result.stdout
 
 
 def test_the_package_offers_the_two_names_of_the_interface() -> None:

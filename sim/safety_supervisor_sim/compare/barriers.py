@@ -78,7 +78,7 @@ class Barriers:
             geometry.addCollisionPair(pin.CollisionPair(first, second))
         margins = np.array([pair.margin for pair in scene.pairs])
 
-        class Apart(SelfCollisionBarrier):  # type: ignore[misc]
+        class Apart(SelfCollisionBarrier):
             """Pink's barrier, with a margin for each pair: links may be nearer to each other than to a box."""
 
             def compute_barrier(self, configuration: Any) -> Array:
