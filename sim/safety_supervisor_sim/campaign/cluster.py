@@ -70,7 +70,7 @@ def play_there(
             client.submit(play_in_worker, case.as_dict(), limit, target, key=f"case-{case.id}", retries=0, pure=False)
             for case in cases
         ]
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):
             case = known[future.key.removeprefix("case-")]
             wrong = future.exception()
             if wrong is None:

@@ -155,12 +155,13 @@ def test_an_act_is_over_when_the_robot_rests() -> None:
     broken = {
         "act": "defective_in_motion",
         "name": "broken",
-        "goal": "pick",
+        "goal": "far",
         "defect": "ragged",
         "expect": {"codes": ["E_RAGGED"], "state": ["AUTO/HOLDING"], "rest_after": 0.8},
     }
     acts = [act.model_dump(exclude_unset=True) for act in good.acts[:2]]
-    wanted = Scenario.model_validate(good.model_dump(exclude_unset=True) | {"acts": [*acts, broken]})
+    poses = good.poses | {"far": {"panda_joint2": -0.2}}
+    wanted = Scenario.model_validate(good.model_dump(exclude_unset=True) | {"acts": [*acts, broken], "poses": poses})
     played = run(wanted, replay=False)
     assert bad(played.summary) == []
     (record,) = (one for one in played.oracle["acts"] if one["name"] == "broken / after")
