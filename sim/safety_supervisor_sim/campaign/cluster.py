@@ -86,5 +86,9 @@ def play_there(
 
 
 def _allow(count: int, dask_scheduler: Any = None) -> None:
-    """On the scheduler: let a task survive so many deaths of its worker."""
+    """On the scheduler: let a task survive so many deaths of its worker, and have none wait at a worker.
+
+    To the scheduler whatever a worker has been given dies with it, also what only waits there.
+    """
     dask_scheduler.allowed_failures = count
+    dask_scheduler.WORKER_SATURATION = 1.0
