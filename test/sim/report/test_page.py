@@ -73,7 +73,13 @@ def sound(read: Reader) -> None:
 
 
 def test_it_tells_what_there_is_and_is_whole_in_itself(tmp_path: Path) -> None:
-    rows = [row(1), row(2, **BAD), row(3, **HUNG), row(1, subject="clamp"), row(1, disabled="velocity", **BAD)]
+    rows = [
+        row(1),
+        row(2, rows=[31], **BAD),
+        row(3, rows=[], **HUNG),
+        row(1, subject="clamp"),
+        row(1, disabled="velocity", **BAD),
+    ]
     read = page(tmp_path, rows)
     sound(read)
     for said in ("NOT GOOD", "1 hung", "What is not claimed", "runs good", "NOTHING PROVES IT", "Checks turned off",
