@@ -46,7 +46,15 @@ def element(name: str, /, *content: Content, **attributes: str | float | None) -
 
 def escaped(text: str) -> str:
     """Escape a text; what would not be seen as what it is, controls and direction marks, is written out."""
-    return html.escape("\n".join(shown(line) for line in text.split("\n")))
+    return html.escape(visible(text))
+
+
+def visible(text: str) -> str:
+    """Return a text, its lines apart, in which what would not be seen as what it is is written out."""
+    # Nearly all texts are plain ASCII, and to look at each character takes longer than all else of a page.
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "\n".join(shown(line) for line in text.split("\n"))
 
 
 def cut(text: str, longest: int = LONGEST) -> str:

@@ -12,10 +12,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
-from safety_supervisor.export.sentences import shown
 from safety_supervisor_sim.report.figures import Mutant
 from safety_supervisor_sim.report.findings import Findings
-from safety_supervisor_sim.report.html import cut
+from safety_supervisor_sim.report.html import cut, visible
 from safety_supervisor_sim.report.runs import Run
 
 LONGEST: Final = 2000
@@ -46,7 +45,7 @@ def junit(findings: Findings) -> str:
 
 def legal(text: str, longest: int = LONGEST) -> str:
     """Return a text in which what XML 1.0 can not hold, or would not be seen as what it is, is written out."""
-    return "\n".join(shown(line) for line in cut(text, longest).split("\n"))
+    return visible(cut(text, longest))
 
 
 def _run(suite: ElementTree.Element, where: str, run: Run) -> None:
