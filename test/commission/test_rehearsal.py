@@ -16,6 +16,8 @@ from safety_supervisor.commission.session import Outcome, describe, run
 from safety_supervisor.config import load_config
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.units import Vector
+from safety_supervisor_sim.cell.cell_file import load_cell
+from safety_supervisor_sim.cell.drive import Drive, Quantity, Target
 
 pytestmark = pytest.mark.requirement("SR-026")
 PANDA = Path(__file__).resolve().parents[2] / "config" / "panda.yaml"
@@ -45,6 +47,50 @@ class LaggingRobot(RehearsedRobot):
     def measured_pose(self) -> tuple[float, ...]:
         self._late.append(self.commanded_pose)
         return self._late[0]
+
+
+class Reference:
+    """Servos that are where the drives' reference is: the drives alone are on trial."""
+
+    def __init__(self, pose: Vector) -> None:
+        self.at, self.speed = pose.copy(), np.zeros_like(pose)
+
+    def joint_states(self) -> tuple[Vector, Vector]:
+        return self.at.copy(), self.speed.copy()
+
+    def drive_position(self, positions: list[float], velocities: list[float], torque: list[float]) -> None:
+        self.at, self.speed = np.array(positions), np.array(velocities)
+
+
+class DrivenRobot(RehearsedRobot):
+    """Moved by the drives of the simulated cell: delay, interpolation, reference filter."""
+
+    def __init__(self, **section: float) -> None:
+        cell = load_cell(PANDA.parents[1] / "sim" / "cells" / "panda.yaml")
+        self._reference = Reference(home())
+        self._drive = Drive(cell.drive.model_copy(update=section), self._reference, 0.002)  # type: ignore[arg-type]
+        super().__init__(panda(), "planner", home())
+
+    def measured_pose(self) -> tuple[float, ...]:
+        target = Target(np.array(self.commanded_pose), Quantity.POSITION, interpolate=True)
+        for _ in range(2):
+            self._drive.step(target, braking=False)
+        return tuple(self._reference.at.tolist())
+
+
+@pytest.mark.parametrize(("bandwidth", "kind"), [(120.0, False), (12.0, True)])
+def test_the_cells_drives_are_within_the_shipped_delay_and_slow_ones_are_not(bandwidth: float, kind: bool) -> None:
+    """Their lag is 2 (1 - 0.5) / bandwidth, 8 or 83 ms, besides 4 ms of delay and 4 of interpolation; 60 ms count."""
+    found = outcomes(DrivenRobot(bandwidth=bandwidth), planned("panda_joint1"))
+    assert all(one.missed == "" for one in found)
+    delays = [one.figures.delay for one in found if one.figures is not None]
+    if kind:
+        assert len(found) == 1
+        assert "tracking.delay" in {finding.setting for finding in found[0].findings}
+        assert delays[0] > 0.083
+    else:
+        assert [one.findings for one in found] == [(), ()]
+        assert all(0.008 < delay < 0.06 for delay in delays)
 
 
 def outcomes(robot: RehearsedRobot, plan: Plan) -> list[Outcome]:
