@@ -122,6 +122,7 @@ def test_a_start_pose_that_is_out_of_reach_ends_the_plan_with_the_reason() -> No
         planned("panda_joint1", here=far)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("lag", "kind"), [(0.02, False), (0.12, True)])
 def test_a_robot_within_its_delay_passes_and_a_later_one_ends_it_at_the_first_stop(lag: float, kind: bool) -> None:
     plan = planned("panda_joint1")
