@@ -50,6 +50,8 @@ ASKING = ("asks_1", "asks_2", "asks_3")
 """Sources in turn: each may ask people ten times a minute at most."""
 STAYS = 3.0
 """The picture of a command that is gone stays for 8 s; for so long another click may be begun with it, [s]."""
+ROBOT = 5
+"""Real-time priority of the thread that plays robot and planner: below the node's."""
 ROOM = 1 << 30
 """In memory, for what the node writes, [byte]."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -232,6 +234,8 @@ def main() -> int:
         config = _configure(directory)
         world = World(PERIOD)
         world.start()
+        with suppress(PermissionError):  # robot and planner are other machines: no browser makes them late
+            os.sched_setscheduler(world.native_id or 0, os.SCHED_FIFO, os.sched_param(ROBOT))
         supervisor = start_supervisor(config, directory / "supervisor.txt", fifo=True)
         panel, port = _start_panel(config, directory / "panel.txt")
         try:

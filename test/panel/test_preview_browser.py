@@ -193,6 +193,64 @@ def test_a_picture_is_drawn_when_it_changes_and_says_when_it_is_old(panda: Telle
     assert window.complaints == []
 
 
+_TOLD = """() => {
+  [window.told, window.heard, window.changes] = [[], [], []];
+  const words = document.querySelector(".caption"), bar = document.querySelector(".preview input[type=range]");
+  const scene = Object.keys(window).filter((key) => key.startsWith("scene_")).map((key) => window[key])[0];
+  new MutationObserver(() => window.changes.push(words.textContent)).observe(words, { childList: true });
+  window.socket.onAny((name, message) => name === "run_javascript" && window.heard.push(message.code));
+  const draw = WebGL2RenderingContext.prototype.fenceSync;
+  WebGL2RenderingContext.prototype.fenceSync = function (...given) {
+    const hand = scene.getObjectByName("robot").getObjectByName("panda_hand").matrixWorld.elements.slice(12, 15);
+    window.told.push([words.textContent, bar.getAttribute("aria-valuetext"), ...hand]);
+    return draw.apply(this, given);
+  };
+}"""
+"""Keeps what is told right when a frame was drawn, and where the hand was drawn then."""
+_HIDE = "hidden => Object.defineProperty(document, 'hidden', { get: () => hidden, configurable: true })"
+
+
+@pytest.mark.redteam(24)
+def test_what_is_told_is_told_of_the_frame_that_is_drawn(panda: Teller, chromium: Browser) -> None:
+    """The browser plays by itself: the panel is told nothing, and says nothing but its beats."""
+    window = Window(chromium, panda, viewport={"width": 900, "height": 1250})
+    page = window.login("bob")
+    said = panda.ask("arm", {"panda_joint1": 0.9, "panda_joint2": 0.4})
+    card = card_of(page, said["id"])
+    caption = card.locator(".caption")
+    expect(caption).to_contain_text("s of 5.00 s", timeout=PATIENCE)
+    page.evaluate(_TOLD)
+    until(lambda: page.evaluate("window.told.length") >= 8, "it plays")
+    heard = page.evaluate("window.heard")
+    assert [one for one in heard if "replaceChildren" not in one] == []
+    card.get_by_role("button", name="LEAST ROOM").click()
+    card.get_by_role("slider").press("Home")
+    expect(caption).to_contain_text(re.compile(r"^0\.00 s of 5\.00 s"), timeout=PATIENCE)
+    for _ in range(20):
+        card.get_by_role("slider").press("ArrowRight")
+    expect(caption).to_contain_text(re.compile(r"^1\.[67]\d s of 5\.00 s"), timeout=PATIENCE)  # 20 of 59 or so
+    card.get_by_role("button", name="PLAY").click()
+    until(lambda: len({one[0] for one in page.evaluate("window.told")}) >= 9, "it plays on")
+    page.evaluate(_HIDE, True)
+    page.wait_for_timeout(300)  # what was under way
+    at = caption.inner_text()
+    page.wait_for_timeout(1200)
+    assert caption.inner_text() == at
+    page.evaluate(_HIDE, False)
+    expect(caption).not_to_have_text(at, timeout=PATIENCE)
+    card.get_by_role("button", name="PAUSE").click()
+    told, changes = page.evaluate("[window.told, window.changes]")
+    start, end = np.array(said["from"]), np.array(said["positions"][-1])
+    for words, value, *hand in told:
+        assert words.startswith(f"{value} of 5.00 s. ")
+        u = float(value.split()[0]) / 5.0
+        pose = start + (10 * u**3 - 15 * u**4 + 6 * u**5) * (end - start)
+        there = link_at(panda, dict(zip(said["joints"], pose.tolist(), strict=True)))
+        assert np.allclose(hand, there, atol=5e-3), words
+    assert set(changes) <= {one[0] for one in told}
+    assert window.complaints == []
+
+
 @pytest.mark.redteam(55)
 def test_what_is_not_drawn_is_not_approved(panda: Teller, chromium: Browser) -> None:
     window = Window(chromium, panda)
