@@ -75,12 +75,16 @@ def cause(*codes: Code) -> Switch:
     def stop(original: Callable[..., bool], rule: Any, now: int) -> bool:
         return rule.code not in codes and original(rule, now)
 
+    def expire(original: Callable[..., bool], now: int, code: Code) -> bool:
+        return code not in codes and original(now, code)
+
     def note(original: Callable[..., None], code: Code, holds: bool) -> None:
         original(code, holds and code not in codes)
 
     def off(world: Clockwork) -> None:
         core: Any = world.supervisor
         wrap(core._state, "stop", stop)
+        wrap(core._state, "expire", expire)
         wrap(core._inputs.conditions, "note", note)
 
     return off
