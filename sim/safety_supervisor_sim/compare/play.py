@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import Any
+from typing import Any, Final
 
 from safety_supervisor.core.effects import Actuate, Effect
 from safety_supervisor.core.events import Event, Tick
 from safety_supervisor_sim.campaign.case import Case
 from safety_supervisor_sim.campaign.play import play as play_case
+from safety_supervisor_sim.compare.stand import FILTERS
 from safety_supervisor_sim.engine.clockwork import Clockwork
+
+SUBJECTS: Final = ("supervisor", *FILTERS)
+"""Who can play; filters are loaded here, so that runs forked from this process share them."""
 
 
 class Timed:

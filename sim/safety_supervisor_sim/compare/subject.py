@@ -148,7 +148,9 @@ class Subject:
         self._look_at_device(event)
         if self._powered:
             if not self._feed.empty:
-                self._held = self._feed.at(event.scheduled, self._held)
+                with np.errstate(over="ignore", invalid="ignore"):  # what was said may be of any size
+                    wanted = self._feed.at(event.scheduled, self._held)
+                self._held = wanted if np.isfinite(wanted).all() else self._held
             q = self._filter.step(self._held)
         else:
             q = self._held = self._without_power(event.scheduled)
@@ -189,8 +191,9 @@ class Subject:
 
     def _go(self, now: int, start: Array, velocity: Array, goal: Array) -> None:
         rest = np.zeros_like(start)
-        before, after = Point(now, start.copy(), velocity, rest), Point(now + CALM, goal, rest, rest)
-        self._path = now + CALM, Segment(now, before, now + CALM, after)
+        since = now - self._configuration.timing.period  # where it was commanded to be is that of the cycle before
+        before, after = Point(since, start.copy(), velocity, rest), Point(since + CALM, goal, rest, rest)
+        self._path = since + CALM, Segment(since, before, since + CALM, after)
 
     def _without_power(self, now: int) -> Array:
         """Return the command while the motors have no power: to where the robot was measured, when that is far."""

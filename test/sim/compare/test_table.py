@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from safety_supervisor_sim.campaign.case import Case
 from safety_supervisor_sim.campaign.play import blank
+from safety_supervisor_sim.compare import cli
+from safety_supervisor_sim.compare.play import SUBJECTS
 from safety_supervisor_sim.compare.table import HEADS, as_json, as_markdown, interval, kinds_of, moved_wrong, summarise
 from safety_supervisor_sim.demo.cli import sim_app
 
@@ -57,6 +59,10 @@ def test_task_time_is_that_of_cases_whose_good_motions_all_finished() -> None:
     assert told["timed"] == 1
     assert told["subjects"]["clamp"]["task_time_ratio"] == pytest.approx(1.5)
     assert told["subjects"]["clamp"]["false_stops"] == 1
+
+
+def test_the_command_knows_whom_the_engine_can_put_in_place() -> None:
+    assert cli.KNOWN == SUBJECTS
 
 
 def test_nothing_played_makes_a_table_too() -> None:
