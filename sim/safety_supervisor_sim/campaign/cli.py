@@ -126,7 +126,7 @@ def _play(store: Store, cases: list[Case], limit: float, workers: int, scheduler
     console = Console(stderr=as_json, highlight=False)
     if not console.is_terminal:
         console.width = 120
-    missing = store.missing
+    missing = sorted(store.missing, key=lambda case: case.id)  # mixed, so that what is there so far stands for all
     if len(missing) < len(cases):
         console.print(f"{len(cases) - len(missing)} of {len(cases)} runs are there already", markup=False)
     columns = (
