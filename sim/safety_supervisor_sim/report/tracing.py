@@ -23,7 +23,7 @@ ROW: Final = "REDTEAM "
 
 @dataclass
 class Tags:
-    """What tests say they prove: `SR-024` or `REDTEAM 3` to names such as `test/test_x.py::test_y`."""
+    """What tests say they prove: `SR-024` or `REDTEAM 3` to names such as `test/test_docs.py::test_y`."""
 
     tests: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     problems: list[str] = field(default_factory=list)
@@ -111,7 +111,7 @@ def unproven(root: Path) -> list[str]:
 
 
 def outcomes(junit: Path) -> dict[str, list[str]]:
-    """Read what became of tests: `test/test_x.py::test_y`, without parameters, to `passed`, `failed` or `not run`.
+    """Read what became of tests: `test/test_docs.py::test_y`, without parameters, to `passed`, `failed` or `not run`.
 
     Args:
         junit: what `pytest --junitxml` wrote.
@@ -124,7 +124,7 @@ def outcomes(junit: Path) -> dict[str, list[str]]:
     for case in ElementTree.parse(junit).iter("testcase"):
         kinds = {child.tag for child in case}
         outcome = "failed" if kinds & {"failure", "error"} else "not run" if "skipped" in kinds else "passed"
-        # JUnit writes `test.test_x.TestY` for `test/test_x.py::TestY`.
+        # JUnit writes `test.test_docs.TestY` for `test/test_docs.py::TestY`.
         parts = case.get("classname", "").split(".")
         file = next((index for index, part in enumerate(parts) if part.startswith("test_")), len(parts) - 1)
         where = "::".join([f"{'/'.join(parts[: file + 1])}.py", *parts[file + 1 :]])
