@@ -69,7 +69,7 @@ WORLD: Final = (
     _estop(Code.ESTOP_DISCREPANCY, "an e-stop whose channels disagree"),
     _estop(Code.ESTOP_VALUE, "e-stop values that do not exist"),
     _estop(Code.ESTOP_CORRUPTED, "corrupted frames of the e-stop", covered_by="estop_silent"),
-    _estop(Code.ESTOP_LOST, "lost frames of the e-stop"),
+    _estop(Code.ESTOP_LOST, "lost frames of the e-stop", covered_by="estop_silent"),
     _estop(Code.ESTOP_STALE, "old answers of the e-stop"),
     _estop(Code.ESTOP_PEER, "another device on the e-stop's line"),
     _estop(Code.ESTOP_RESTARTED, "an e-stop device that restarted"),
@@ -108,5 +108,4 @@ WORLD: Final = (
     Mutant("act_cause", "causes that are active when people reset", _acts(Code.ACT_CAUSE), (Code.ACT_CAUSE,)),
     Mutant("balance", "balance along a step and its stop", _balance_step, (Code.BALANCE,), robot="g1"),
     _stop(Code.FALL, "that the robot falls", robot="g1"),
-    _stop(Code.BALANCE_UNKNOWN, "whether it is known how the robot stands", robot="g1"),
 )

@@ -31,9 +31,7 @@ _TRAJECTORY: Final = (
 )
 _INTAKE: Final = "No act sends such a message: test/core/test_intake.py."
 _GOAL: Final = "Of action goals, which the core engine does not play: test/ros."
-_LADDER: Final = (
-    "On the stop ladder of a robot that falls: test/core/test_stop_ladder.py, test_rehearsals_disturbed.py."
-)
+_LADDER: Final = "On the stop ladder of a robot that falls: test/core/test_stop_ladder.py, test_footing.py, test_rehearsals_disturbed.py."
 _HELD: Final = (
     "No act of a scenario holds a switch or a button: test/core/test_supervisor_manual.py, test_supervisor_recovery.py."
 )
@@ -86,7 +84,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[Code, ...]], ...]] = (
         ),
     ),
     (_GOAL, (Code.GOAL, Code.PATH_TOLERANCE, Code.GOAL_TOLERANCE, Code.SOURCE_NOT_ALIVE)),
-    (_LADDER, (Code.CREEPS, Code.LOWER_BROKEN, Code.BALANCE_BLIND)),
+    (_LADDER, (Code.CREEPS, Code.LOWER_BROKEN, Code.BALANCE_BLIND, Code.BALANCE_UNKNOWN)),
     (_HELD, (Code.ENABLING_SWITCH, Code.HOLD_TO_RUN, Code.MODE_CHANGE, Code.SOURCE_KIND)),
     (_REAL, (Code.SECOND_SUPERVISOR, Code.SELF_TEST, Code.ESTOP_RESET, Code.HEADS)),
     (
