@@ -31,7 +31,9 @@ _TRAJECTORY: Final = (
 )
 _INTAKE: Final = "No act sends such a message: test/core/test_intake.py."
 _GOAL: Final = "Of action goals, which the core engine does not play: test/ros."
-_LADDER: Final = "On the stop ladder of a robot that falls: test/core/test_stop_ladder.py, test_footing.py, test_rehearsals_disturbed.py."
+_LADDER: Final = (
+    "Of a robot that may fall: test/core/test_stop_ladder.py, test_footing.py, test_rehearsals_disturbed.py."
+)
 _HELD: Final = (
     "No act of a scenario holds a switch or a button: test/core/test_supervisor_manual.py, test_supervisor_recovery.py."
 )
