@@ -147,7 +147,7 @@ def test_what_waits_is_drawn_as_it_would_move(panda: Teller, chromium: Browser) 
     assert window.complaints == []
 
 
-_COUNT = """() => {
+COUNT = """() => {
   window.drawn = 0;
   const draw = WebGL2RenderingContext.prototype.fenceSync;
   WebGL2RenderingContext.prototype.fenceSync = function (...given) {
@@ -173,7 +173,7 @@ def test_a_picture_is_drawn_when_it_changes_and_says_when_it_is_old(panda: Telle
     shown = card_of(page, first["id"]).locator(".caption")
     expect(shown).to_contain_text("s of 5.00 s", timeout=PATIENCE)
     expect(card_of(page, second["id"]).get_by_role("button", name="SHOW THE MOTION")).to_be_visible(timeout=PATIENCE)
-    page.evaluate(_COUNT)
+    page.evaluate(COUNT)
 
     def drawn(seconds: float) -> int:
         before = page.evaluate("window.drawn")
