@@ -88,7 +88,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[Code, ...]], ...]] = (
     (_GOAL, (Code.GOAL, Code.PATH_TOLERANCE, Code.GOAL_TOLERANCE, Code.SOURCE_NOT_ALIVE)),
     (_LADDER, (Code.CREEPS, Code.LOWER_BROKEN, Code.BALANCE_BLIND, Code.BALANCE_UNKNOWN)),
     (_HELD, (Code.ENABLING_SWITCH, Code.HOLD_TO_RUN, Code.MODE_CHANGE, Code.SOURCE_KIND)),
-    (_REAL, (Code.SECOND_SUPERVISOR, Code.SELF_TEST, Code.ESTOP_RESET, Code.HEADS)),
+    (_REAL, (Code.SECOND_SUPERVISOR, Code.SELF_TEST, Code.ESTOP_RESET, Code.HEADS, Code.COMMISSION)),
     (
         "Sources that overlap are no act of a scenario: test/core/test_supervisor_sources.py, test_preemption.py.",
         (Code.PRIORITY,),

@@ -71,6 +71,7 @@ class Run:
     processor: float
     versions: str
     worker: str
+    cycle_cpu: float | None = None
     table: Path = Path()
     """The file that it was read from."""
 
