@@ -164,6 +164,7 @@ ROWS = [
 ]
 # Where the cause is a course of things, or needs a robot that is outside, it has tests of its own.
 ELSEWHERE = {
+    "E_COMMISSION",
     "E_SEPARATION",
     "E_BALANCE",
     "E_BALANCE_UNKNOWN",
