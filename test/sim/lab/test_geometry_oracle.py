@@ -93,6 +93,7 @@ def test_a_plate_between_way_points_is_never_crossed_at_any_speed() -> None:
     assert result.control_crossed == result.control > 0, "without the zone the judge sees the plate crossed"
 
 
+@pytest.mark.long
 def test_clear_pick_and_place_passes_unchanged_or_is_refused_by_a_pair() -> None:
     result = judge_pick_place(shipped(), (4, 0), 6)
     assert result.count == 6

@@ -213,6 +213,7 @@ def judged(monkeypatch: pytest.MonkeyPatch, checked: bool) -> dict[str, Any]:
 
 
 @pytest.mark.requirement("SR-034")
+@pytest.mark.long
 def test_driven_at_random_in_all_joints_it_stands_where_balance_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     told = judged(monkeypatch, checked=True)
     assert told["falls"]["all"] == 0

@@ -80,6 +80,7 @@ def test_a_stop_in_the_middle_of_a_reach_ends_standing_or_lowered(humanoid: Huma
     assert not humanoid.pressed
 
 
+@pytest.mark.long
 def test_an_e_stop_while_leaning_goes_down_the_ladder_before_the_relays_open(humanoid: Humanoid) -> None:
     go(humanoid, LEAN, share=1.0, speed=0.3)
     humanoid.run(50)
