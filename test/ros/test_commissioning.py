@@ -101,6 +101,7 @@ def test_drives_that_are_later_than_the_model_are_too_kind_and_the_record_refuse
     found = next(one for one in told["findings"] if one["setting"] == "tracking.delay")
     assert found["value"] > 0.083
     supervisor.end()
+    client.spin(1.0)  # its last words are heard before they are forgotten
     client.forget()
     demanded = {"record": told["record"], "required": True}
     rig.supervisor(f"log_directory:={rig.fresh_directory()}", commissioning=demanded, **settings)
