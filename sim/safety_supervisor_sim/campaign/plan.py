@@ -11,10 +11,11 @@ from typing import Annotated, Any, Final
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, ValidationError
 
-from safety_supervisor.config.bounds import MAXIMUM_BYTES, parse, read_bounded
-from safety_supervisor.config.problems import ConfigurationCode, ConfigurationError, Problems, shown
+from safety_supervisor.config.bounds import parse
+from safety_supervisor.config.problems import ConfigurationCode, ConfigurationError, shown
 from safety_supervisor_sim.scenario import Act
 from safety_supervisor_sim.scenario.expect import Angle, Identifier, JointName, Name, Pose, Section
+from safety_supervisor_sim.scenario.file import read_data
 
 RANDOM: Final = "random"
 """The goal of an agent's act that is drawn."""
@@ -126,13 +127,7 @@ def load_campaign(path: Path) -> Campaign:
     """
     from safety_supervisor_sim.campaign.fits import check
 
-    try:
-        data = read_bounded(path, MAXIMUM_BYTES)
-    except OSError as error:
-        problems = Problems()
-        problems.add("", ConfigurationCode.FILE, error.strerror or str(error))
-        raise ConfigurationError(path, tuple(problems.found)) from error
-    value, problems = parse(path, data)
+    value, problems = parse(path, read_data(path))
     try:
         campaign = Campaign.model_validate(value)
     except ValidationError as error:

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from safety_supervisor.config.bounds import MAXIMUM_BYTES, parse, read_bounded
+from safety_supervisor.config.bounds import parse
 from safety_supervisor.config.problems import ConfigurationCode, ConfigurationError, Problems, shown
 from safety_supervisor_sim.demo import places
 from safety_supervisor_sim.falsify.space import Range, Space, SpaceError, usual
 from safety_supervisor_sim.scenario import read_scenario
 from safety_supervisor_sim.scenario.expect import Identifier, Section
+from safety_supervisor_sim.scenario.file import read_data
 
 Kind = Literal[
     "position", "velocity", "acceleration", "link_speed", "keep_in", "keep_out", "command_position", "command_velocity",
@@ -65,7 +66,7 @@ def load_task(path: Path) -> Task:
     Raises:
         ConfigurationError: with every problem, its path and line; it is a ValueError.
     """
-    value, problems = _read(path)
+    value, problems = parse(path, read_data(path))
     if not (isinstance(value, dict) and "vary" in value):
         scenario = _scenario(path)
         return _task(path, str(scenario["name"]), scenario, usual(scenario), problems)
@@ -103,24 +104,9 @@ def _task(path: Path, name: str, scenario: dict[str, Any], ranges: dict[str, Ran
     return Task(name, str(scenario["name"]), space, int(scenario.get("seed", 1)))
 
 
-def _read(path: Path) -> tuple[Any, Problems]:
-    try:
-        data = read_bounded(path, MAXIMUM_BYTES)
-    except OSError as error:
-        problems = Problems()
-        problems.add("", ConfigurationCode.FILE, error.strerror or str(error))
-        raise ConfigurationError(path, tuple(problems.found)) from error
-    return parse(path, data)
-
-
 def _scenario(path: Path) -> dict[str, Any]:
     """Return a scenario as plain values, once it is known to be one."""
-    try:
-        data = read_bounded(path, MAXIMUM_BYTES)
-    except OSError as error:
-        problems = Problems()
-        problems.add("", ConfigurationCode.FILE, error.strerror or str(error))
-        raise ConfigurationError(path, tuple(problems.found)) from error
+    data = read_data(path)
     read_scenario(path, data)
     value: dict[str, Any] = parse(path, data)[0]
     return value

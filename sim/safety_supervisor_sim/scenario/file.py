@@ -122,13 +122,22 @@ def load_scenario(path: Path) -> Scenario:
     Raises:
         ConfigurationError: with every problem, its path and line; it is a ValueError.
     """
+    return read_scenario(path, read_data(path))
+
+
+def read_data(path: Path) -> bytes:
+    """Return the bytes of a file of the laboratory.
+
+    Raises:
+        ConfigurationError: it can not be read, or is too long.
+    """
     try:
         data = read_bounded(path, MAXIMUM_BYTES)
     except OSError as error:
         problems = Problems()
         problems.add("", ConfigurationCode.FILE, error.strerror or str(error))
         raise ConfigurationError(path, tuple(problems.found)) from error
-    return read_scenario(path, data)
+    return data
 
 
 def read_scenario(path: Path, data: bytes) -> Scenario:
