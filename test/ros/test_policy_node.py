@@ -121,8 +121,11 @@ def denied_then_allowed(client: Client) -> None:
     client.wait_for(lambda: len(sent) > 5, "set-points")
     before = sent[-1]
     # A quintic is 1.875 times as fast as its mean in its middle: 1.7 rad/s, above the rule's 1.5.
-    decision, _ = go(client, 0.9, 1.0)
-    assert (decision["verdict"], decision["code"]) == ("REJECT", "E_POLICY_WARM_UP"), decision
+    for _ in range(3):
+        decision, _ = go(client, 0.9, 1.0)
+        if decision["code"] != "E_POLICY_SERVER":
+            break  # else this machine was too busy for an answer in time, and the refusal is right
+    assert (decision["verdict"], decision["code"]) == ("REJECT", "E_POLICY_WARM_UP"), decision["message"]
     assert WARM_UP in decision["message"]
     client.spin(0.5)
     assert sent[-1] == before, "not a bit"
