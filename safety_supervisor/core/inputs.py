@@ -48,6 +48,9 @@ _TOLD_EVERY: Final = NS_PER_S
 _TRACKED: Final = frozenset({State.READY, State.MANUAL, State.RECOVERY, State.STOPPING, *AUTO})
 """States in which the robot has to follow its set-points."""
 
+_HELD: Final = _TRACKED | {State.LOCKED, State.PROTECTIVE_STOP}
+"""States in which the drives have to hold it where its set-points stand; an emergency stop takes their power."""
+
 MONITORED: Final = frozenset({State.LOCKED, State.PROTECTIVE_STOP, State.EMERGENCY_STOP})
 """States in which a measured standstill is monitored from its first moment on."""
 
@@ -322,6 +325,10 @@ class Inputs:
             self.conditions.note(Code.MEASURED_WORKSPACE, found is Code.MEASURED_WORKSPACE)
             if found is Code.NOT_FINITE_RESULT:
                 causes.add(found)
-        if state in _TRACKED and placed and not self.limp and not measured.follows():
+        held = placed and not self.limp
+        if held and state in _TRACKED and not measured.follows():
+            causes.add(Code.TRACKING)
+        powered = self.estop_word.relays != "open" and not self.estop.latched
+        if held and powered and state in _HELD and measured.rests_elsewhere(event.at):
             causes.add(Code.TRACKING)
         return causes | self.pressing(state)

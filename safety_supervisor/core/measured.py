@@ -174,6 +174,20 @@ class MeasuredState:
         self.tracking_error = max(0.0, float((excess / self._tracking.bound).max()))
         return self.tracking_error <= 1.0
 
+    def rests_elsewhere(self, now: Nanoseconds) -> bool:
+        """Whether the robot stands still, but not where the set-points that it was sent stand still, too (SR-008).
+
+        Within the bound of a motion that would be a step to go as soon as the drives hear again.
+        """
+        if not self._commanded:
+            return False
+        last = self._commanded[-1]
+        away = (np.abs(self.positions - last) > self._tracking.standstill) & self._still
+        if not away.any() or len(self._commanded) != self._commanded.maxlen:
+            return False
+        stands = bool((np.array(self._commanded) == last).all(axis=0)[away].any())
+        return stands and not self.stale(now) and self.rests(now)
+
     def rests(self, now: Nanoseconds, *, limp: bool = False) -> bool:
         """Whether no joint moved more than `tracking.rest` during the standstill window.
 

@@ -233,6 +233,7 @@ class Supervisor:
         self._watch.steer(self._state, now)
         effects[:0] = self._base.step(now)
         if self._placed:
+            self._operators.meet_unpowered(now)
             self._motion.bridge(missed, seconds(now - event.scheduled))
             if self._state.permits_motion:
                 rulings = self._commands.advance()
@@ -311,8 +312,7 @@ class Supervisor:
         detail = f"{type(error).__name__} while handling {type(event).__name__}: {error}"
         effects.append(self._decisions.stopped(now, "supervisor", "", Code.INTERNAL, detail[:500]))
         self._ramp.begin_unplanned(now)
-        effects += self._reporting.latches(now)
-        effects += self._reporting.relays(now, overdue=True)
+        effects += [*self._reporting.latches(now), *self._reporting.relays(now, overdue=True)]
         return effects
 
     # --- start --------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from machines import Machine
 from rig import Rig
 
-from safety_supervisor.core.events import Event, JointStateEndpoints, JointStates, StreamCommand, TrajectoryCommand
+from safety_supervisor.core.events import Event, JointStateEndpoints, JointStates, StopRequested, StreamCommand, TrajectoryCommand
 from safety_supervisor.core.supervisor import Supervisor
 
 Rigs = Callable[..., Rig]
@@ -33,6 +33,73 @@ def test_a_standstill_that_is_left_is_a_fault(rigs: Rigs, state: str) -> None:
 
 
 @pytest.mark.requirement("SR-008")
+@pytest.mark.requirement("SR-028")
+@pytest.mark.redteam(45)
+def test_a_robot_that_rests_where_it_was_not_told_to_is_a_fault_before_its_drives_hear_again(rigs: Rigs) -> None:
+    """Less than the tracking bound behind, so that nothing else tells: it would be one step of 6 degrees."""
+    rig = rigs().auto().move()
+    rig.follow = False
+    rig.seconds(0.2)
+    rig.send(StopRequested(rig.now, "somebody", ""))
+    rig.seconds(0.6)
+    gap = np.abs(rig.output - rig.robot).max()
+    assert 0.05 < gap < rig.configuration.tracking.bound.max()
+    assert (rig.state, rig.status.cause) == ("FAULT", "E_TRACKING")
+    assert rig.relays_open
+
+
+@pytest.mark.requirement("SR-008")
+def test_a_servo_error_at_rest_is_none(rigs: Rigs) -> None:
+    rig = rigs().auto()
+    for _ in range(12):  # slowly, in a state in which no standstill is monitored
+        rig.offset[1] -= 0.004
+        rig.cycle(10)
+    rig.seconds(1.0)
+    assert (rig.state, rig.status.cause) == ("AUTO/HOLDING", "")
+    rig.offset[1] -= 0.004
+    rig.until("FAULT")
+    assert rig.status.cause == "E_TRACKING"
+
+
+@pytest.mark.requirement("SR-010")
+@pytest.mark.requirement("SR-015")
+@pytest.mark.parametrize("relays", ["none", "closed"])
+def test_power_that_comes_back_finds_the_set_point_where_brakes_have_stopped_the_robot(rigs: Rigs, relays: str) -> None:
+    rig = rigs()
+    rig.placed_anew = True
+    rig.estop_extra = {"relays": relays}
+    rig.auto().move()
+    rig.estop, rig.follow = "stop", False
+    rig.cycle(3)
+    if relays == "closed":
+        rig.estop_extra = {"relays": "open"}
+    rig.until("EMERGENCY_STOP")
+    rig._pipeline.clear()
+    rig.cycle(2)
+    assert np.array_equal(rig.output, rig.robot), "nothing is left to go"
+    rig.estop, rig.estop_extra = "run", {"relays": relays}
+    rig.until("LOCKED")
+    rig.follow = True
+    rig.seconds(0.5)
+    assert rig.act("reset").ok
+    assert np.array_equal(rig.output, rig.robot)
+
+
+@pytest.mark.requirement("SR-010")
+def test_without_power_a_set_point_meets_the_robot_once(rigs: Rigs) -> None:
+    """A robot that has power all the same sags below every set-point: one that went after it would lower it for ever."""
+    rig = rigs()
+    rig.placed_anew = True
+    rig.estop_extra = {"relays": "closed"}
+    rig.auto()
+    rig.offset[1] = -0.02
+    rig.estop, rig.estop_extra = "stop", {"relays": "open"}
+    rig.until("EMERGENCY_STOP")
+    rig.seconds(2.0)
+    assert rig.output[1] == pytest.approx(rig.home[1] - 0.02, abs=1e-9)
+
+
+@pytest.mark.requirement("SR-008")
 def test_many_small_steps_leave_a_standstill_too(rigs: Rigs) -> None:
     rig = rigs().lock()
     for _ in range(100):
@@ -46,8 +113,8 @@ def test_many_small_steps_leave_a_standstill_too(rigs: Rigs) -> None:
 
 @pytest.mark.requirement("SR-028")
 def test_measured_limits_stop_though_no_command_broke_them(rigs: Rigs, machine: Machine) -> None:
-    rig = rigs(start=machine.beyond(-0.0473)).auto()
-    rig.offset[machine.free] = 0.06
+    rig = rigs(start=machine.beyond(-0.03)).auto()
+    rig.offset[machine.free] = 0.045
     rig.cycle(2)
     assert rig.status.cause == "E_MEASURED_POSITION"
     rig.until("LOCKED")

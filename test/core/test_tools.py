@@ -201,7 +201,7 @@ def test_what_is_carried_already_changes_nothing(tool_rigs: Rigs) -> None:
 def test_the_measured_pose_counts_like_the_commanded_one(panda_rigs: Rigs, cell: Configuration) -> None:
     rig = panda_rigs(cell, NEAR).auto()
 
-    sag(rig, 0.08)
+    sag(rig, 0.049)
     rig.seconds(0.5)
     assert rig.state == "AUTO/HOLDING"
     reply = rig.act("tool", ROD)

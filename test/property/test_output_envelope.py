@@ -85,6 +85,8 @@ class JudgedRig(Rig):
         self.states: set[str] = set()
         self.stops_followed = 0
         self.placed_anew = 0
+        self.unpowered = False
+        """Whether the set-point has met the robot at this emergency stop."""
         self.act_done = "boot"
         self.before = "INIT"
         self.step_may_go_out = False
@@ -118,13 +120,16 @@ class JudgedRig(Rig):
         q = np.array(actuate.positions)
         assert np.isfinite([*actuate.positions, *actuate.velocities, *actuate.accelerations]).all()
         if self.last is not None and self._is_placed_anew(q):
-            # The only jump: a person's act after a departure beyond the tracking bound, at rest, to where the robot is.
+            # The only jumps, at rest and to where the robot is: a person's act after a departure beyond a standstill,
+            # and once at an emergency stop, which takes the motors' power.
             self.rows.clear()
+            self.unpowered = self.supervisor.state == "EMERGENCY_STOP"
             self.placed_anew += 1
         elif self.last is not None and self.supervisor.state in STOPPED and not self.step_may_go_out:
             kept = spline(self.last, (missed + 1) * dt)
             assert np.abs(q - kept).max() <= SPLINE_TOLERANCE, "not the kept stop"
             self.stops_followed += self.before not in STOPPED and self.last.moving
+        self.unpowered &= self.supervisor.state == "EMERGENCY_STOP"
         self.act_done = ""
         if missed and self.rows and self.last is not None:
             # The controller ran on into the stop; a spline through its horizon errs by 1e-6 rad on a curved path.
@@ -184,9 +189,11 @@ class JudgedRig(Rig):
         assert self.last is not None
         limits = self.configuration.envelope.joints
         here = np.clip(self.robot, limits.lower, limits.upper)
+        gap = np.abs(here - np.array(self.last.positions)).max()
         if self.act_done in ("reset", "recover"):
-            gap = np.abs(here - np.array(self.last.positions))
-            permitted = bool((gap > self.configuration.tracking.bound).any())
+            permitted = bool(gap > self.configuration.tracking.standstill)
+        elif not self.act_done and self.supervisor.state == "EMERGENCY_STOP":
+            permitted = bool(gap > self.configuration.tracking.rest) and not self.unpowered
         else:
             permitted = self.act_done == "maintainer"
         return permitted and np.array_equal(q, here) and not self.last.moving

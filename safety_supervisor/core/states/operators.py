@@ -10,13 +10,14 @@ import numpy as np
 from safety_supervisor.core.act_events import OperatorAct
 from safety_supervisor.core.base.drive import BaseDrive
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.inputs import Inputs
+from safety_supervisor.core.inputs import POWERED, Inputs
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.acts import ActRefusal, judge_recover, judge_reset, judge_start, judge_tool
 from safety_supervisor.core.states.causes import by_hardness
 from safety_supervisor.core.states.safety_state import SafetyState
 from safety_supervisor.core.states.state_table import State
+from safety_supervisor.core.units import Vector
 
 
 class Operators:
@@ -31,6 +32,7 @@ class Operators:
         self._motion = motion
         self._inputs = inputs
         self._base = base
+        self._met = False
 
     def judge(self, event: OperatorAct, placed: bool) -> ActRefusal | None:
         """Say why an act is refused; None when it may be done."""
@@ -65,7 +67,7 @@ class Operators:
     def reset(self, now: int) -> None:
         """LOCKED to READY. A reset moves nothing (SR-010): a set-point that the drives hold stays where it is."""
         self._state.reset(now)
-        self._meet_lost_robot()
+        self._meet_lost_robot(self._tracking.standstill)
 
     def start(self, mode: str, now: int) -> None:
         """READY to AUTO, where the set-point meets the robot, or MANUAL, where nothing moves by itself."""
@@ -81,17 +83,33 @@ class Operators:
         self._inputs.button.rearm()
         if self._inputs.limp:
             self.place()
-        self._meet_lost_robot()
+        self._meet_lost_robot(self._tracking.standstill)
 
     def place(self) -> None:
         """Take the measured pose as the commanded one."""
         self._motion.place(self._inputs.measured.pose())
         self._inputs.measured.restart_tracking(self._motion.state[0])
 
-    def _meet_lost_robot(self) -> None:
-        """Take the measured pose as the commanded one where the drives can not have held the robot (SR-015)."""
+    def meet_unpowered(self, now: int) -> None:
+        """Take the measured pose as the commanded one, once, where the motors have no power (SR-010, SR-015).
+
+        Brakes stop the robot elsewhere than the kept stop does; the difference would be a step as soon as there is
+        power again, which is before any reset. Once: a robot that is held after all must not creep after its own sag.
+        """
+        state = self._state.state
+        unpowered = state is State.EMERGENCY_STOP or self._inputs.estop_word.relays == "open"
+        if not unpowered or state in POWERED or state is State.STOPPING:
+            self._met = False
+        elif not (self._met or self._inputs.limp) and self._motion.at_rest and self._inputs.measured.rests(now):
+            self._met = True
+            self._meet_lost_robot(self._tracking.rest)
+
+    def _meet_lost_robot(self, bound: Vector | float) -> None:
+        """Take the measured pose as the commanded one where the drives did not hold the robot within a bound."""
         target = self._inputs.measured.pose()
-        if (np.abs(target - self._motion.state[0]) > self._tracking.bound).any():
+        # Those that others command are met where they are, at every cycle at rest.
+        ours = np.isfinite(self._tracking.bound)
+        if (np.abs(target - self._motion.state[0]) > bound)[ours].any():
             self._motion.place(target)
         self._inputs.measured.restart_tracking(self._motion.state[0])
 

@@ -15,6 +15,10 @@ def _follows(world: Clockwork) -> None:
     override(world.supervisor._inputs.measured, follows=lambda self: True)
 
 
+def _rests_anywhere(world: Clockwork) -> None:
+    override(world.supervisor._inputs.measured, rests_elsewhere=lambda self, now: False)
+
+
 def _never_late(world: Clockwork) -> None:
     override(world.supervisor._inputs.lateness, judge=lambda self, now, scheduled: None)
 
@@ -58,6 +62,7 @@ def _estop(code: Code, about: str, **more: Any) -> Mutant:
 
 WORLD: Final = (
     Mutant("tracking", "whether the robot is where it was sent", _follows, (Code.TRACKING,)),
+    Mutant("rest_pose", "whether the robot rests where it was sent", _rests_anywhere, (Code.TRACKING,)),
     _stop(Code.STATE_STALE, "how old the measured state is"),
     _stop(Code.STATE_PUBLISHER, "who else publishes joint states"),
     _stop(Code.MEASURED_POSITION, "measured position limits"),
