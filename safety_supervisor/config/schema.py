@@ -298,7 +298,13 @@ class TrackingKeys(Section):
     )
     bound_of: dict[UrdfName, float] = key("joints with a bound of their own", "rad or m", {})
     delay: float = key("longest time from a set-point to its measurement", "s", ge=0.0, le=0.5)
-    standstill: float = key("movement that ends a monitored standstill, and how far from its set-point the robot may rest (SR-008)", "rad or m", 0.05, gt=0.0, le=0.05)
+    standstill: float = key(
+        "movement that ends a monitored standstill, and how far from its set-point the robot may rest (SR-008)",
+        "rad or m",
+        0.05,
+        gt=0.0,
+        le=0.05,
+    )
     path_error: float = key(
         "how far a joint may be beside its commanded path: interpolation between set-points and servo error; the "
         "margin of each pair of bodies grows by what it can take from it",

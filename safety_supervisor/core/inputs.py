@@ -60,6 +60,9 @@ UNARMED: Final = frozenset({State.INIT, State.LOCKED})
 HANDS_ON: Final = frozenset({State.MANUAL, State.RECOVERY})
 """States in which a person moves the robot, slowly and with a finger on what stops it: he may be near."""
 
+UNMEASURED: Final = frozenset({Code.STATE_STALE, Code.STATE_NOT_FINITE, Code.STATE_PUBLISHER})
+"""Causes by which nothing is known of where the robot is."""
+
 PEOPLE: Final = frozenset({Code.SEPARATION, Code.PEOPLE_UNKNOWN})
 """Causes that keep the robot from people."""
 

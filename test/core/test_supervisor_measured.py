@@ -10,7 +10,14 @@ import pytest
 from machines import Machine
 from rig import Rig
 
-from safety_supervisor.core.events import Event, JointStateEndpoints, JointStates, StopRequested, StreamCommand, TrajectoryCommand
+from safety_supervisor.core.events import (
+    Event,
+    JointStateEndpoints,
+    JointStates,
+    StopRequested,
+    StreamCommand,
+    TrajectoryCommand,
+)
 from safety_supervisor.core.supervisor import Supervisor
 
 Rigs = Callable[..., Rig]

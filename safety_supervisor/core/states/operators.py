@@ -10,7 +10,7 @@ import numpy as np
 from safety_supervisor.core.act_events import OperatorAct
 from safety_supervisor.core.base.drive import BaseDrive
 from safety_supervisor.core.errors import Code
-from safety_supervisor.core.inputs import POWERED, Inputs
+from safety_supervisor.core.inputs import UNMEASURED, Inputs
 from safety_supervisor.core.motion.mover import Motion
 from safety_supervisor.core.settings import Configuration
 from safety_supervisor.core.states.acts import ActRefusal, judge_recover, judge_reset, judge_start, judge_tool
@@ -91,18 +91,18 @@ class Operators:
         self._inputs.measured.restart_tracking(self._motion.state[0])
 
     def meet_unpowered(self, now: int) -> None:
-        """Take the measured pose as the commanded one, once, where the motors have no power (SR-010, SR-015).
+        """Take the measured pose as the commanded one, once at an emergency stop (SR-010, SR-015).
 
-        Brakes stop the robot elsewhere than the kept stop does; the difference would be a step as soon as there is
-        power again, which is before any reset. Once: a robot that is held after all must not creep after its own sag.
+        Brakes stop a robot without power elsewhere than the kept stop does; the difference would be a step as soon as
+        there is power again, which is before any reset. Once: a robot that has power after all must not creep after
+        its own sag. A fault needs it not: who clears it has the robot measured anew.
         """
-        state = self._state.state
-        unpowered = state is State.EMERGENCY_STOP or self._inputs.estop_word.relays == "open"
-        if not unpowered or state in POWERED or state is State.STOPPING:
+        if self._state.state is not State.EMERGENCY_STOP:
             self._met = False
-        elif not (self._met or self._inputs.limp) and self._motion.at_rest and self._inputs.measured.rests(now):
-            self._met = True
-            self._meet_lost_robot(self._tracking.rest)
+        elif not (self._met or self._inputs.limp or self._inputs.conditions.active() & UNMEASURED):
+            if self._inputs.measured.rests(now):
+                self._met = True
+                self._meet_lost_robot(self._tracking.rest)
 
     def _meet_lost_robot(self, bound: Vector | float) -> None:
         """Take the measured pose as the commanded one where the drives did not hold the robot within a bound."""

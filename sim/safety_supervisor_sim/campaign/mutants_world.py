@@ -61,7 +61,13 @@ def _estop(code: Code, about: str, **more: Any) -> Mutant:
 
 
 WORLD: Final = (
-    Mutant("tracking", "whether the robot is where it was sent", _follows, (Code.TRACKING,)),
+    Mutant(
+        "tracking",
+        "whether the robot is where it was sent",
+        _follows,
+        (Code.TRACKING,),
+        covered_by="rest_pose",
+    ),  # fmt: skip
     Mutant("rest_pose", "whether the robot rests where it was sent", _rests_anywhere, (Code.TRACKING,)),
     _stop(Code.STATE_STALE, "how old the measured state is"),
     _stop(Code.STATE_PUBLISHER, "who else publishes joint states"),
