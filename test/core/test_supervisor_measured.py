@@ -94,7 +94,7 @@ def test_power_that_comes_back_finds_the_set_point_where_brakes_have_stopped_the
 
 @pytest.mark.requirement("SR-010")
 def test_without_power_a_set_point_meets_the_robot_once(rigs: Rigs) -> None:
-    """A robot that has power all the same sags below every set-point: one that went after it would lower it for ever."""
+    """A robot that has power all the same sags below every set-point: one that went after it would lower it."""
     rig = rigs()
     rig.placed_anew = True
     rig.estop_extra = {"relays": "closed"}

@@ -99,10 +99,11 @@ class Operators:
         """
         if self._state.state is not State.EMERGENCY_STOP:
             self._met = False
-        elif not (self._met or self._inputs.limp or self._inputs.conditions.active() & UNMEASURED):
-            if self._inputs.measured.rests(now):
-                self._met = True
-                self._meet_lost_robot(self._tracking.rest)
+            return
+        unknown = self._met or self._inputs.limp or self._inputs.conditions.active() & UNMEASURED
+        if not unknown and self._inputs.measured.rests(now):
+            self._met = True
+            self._meet_lost_robot(self._tracking.rest)
 
     def _meet_lost_robot(self, bound: Vector | float) -> None:
         """Take the measured pose as the commanded one where the drives did not hold the robot within a bound."""

@@ -67,7 +67,7 @@ WORLD: Final = (
         _follows,
         (Code.TRACKING,),
         covered_by="rest_pose",
-    ),  # fmt: skip
+    ),
     Mutant("rest_pose", "whether the robot rests where it was sent", _rests_anywhere, (Code.TRACKING,)),
     _stop(Code.STATE_STALE, "how old the measured state is"),
     _stop(Code.STATE_PUBLISHER, "who else publishes joint states"),
