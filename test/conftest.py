@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -39,6 +40,8 @@ REAL_TIME = tuple(HERE / room for room in ("estop", "firmware", "panel", "ros", 
 STILL = 0.006
 """A control cycle is 4 ms; standing still for longer than this, cycles were missed for it, [s]."""
 REPEATS = 4
+PATIENCE = 150.0
+"""A test that has taken this long already is not repeated: what is starved for minutes stays starved, [s]."""
 _watch: StillnessWatch | None = None
 
 
@@ -50,12 +53,13 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return None
     _watch = _watch or StillnessWatch()
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    repeated = []
+    repeated, begun = [], time.monotonic()
     for repeat in range(REPEATS + 1):
         _watch.longest()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
         still = _watch.longest()
-        if repeat == REPEATS or still < STILL or not any(report.failed for report in reports):
+        over = repeat == REPEATS or time.monotonic() - begun > PATIENCE
+        if over or still < STILL or not any(report.failed for report in reports):
             break
         why = next(str(report.longrepr).strip().splitlines()[-1] for report in reports if report.failed)
         repeated.append(f"{item.nodeid}: the machine stood still for {1e3 * still:.0f} ms; {why}")

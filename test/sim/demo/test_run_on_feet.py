@@ -31,6 +31,7 @@ def run(*arguments: str) -> tuple[subprocess.CompletedProcess[str], dict[str, An
     return done, json.loads(done.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-034")
 @pytest.mark.requirement("SR-010")
 @pytest.mark.timeout(LIMIT_S + 30)
