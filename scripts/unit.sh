@@ -17,7 +17,7 @@ alone=(test/estop test/firmware test/sim)
 # Of these, what keeps no time but its own: no clock, thread, process or port, so that a busy machine changes nothing.
 virtual=(test/estop/test_{drivers,emulated_device,first_contact,frames,link,link_faults,link_model,link_replay,noise,notices}.py
     test/estop/test_second_device.py test/firmware/test_{device_rules,exchange,line,product_host,static,walks}.py
-    test/sim/{agent,engine,lab,oracle} test/sim/cell/test_{cdr,cell_file,forward_doubles}.py
+    test/sim/{agent,campaign,compare,engine,falsify,lab,oracle,report,strange} test/sim/cell/test_{cdr,cell_file,forward_doubles}.py
     test/sim/cell/test_{joint_trajectory_double,sensors,standing,standing_cell}.py
     test/sim/demo/test_{compare,judge,places,stance,unchanged}.py)
 computing=("${virtual[@]}" test/test_*.py)

@@ -470,7 +470,7 @@ def play(rig: BaseRig, step: tuple[Any, ...]) -> None:
 
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-044")
-@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=5, suppress_health_check=list(HealthCheck))
 @given(script=st.lists(STEPS, min_size=3, max_size=12), heading=st.floats(-3.0, 3.0))
 def test_whatever_comes_the_base_keeps_limits_and_fence(script: list[tuple[Any, ...]], heading: float) -> None:
     rig = BaseRig()

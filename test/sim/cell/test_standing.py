@@ -34,6 +34,7 @@ def test_it_stands_still_and_the_floor_bears_its_weight(stood: StandingRobot) ->
     assert sum(foot.force for foot in stance.feet.values()) == pytest.approx(stood.mass * GRAVITY, rel=0.02)
 
 
+@pytest.mark.long
 def test_feet_that_stick_stay_where_they_are(stood: StandingRobot) -> None:
     """Where friction has no memory a robot that does nothing but stand creeps, by 4 to 6 mm in these 20 s."""
     seen = watch(stood, 20.0)

@@ -36,6 +36,7 @@ def test_an_e_stop_in_mid_motion_is_lowered_by_the_verified_way() -> None:
     assert one.watched
 
 
+@pytest.mark.long
 def test_the_judge_sees_a_robot_that_is_pushed_over_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     cycle = Humanoid.cycle
 

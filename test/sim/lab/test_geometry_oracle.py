@@ -101,6 +101,7 @@ def test_clear_pick_and_place_passes_unchanged_or_is_refused_by_a_pair() -> None
     assert all(cause.startswith(("E_WORKSPACE", "E_SELF_COLLISION", "E_QUERY_LIMIT")) for cause in result.causes)
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-027")
 @pytest.mark.requirement("SR-032")
@@ -118,6 +119,7 @@ def test_the_closed_loop_touches_nothing() -> None:
 # --- what is broken on purpose ------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-032")
 def test_a_capsule_3_mm_too_thin_is_seen() -> None:
     capsule = {"start": [0.023, 0.007, 0.004], "end": [0.087, 0.009, 0.0], "radius": 0.073}
@@ -150,6 +152,7 @@ def test_a_zone_that_the_supervisor_does_not_know_is_touched() -> None:
     assert not campaign._good(found.as_dict())
 
 
+@pytest.mark.long
 def test_a_pair_that_is_left_out_is_told_apart() -> None:
     geometry = copy.deepcopy(yaml.safe_load(shared("config", "panda.yaml").read_text(encoding="utf-8"))["geometry"])
     geometry["left_out"] = [{"links": ["panda_link5", "panda_hand"], "reason": "to see what comes of it"}]
@@ -174,6 +177,7 @@ def test_a_supervisor_that_asks_a_pair_no_more_is_found_out(monkeypatch: pytest.
     assert {frozenset(found["pair"].split(" and ")) for found in result.violations} <= forgotten
 
 
+@pytest.mark.long
 def test_a_supervisor_that_forgets_the_stop_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """It asks where a step leads, and not where the stop after it does."""
     from safety_supervisor.core.checks.collision import CollisionCheck

@@ -255,6 +255,7 @@ def test_the_command_tells_json_and_nothing_else() -> None:
     assert told["self_contacts"] == 0
 
 
+@pytest.mark.long
 def test_a_push_is_told_and_filmed(tmp_path: Path) -> None:
     out = tmp_path / "push.gif"
     arguments = ["humanoid-push", "--force", "60", "--force", "150", "--seconds", "1.5", "--out", str(out)]

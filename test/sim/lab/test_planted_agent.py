@@ -12,6 +12,7 @@ from safety_supervisor_sim.lab.planted_agent import SLOWEST, planted_agent
 from safety_supervisor_sim.lab.stances import load_footed
 
 
+@pytest.mark.long
 def test_feet_stay_and_all_joints_keep_the_share_of_their_limits() -> None:
     bench, random = load_footed("g1"), np.random.default_rng(1)
     limits, stances, touch = bench.configuration.envelope.joints, bench.stances, bench.judge()

@@ -89,6 +89,7 @@ def test_no_random_state_on_its_feet_that_passes_touches_or_tips(robot: str) -> 
     assert told["least_inside"] > 0.0
 
 
+@pytest.mark.long
 def test_a_supervisor_that_knows_no_balance_or_larger_soles_is_found_out() -> None:
     for broken in (unbalanced(bench("g1")), with_soles(bench("g1"), 2.0)):
         found = judge_standing(broken, (1, 0), 24).violations

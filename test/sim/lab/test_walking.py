@@ -97,6 +97,7 @@ def test_whoever_walks_it_the_footprint_stays_inside_its_fence(configuration: Co
     assert walker.least < 0.25, "a fence that keeps everything far away would be of no use"
 
 
+@pytest.mark.long
 def test_the_judge_sees_a_fence_that_is_not_kept(configuration: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
     room = Geofence.room
     monkeypatch.setattr(Geofence, "room", lambda fence, points: room(fence, points) + 0.4)
