@@ -106,6 +106,18 @@ def test_without_power_a_set_point_meets_the_robot_once(rigs: Rigs) -> None:
     assert rig.output[1] == pytest.approx(rig.home[1] - 0.02, abs=1e-9)
 
 
+@pytest.mark.requirement("SR-010")
+@pytest.mark.requirement("SR-025")
+def test_no_set_point_meets_a_robot_outside_its_limits(rigs: Rigs, machine: Machine) -> None:
+    rig = rigs(start=machine.beyond(-0.01)).auto()
+    before = rig.output
+    rig.offset[machine.free], rig.estop = 0.04, "stop"
+    rig.until("EMERGENCY_STOP")
+    rig.seconds(1.0)
+    assert "E_MEASURED_POSITION" in rig.status.active_causes
+    assert np.array_equal(rig.output, before)
+
+
 @pytest.mark.requirement("SR-008")
 def test_many_small_steps_leave_a_standstill_too(rigs: Rigs) -> None:
     rig = rigs().lock()

@@ -95,13 +95,14 @@ class Operators:
 
         Brakes stop a robot without power elsewhere than the kept stop does; the difference would be a step as soon as
         there is power again, which is before any reset. Once: a robot that has power after all must not creep after
-        its own sag. A fault needs it not: who clears it has the robot measured anew.
+        its own sag. A fault needs it not: who clears it has the robot measured anew. Nor is there a set-point for a
+        robot outside its limits.
         """
         if self._state.state is not State.EMERGENCY_STOP:
             self._met = False
             return
-        unknown = self._met or self._inputs.limp or self._inputs.conditions.active() & UNMEASURED
-        if not unknown and self._inputs.measured.rests(now):
+        unmet = self._inputs.limp or self._inputs.conditions.active() & (UNMEASURED | {Code.MEASURED_POSITION})
+        if not self._met and not unmet and self._motion.at_rest and self._inputs.measured.rests(now):
             self._met = True
             self._meet_lost_robot(self._tracking.rest)
 
