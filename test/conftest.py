@@ -8,6 +8,7 @@ import sys
 import time
 from collections import defaultdict
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -84,10 +85,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what takes long, unless it is asked for."""
-    if not config.getoption("--long"):
-        for item in items:
-            if item.get_closest_marker("long"):
-                item.add_marker(pytest.mark.skip(reason='it takes minutes: make unit ARGS="--long -m long test/ros"'))
+    if config.getoption("--long"):
+        return
+    variants: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason='it takes minutes: make unit ARGS="--long -m long test/ros"'))
+        elif item.get_closest_marker("sampled"):
+            variants[item.nodeid.partition("[")[0]].append(item)
+    for several in variants.values():
+        # By chance, the same in every run: in their order every second one might be of the same robot.
+        several.sort(key=lambda one: crc32(one.nodeid.encode()))
+        share = several[0].get_closest_marker("sampled").args[0]
+        for item in several[-(-len(several) // share) :]:
+            item.add_marker(pytest.mark.skip(reason='another variant of it is run: make unit ARGS="--long"'))
 
 
 def _repeated(reporter: pytest.TerminalReporter) -> list[str]:

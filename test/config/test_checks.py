@@ -131,6 +131,7 @@ def shaped(kind: str, shape: dict[str, Any], margin: float = 0.0, **more: Any) -
     return {"kind": kind, "shape": shape, "margin": margin, **more}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("zones", "expected"),
     [

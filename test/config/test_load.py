@@ -248,6 +248,7 @@ def paths(at: dict[str, Any], prefix: str = "") -> list[str]:
     return found
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("value", [None, -1, 1e300, "x", [[]], {"a": {}}])
 def test_no_value_anywhere_makes_the_loader_raise_anything_else(panda: RobotFile, value: Any) -> None:
     """Every key in turn gets a value that may not fit; the answer is a configuration or problems with lines."""

@@ -88,6 +88,7 @@ def test_a_good_command_passes_unchanged_and_silence_stops(base: BaseRig) -> Non
     assert base.twist == (0.3, 0.0, 0.0), "the next good command resumes without a person"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.requirement("SR-026")
 @pytest.mark.parametrize("way", [(0.8, 0.0), (-0.6, 0.6), (0.0, -0.8)])
 def test_at_the_fence_it_is_slowed_and_stops_inside(base: BaseRig, way: tuple[float, float]) -> None:
@@ -273,6 +274,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-030")
 @pytest.mark.requirement("SR-036")
 @pytest.mark.parametrize(("changes", "code"), WRONG)

@@ -120,6 +120,7 @@ def test_no_commands_lead_out_of_the_fence(seed: int, config: BaseGateSettings) 
     assert base.least >= 0.0
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.requirement("SR-026")
 @pytest.mark.parametrize(
     "way", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.4), (-1.0, 0.5, -0.8), (0.7, -0.7, 0.1)]

@@ -71,6 +71,7 @@ def profile(acceleration: float, hertz: int) -> tuple[np.ndarray, np.ndarray, fl
     return v, q, way + 0.3 + 0.5 * SPEED**2 / acceleration
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.requirement("SR-025")
 @pytest.mark.requirement("SR-026")
 @pytest.mark.parametrize(("acceleration", "hertz"), CASES)
@@ -88,6 +89,7 @@ def test_a_velocity_stream_toward_a_limit(acceleration: float, hertz: int) -> No
     assert "E_POSITION_LIMIT" in rig.codes()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.requirement("SR-025")
 @pytest.mark.requirement("SR-026")
 @pytest.mark.parametrize(("acceleration", "hertz"), CASES)
@@ -110,6 +112,7 @@ def test_a_position_stream_toward_and_past_a_limit(acceleration: float, hertz: i
     assert "E_POSITION_LIMIT" in rig.codes()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.requirement("SR-025")
 @pytest.mark.requirement("SR-026")
 @pytest.mark.parametrize(("acceleration", "hertz"), CASES)

@@ -353,6 +353,7 @@ def test_a_command_of_two_groups_hears_its_end_once() -> None:
     assert [(note.command, note.code) for note in ends] == [("b", Code.PREEMPTED)], "the other group's end says no more"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-031")
 @pytest.mark.redteam(30)

@@ -158,6 +158,7 @@ SCRIPTS: dict[Script, set[str]] = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda one: one.__name__)
 def test_what_is_rehearsed_is_what_a_supervised_run_says(panda_rigs: Rigs, script: Script) -> None:
     expected = judge(panda_rigs, script, 4.0)
@@ -191,6 +192,7 @@ def drawn(seed: int) -> Script:
     return moves
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_an_agent_sends(panda_rigs: Rigs, seed: int) -> None:
     sources = tuple(replace(one, refusals=10**6) for one in panda().sources)

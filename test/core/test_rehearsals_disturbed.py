@@ -129,6 +129,7 @@ DISTURBED: dict[Script, set[str]] = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("script", DISTURBED, ids=lambda one: one.__name__)
 def test_whatever_else_happens(panda_rigs: Rigs, script: Script) -> None:
     found = judge(panda_rigs, script, 3.0, {"demotion": DemotionSettings(frozenset({Code.STOP_REQUEST}))})

@@ -330,6 +330,7 @@ def perceived(upright: Upright, away: float | None) -> Callable[[int], None]:
     return each
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-033")
 @pytest.mark.parametrize("away", [0.4, 1.4, None, np.inf], ids=["beside it", "near", "unknown", "nobody"])
 def test_people_near_delay_the_way_down_as_long_as_it_may_and_never_prevent_it(away: float | None) -> None:

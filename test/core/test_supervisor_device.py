@@ -73,6 +73,7 @@ def test_it_is_left_by_the_button_alone(rigs: Rigs, code: Code) -> None:
     assert rig.state == ("FAULT" if CAUSE_OF[code].target.value == "FAULT" else "LOCKED")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.requirement("SR-036")
 @pytest.mark.parametrize(
     "word",

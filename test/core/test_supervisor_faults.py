@@ -63,6 +63,7 @@ def break_once(rig: Rig, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     rig.tampered = True
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.redteam(37)
 @pytest.mark.parametrize("moving", ["trajectory", "stream"])
 @pytest.mark.parametrize("place", PLACES)

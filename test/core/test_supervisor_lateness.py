@@ -54,6 +54,7 @@ def resumes_alone(rig: Rig) -> None:
     assert {d.verdict for d in rig.decisions()} == {"PASS"}, rig.decisions()[-1]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-054")
 @pytest.mark.parametrize("seconds", [0.03, 0.04, 0.06, 0.1])
 def test_a_source_that_was_late_has_a_second_to_notice(rigs: Rigs, seconds: float) -> None:

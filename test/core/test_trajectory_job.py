@@ -111,6 +111,7 @@ def test_what_was_accepted_is_never_refused_half_way(machine: Machine) -> None:
     assert refused >= 4
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-027")
 @pytest.mark.redteam(26)
 @pytest.mark.redteam(30)

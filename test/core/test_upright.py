@@ -221,6 +221,7 @@ UNKNOWN: list[tuple[str, Callable[[Upright], None], str, str]] = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-036")
 @pytest.mark.parametrize(("change", "refused", "why"), [row[1:] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN])
 def test_a_robot_of_unknown_balance_stops_and_is_not_reset(

@@ -124,6 +124,7 @@ def test_a_reach_passes_far_away_and_is_refused_near(configuration: Configuratio
         judge_replay(rig)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-054")
 @pytest.mark.parametrize("seed", [1, 2])

@@ -229,6 +229,7 @@ def test_selftest_leads_through_every_part_and_writes_a_record(
     assert len(list(path.parent.glob("*.estop-test.*"))) == 2, "a failure is recorded, too"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-035")
 @pytest.mark.parametrize(
     ("order", "instead", "step", "why"),

@@ -68,6 +68,7 @@ def replay(path: Path, *arguments: str) -> tuple[int, dict[str, Any], str]:
 NEW = ("first_event", "snapshot")
 
 
+@pytest.mark.long
 def test_from_any_snapshot_the_result_is_that_of_the_whole(boot: Path) -> None:
     _, whole, _ = replay(boot, "--show-decisions")
     assert (whole["same"], whole["first_event"], whole["snapshot"]) == (True, 0, "")

@@ -150,6 +150,7 @@ def _entry(number: int) -> bytes:
     return msgspec.msgpack.encode(Entry(tick(number), bytes(16), []))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", [Decisions, Events])
 @pytest.mark.parametrize("seed", range(4))
 def test_what_comes_meanwhile_is_there_after_a_kill_and_once_in_the_end(tmp_path: Path, kind: Any, seed: int) -> None:

@@ -130,6 +130,7 @@ def test_all_files_are_what_their_sums_say_and_the_archive_holds_the_same(export
     ).read_bytes()
 
 
+@pytest.mark.long
 def test_the_same_log_gives_the_same_bytes(short: Path, tmp_path: Path) -> None:
     for place in ("a", "b"):
         (tmp_path / place).mkdir()
@@ -215,6 +216,7 @@ def test_a_changed_log_a_gap_and_a_torn_end_stand_on_the_page(short: Path, tmp_p
     assert "torn at its end" in Reader(tmp_path / "torn" / "incident.html").words
 
 
+@pytest.mark.long
 @pytest.mark.redteam(38)
 def test_a_broken_decision_log_is_told_though_the_replay_is_the_same(boot: RecordedBoot, tmp_path: Path) -> None:
     place = tmp_path / "log"

@@ -91,6 +91,7 @@ def test_one_demand_to_stop_opens_even_when_run_follows_at_once(bench: Bench, ho
     assert not bench.closed
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-001")
 @pytest.mark.requirement("SR-035")
 @pytest.mark.parametrize("line", ["press", "channel A stop", "channel B stop"])
@@ -260,6 +261,7 @@ def test_a_relay_that_does_not_follow_fails_the_selftest_until_it_passes(bench: 
     assert bench.closed
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-035")
 @pytest.mark.parametrize("contact", ["weld 1", "weld 2"])
 def test_a_welded_relay_is_seen_when_it_should_open(bench: Bench, host: Host, contact: str) -> None:
@@ -275,6 +277,7 @@ def test_a_welded_relay_is_seen_when_it_should_open(bench: Bench, host: Host, co
     assert not bench.closed
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.requirement("SR-035")
 @pytest.mark.parametrize("wires", ["short A", "short B", "short AB", "short low"])
 def test_a_shorted_loop_is_found_by_its_test_pulse_and_opens(bench: Bench, host: Host, wires: str) -> None:
@@ -288,6 +291,7 @@ def test_a_shorted_loop_is_found_by_its_test_pulse_and_opens(bench: Bench, host:
     assert opened_at(bench, begin) <= 1_030_000 + DELAY_US
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-035")
 def test_without_a_session_it_says_each_second_that_it_is_here(host: Host) -> None:
     host.bench.run(3_500_000)

@@ -73,6 +73,7 @@ class Watched(LibraryBench):
         return bool(states) and states[-1].us == self.us and states[-1].value == 0x5A
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.requirement("SR-001")
 @pytest.mark.requirement("SR-004")
 @pytest.mark.requirement("SR-039")

@@ -44,6 +44,7 @@ def test_what_is_proposed_passes_the_check(section: str, small_configuration: Wr
     assert len(keys["volumes"]["base"][0]["polytope"]["vertices"]) == 8
 
 
+@pytest.mark.long
 def test_the_same_seed_writes_the_same_file(section: str, arm: Path) -> None:
     again = call("propose", arm, "--per-link", 2, "--poses", 50)
     assert again.stdout == section
@@ -60,6 +61,7 @@ def test_the_simplest_volumes_that_are_near_enough_are_taken(arm: Path) -> None:
     assert kinds == {"0.03": ["polytope", "polytope"], "0.3": ["capsule"]}
 
 
+@pytest.mark.long
 def test_a_visual_mesh_that_sticks_out_is_found_where_it_is_asked_for(
     section: str, small_configuration: Write, arm: Path
 ) -> None:
@@ -76,6 +78,7 @@ def test_a_visual_mesh_that_sticks_out_is_found_where_it_is_asked_for(
     assert call("check", small_configuration(wrapped.stdout), "--poses", 10, "--shown").exit_code == 0
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("link", ["base", "upper", "lower", "tool"])
 def test_a_volume_that_shrinks_fails_the_check_and_is_named(
     section: str, small_configuration: Write, link: str
@@ -217,6 +220,7 @@ def test_a_picture_is_a_png_with_the_robot_on_it(section: str, small_configurati
     assert len(colours) > 100
 
 
+@pytest.mark.long
 def test_a_picture_that_can_not_be_made_says_why(
     section: str, small_configuration: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

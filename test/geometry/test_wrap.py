@@ -24,6 +24,7 @@ def chance(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", SURFACES)
 @pytest.mark.parametrize("most", [1, 3])
 def test_every_point_of_the_surface_lies_in_a_capsule_by_another_library(name: str, most: int) -> None:

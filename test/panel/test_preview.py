@@ -117,6 +117,7 @@ def test_every_pose_is_that_of_pinocchio_on_a_quintic(robot: str) -> None:
             assert np.allclose(placed[link].shift, expected.translation, atol=1e-9)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("robot", CASES)
 def test_the_nearest_pair_is_where_it_is_drawn_and_as_far_as_is_told(robot: str) -> None:
     _, preview = made(robot)

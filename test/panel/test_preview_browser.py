@@ -164,6 +164,7 @@ _SET_STATUS = """(slow) => {
 }"""
 
 
+@pytest.mark.long
 @pytest.mark.redteam(24)
 def test_a_picture_is_drawn_when_it_changes_and_says_when_it_is_old(panda: Teller, chromium: Browser) -> None:
     """Without a graphics card drawing takes a core: beside six windows on two cores STOP took a quarter second."""

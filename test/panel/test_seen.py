@@ -54,6 +54,7 @@ def bottom(one: Locator) -> float:
     return found["y"] + found["height"]
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-020")
 def test_scrolled_one_line_stands_for_the_banner_and_stop_stays_as_large(panda: Teller, chromium: Browser) -> None:
     panda.told = {}

@@ -434,6 +434,7 @@ def _raise_once(monkeypatch: pytest.MonkeyPatch, where: type, name: str, after: 
     return raised
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-036")
 @pytest.mark.parametrize("after", [False, True], ids=["before its work", "after its work"])

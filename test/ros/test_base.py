@@ -216,6 +216,7 @@ def test_a_base_is_driven_fenced_and_stopped(driven: tuple[Client, Base, Rig]) -
     assert report.events > 1000
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-050")
 def test_second_publishers_are_found(driven: tuple[Client, Base, Rig]) -> None:
     client, _, rig = driven

@@ -59,6 +59,7 @@ def test_all_set_points_of_a_burst_reach_the_core(client: Client, supervisor: Pr
     assert heard == sent
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-054")
 def test_a_stream_may_begin_with_a_burst(client: Client, supervisor: Process) -> None:
     client.arm()

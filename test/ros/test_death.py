@@ -27,6 +27,8 @@ ON_LOSS: dict[str, dict[str, Any]] = {
     "joint_velocity": {"on_loss": "brake", "deadman": DEADMAN},
     "joint_state": {"on_loss": "brake", "deadman": DEADMAN},
 }
+BOTH_WAYS = ("joint_trajectory_horizon", "joint_velocity")
+"""One that holds and one that brakes: the others are like them, and run with the long tests."""
 # How far joint 1 may still turn, [rad], at the 0.8 rad/s of these motions: the cell's brakes take 0.05 at 7 rad/s^2,
 # behind a deadman of 0.1 s; twice that for a machine that is late itself.
 FARTHEST = 0.3
@@ -79,7 +81,10 @@ def move_and_lose(rig: Rig, client: Client, kind: str, motors: Motors, number: s
 @pytest.mark.redteam(41)
 @pytest.mark.requirement("SR-039")
 @pytest.mark.requirement("SR-048")
-@pytest.mark.parametrize("kind", list(ON_LOSS))
+@pytest.mark.parametrize(
+    "kind",
+    [one if one in BOTH_WAYS else pytest.param(one, marks=pytest.mark.long) for one in ON_LOSS],
+)
 def test_killed_or_frozen_in_mid_motion(rig: Rig, kind: str) -> None:
     rig.cell(CELL_CONTROLLERS[kind][0])
     client = rig.client()
@@ -110,7 +115,7 @@ def test_killed_or_frozen_in_mid_motion(rig: Rig, kind: str) -> None:
 
 @pytest.mark.redteam(35)
 @pytest.mark.requirement("SR-039")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.long)])
 def test_a_receiver_that_asks_is_told_of_the_death(rig: Rig, number: signal.Signals) -> None:
     rig.cell()
     client = rig.client()

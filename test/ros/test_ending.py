@@ -12,7 +12,7 @@ from safety_supervisor_sim import shared_memory
 
 
 @pytest.mark.requirement("SR-026")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_signal_in_mid_motion_stops_the_robot_then_ends_everything(rig: Rig, number: signal.Signals) -> None:
     rig.cell()
     client = rig.client()

@@ -92,6 +92,7 @@ def stopped_for_good(bench: Bench, codes: set[str], target: str = E, ends: str =
     assert client.state == target
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.redteam(35)
 @pytest.mark.requirement("SR-001")
 @pytest.mark.requirement("SR-003")

@@ -120,6 +120,7 @@ def test_the_button_stops_the_robot_and_then_opens_the_relays(bench: Bench) -> N
     assert "E_ESTOP_RELAYS" in reset.message
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.redteam(35)
 @pytest.mark.requirement("SR-002")
 @pytest.mark.requirement("SR-039")

@@ -93,6 +93,7 @@ def test_what_is_wrong_is_named_until_the_right_device_is_there(bench: Bench, tm
     client.arm()
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-016")
 @pytest.mark.requirement("SR-035")
 def test_a_device_that_was_configured_otherwise_is_named(bench: Bench) -> None:
@@ -120,6 +121,7 @@ def test_a_device_that_was_configured_otherwise_is_named(bench: Bench) -> None:
     client.arm()
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-016")
 @pytest.mark.requirement("SR-035")
 def test_bytes_of_another_speed_are_named(bench: Bench) -> None:
@@ -216,6 +218,7 @@ def threads_and_ports(supervisor: Process) -> tuple[int, list[str]]:
     return len(list((process / "task").iterdir())), [name for name in opened if name.startswith("/dev/pts/")]
 
 
+@pytest.mark.long
 @pytest.mark.redteam(46)
 @pytest.mark.requirement("SR-049")
 def test_nothing_of_the_line_is_left_by_transitions(bench: Bench) -> None:

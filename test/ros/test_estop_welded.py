@@ -107,6 +107,7 @@ def test_a_welded_contact_of_the_button_shows_when_it_is_pressed(bench: Bench) -
     assert not bench.holds("E_ESTOP_DISCREPANCY")
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-035")
 @pytest.mark.requirement("SR-047")
 def test_a_self_test_without_an_answer_is_a_fault(bench: Bench) -> None:

@@ -100,6 +100,7 @@ def swing_again(client: Client, agent: Process) -> None:
     client.wait_state("AUTO/MOVING")
 
 
+@pytest.mark.long
 def test_the_trajectory_arrives(rig: Rig, client: Client) -> None:
     farthest = 0.0
     arm(rig, client)
@@ -131,6 +132,7 @@ def test_the_controller_ends_in_the_stop_when_the_supervisor_dies(rig: Rig) -> N
     assert 0.05 < abs(there[0]) < 0.45
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-019")
 def test_the_stand_in_for_the_e_stop_is_heard_and_lets_a_person_arm(rig: Rig) -> None:
     rig.example("controller.py")

@@ -67,7 +67,8 @@ def test_a_flood_is_counted_not_decoded_and_a_stop_in_its_midst_is_answered(
 
 @pytest.mark.redteam(26)
 @pytest.mark.parametrize(
-    ("topic", "kind", "length"), [(STREAM, "JointState", 5000), (TRAJECTORY, "JointTrajectory", 400_000)]
+    ("topic", "kind", "length"),
+    [(STREAM, "JointState", 5000), pytest.param(TRAJECTORY, "JointTrajectory", 400_000, marks=pytest.mark.long)],
 )
 def test_an_oversized_message_is_refused_by_its_length(
     client: Client, supervisor: Process, cell_rig: Rig, topic: str, kind: str, length: int

@@ -115,6 +115,7 @@ def test_a_foreign_publisher_of_joint_states_stops(
     spoofer.close()
 
 
+@pytest.mark.long
 @pytest.mark.redteam(36)
 @pytest.mark.requirement("SR-041")
 def test_a_robot_description_that_was_published_first_counts(
@@ -135,6 +136,7 @@ def test_a_robot_description_that_was_published_first_counts(
         supervisor.end()
 
 
+@pytest.mark.long
 @pytest.mark.redteam(57)
 def test_an_incompatible_publisher_is_an_error_at_once(
     client: Client, supervisor: Process, guest: Callable[[str], Client]

@@ -232,7 +232,9 @@ def test_both_controllers_play_their_part_and_a_stop_reaches_both(robot: Robot) 
 
 
 @pytest.mark.redteam(57)
-@pytest.mark.parametrize(("number", "cause"), [(signal.SIGINT, CAUSE), (signal.SIGKILL, "E_STATE_STALE")])
+@pytest.mark.parametrize(
+    ("number", "cause"), [(signal.SIGINT, CAUSE), pytest.param(signal.SIGKILL, "E_STATE_STALE", marks=pytest.mark.long)]
+)
 def test_when_a_controller_is_lost_the_other_one_stops_and_who_left_is_named(
     robot: Robot, number: signal.Signals, cause: str
 ) -> None:
@@ -258,6 +260,7 @@ def test_when_a_controller_is_lost_the_other_one_stops_and_who_left_is_named(
     assert not client.call("/supervisor/reset").success
 
 
+@pytest.mark.long
 @pytest.mark.redteam(57)
 def test_a_controller_of_the_wrong_type_is_named_with_its_output_and_nothing_is_armed(robot: Robot) -> None:
     client = robot.client.client

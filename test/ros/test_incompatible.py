@@ -380,8 +380,13 @@ LEASE = "offer a liveliness lease of at most 0.5 s"
 @pytest.mark.parametrize(
     "mutes",
     [  # of one source there is no second one that sends: each of its topics by itself
-        [(TRAJECTORY, JointTrajectory, leased(0.5, reliable=False), "RELIABILITY", "publish RELIABLE")],
-        [(SET_POINTS, String, BEST_EFFORT, "TYPE", "publish sensor_msgs/msg/JointState")],
+        pytest.param(
+            [(TRAJECTORY, JointTrajectory, leased(0.5, reliable=False), "RELIABILITY", "publish RELIABLE")],
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            [(SET_POINTS, String, BEST_EFFORT, "TYPE", "publish sensor_msgs/msg/JointState")], marks=pytest.mark.long
+        ),
         [
             (TRAJECTORY, JointTrajectory, QoSProfile(depth=1), "LIVELINESS", LEASE),
             ("/robot_description", String, QoSProfile(depth=1), "DURABILITY", "publish TRANSIENT_LOCAL"),
@@ -421,6 +426,7 @@ def test_publishers_that_are_not_heard_block_while_they_are_there(
     client.arm()
 
 
+@pytest.mark.long
 @pytest.mark.redteam(57)
 def test_an_onlooker_on_the_motor_topic_is_shown_and_blocks_nothing(
     client: Client, supervisor: Process, guest: Callable[[str], Client]

@@ -58,7 +58,9 @@ def port() -> Iterator[str]:
 
 
 @pytest.mark.redteam(58)
-@pytest.mark.parametrize(("mode", "most"), [("block", 40.0), ("thread", 40.0), ("", 10.0)])
+@pytest.mark.parametrize(
+    ("mode", "most"), [pytest.param("block", 40.0, marks=pytest.mark.long), ("thread", 40.0), ("", 10.0)]
+)
 def test_what_hangs_is_ended_behind_the_stop(mode: str, most: float, driver: Path, port: str, rig: Rig) -> None:
     estop: dict[str, Any] = {"driver": "stuck", "none": None, "port": port, "package": "stuck-estop"}
     rig.cell()
@@ -106,7 +108,12 @@ def run(text: str) -> tuple[int, str, float]:
 
 
 @pytest.mark.parametrize(
-    "blocks", ["time.sleep(1000)", "while True: pass", "threading.Lock().acquire(); threading.Event().wait()"]
+    "blocks",
+    [
+        "time.sleep(1000)",
+        pytest.param("while True: pass", marks=pytest.mark.long),
+        pytest.param("threading.Lock().acquire(); threading.Event().wait()", marks=pytest.mark.long),
+    ],
 )
 def test_a_main_thread_that_blocks_is_given_the_stop_and_then_the_grace(blocks: str) -> None:
     status, words, took = run(blocks)

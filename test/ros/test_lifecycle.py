@@ -54,6 +54,7 @@ def test_no_transition_touches_a_robot_that_may_move(client: Client, supervisor:
     assert client.codes() <= {"", "E_ENDED"}
 
 
+@pytest.mark.long
 @pytest.mark.redteam(46)
 @pytest.mark.requirement("SR-049")
 def test_in_locked_a_stop_runs_before_the_deactivation_and_activation_begins_a_new_boot(
@@ -110,6 +111,7 @@ def test_no_parameter_services_and_a_spoofed_clock_changes_nothing(client: Clien
     assert client.codes() <= {"", "E_ENDED"}
 
 
+@pytest.mark.long
 @pytest.mark.redteam(51)
 def test_without_unsigned_services_there_is_no_way_to_reset_from_ros(client: Client, cell_rig: Rig) -> None:
     client.forget()

@@ -242,6 +242,7 @@ def test_a_lost_judge_comes_back_where_only_a_maintainer_can_act(rig: Rig) -> No
     assert client.status["adapter_failures"] == "0"
 
 
+@pytest.mark.long
 def test_the_command_shows_resets_starts_and_stops(rig: Rig) -> None:
     client, _, _ = start(rig)
     config = str(rig.directory / "robot.yaml")

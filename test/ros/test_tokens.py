@@ -79,6 +79,7 @@ def test_a_source_takes_a_tool_by_a_token_and_nobody_else_does(rig: Rig) -> None
     assert jti.encode() in log.read_bytes()
 
 
+@pytest.mark.long
 def test_the_command_takes_and_puts_down(rig: Rig) -> None:
     client, _, _ = start(rig)
     key = write_key(rig.directory / "planner.key", PRIVATE_KEY)

@@ -34,6 +34,7 @@ def go(client: Client, goal: list[float]) -> dict[str, str]:
     raise AssertionError("stopped by late cycles again and again")
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-026")
 def test_attached_refused_and_detached(rig: Rig) -> None:
     rig.cell()

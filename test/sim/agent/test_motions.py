@@ -21,6 +21,7 @@ def differences(motion: PointToPoint | Cruise, step: float = 1e-4) -> tuple[np.n
     return first, second, third
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=30)
 @given(ways=st.tuples(st.floats(-2.0, 2.0), st.floats(-2.0, 2.0)).filter(lambda w: max(map(abs, w)) > 1e-2))
 def test_the_shortest_motion_touches_a_limit_and_passes_none(ways: tuple[float, float]) -> None:

@@ -233,6 +233,7 @@ def act(rig: Rig, person: Person, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_a_good_motion_of_the_arms_passes_unchanged_and_the_robot_follows(rig: Rig, stand: Stand) -> None:
     person = stand()
     person.lead()

@@ -68,6 +68,7 @@ def test_the_estop_scenario_is_good(tmp_path: Path) -> None:
     assert "EMERGENCY_STOP" in words
 
 
+@pytest.mark.long
 def test_an_expectation_that_does_not_hold_is_exit_status_1(tmp_path: Path) -> None:
     scenario = tmp_path / "wrong.yaml"
     scenario.write_text(

@@ -22,6 +22,7 @@ def shortly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estops, "_LATEST", 0.7)
 
 
+@pytest.mark.long
 def test_an_e_stop_in_mid_motion_is_lowered_by_the_verified_way() -> None:
     seen: list[int] = []
     result = judge_estops("g1", (11,), 1, "arms", seen.append)

@@ -73,6 +73,7 @@ def arms(humanoid: Humanoid, goal: Array, share: float = 1.0, speed: float = 0.8
     return motion
 
 
+@pytest.mark.long
 def test_a_good_motion_of_the_arms_runs_unchanged_while_it_stands(humanoid: Humanoid, judge: TouchJudge) -> None:
     goal = at(REACH)
     arms(humanoid, goal)
@@ -123,6 +124,7 @@ def test_pushed_from_outside(humanoid: Humanoid, force: float, falls: bool) -> N
     assert humanoid.balance.seen.fell is falls
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.requirement("SR-032")
 @pytest.mark.parametrize(("arm", "other"), [("left", "right"), ("left", "legs"), ("right", "legs")])
 def test_arms_into_each_other_and_into_the_legs_are_refused(

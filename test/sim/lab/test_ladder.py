@@ -55,6 +55,7 @@ def modes(humanoid: Humanoid) -> list[str]:
     return [mode for _, mode in humanoid.rungs]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("hard", [False, True], ids=["protective stop", "e-stop"])
 def test_a_stop_in_the_middle_of_a_reach_ends_standing_or_lowered(humanoid: Humanoid, hard: bool) -> None:
     go(humanoid, REACH, share=0.5, speed=1.0)

@@ -75,6 +75,7 @@ def test_drawn_poses_stand_on_the_feet_that_they_are_drawn_for(robot: str) -> No
     assert found > 5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("robot", ["g1", "talos"])
 def test_no_random_state_on_its_feet_that_passes_touches_or_tips(robot: str) -> None:
     told = judge_standing(bench(robot), (1, 0), 80).as_dict()

@@ -83,6 +83,7 @@ def directions() -> list[tuple[float, float, float]]:
     return [(1.0, 0.0, 0.0), (-0.8, 0.6, 0.0), (0.0, -1.0, 0.0), (0.9, 0.0, 0.7), (0.6, -0.8, -0.5)]
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-026")
 @pytest.mark.parametrize("number", [0, *(pytest.param(one, marks=pytest.mark.long) for one in (1, 2, 3, 4))])
 def test_whoever_walks_it_the_footprint_stays_inside_its_fence(configuration: Configuration, number: int) -> None:

@@ -114,6 +114,7 @@ def played(changes: Sequence[tuple[str, Any]] = (), seed: int = 1) -> dict[str, 
     return play(Case("real", SCENARIO.stem, json.dumps(value), seed=seed), replayed=0.0)
 
 
+@pytest.mark.long
 def test_runs_that_were_really_played_are_reported_and_the_worst_played_again(tmp_path: Path, bare: list[str]) -> None:
     first = parse(SCENARIO, SCENARIO.read_bytes())[0]["acts"][0]["name"]
     rows = [played(), played([(first, "FAULT")]) | {"effects_sha256": "00" * 32}]

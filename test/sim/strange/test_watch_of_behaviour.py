@@ -51,6 +51,7 @@ def test_good_work_raises_nothing(good: Good) -> None:
     assert good.verdicts["PASS"] > 4
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["oscillation", "frozen", "probing"])
 def test_a_misbehaviour_is_raised_in_time(bench: Bench, clear: ClearWay, good: Good, name: str) -> None:
     mischief = next(one for one in MISCHIEFS if one.name == name)
@@ -68,6 +69,7 @@ def test_what_raises_it_is_the_baseline(bench: Bench, clear: ClearWay, good: Goo
     assert not trial.good
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_work(bench: Bench, clear: ClearWay) -> None:
     def once() -> bytes:
         job = Job(bench, clear, np.random.default_rng(SEED))
