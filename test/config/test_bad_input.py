@@ -160,6 +160,7 @@ def test_the_same_stands_on_the_terminal_all_at_once(panda: RobotFile) -> None:
     assert result.output.count("robot.start: ") == 1, "a zone is named once"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_the_shipped_configurations_pass_with_every_mesh_measured(path: Path) -> None:
     result = check(path, "--json")

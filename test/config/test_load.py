@@ -162,6 +162,7 @@ SECTIONS = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_section_is_mandatory_and_a_mapping(robot: RobotFile, section: str) -> None:
     assert (section, "E_CONFIG_MISSING") in robot.drop(section).refused()

@@ -23,9 +23,9 @@ from safety_supervisor.config import load_config
 
 @pytest.fixture
 def _made(request: pytest.FixtureRequest) -> Iterator[list[Rig]]:
-    """Rigs of a test; afterwards all output is judged, and the events of each fourth test are replayed: they have to
+    """Rigs of a test; afterwards all output is judged, and the events of each eighth test are replayed: they have to
     give the same (SR-044); with `--long` those of all."""
-    replayed = request.config.getoption("--long") or crc32(request.node.nodeid.encode()) % 4 == 0
+    replayed = request.config.getoption("--long") or crc32(request.node.nodeid.encode()) % 8 == 0
     made: list[Rig] = []
     yield made
     for rig in made:

@@ -385,6 +385,7 @@ def test_a_stop_ends_only_when_the_base_is_measured_at_rest(base: BaseRig) -> No
 # --- people
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-033")
 def test_near_people_it_is_slower_then_stops_and_behind_it_they_do_not_matter() -> None:
     envelope = replace(panda().envelope, reduced=ReducedSettings(0.25, 0.2))

@@ -193,6 +193,7 @@ def test_a_base_too_near_to_its_fence_may_only_leave_and_slowly(deep: float) -> 
     assert rest_at(BaseGate(SETTINGS), pose, command(0.0, 0.0, 1.0)).twist == PlanarTwist(0.0, 0.0, 1.0)
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-026")
 @settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1))

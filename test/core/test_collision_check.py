@@ -82,6 +82,7 @@ def random_zone(random: np.random.Generator, near: np.ndarray) -> Zone:
             return upright("z", ZoneKind.KEEP_IN, -abs(at) - 0.3, abs(at) + [0.05, 0.3, 0.3], (), margin)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-027")
 @pytest.mark.redteam(29)

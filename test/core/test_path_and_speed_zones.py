@@ -187,6 +187,7 @@ def test_a_stream_and_a_trajectory_through_a_speed_zone() -> None:
         assert rig.output[0] > 0.05 or refused
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-026")
 def test_the_fastest_point_of_the_bodies_is_at_least_as_fast_as_any_point_in_them() -> None:
     random = np.random.default_rng(5)

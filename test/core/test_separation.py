@@ -86,7 +86,7 @@ def walk_through(rig: Rig, direction: int) -> list[float]:
     return rooms
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.requirement("SR-033")
 @pytest.mark.parametrize("speed", ["full", "reduced"])
 @pytest.mark.parametrize(

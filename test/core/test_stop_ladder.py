@@ -206,6 +206,7 @@ FALLS: dict[str, Callable[[Upright], None]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("sign", FALLS)
 def test_a_fall_is_damped_at_once_latched_and_told(sign: str) -> None:
     upright = reaching()
@@ -251,6 +252,7 @@ def creeps(upright: Upright) -> list[Decision]:
     return [one for one in upright.rig.decisions("STOP") if one.code == "E_CREEPS"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("why", ["creeps", "silent"])
 def test_a_robot_that_creeps_is_told_off_by_the_deadline_of_damp_and_that_it_creeps(why: str) -> None:
     upright = reaching()

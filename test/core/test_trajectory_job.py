@@ -70,6 +70,7 @@ def test_every_accepted_form_plays_to_its_end(machine: Machine, form: str) -> No
     keeps_envelope(rig)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.requirement("SR-026")
 def test_what_was_accepted_is_never_refused_half_way(machine: Machine) -> None:
     """Random smooth and rough trajectories: either refused whole, nothing played, or played to the end."""

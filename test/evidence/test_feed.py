@@ -78,6 +78,7 @@ def test_what_was_recorded_is_in_the_file_in_order(start: Start, tmp_path: Path)
     assert log.segments[0][0].stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.long
 def test_a_log_is_read_while_it_is_written(start: Start, tmp_path: Path) -> None:
     feed = start()
     lengths = []

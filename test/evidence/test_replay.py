@@ -73,6 +73,7 @@ def rewrite(source: Path, target: Path, change: Any) -> Path:
     return target
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("log", ["recorded", "humanoid"])
 def test_two_processes_give_every_effect_again(log: str, request: pytest.FixtureRequest) -> None:
     recorded: Path = request.getfixturevalue(log)

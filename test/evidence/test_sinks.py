@@ -193,6 +193,7 @@ def says(words: SinkWords, *parts: str) -> bool:
 HEADS = [f'{{"kind":"head","number":{number}}}' for number in range(3)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", ["url", "authority"])
 @pytest.mark.parametrize("fault", ["500", "hangs", "gone", "no HTTP"])
 def test_a_server_that_fails_is_told_and_one_that_answers_again_too(

@@ -294,6 +294,7 @@ def test_a_boot_that_goes_takes_its_snapshots_along(copy: Path) -> None:
     assert list(copy.parent.glob("*.snapshot")) == []
 
 
+@pytest.mark.long
 def test_snapshots_are_recorded_while_the_robot_runs_by_a_process_that_waits_behind_all_others(
     configuration: Configuration, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def show(boot: RecordedBoot) -> list[dict[str, Any]]:
 # --- a log
 
 
+@pytest.mark.sampled(2)
 @BOTH
 def test_the_last_refusal_of_a_log_is_explained_with_pose_pair_and_numbers(
     recorded: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -77,6 +77,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
+@pytest.mark.long
 def test_from_the_log_with_the_tool_of_that_moment(log: tuple[Path, Path, Decision], tmp_path: Path) -> None:
     _, path, decision = log
     line = str(next(row["line"] for row in rows(path) if row["code"] == "E_WORKSPACE"))

@@ -196,6 +196,7 @@ def changed(source: Path, target: Path, change: Any) -> Path:
     return target
 
 
+@pytest.mark.long
 @pytest.mark.redteam(38)
 def test_a_changed_log_a_gap_and_a_torn_end_stand_on_the_page(short: Path, tmp_path: Path) -> None:
     def other(index: int, item: Any) -> Any:

@@ -21,6 +21,8 @@ from wire import (
     TESTING,
 )
 
+pytestmark = pytest.mark.sampled(2)
+
 WATCHDOG_US = 100_000
 DELAY_US = 300_000
 TICKS_US = 2_000

@@ -118,6 +118,7 @@ def test_a_mesh_that_grows_a_horn_fails_the_check_with_its_length(
     assert 0.18 < answer["excess"]["least"] <= 0.3
 
 
+@pytest.mark.long
 def test_a_link_without_volumes_fails_the_check(section: str, small_configuration: Write) -> None:
     keys = yaml.safe_load(section)
     del keys["geometry"]["volumes"]["upper"]
@@ -126,6 +127,7 @@ def test_a_link_without_volumes_fails_the_check(section: str, small_configuratio
     assert "geometry.volumes: upper has a shape in the URDF and no volume" in result.output
 
 
+@pytest.mark.long
 def test_a_pair_that_always_overlaps_fails_the_check_until_a_person_leaves_it_out(
     section: str, small_configuration: Write
 ) -> None:
@@ -168,6 +170,7 @@ def test_every_problem_of_the_file_is_named_at_once(section: str, small_configur
         assert text in result.output
 
 
+@pytest.mark.long
 def test_a_pair_without_a_reason_is_refused(section: str, small_configuration: Write) -> None:
     keys = yaml.safe_load(section)
     keys["geometry"]["left_out"] = [{"links": ["base", "lower"]}, {"links": ["base", "tool"], "reason": ""}]
@@ -236,6 +239,7 @@ def test_a_picture_that_can_not_be_made_says_why(
     assert (result.exit_code, "pictures need matplotlib" in result.output) == (2, True)
 
 
+@pytest.mark.long
 def test_locked_joints_of_a_configuration_count(section: str, small_configuration: Write) -> None:
     path = small_configuration(section)
     body = path.read_text(encoding="utf-8").replace("[one, two, three]", "[one, two]")

@@ -41,7 +41,7 @@ def thinner(shape: BoundedShape) -> BoundedShape:
     return replace(shape, radius=shape.radius - 0.001)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 def test_every_mesh_lies_inside_its_volumes_and_in_no_thinner_ones(robot: LinkVolumes) -> None:
     surfaces = read_surfaces(robot.urdf, robot.urdf_path.parent, every=SHOWN[robot.path.stem])
     assert set(surfaces) == robot.tree.bodies, "every link that has a shape"

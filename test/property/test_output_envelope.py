@@ -358,6 +358,7 @@ TOOLS_AND_WALL: list[Step] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-025")
 @pytest.mark.requirement("SR-026")
 @pytest.mark.requirement("SR-031")
@@ -374,6 +375,7 @@ def test_with_tools_that_change_and_streams_that_are_limited_it_holds_too(script
     play(script, JudgedRig(carrying()))
 
 
+@pytest.mark.long
 def test_the_script_with_tools_reaches_what_it_is_for() -> None:
     rig = play(TOOLS_AND_WALL, JudgedRig(carrying()))
     codes = {decision.code for decision in rig.history if isinstance(decision, Decision)}

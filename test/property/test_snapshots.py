@@ -25,7 +25,7 @@ EXTRA: list[Step] = [
 ]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.requirement("SR-044")
 @pytest.mark.usefixtures("fresh_stages")
 @pytest.mark.parametrize("robot", ROBOTS)

@@ -82,6 +82,7 @@ def refused(client: Client, publisher: Any, code: str) -> None:
     assert client.state != "AUTO/MOVING"
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-050")
 @pytest.mark.requirement("SR-047")
 @pytest.mark.redteam(19)

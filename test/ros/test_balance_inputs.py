@@ -85,6 +85,7 @@ class Robot(Client):
         return self.status.get("active_causes", "")
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-036")
 def test_a_standing_g1_moves_its_arms_and_stops_when_its_balance_is_not_known(rig: Rig, tmp_path: Path) -> None:
     robot = Robot(rig.domain)

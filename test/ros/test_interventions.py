@@ -25,6 +25,7 @@ approve("zone", 1, 60)
 """
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-022")
 @pytest.mark.redteam(16)
 @pytest.mark.redteam(17)

@@ -197,6 +197,7 @@ def test_an_edited_policy_does_not_count_and_a_bad_rule_starts_nothing(
     assert not cell_rig.last_directory.exists(), "not even a log"
 
 
+@pytest.mark.long
 @pytest.mark.redteam(37)
 @pytest.mark.requirement("SR-036")
 @pytest.mark.requirement("SR-044")

@@ -8,6 +8,7 @@ import pytest
 from ros_rig import Rig, write_configuration
 
 
+@pytest.mark.long
 @pytest.mark.requirement("SR-026")
 def test_it_arms_moves_stops_and_ends(rig: Rig) -> None:
     rig.cell()

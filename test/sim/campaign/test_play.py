@@ -35,6 +35,7 @@ def case_of(name: str, acts: tuple[str, ...], **changes: Any) -> Case:
 GOOD = case_of("good_motion", ONE_MOTION)
 
 
+@pytest.mark.long
 def test_a_good_run_and_the_same_bytes_in_another_process() -> None:
     """The other process forks from one that has built robot and supervisor before."""
     here = play(GOOD, replayed=1.0)

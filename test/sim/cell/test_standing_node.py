@@ -270,6 +270,7 @@ def test_a_good_motion_of_the_arms_passes_unchanged_and_the_robot_follows(rig: R
     assert touch.touched == []
 
 
+@pytest.mark.long
 def test_an_e_stop_while_it_leans_brings_it_down_and_it_is_put_up_again(rig: Rig, stand: Stand) -> None:
     person = stand()
     person.lead()

@@ -61,6 +61,7 @@ def with_pink() -> list[Any]:
     return ["supervisor", "pass_through", "clamp", pytest.param("pink", marks=absent)]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("subject", with_pink())
 def test_good_motion_reaches_its_goal_with_all(subject: str) -> None:
     row = played(subject)

@@ -36,7 +36,7 @@ def scenario(name: str) -> Scenario:
     return load_scenario(SCENARIOS / f"{name}.yaml")
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.requirement("SR-046")
 @pytest.mark.parametrize("name", ALONE)
 def test_it_is_as_expected(name: str) -> None:

@@ -246,6 +246,7 @@ def test_what_sensors_would_tell_is_handed_over(robot: StandingRobot) -> None:
     assert balance_inputs.Footsteps(replace(configuration, balance=None)).events(told, 1) == ()
 
 
+@pytest.mark.long
 def test_the_command_tells_json_and_nothing_else() -> None:
     arguments = ["humanoid-oracle", "--minutes", "0.02", "--drive", "arms", "--seed", "2", "--json"]
     ended = CliRunner().invoke(sim_app, arguments)

@@ -105,6 +105,7 @@ def test_an_e_stop_while_leaning_goes_down_the_ladder_before_the_relays_open(hum
     assert np.linalg.norm(humanoid.robot.base_twist()[0]) < 0.05
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("force", [60.0, 150.0])
 def test_a_push_is_survived_or_ends_in_a_damped_fall_at_once(humanoid: Humanoid, force: float) -> None:
     pushed = humanoid.robot.time

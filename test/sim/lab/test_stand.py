@@ -70,6 +70,7 @@ def shrunk(bench: StandBench, *links: str) -> StandBench:
     return replace(bench, configuration=changed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("robot", ["g1", "talos"])
 def test_the_command_judges_a_humanoid(robot: str) -> None:
     arguments = ["geometry-oracle", "--robot", robot, "--states", "40", "--standing", "12", "--motions", "0"]

@@ -123,6 +123,7 @@ def test_a_robot_on_its_feet_is_led_into_auto_and_told_how_it_lies() -> None:
     assert Product(footed).refused(footed.stances.stand(arm.pose, footed.feet)) == set()
 
 
+@pytest.mark.long
 def test_no_random_motion_on_its_feet_touches_or_tips_its_stop_included() -> None:
     told = judge_standing_motions(bench("g1"), (1, 0), 6).as_dict()
     assert told["violation_list"] == []

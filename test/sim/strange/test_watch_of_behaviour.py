@@ -45,6 +45,7 @@ def blind(bench: Bench) -> Bench:
     return replace(bench, configuration=replace(bench.configuration, sources=sources))
 
 
+@pytest.mark.long
 def test_good_work_raises_nothing(good: Good) -> None:
     assert good.alarms == []
     assert good.cut_off == 0
