@@ -16,6 +16,7 @@ It is installed by `make bench-compare` into `.compare/`: no dependency of this 
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +45,17 @@ class NotInstalledError(RuntimeError):
     """Pink or its solver can not be imported; the text says what to do."""
 
 
+def is_installed() -> bool:
+    """Return whether pink and its solver are there."""
+    _look_beside()
+    return all(find_spec(name) is not None for name in ("daqp", "pink"))
+
+
+def _look_beside() -> None:
+    if PLACE.is_dir() and str(PLACE) not in sys.path:
+        sys.path.append(str(PLACE))  # last: numpy and pin are this project's
+
+
 class Barriers:
     """Limits of joints, and barriers between bodies.
 
@@ -56,8 +68,7 @@ class Barriers:
 
     def __init__(self, configuration: Configuration) -> None:
         """Build model, limits and barrier."""
-        if PLACE.is_dir() and str(PLACE) not in sys.path:
-            sys.path.append(str(PLACE))  # last: numpy and pin are this project's
+        _look_beside()
         try:
             import daqp  # noqa: F401 - whether the solver is there
             import pink

@@ -63,6 +63,10 @@ def compare(
     strange = [name for name in names if name not in KNOWN]
     if strange or not names:
         _fail(f"--subjects {subjects}: unknown: {', '.join(strange) or 'none was named'}; known: {', '.join(KNOWN)}")
+    from safety_supervisor_sim.compare.barriers import CURE, is_installed
+
+    if "pink" in names and not is_installed():
+        _fail(f"{CURE}, or leave it out: --subjects {','.join(name for name in KNOWN if name != 'pink')}")
     from safety_supervisor.config import ConfigurationError
     from safety_supervisor_sim.campaign.draw import draw
     from safety_supervisor_sim.campaign.plan import load_campaign

@@ -10,10 +10,12 @@ from typer.testing import CliRunner
 
 from safety_supervisor_sim.campaign.case import Case
 from safety_supervisor_sim.campaign.play import blank
-from safety_supervisor_sim.compare import cli
+from safety_supervisor_sim.compare import barriers, cli
 from safety_supervisor_sim.compare.play import SUBJECTS
 from safety_supervisor_sim.compare.table import HEADS, as_json, as_markdown, interval, kinds_of, moved_wrong, summarise
 from safety_supervisor_sim.demo.cli import sim_app
+
+CAMPAIGNS = Path(__file__).parents[3] / "sim" / "campaigns"
 
 
 def row(number: int, subject: str, **found: Any) -> dict[str, Any]:
@@ -77,3 +79,15 @@ def test_unknown_subjects_are_refused_with_what_is_known(subjects: str, tmp_path
     assert done.exit_code == 2
     assert "known: supervisor, pass_through, clamp, pink" in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_comparator_that_is_not_installed_is_refused_before_anything_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(barriers, "is_installed", lambda: False)
+    out = tmp_path / "out"
+    done = CliRunner().invoke(sim_app, ["compare", str(CAMPAIGNS / "panda.yaml"), "--runs", "1", "--out", str(out)])
+    assert done.exit_code == 2
+    assert "make compare-tools" in done.output
+    assert "--subjects supervisor,pass_through,clamp" in done.output
+    assert not out.exists()
