@@ -90,7 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     variants: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         if item.get_closest_marker("long"):
-            item.add_marker(pytest.mark.skip(reason='it takes minutes: make unit ARGS="--long -m long test/ros"'))
+            item.add_marker(pytest.mark.skip(reason='it takes long: make unit ARGS="--long -m long"'))
         elif item.get_closest_marker("sampled"):
             variants[item.nodeid.partition("[")[0]].append(item)
     for several in variants.values():

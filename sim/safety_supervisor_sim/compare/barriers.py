@@ -10,7 +10,7 @@ stream runs through unchanged, and a jump is approached without going back and f
 acceleration and pink's gain of 1. Where the program has no solution, it is asked again without the limit of
 acceleration; where it has none then, the robot holds.
 
-It is installed by `make bench-compare` into `.compare/`: no dependency of this project (LGPL of qpsolvers).
+It is installed by `make compare-tools` into `.compare/`: no dependency of this project (LGPL of qpsolvers).
 """
 
 from __future__ import annotations
