@@ -241,7 +241,7 @@ class Supervisor:
             notes = self._motion.advance(rules_of(self._state.state, self._configuration.envelope, self._state.rung))
             self._inputs.measured.commanded(self._motion.state[0])
             if self._state.state is not State.INIT:
-                effects.insert(0, self._set_points.send(event, before))
+                effects[:0] = self._set_points.send(event, before)
         driven, ended = self._base.take()
         for ruling in (*rulings, *driven):
             effects += self._ruled(ruling, now)
@@ -271,6 +271,7 @@ class Supervisor:
         if not causes:
             return []
         before, guilty = self._state.state, self._standing.guilty(causes)
+        self._motion.lost |= Code.TRACKING in causes
         for rule in by_hardness(causes):
             self._state.stop(rule, now)
         if self._state.state is before:
@@ -301,7 +302,7 @@ class Supervisor:
                 if isinstance(event, Tick):
                     before = self._set_points.follow_kept_blindly()
                     if self._state.state is not State.INIT:
-                        effects.append(self._set_points.send(event, before))
+                        effects += self._set_points.send(event, before)
                 else:
                     self._motion.stop_all()
             except Exception:

@@ -267,7 +267,8 @@ class Client:
         client = self._made.get(name)
         if client is None:
             client = self._made[name] = self.node.create_client(kind, name)
-        self.wait_for(client.service_is_ready, f"service {name}", timeout)
+        # Discovery is the middleware's: one datagram of it that is lost is told again 3 s later, two 6 s.
+        self.wait_for(client.service_is_ready, f"service {name}", max(timeout, 20.0))
         future = client.call_async(request or kind.Request())
         self.wait_for(future.done, f"answer of {name}", timeout)
         return future.result()

@@ -38,8 +38,12 @@ class SetPoints:
     def _missed(self, event: Tick) -> int:
         return max(0, (event.at - event.scheduled) // self._period) if self._with_horizon else 0
 
-    def send(self, event: Tick, before: Matrix) -> Actuate:
-        """Return the commanded state as an effect.
+    def send(self, event: Tick, before: Matrix) -> tuple[Actuate, ...]:
+        """Return the commanded state as an effect; nothing where it is no set-point for the robot.
+
+        A robot that is not where it was commanded to be would make up for it in one step, which nobody verified, as
+        soon as its drives hear again (SR-028). Until it was measured anew, silence leaves it what it heard last, which
+        ends at rest: the kept stop, or where this rests. Only an output that carries no stop is led to its end first.
 
         Args:
             event: the cycle.
@@ -53,13 +57,15 @@ class SetPoints:
         if not math.isfinite(sum(q) + sum(v) + sum(a)):
             raise FloatingPointError("the set-point is not finite")
         self._cycle += 1
+        if motion.lost and (self._with_horizon or motion.at_rest):
+            return ()
         horizon = motion.horizon() if self._with_horizon else ()
         came_from = None
         if self._with_horizon:
             came_from = HorizonPoint(-self._period, *(tuple(row) for row in before.tolist()))
         scheduled = event.scheduled + self._missed(event) * self._period
         moving = not motion.at_rest
-        return Actuate(event.at, self._cycle, tuple(q), tuple(v), tuple(a), horizon, moving, scheduled, came_from)
+        return (Actuate(event.at, self._cycle, tuple(q), tuple(v), tuple(a), horizon, moving, scheduled, came_from),)
 
     def follow_kept_blindly(self) -> Matrix:
         """However far the cycle came: take one regular step along the stop that the last set-point was sent with.
