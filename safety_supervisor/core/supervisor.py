@@ -357,8 +357,7 @@ class Supervisor:
         """Report what happened to motion under way, and hold when nothing moves any more."""
         effects: list[Effect] = []
         for note in notes:
-            effects += self._decisions.noted(note, now)
-            effects += self._stop(self._consequences.of_note(note, now), now)
+            effects += [*self._decisions.noted(note, now), *self._stop(self._consequences.of_note(note, now), now)]
         return effects
 
     def _input(self, event: InputEvent) -> list[Effect]:

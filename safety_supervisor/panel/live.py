@@ -106,7 +106,7 @@ class LivePage:
         self._list_state = ui.label().classes("warning")
         self._list = ui.element("div")
         self._allows = ui.label(GRANTS_ALLOW)
-        self._grants = ui.label().classes("mono")
+        self._grants = ui.label().classes("mono").props("tabindex=0")
         with ui.element("div").classes("acts") as self._acts:
             self._buttons = [
                 (act, ui.button(word, on_click=lambda _, one=(act, target, word): self._ask(*one), color=None))
@@ -221,6 +221,7 @@ class LivePage:
         self._allows.set_visibility(bool(view.grants) and held is not None)
         nothing = "" if waits or held is None or not view.waiting_known else "nothing waits"
         self._grants.set_text("\n".join((*view.grants, nothing)) if held else "")
+        self._grants.set_visibility(held is not None)
 
     def _ask(self, act: str, target: str, word: str) -> None:
         self._confirm.open(act, target, word, self._seen)
@@ -305,7 +306,7 @@ class _Card:
                 self._approve.classes("approve")
                 self._deny = ui.button("DENY", on_click=lambda: self._decide("deny"), color=None)
             self._preview = None if one.shown is None else page.preview_of(one.shown)
-            ui.label(deciding.numbers(one.shown) if one.shown else one.problem).classes("mono")
+            ui.label(deciding.numbers(one.shown) if one.shown else one.problem).classes("mono").props("tabindex=0")
             page.events.link_to(one.id)
         self._busy = False
 

@@ -28,11 +28,16 @@ def judge_replay(rig: Rig) -> None:
 
 
 def judge_output(rig: Rig) -> None:
-    """One set-point a cycle, first of all; none in INIT; standstill in the stopped states; the stop ends at rest."""
+    """One set-point a cycle, first of all; none in INIT; standstill in the stopped states; the stop ends at rest.
+
+    None either for a robot that is not where it was commanded to be, until it was measured anew.
+    """
     last: Actuate | None = None
+    lost = False
     # Where others are is told in no message; in the set-points it follows them while nothing is commanded.
     ours = [i for i in range(len(rig.names)) if i not in rig.configuration.robot.observed]
-    for before, after, effects in rig.ticks:
+    for i, (before, after, effects) in enumerate(rig.ticks):
+        lost = (lost or i in rig.lost) and after in ("STOPPING", "FAULT")
         sent = [effect for effect in effects if isinstance(effect, Actuate)]
         if after == "INIT":
             assert not sent, "INIT sends nothing"
@@ -40,6 +45,8 @@ def judge_output(rig: Rig) -> None:
             continue
         if sent:
             assert len(sent) == 1
+            led = not rig.configuration.carries_stop and any(sent[0].velocities)
+            assert led or not lost, f"a set-point for a lost robot in {after}"
             assert effects[0] is sent[0], "the motors are served before anything is reported"
             assert math.isfinite(sum(sent[0].positions) + sum(sent[0].velocities) + sum(sent[0].accelerations))
             if sent[0].horizon:
@@ -49,12 +56,12 @@ def judge_output(rig: Rig) -> None:
                 times = [point.time for point in sent[0].horizon]
                 assert times[0] > 0
                 assert times == sorted(set(times))
-            else:
+            elif not led:
                 assert max(map(abs, sent[0].velocities)) < 1e-9, "what moves carries its stop"
             if last is not None and before in STILL and after in STILL and not rig.placed_anew:
                 assert all(sent[0].positions[i] == last.positions[i] for i in ours), (before, after)
         else:
-            assert last is None or rig.silent, f"a cycle without a set-point in {after}"
+            assert last is None or rig.silent or lost, f"a cycle without a set-point in {after}"
         last = sent[0] if sent else None
 
 

@@ -93,6 +93,8 @@ class Rig:
         """Whether a test broke the supervisor itself, so that a replay can not do the same."""
         self.ticks: list[tuple[str, str, tuple[Effect, ...]]] = []
         """State before and after, and effects, of every Tick."""
+        self.lost: set[int] = set()
+        """Ticks before which it was told that the robot is not where it was commanded to be."""
         self.placed_anew = False
         """Whether the set-point may leap once: drives without power can not hold the robot (SR-015)."""
         self.skips = False
@@ -116,6 +118,8 @@ class Rig:
         self.history.extend(effects)
         if isinstance(event, Tick):
             self.ticks.append((before, self.supervisor.state, effects))
+        if any("E_TRACKING" in (getattr(effect, "code", ""), getattr(effect, "cause", "")) for effect in effects):
+            self.lost.add(len(self.ticks))
         for effect in effects:
             if isinstance(effect, Actuate):
                 self.outputs.append(effect.positions)

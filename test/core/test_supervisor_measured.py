@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from machines import Machine
 from rig import Rig
 
+from safety_supervisor.core.effects import Actuate
 from safety_supervisor.core.events import (
     Event,
     JointStateEndpoints,
@@ -18,6 +20,7 @@ from safety_supervisor.core.events import (
     StreamCommand,
     TrajectoryCommand,
 )
+from safety_supervisor.core.output_settings import OutputType
 from safety_supervisor.core.supervisor import Supervisor
 
 Rigs = Callable[..., Rig]
@@ -53,6 +56,69 @@ def test_a_robot_that_rests_where_it_was_not_told_to_is_a_fault_before_its_drive
     assert 0.05 < gap < rig.configuration.tracking.bound.max()
     assert (rig.state, rig.status.cause) == ("FAULT", "E_TRACKING")
     assert rig.relays_open
+
+
+def _lost(rig: Rig) -> Rig:
+    """Let the drives hear nothing in mid-motion until that is told."""
+    rig.auto().move()
+    rig.follow = False
+    rig.until("STOPPING")
+    assert rig.status.cause == "E_TRACKING"
+    return rig
+
+
+@pytest.mark.requirement("SR-028")
+@pytest.mark.requirement("SR-015")
+@pytest.mark.redteam(45)
+@pytest.mark.parametrize("pressed", [False, True])
+@pytest.mark.parametrize("ended", [False, True])
+def test_drives_that_hear_again_are_told_nothing_until_the_robot_was_measured_anew(
+    rigs: Rigs, ended: bool, pressed: bool
+) -> None:
+    """What they heard last ends at rest; what is commanded now is a step of 9 degrees away from it."""
+    rig = _lost(rigs())
+    rig.placed_anew = True
+    told = len(rig.outputs)
+    rig.estop = "stop" if pressed else "run"
+    last = next(effect for effect in reversed(rig.history) if isinstance(effect, Actuate))
+    assert not any(last.horizon[-1].velocities)
+    rig.cycle(3)
+    if ended:
+        rig.until("FAULT")
+    gap = np.abs(rig.output - rig.robot).max()
+    assert gap > 0.1, "there is a step that could be made"
+    rig.follow = True
+    rig.until("FAULT")
+    rig.seconds(1.0)
+    assert len(rig.outputs) == told
+    assert rig.relays_open
+    rig.estop = "run"
+    rig.seconds(0.2)
+    assert rig.act("maintainer").ok
+    rig.lock()
+    assert np.abs(rig.output - rig.robot).max() < 1e-9
+    assert rig.act("reset").ok
+    assert rig.act("start", "auto").ok
+    rig.seconds(0.5)
+    rig.move()
+    assert np.abs(rig.output - rig.robot).max() < 0.1, "it follows again"
+
+
+@pytest.mark.requirement("SR-028")
+@pytest.mark.redteam(45)
+def test_an_output_that_carries_no_stop_is_led_to_its_end_first(rigs: Rigs) -> None:
+    shared = rigs().configuration
+    outputs = tuple(replace(output, type=OutputType.JOINT_STATE) for output in shared.outputs)
+    rig = _lost(rigs(outputs=outputs))
+    told = len(rig.outputs)
+    rig.until("FAULT")
+    led = np.array(rig.outputs[told - 2 :])
+    assert len(led) > 5
+    steps = np.abs(np.diff(led, axis=0)).max(axis=1)
+    assert steps[-1] < 0.2 * steps[0], "down to rest"
+    told = len(rig.outputs)
+    rig.seconds(1.0)
+    assert len(rig.outputs) == told
 
 
 @pytest.mark.requirement("SR-008")

@@ -107,11 +107,11 @@ class Operators:
             self._meet_lost_robot(self._tracking.rest)
 
     def _meet_lost_robot(self, bound: Vector | float) -> None:
-        """Take the measured pose as the commanded one where the robot was lost, or not held within a bound."""
+        """Take the measured pose as the commanded one where the drives did not hold the robot within a bound."""
         target = self._inputs.measured.pose()
         # Those that others command are met where they are, at every cycle at rest.
         ours = np.isfinite(self._tracking.bound)
-        if self._motion.lost or (np.abs(target - self._motion.state[0]) > bound)[ours].any():
+        if (np.abs(target - self._motion.state[0]) > bound)[ours].any():
             self._motion.place(target)
         self._inputs.measured.restart_tracking(self._motion.state[0])
 
