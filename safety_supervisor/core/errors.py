@@ -136,7 +136,7 @@ class Code(str, Enum):
     STANDSTILL_LEFT = "E_STANDSTILL_LEFT", "The robot moved while it was stopped.", "Check brakes and drives; a maintainer clears the latch."
     SELF_TEST = "E_SELF_TEST", "A self-test failed.", "Read the detail; a maintainer clears the latch."
     RAMP_MISSED = "E_RAMP_MISSED", "The robot was not at standstill when its stop should have ended.", "Check payload, brakes and drives; a maintainer clears the latch."
-    TRACKING = "E_TRACKING", "The robot is farther from its set-point than the tracking bound, or rests elsewhere: it is sent nothing more.", "Check drives and payload; a maintainer clears the latch."
+    TRACKING = "E_TRACKING", "The robot is farther from its set-point than the tracking bound, or rests elsewhere.", "Check drives and payload; a maintainer clears the latch."
     OUTPUT_PUBLISHER = "E_OUTPUT_PUBLISHER", "Another publisher sends on the motor topic.", "Remove it; a maintainer clears the latch."
     CONFIGURATION_CHANGED = "E_CONFIGURATION_CHANGED", "Configuration, URDF or robot_description changed while running.", "Restore it or restart with the new one; a maintainer clears the latch."
     LOG = "E_LOG", "The record of motion can not be kept.", "See `log` in the status: free the disk, repair the log directory or relieve the computer, then reset."

@@ -233,7 +233,7 @@ class Supervisor:
         self._watch.steer(self._state, now)
         effects[:0] = self._base.step(now)
         if self._placed:
-            self._operators.meet_unpowered(now)
+            self._operators.meet_robot(now)
             self._motion.bridge(missed, seconds(now - event.scheduled))
             if self._state.permits_motion:
                 rulings = self._commands.advance()

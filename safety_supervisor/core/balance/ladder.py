@@ -154,6 +154,8 @@ class StopLadder:
         While people may be near it stands as long as it may, so that they can step back. Then it lowers itself all the
         same: nothing but a fall is left otherwise.
         """
+        if self._motion.lost:
+            self._lowering = None  # it would begin where the robot is not
         lowering = self._lowering
         if lowering is not None and lowering.done and not self._missed and now - self._since >= settings.hold:
             self._begin(lowering, now, "people are near, and its time is over")
@@ -163,7 +165,7 @@ class StopLadder:
             case Ramp.MISSED:
                 self._missed = True
                 return {Code.RAMP_MISSED}
-            case Ramp.CONFIRMED if settings.postures:
+            case Ramp.CONFIRMED if settings.postures and not self._motion.lost:
                 self._prepare(settings, now)
             case _:
                 pass
@@ -228,7 +230,7 @@ class StopLadder:
             return
         if any(lane.moving for lane in motion.lanes.values()):
             self._played = motion.tick
-        elif motion.at_rest:
+        elif motion.at_rest and not motion.lost:
             rests = self._inputs.measured.rests(now)
             if np.abs(motion.state[0] - lowering.end).max() <= _THERE:
                 if rests:

@@ -25,6 +25,7 @@ class SetPoints:
         self._with_horizon = configuration.carries_stop
         self._cycle = 0
         self._due_tick = self._due_cycle = 0
+        self._silent = False
 
     def begin(self, event: Tick) -> int:
         """Begin a cycle; return the control periods that were missed before it.
@@ -39,11 +40,11 @@ class SetPoints:
         return max(0, (event.at - event.scheduled) // self._period) if self._with_horizon else 0
 
     def send(self, event: Tick, before: Matrix) -> tuple[Actuate, ...]:
-        """Return the commanded state as an effect; nothing where it is no set-point for the robot.
+        """Return the commanded state as an effect; nothing to a robot that did not go along.
 
-        A robot that is not where it was commanded to be would make up for it in one step, which nobody verified, as
-        soon as its drives hear again (SR-028). Until it was measured anew, silence leaves it what it heard last, which
-        ends at rest: the kept stop, or where this rests. Only an output that carries no stop is led to its end first.
+        It would make up for what it is behind in one step, which nobody verified, as soon as its drives hear again
+        (SR-028). Until it rests and was measured anew, silence leaves it the kept stop that it heard last. One that left
+        a set-point at rest is held to it: who moves it may be somebody else.
 
         Args:
             event: the cycle.
@@ -57,7 +58,8 @@ class SetPoints:
         if not math.isfinite(sum(q) + sum(v) + sum(a)):
             raise FloatingPointError("the set-point is not finite")
         self._cycle += 1
-        if motion.lost and (self._with_horizon or motion.at_rest):
+        self._silent = motion.lost and (self._silent or (self._with_horizon and not motion.at_rest))
+        if self._silent:
             return ()
         horizon = motion.horizon() if self._with_horizon else ()
         came_from = None
