@@ -93,10 +93,10 @@ class Operators:
     def meet_robot(self, now: int) -> None:
         """Take the measured pose as the commanded one, once, where the robot rests elsewhere (SR-010, SR-015).
 
-        At an emergency stop: brakes stop a robot without power elsewhere than the kept stop does. Behind a stop of a
-        robot that is not where it was commanded to be: its drives may hear again. The difference would be a step as soon
-        as there is power, or a message. Once: a robot that has power after all must not creep after its own sag. No other
-        fault needs it: who clears it has the robot measured anew. Nor is there a set-point outside the limits.
+        At an emergency stop: brakes stop a robot without power elsewhere than the kept stop does. Behind a stop of one
+        that is not where it was commanded to be: its drives may hear again. The difference would be a step as soon as
+        there is power, or a message. Once: a robot that has power after all must not creep after its own sag. No
+        other fault needs it: who clears it has the robot measured anew. Nor is there a set-point outside the limits.
         """
         stopped = self._state.state is State.EMERGENCY_STOP
         self._met = self._met and stopped
