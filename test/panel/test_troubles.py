@@ -94,7 +94,7 @@ class Beats:
 
 
 def approved_under(
-    panel: PanelRig, window: Window, source: str, by: float = 0.4, seconds: float = 6.0
+    panel: PanelRig, window: Window, source: str, by: float = 0.36, seconds: float = 6.0
 ) -> dict[str, str]:
     """Let a command be approved while the key is down; return it when the robot moves."""
     cell, page = panel.cell, window.page
