@@ -97,8 +97,6 @@ class Rig:
         """Ticks before which it was measured somewhere else than its last set-point, by more than it may rest away."""
         self.measured: list[NDArray[np.float64]] = []
         """Where it was measured last, at every Tick, shape (n,), [rad]."""
-        self.met: list[int] = []
-        """Outputs that leapt to where such a robot was measured."""
         self.placed_anew = False
         """Whether the set-point may leap once: drives without power can not hold the robot (SR-015)."""
         self.skips = False
@@ -130,17 +128,10 @@ class Rig:
                 self.lost.add(len(self.ticks))
         for effect in effects:
             if isinstance(effect, Actuate):
-                if self.lost and effect.positions != self.outputs[-1] and self.is_at(effect):
-                    self.met.append(len(self.outputs))
                 self.outputs.append(effect.positions)
                 if self.follow:
                     self._pipeline.append(np.array(effect.positions))
         return effects
-
-    def is_at(self, sent: Actuate) -> bool:
-        """Whether a set-point rests where the robot is measured."""
-        away = np.abs(np.array(sent.positions) - self.robot - self.offset)
-        return not any(sent.velocities) and bool((away <= self.configuration.tracking.rest).all())
 
     def cycle(self, count: int = 1, each: Callable[[int], None] | None = None) -> None:
         """Run cycles: measurement, whatever `each` sends, tick."""

@@ -154,8 +154,6 @@ class StopLadder:
         While people may be near it stands as long as it may, so that they can step back. Then it lowers itself all the
         same: nothing but a fall is left otherwise.
         """
-        if self._motion.lost:
-            self._lowering = None  # it would begin where the robot is not
         lowering = self._lowering
         if lowering is not None and lowering.done and not self._missed and now - self._since >= settings.hold:
             self._begin(lowering, now, "people are near, and its time is over")
@@ -165,7 +163,7 @@ class StopLadder:
             case Ramp.MISSED:
                 self._missed = True
                 return {Code.RAMP_MISSED}
-            case Ramp.CONFIRMED if settings.postures and not self._motion.lost:
+            case Ramp.CONFIRMED if settings.postures:
                 self._prepare(settings, now)
             case _:
                 pass
@@ -205,6 +203,7 @@ class StopLadder:
         if self._follows(now):
             lanes = {name: lane.indices for name, lane in motion.lanes.items()}
             motion.notes.take_own()  # of an earlier motion
+            motion.lost = False
             motion.begin_trajectory(lowering.parts(lanes), motion.tick, "", "")
             self._lowering, self._again, self._begun = lowering, None, motion.tick
             self._down(Rung.LOWER, now, reason)
@@ -230,7 +229,7 @@ class StopLadder:
             return
         if any(lane.moving for lane in motion.lanes.values()):
             self._played = motion.tick
-        elif motion.at_rest and not motion.lost:
+        elif motion.at_rest:
             rests = self._inputs.measured.rests(now)
             if np.abs(motion.state[0] - lowering.end).max() <= _THERE:
                 if rests:

@@ -43,8 +43,8 @@ class SetPoints:
         """Return the commanded state as an effect; nothing to a robot that did not go along.
 
         It would make up for what it is behind in one step, which nobody verified, as soon as its drives hear again
-        (SR-028). Until it rests and was measured anew, silence leaves it the kept stop that it heard last. One that
-        left a set-point at rest is held to it: who moves it may be somebody else.
+        (SR-028). Silence leaves it the kept stop that it heard last; for good, unless it rests where that ends. One
+        that left a set-point at rest is held to it: who moves it may be somebody else.
 
         Args:
             event: the cycle.

@@ -91,20 +91,26 @@ class Operators:
         self._inputs.measured.restart_tracking(self._motion.state[0])
 
     def meet_robot(self, now: int) -> None:
-        """Take the measured pose as the commanded one, once, where the robot rests elsewhere (SR-010, SR-015).
+        """See where a robot rests that was stopped."""
+        if self._motion.lost and self._motion.at_rest and self._inputs.measured.rests(now):
+            away = np.abs(self._inputs.measured.pose() - self._motion.state[0])
+            self._motion.lost = bool((away > self._tracking.rest).any())
+        self._meet_unpowered(now)
 
-        At an emergency stop: brakes stop a robot without power elsewhere than the kept stop does. Behind a stop of one
-        that is not where it was commanded to be: its drives may hear again. The difference would be a step as soon as
-        there is power, or a message. Once: a robot that has power after all must not creep after its own sag. No
-        other fault needs it: who clears it has the robot measured anew. Nor is there a set-point outside the limits.
+    def _meet_unpowered(self, now: int) -> None:
+        """Take the measured pose as the commanded one, once at an emergency stop (SR-010, SR-015).
+
+        Brakes stop a robot without power elsewhere than the kept stop does; the difference would be a step as soon as
+        there is power again, which is before any reset. Once: a robot that has power after all must not creep after
+        its own sag. A fault needs it not: who clears it has the robot measured anew; and where power is left, what
+        contradicts all set-points may be the measurement. Nor is there a set-point for a robot outside its limits.
         """
-        stopped = self._state.state is State.EMERGENCY_STOP
-        self._met = self._met and stopped
-        if not self._motion.lost and (self._met or not stopped):
+        if self._state.state is not State.EMERGENCY_STOP:
+            self._met = False
             return
         unmet = self._inputs.limp or self._inputs.conditions.active() & (UNMEASURED | {Code.MEASURED_POSITION})
-        if not unmet and self._motion.at_rest and self._inputs.measured.rests(now):
-            self._met = stopped
+        if not self._met and not unmet and self._motion.at_rest and self._inputs.measured.rests(now):
+            self._met = True
             self._meet_lost_robot(self._tracking.rest)
 
     def _meet_lost_robot(self, bound: Vector | float) -> None:
@@ -114,7 +120,6 @@ class Operators:
         ours = np.isfinite(self._tracking.bound)
         if (np.abs(target - self._motion.state[0]) > bound)[ours].any():
             self._motion.place(target)
-        self._motion.lost = False
         self._inputs.measured.restart_tracking(self._motion.state[0])
 
     def _glide_to_measured(self) -> None:
