@@ -32,7 +32,10 @@ from safety_supervisor_sim.agent.upright import push, see_down, stand_up
 LEAD: Final = 0.05
 """Time between an order and the first message that it makes, [s]."""
 SHARE: Final = 0.7
-"""A motion without a duration uses this share of the limits."""
+"""A motion without a duration uses this share of the limits of velocity and acceleration."""
+JERK_SHARE: Final = 0.2
+"""And this of that of jerk: its step at the ends, joined from set-points every 10 ms, is 3.4 times as high at cycles of
+4 ms (docs/interface.md)."""
 AFTERWARDS: Final = 0.2
 """How long an agent goes on streaming after it was stopped, [s]."""
 RELEASED: Final = 1.2
@@ -109,7 +112,7 @@ class Players:
         goal = resolve(self._poses[act.goal], self._robot.joints, start)
         limits = self._stage.configuration.envelope.joints
         shortest = shortest_duration(
-            goal - start, SHARE * limits.velocity, SHARE * limits.acceleration, SHARE * limits.jerk
+            goal - start, SHARE * limits.velocity, SHARE * limits.acceleration, JERK_SHARE * limits.jerk
         )
         return PointToPoint(start, goal, act.seconds or max(shortest, 0.2))
 

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from safety_supervisor.core.motion.segments import Stream
+from safety_supervisor.core.settings import CommandKind
+from safety_supervisor_sim.agent.acts import JERK_SHARE, SHARE
 from safety_supervisor_sim.agent.motions import Cruise, PointToPoint, set_points, shortest_duration
 
 VELOCITY, ACCELERATION, JERK = np.array([1.5, 1.0]), np.array([6.0, 4.0]), np.array([3000.0, 90.0])
@@ -66,3 +69,24 @@ def test_set_points_leave_out_the_beginning_and_end_at_the_goal() -> None:
     assert rows[0, 0] > 0.0
     assert rows[-1, 0] == 1.0
     assert len(set_points(PointToPoint(np.zeros(1), np.ones(1), 0.051), 0.01)) == 6
+
+
+@pytest.mark.parametrize("way", [0.02, 0.1, 0.3, 0.6])
+@pytest.mark.parametrize("phase", [0.0, 0.001, 0.002, 0.003])
+def test_a_stream_of_it_keeps_the_limit_of_jerk_when_its_set_points_are_joined(way: float, phase: float) -> None:
+    """A humanoid's arm: set-points every 10 ms, cycles every 4 ms; by third differences of what the motors are sent."""
+    period, cycle, jerk = 0.01, 0.004, np.array([500.0])
+    shortest = shortest_duration(np.array([way]), SHARE * np.array([3.5]), SHARE * np.array([25.0]), JERK_SHARE * jerk)
+    rows = set_points(PointToPoint(np.zeros(1), np.array([way]), max(shortest, 0.2)), period)
+    stream, segments = Stream(CommandKind.POSITION, period, 2), []
+    for number, row in enumerate((*rows, rows[-1], rows[-1], rows[-1]), 1):
+        segment = stream.plan(number * period, row, None if segments else np.zeros((3, 1)))
+        assert segment is not None
+        stream.take(segment, number * period)
+        segments.append(segment)
+    sent = [0.0, 0.0, 0.0]
+    for t in np.arange(segments[0].start + phase, segments[-1].end, cycle):
+        sent.append(float(next(one for one in segments if one.end >= t).state(t)[0, 0]))
+    worst = np.abs(np.diff(sent, n=3)).max() / cycle**3
+    assert worst <= jerk[0]
+    assert worst >= 0.3 * jerk[0] or way > 0.1, "slower than it may be"  # beyond, acceleration is what limits it
