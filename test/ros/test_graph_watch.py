@@ -193,9 +193,14 @@ def test_a_publisher_for_a_source_that_is_none_is_told_with_the_nearest_name(
     wrong.publisher(JointState, "/supervisor/sources/planer/joint_command")
     client.wait_for(lambda: "planer" in client.status.get("incompatible_endpoints", ""), "the status to tell", 10.0)
     assert "/supervisor/sources/planner/ is meant" in client.status["incompatible_endpoints"]
-    told = [text for text in client.decisions if "E_UNKNOWN_SOURCE" in str(text)]
-    assert len(told) == 1, "once"
-    assert "planner" in str(told[0])
+
+    def told() -> list[str]:
+        return [str(text) for text in client.decisions if "E_UNKNOWN_SOURCE" in str(text)]
+
+    client.wait_for(told, "the decision, which may come behind the status")
+    client.spin(0.5)
+    assert len(told()) == 1, "once"
+    assert "planner" in told()[0]
     assert client.state == "AUTO/HOLDING", "it is no input, and stops nothing"
     wrong.close()
     client.wait_for(lambda: not client.status.get("incompatible_endpoints", ""), "the status to forget", 30.0)
