@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from safety_supervisor.core.errors import Code
 from safety_supervisor.core.estop_input import EstopInput
-from safety_supervisor.core.units import Nanoseconds
+from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 
+REMEMBERED: Final[Nanoseconds] = 40 * NS_PER_S
+"""How long a count rules out older ones, [ns]: as long as a beat that was signed before it can still be fresh
+(`tokens/freshness.py`). Behind that somebody counts anew, by a clock that was put right, as an example."""
 SwitchWord = Literal["none", "unknown", "released", "middle", "panicked"]
 
 
@@ -54,7 +57,7 @@ class HoldToRunButton:
     def __init__(self, timeout: Nanoseconds) -> None:
         """Start not held; silence of `timeout` [ns] is a release."""
         self._timeout = timeout
-        self._counters: dict[str, int] = {}
+        self._counters: dict[str, tuple[int, Nanoseconds]] = {}
         self._until: Nanoseconds = 0
         self._pressed = False
 
@@ -68,11 +71,12 @@ class HoldToRunButton:
 
     def take(self, counter: int, now: Nanoseconds, holder: str = "") -> None:
         """Take a counter; one that is not newer is no sign of life. Each holder has an own one."""
-        if counter <= self._counters.get(holder, -1):
+        last, at = self._counters.get(holder, (-1, now))
+        if counter <= last and now - at <= REMEMBERED:
             return
         if now > self._until:
             self._pressed = True
-        self._counters[holder] = counter
+        self._counters[holder] = counter, now
         self._until = now + self._timeout
 
     def held(self, now: Nanoseconds) -> bool:
