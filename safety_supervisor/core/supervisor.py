@@ -271,7 +271,7 @@ class Supervisor:
         if not causes:
             return []
         before, guilty = self._state.state, self._standing.guilty(causes)
-        self._motion.lost |= Code.TRACKING in causes
+        self._motion.lost |= Code.TRACKING in causes and not self._motion.at_rest
         for rule in by_hardness(causes):
             self._state.stop(rule, now)
         if self._state.state is before:

@@ -120,7 +120,6 @@ class Rig:
         self.history.extend(effects)
         if isinstance(event, Tick):
             self.ticks.append((before, self.supervisor.state, effects))
-        if isinstance(event, Tick):
             self.measured.append(self.robot + self.offset)
         elif isinstance(event, JointStates) and self.outputs:
             away = np.abs(self.robot + self.offset - self.output)

@@ -312,6 +312,9 @@ def test_motion_that_nobody_commanded_is_a_fault(rigs: Rigs, state: str) -> None
     assert rig.relays_open
     assert rig.offset[0] < 0.16
     rig.until("FAULT", 1.0)
+    told = len(rig.outputs)
+    rig.cycle(20)
+    assert len(rig.outputs) == told + 20, "it is held to its set-point"
 
 
 @pytest.mark.redteam(48)

@@ -106,7 +106,7 @@ def test_drives_that_hear_again_are_told_nothing_until_the_robot_was_measured_an
 
 @pytest.mark.requirement("SR-028")
 @pytest.mark.redteam(45)
-def test_an_output_that_carries_no_stop_is_led_to_its_end_first(rigs: Rigs) -> None:
+def test_an_output_that_carries_no_stop_is_led_to_the_end_of_its_own(rigs: Rigs) -> None:
     shared = rigs().configuration
     outputs = tuple(replace(output, type=OutputType.JOINT_STATE) for output in shared.outputs)
     rig = _lost(rigs(outputs=outputs))

@@ -203,7 +203,7 @@ class StopLadder:
         if self._follows(now):
             lanes = {name: lane.indices for name, lane in motion.lanes.items()}
             motion.notes.take_own()  # of an earlier motion
-            motion.lost = False
+            motion.lost = False  # it follows
             motion.begin_trajectory(lowering.parts(lanes), motion.tick, "", "")
             self._lowering, self._again, self._begun = lowering, None, motion.tick
             self._down(Rung.LOWER, now, reason)

@@ -62,7 +62,7 @@ class Motion:
     def place(self, positions: Vector) -> None:
         """Be at rest at a pose, shape (n,), [rad], without having come from anywhere."""
         self.lost = False
-        """Whether the robot did not go along; set by who measures it."""
+        """Whether the robot did not go along with a motion; set by who measures it."""
         self.state: Matrix = at_rest(positions)
         self.history: Matrix = np.repeat(positions[None, :], HISTORY, axis=0)
         self.kept: Stop = StraightStop(self.state, self._stop_limits)

@@ -25,7 +25,6 @@ class SetPoints:
         self._with_horizon = configuration.carries_stop
         self._cycle = 0
         self._due_tick = self._due_cycle = 0
-        self._silent = False
 
     def begin(self, event: Tick) -> int:
         """Begin a cycle; return the control periods that were missed before it.
@@ -58,8 +57,7 @@ class SetPoints:
         if not math.isfinite(sum(q) + sum(v) + sum(a)):
             raise FloatingPointError("the set-point is not finite")
         self._cycle += 1
-        self._silent = motion.lost and (self._silent or (self._with_horizon and not motion.at_rest))
-        if self._silent:
+        if motion.lost and self._with_horizon:
             return ()
         horizon = motion.horizon() if self._with_horizon else ()
         came_from = None

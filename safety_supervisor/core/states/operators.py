@@ -93,8 +93,7 @@ class Operators:
     def meet_robot(self, now: int) -> None:
         """See where a robot rests that was stopped."""
         if self._motion.lost and self._motion.at_rest and self._inputs.measured.rests(now):
-            away = np.abs(self._inputs.measured.pose() - self._motion.state[0])
-            self._motion.lost = bool((away > self._tracking.rest).any())
+            self._motion.lost = self._is_elsewhere(self._tracking.rest)
         self._meet_unpowered(now)
 
     def _meet_unpowered(self, now: int) -> None:
@@ -115,12 +114,17 @@ class Operators:
 
     def _meet_lost_robot(self, bound: Vector | float) -> None:
         """Take the measured pose as the commanded one where the drives did not hold the robot within a bound."""
-        target = self._inputs.measured.pose()
-        # Those that others command are met where they are, at every cycle at rest.
-        ours = np.isfinite(self._tracking.bound)
-        if (np.abs(target - self._motion.state[0]) > bound)[ours].any():
-            self._motion.place(target)
+        if self._is_elsewhere(bound):
+            self._motion.place(self._inputs.measured.pose())
         self._inputs.measured.restart_tracking(self._motion.state[0])
+
+    def _is_elsewhere(self, bound: Vector | float) -> bool:
+        """Whether a joint is measured farther than a bound from its set-point, [rad].
+
+        Those that others command are met where they are, at every cycle at rest.
+        """
+        away = np.abs(self._inputs.measured.pose() - self._motion.state[0])
+        return bool((away > bound)[np.isfinite(self._tracking.bound)].any())
 
     def _glide_to_measured(self) -> None:
         """Let the set-point meet the robot slowly (SR-015)."""

@@ -11,6 +11,7 @@ from safety_supervisor.core.units import NS_PER_S, Nanoseconds
 REMEMBERED: Final[Nanoseconds] = 40 * NS_PER_S
 """How long a count rules out older ones, [ns]: as long as a beat that was signed before it can still be fresh
 (`tokens/freshness.py`). Behind that somebody counts anew, by a clock that was put right, as an example."""
+
 SwitchWord = Literal["none", "unknown", "released", "middle", "panicked"]
 
 

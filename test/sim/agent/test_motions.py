@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safety_supervisor.core.motion.segments import Stream
 from safety_supervisor.core.settings import CommandKind
 from safety_supervisor_sim.agent.acts import JERK_SHARE, SHARE
-from safety_supervisor_sim.agent.motions import Cruise, PointToPoint, set_points, shortest_duration
+from safety_supervisor_sim.agent.motions import PEAK_JERK, Cruise, PointToPoint, set_points, shortest_duration
 
 VELOCITY, ACCELERATION, JERK = np.array([1.5, 1.0]), np.array([6.0, 4.0]), np.array([3000.0, 90.0])
 
@@ -71,13 +71,9 @@ def test_set_points_leave_out_the_beginning_and_end_at_the_goal() -> None:
     assert len(set_points(PointToPoint(np.zeros(1), np.ones(1), 0.051), 0.01)) == 6
 
 
-@pytest.mark.parametrize("way", [0.02, 0.1, 0.3, 0.6])
-@pytest.mark.parametrize("phase", [0.0, 0.001, 0.002, 0.003])
-def test_a_stream_of_it_keeps_the_limit_of_jerk_when_its_set_points_are_joined(way: float, phase: float) -> None:
-    """A humanoid's arm: set-points every 10 ms, cycles every 4 ms; by third differences of what the motors are sent."""
-    period, cycle, jerk = 0.01, 0.004, np.array([500.0])
-    shortest = shortest_duration(np.array([way]), SHARE * np.array([3.5]), SHARE * np.array([25.0]), JERK_SHARE * jerk)
-    rows = set_points(PointToPoint(np.zeros(1), np.array([way]), max(shortest, 0.2)), period)
+def joined(motion: PointToPoint, cycle: float, phase: float, period: float = 0.01) -> float:
+    """Largest third difference of what the motors are sent of a stream of a motion of one joint, [rad/s^3]."""
+    rows = set_points(motion, period)
     stream, segments = Stream(CommandKind.POSITION, period, 2), []
     for number, row in enumerate((*rows, rows[-1], rows[-1], rows[-1]), 1):
         segment = stream.plan(number * period, row, None if segments else np.zeros((3, 1)))
@@ -85,8 +81,33 @@ def test_a_stream_of_it_keeps_the_limit_of_jerk_when_its_set_points_are_joined(w
         stream.take(segment, number * period)
         segments.append(segment)
     sent = [0.0, 0.0, 0.0]
-    for t in np.arange(segments[0].start + phase, segments[-1].end, cycle):
+    for t in np.arange(segments[0].start + phase, segments[-1].end - 1e-6, cycle):
         sent.append(float(next(one for one in segments if one.end >= t).state(t)[0, 0]))
-    worst = np.abs(np.diff(sent, n=3)).max() / cycle**3
-    assert worst <= jerk[0]
-    assert worst >= 0.3 * jerk[0] or way > 0.1, "slower than it may be"  # beyond, acceleration is what limits it
+    return float(np.abs(np.diff(sent, n=3)).max() / cycle**3)
+
+
+@pytest.mark.parametrize("way", [0.02, 0.1, 0.3, 0.6])
+@pytest.mark.parametrize("phase", [0.0, 0.001, 0.002, 0.003])
+def test_a_stream_of_it_keeps_the_limit_of_jerk_when_its_set_points_are_joined(way: float, phase: float) -> None:
+    """A humanoid's arm: set-points every 10 ms, cycles every 4 ms."""
+    ways, jerk = np.array([way]), 500.0
+    shortest = shortest_duration(ways, SHARE * np.array([3.5]), SHARE * np.array([25.0]), JERK_SHARE * np.array([jerk]))
+    worst = joined(PointToPoint(np.zeros(1), ways, max(shortest, 0.2)), 0.004, phase)
+    assert worst <= jerk
+    assert worst >= 0.3 * jerk or way > 0.1, "slower than it may be"  # beyond, acceleration is what limits it
+
+
+@pytest.mark.parametrize(
+    ("cycle", "told"),
+    [
+        (0.01, {0.2: 1.0, 0.5: 1.0, 1.0: 1.0}),
+        (0.004, {0.2: 2.4, 0.5: 1.5, 1.0: 1.1}),
+        (0.002, {0.2: 4.2, 0.5: 2.6, 1.0: 1.6}),
+    ],
+)
+def test_what_joining_makes_of_jerk_is_what_the_interface_tells(cycle: float, told: dict[float, float]) -> None:
+    """docs/interface.md."""
+    for duration, factor in told.items():
+        motion = PointToPoint(np.zeros(1), np.array([0.3]), duration)
+        worst = max(joined(motion, cycle, share * cycle) for share in (0.0, 0.2, 0.4, 0.6, 0.8))
+        assert 0.96 * factor < worst * duration**3 / (PEAK_JERK * 0.3) < 1.02 * factor, duration
